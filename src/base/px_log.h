@@ -1,0 +1,27 @@
+/* base/px_log.h - one JSON object a line on stdout, the format docs/observability.md documents. Edges
+ * (functions, region, command) log; libraries return faults instead. Lambda's own documented fields:
+ * timestamp, level, message, requestId; then whatever the caller adds. */
+#pragma once
+
+#include "base/px_buf.h"
+#include "base/px_clock.h"
+
+enum px_level { PX_DEBUG, PX_INFO, PX_WARN, PX_ERROR };
+
+/* A logger is plain data; copy it to add a request id. Lines are written by one write(2) each. */
+struct px_log {
+    int fd;
+    enum px_level level;
+    struct px_str service;    /* function or program name */
+    struct px_str request_id; /* empty outside an invocation */
+    const struct px_clock *clock;
+};
+/* fmt is the message; fields go through px_log_fields. */
+void px_log(const struct px_log *log, enum px_level level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* json_fields: inner text of an object, e.g. "\"rows\":12,\"ms\":3"; empty for none. */
+void px_log_fields(const struct px_log *log, enum px_level level, struct px_str json_fields,
+                   const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* A fault with its path, at ERROR. */
+void px_log_fault(const struct px_log *log, int fault, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
