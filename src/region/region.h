@@ -1,0 +1,36 @@
+/* region/region.h - a whole region in one process tree: gateway, function pools, schedules, telemetry.
+ *
+ * region_run() opens the data folder (one region at a time holds its lock), starts the pools, listens,
+ * reports readiness and serves until SIGTERM, SIGINT or POST /drain on the control socket; then it
+ * drains: no new connection, running requests end, instances stop. Killing the process at any moment
+ * loses nothing that was answered. docs/design/region.md */
+#pragma once
+
+#include "base/px.h"
+
+struct region_ready;
+struct region_options {
+    const char *data_dir;      /* created when absent */
+    const char *platform_dir;  /* holds functions.json and api.openapi.json */
+    const char *functions_dir; /* holds <name>/bootstrap */
+    const char *host;          /* numeric; NULL: 127.0.0.1 */
+    uint16_t port;             /* 0: as remembered in the data folder, else 4318 */
+    const char *region_name;   /* NULL: as remembered, else "local" */
+    /* Called once when requests are served. */
+    void (*on_ready)(void *ctx, const struct region_ready *ready);
+    void *ctx;
+};
+/* What `prism up` prints. Views live during the callback only. */
+struct region_ready {
+    uint16_t port;
+    bool created;         /* the data folder was new: first_key is shown now and never again */
+    struct px_str tenant; /* the first tenant */
+    struct px_str key;    /* its key; empty unless created */
+};
+enum region_answer {
+    REGION_RUNNING = 1, /* another process holds this data folder */
+    REGION_PORT_TAKEN,
+};
+/* Answers as above, with nothing changed. Faults: the data folder cannot be used, a platform file is
+ * wrong (detail names file and place), a function is missing. */
+PX_MUST_USE int region_run(const struct region_options *options);
