@@ -8,6 +8,10 @@ syntax tree, so neither the modules nor a protobuf runtime are ever loaded.
 Debian 12's protobuf-c refuses proto3 `optional` fields. In a descriptor such a field is a member of a oneof of
 its own and carries proto3_optional = true. Without that flag it is a plain one-member oneof: the same bytes on
 the wire, and presence is still visible (as the oneof's case), so the flag is dropped.
+
+protobuf-c gives a string as a NUL-terminated pointer, which cuts a text with a NUL byte short and makes every
+reader measure it again. `string` and `bytes` are the same on the wire, so every string field is declared as bytes:
+pointer and length.
 """
 import ast
 import sys
@@ -24,7 +28,8 @@ FILES = [  # dependencies first
     "collector/metrics/v1/metrics_service",
 ]
 
-FILE_MESSAGE_TYPE, MESSAGE_FIELD, MESSAGE_NESTED_TYPE, FIELD_PROTO3_OPTIONAL = 4, 2, 3, 17
+FILE_MESSAGE_TYPE, MESSAGE_FIELD, MESSAGE_NESTED_TYPE, FIELD_TYPE, FIELD_PROTO3_OPTIONAL = 4, 2, 3, 5, 17
+TYPE_STRING, TYPE_BYTES = b"\x09", b"\x0c"
 
 
 def read_varint(data, at):
@@ -71,6 +76,8 @@ def rewrite(data, change):
 
 
 def plain_field(number, wire_type, payload):
+    if number == FIELD_TYPE and payload == TYPE_STRING:
+        return TYPE_BYTES
     return None if number == FIELD_PROTO3_OPTIONAL else payload
 
 
