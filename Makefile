@@ -1,0 +1,45 @@
+# The front door. What each target does is in the script or the CMake preset that it calls.
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc)
+MAKEFLAGS += --no-print-directory
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build up down test bench lint fmt install clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|'
+
+setup: ## Bring compilers and libraries (everything else calls it; nothing to do costs nothing)
+	@tools/setup
+
+build: setup ## Build for release; leaves build/prism and build/fn/<function>/bootstrap
+	@tools/build release
+
+up: build ## Install what is missing, build, start a region in the background and say how to use it
+	@build/prism up --detach
+
+down: ## Stop the region that `make up` started
+	@build/prism down
+
+test: ## Run unit tests, the replay of fuzz inputs and the tests of a whole region
+	@tools/setup test
+	@tools/run-tests
+
+bench: ## Run the benchmarks, each beside its reference
+	@tools/setup bench
+	@tools/build release
+	@bench/run
+
+lint: ## Check format, clang-tidy, headers, scripts
+	@tools/setup test lint
+	@tools/lint
+
+fmt: ## Format the C sources in place
+	@tools/setup lint
+	@git ls-files -co --exclude-standard -- 'src/*.[ch]' 'tests/*.[ch]' | xargs -r clang-format-14 -i
+
+install: build ## Install under PREFIX (default /usr/local): the command, its functions, its definitions
+	@cmake --install build/release --prefix '$(abspath $(DESTDIR)$(PREFIX))' --strip
+
+clean: ## Remove everything that was built (the cache of tools/setup stays)
+	@rm -rf build

@@ -1,0 +1,111 @@
+# What tools/setup brought, as imported targets:
+#   AWS::aws-c-common AWS::aws-c-cal AWS::aws-checksums (and the rest of the AWS Common Runtime)
+#   prism::duckdb sqlite3 uv zstd z deflate xxhash protobuf_c     libraries that come built
+#   prism::yyjson llhttp otlp nanoarrow                   sources, compiled here so that sanitizers see into them
+#   prism::cmocka                                         for tests
+# Archives are preferred to shared libraries; headers are SYSTEM ones.
+
+if(DEFINED ENV{PRISM_CACHE})
+  set(PRISM_CACHE $ENV{PRISM_CACHE})
+else()
+  set(PRISM_CACHE $ENV{HOME}/.cache/prism)
+endif()
+
+# prism_part(NAME) sets <NAME>_DIR to the folder of a part, by its version in tools/pins.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/pins)
+function(prism_part name)
+  file(STRINGS ${CMAKE_SOURCE_DIR}/tools/pins lines REGEX "^${name} ")
+  list(GET lines 0 line)
+  string(REGEX REPLACE "^${name} +([^ ]+) .*" "\\1" version "${line}")
+  set(dir ${PRISM_CACHE}/${name}-${version})
+  if(NOT EXISTS ${dir}/.pin)
+    message(FATAL_ERROR "${name} ${version} is not in ${PRISM_CACHE}: run tools/setup")
+  endif()
+  set(${name}_DIR ${dir} PARENT_SCOPE)
+endfunction()
+
+# prism_system_library(NAME HEADER LIBRARY...) - the first LIBRARY found, archive before shared library.
+function(prism_system_library name header)
+  set(names)
+  foreach(library IN LISTS ARGN)
+    list(APPEND names lib${library}.a)
+  endforeach()
+  find_library(PRISM_LIB_${name} NAMES ${names} ${ARGN})
+  find_path(PRISM_INCLUDE_${name} NAMES ${header})
+  if(NOT PRISM_LIB_${name} OR NOT PRISM_INCLUDE_${name})
+    message(FATAL_ERROR "${name} (${header}) is missing: run tools/setup")
+  endif()
+  add_library(prism::${name} UNKNOWN IMPORTED)
+  set_target_properties(prism::${name} PROPERTIES IMPORTED_LOCATION ${PRISM_LIB_${name}}
+    INTERFACE_INCLUDE_DIRECTORIES ${PRISM_INCLUDE_${name}})
+endfunction()
+
+# prism_source_library(NAME DIR SOURCE...) - third-party sources of a part, as prism::NAME.
+function(prism_source_library name dir)
+  add_library(prism_${name} STATIC ${ARGN})
+  add_library(prism::${name} ALIAS prism_${name})
+  target_include_directories(prism_${name} SYSTEM PUBLIC ${dir}/include)
+  target_compile_options(prism_${name} PRIVATE -w)
+  if(PRISM_SANITIZE MATCHES "undefined")
+    target_compile_options(prism_${name} PRIVATE -fno-sanitize=undefined)
+  endif()
+endfunction()
+
+find_package(Threads REQUIRED)
+
+prism_part(aws-crt)
+list(APPEND CMAKE_PREFIX_PATH ${aws-crt_DIR})
+foreach(package aws-c-common aws-c-cal aws-checksums)
+  find_package(${package} CONFIG REQUIRED PATHS ${aws-crt_DIR} NO_DEFAULT_PATH)
+endforeach()
+
+prism_system_library(sqlite3 sqlite3.h sqlite3)
+target_link_libraries(prism::sqlite3 INTERFACE m Threads::Threads ${CMAKE_DL_LIBS})
+prism_system_library(uv uv.h uv_a uv)
+target_link_libraries(prism::uv INTERFACE Threads::Threads ${CMAKE_DL_LIBS} rt)
+prism_system_library(zstd zstd.h zstd)
+prism_system_library(z zlib.h z)
+prism_system_library(deflate libdeflate.h deflate)
+prism_system_library(xxhash xxhash.h xxhash)
+prism_system_library(protobuf_c protobuf-c/protobuf-c.h protobuf-c)
+
+# Its archives refer to one another in circles. The C++ library goes in as an archive too, except under a
+# sanitizer, whose interceptors want the shared one.
+prism_part(duckdb)
+file(GLOB duckdb_archives ${duckdb_DIR}/lib/*.a)
+add_library(prism_duckdb INTERFACE)
+add_library(prism::duckdb ALIAS prism_duckdb)
+target_include_directories(prism_duckdb SYSTEM INTERFACE ${duckdb_DIR}/include)
+if(PRISM_SANITIZE)
+  set(duckdb_runtime stdc++)
+else()
+  set(duckdb_runtime -l:libstdc++.a -static-libgcc)
+endif()
+list(JOIN duckdb_archives "," duckdb_group)
+target_link_libraries(prism_duckdb INTERFACE "$<LINK_GROUP:RESCAN,${duckdb_group}>" ${duckdb_runtime} m
+  Threads::Threads ${CMAKE_DL_LIBS})
+
+prism_part(yyjson)
+prism_source_library(yyjson ${yyjson_DIR} ${yyjson_DIR}/src/yyjson.c)
+# The numbers are its parsing speed: the same in every build without sanitizers.
+target_compile_options(prism_yyjson PRIVATE $<$<NOT:$<BOOL:${PRISM_SANITIZE}>>:-O3>)
+
+prism_part(llhttp)
+file(GLOB sources ${llhttp_DIR}/src/*.c)
+prism_source_library(llhttp ${llhttp_DIR} ${sources})
+
+prism_part(otlp)
+file(GLOB_RECURSE sources ${otlp_DIR}/src/*.c)
+prism_source_library(otlp ${otlp_DIR} ${sources})
+target_link_libraries(prism_otlp PUBLIC prism::protobuf_c)
+
+prism_part(nanoarrow)
+file(GLOB sources ${nanoarrow_DIR}/src/*.c)
+prism_source_library(nanoarrow ${nanoarrow_DIR} ${sources})
+target_include_directories(prism_nanoarrow PRIVATE ${nanoarrow_DIR}/include/nanoarrow)
+target_compile_definitions(prism_nanoarrow PRIVATE NANOARROW_IPC_WITH_ZSTD)
+target_link_libraries(prism_nanoarrow PRIVATE prism::zstd)
+
+if(PRISM_TESTS AND NOT PRISM_FUZZ)
+  prism_system_library(cmocka cmocka.h cmocka)
+endif()
