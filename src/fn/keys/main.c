@@ -1,0 +1,28 @@
+/* fn/keys/main.c - function `keys`: issue, list and revoke API keys. Wiring only. */
+#include <stdlib.h>
+
+#include "svc/security/key_admin.h"
+#include "svc/security/wiring.h"
+
+struct function {
+    struct security_urls urls;
+    struct security_stores stores;
+};
+
+static int handle(void *ctx, const struct lambda_event *event)
+{
+    struct function *fn = ctx;
+    PX_TRY(security_stores_open(&fn->stores, &fn->urls));
+    struct key_admin service = {security_keys(&fn->stores), security_registry(&fn->stores)};
+    return key_admin_handle(&service, event);
+}
+
+static void stop(void *ctx) { security_stores_close(&((struct function *)ctx)->stores); }
+
+int main(void)
+{
+    struct function fn = {.urls = {.tables = px_str_c(getenv("PRISM_TABLES_URL")),
+                                   .secrets = px_str_c(getenv("PRISM_SECRETS_URL"))}};
+    struct lambda_handler handler = {.handle = handle, .stop = stop, .ctx = &fn};
+    return lambda_run(&handler);
+}

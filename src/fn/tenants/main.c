@@ -1,0 +1,42 @@
+/* fn/tenants/main.c - function `tenants`: the tenant registry. Wiring only. */
+#include <stdlib.h>
+
+#include "svc/security/wiring.h"
+#include "svc/sharding/tenants.h"
+
+struct function {
+    struct security_urls urls;
+    struct security_stores stores;
+    struct px_str region;
+};
+
+static int revoke_keys(void *ctx, struct px_str tenant, struct px_arena *arena, size_t *ret_count)
+{
+    struct function *fn = ctx;
+    struct keys keys = security_keys(&fn->stores);
+    return keys_revoke_all(&keys, tenant, arena, ret_count);
+}
+
+static int handle(void *ctx, const struct lambda_event *event)
+{
+    struct function *fn = ctx;
+    PX_TRY(security_stores_open(&fn->stores, &fn->urls));
+    struct tenants service = {
+        .registry = security_registry(&fn->stores),
+        .home_region = fn->region,
+        .revoke_keys = revoke_keys,
+        .ctx = fn,
+    };
+    return tenants_handle(&service, event);
+}
+
+static void stop(void *ctx) { security_stores_close(&((struct function *)ctx)->stores); }
+
+int main(void)
+{
+    struct function fn = {.urls = {.tables = px_str_c(getenv("PRISM_TABLES_URL")),
+                                   .secrets = px_str_c(getenv("PRISM_SECRETS_URL"))},
+                          .region = px_str_c(getenv("PRISM_REGION"))};
+    struct lambda_handler handler = {.handle = handle, .stop = stop, .ctx = &fn};
+    return lambda_run(&handler);
+}

@@ -1,0 +1,20 @@
+/* svc/security/authorizer.h - API Gateway's Lambda authorizer: whose request is this?
+ *
+ * Event of type REQUEST (headers) or TOKEN (authorizationToken) to a policy and a context. The policy
+ * allows or denies the whole stage, because API Gateway caches it by key for every method; what the
+ * key may do stands in the context's scopes and is checked by each function.
+ * Source: API Gateway developer guide, "Use API Gateway Lambda authorizers", input and output. */
+#pragma once
+
+#include "lambda/runtime.h"
+#include "svc/security/keys.h"
+#include "svc/sharding/registry.h"
+
+struct authorizer {
+    struct keys keys;
+    struct registry registry;
+};
+/* Unknown, revoked, expired, malformed or missing key, deleted tenant: the error "Unauthorized" and
+ * nothing more (401). Suspended tenant: a policy that denies (403). */
+PX_MUST_USE int authorizer_handle(const struct authorizer *authorizer,
+                                  const struct lambda_event *event);

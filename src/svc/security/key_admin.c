@@ -1,0 +1,131 @@
+/* svc/security/key_admin.c - operations on keys. An admin key manages the keys of its own tenant, the
+ * operator's those of every tenant. */
+#include "svc/security/key_admin.h"
+
+#include "svc/sharding/admin.h"
+
+#define COLLECTION "/v1/admin/tenants/{tenant}/keys"
+#define ITEM "/v1/admin/tenants/{tenant}/keys/{key_id}"
+
+static const struct admin_route routes[] = {
+    {"POST", COLLECTION, "issue", " scopes label expires "},
+    {"GET", COLLECTION, "list", NULL},
+    {"DELETE", ITEM, "revoke", NULL},
+};
+
+struct operation {
+    const struct key_admin *admin;
+    const struct admin_request *request;
+    struct px_arena *arena;
+    struct admin_outcome *out;
+};
+
+/* NULL, or what is wrong with the list. */
+static const char *read_scopes(yyjson_val *list, unsigned *ret_scopes)
+{
+    static const char *const why = "scopes is a list of ingest, query, admin; at least one";
+    if (!list) {
+        *ret_scopes = KEY_INGEST | KEY_QUERY;
+        return NULL;
+    }
+    unsigned scopes = 0;
+    size_t i, n;
+    yyjson_val *val;
+    if (!yyjson_is_arr(list)) return why;
+    yyjson_arr_foreach(list, i, n, val)
+    {
+        enum key_scope scope;
+        if (!yyjson_is_str(val) || !key_scope_parse(px_json_val_str(val), &scope)) return why;
+        scopes |= scope;
+    }
+    *ret_scopes = scopes;
+    return scopes ? NULL : why;
+}
+
+static const char *read_spec(const struct operation *op, struct key_spec *spec)
+{
+    yyjson_val *body = op->request->body;
+    const char *why = read_scopes(yyjson_obj_get(body, "scopes"), &spec->scopes);
+    if (why) return why;
+    yyjson_val *label = yyjson_obj_get(body, "label");
+    if (label && (!yyjson_is_str(label) || yyjson_get_len(label) > KEY_LABEL_BYTES_MAX))
+        return "label is text of at most 128 bytes";
+    spec->label = px_json_val_str(label);
+    yyjson_val *expires = yyjson_obj_get(body, "expires");
+    if (!expires) return NULL;
+    if (!px_time_parse(px_json_val_str(expires), &spec->expires_ns))
+        return "expires is an RFC 3339 time such as 2027-01-31T00:00:00Z";
+    if (spec->expires_ns <= px_wall_ns(op->admin->keys.clock)) return "expires has passed already";
+    return NULL;
+}
+
+static int run_issue(const struct operation *op)
+{
+    struct key_spec spec = {.tenant = op->request->tenant};
+    const char *why = read_spec(op, &spec);
+    if (why) return admin_refuse(op->out, 400, why);
+    char text[KEY_TEXT_LEN + 1];
+    struct key_info key;
+    int r = keys_issue(&op->admin->keys, &spec, op->arena, text, &key);
+    if (r == KEYS_TOO_MANY)
+        return admin_refuse(op->out, 409, "the tenant has the greatest number of keys, 1000");
+    PX_TRY(r);
+    px_buf_printf(op->out->json, "{\"key\":\"%s\",", text);
+    key_write_members(&key, op->out->json);
+    px_buf_add_char(op->out->json, '}');
+    secret_wipe(px_str(text, sizeof text));
+    op->out->status = 201;
+    return 0;
+}
+
+static int run_list(const struct operation *op)
+{
+    struct key_info *list = NULL;
+    size_t count = 0;
+    PX_TRY(keys_list(&op->admin->keys, op->request->tenant, op->arena, &list, &count));
+    px_buf_add_c(op->out->json, "{\"keys\":[");
+    for (size_t i = 0; i < count; i++) {
+        px_buf_add_c(op->out->json, i > 0 ? ",{" : "{");
+        key_write_members(&list[i], op->out->json);
+        px_buf_add_char(op->out->json, '}');
+    }
+    px_buf_add_c(op->out->json, "]}");
+    op->out->status = 200;
+    return 0;
+}
+
+static int run_revoke(const struct operation *op)
+{
+    struct key_info key;
+    int r = keys_revoke(&op->admin->keys, op->request->tenant, op->request->key_id, op->arena,
+                        &key);
+    if (r == KEYS_ABSENT) return admin_refuse(op->out, 404, "the tenant has no such key");
+    PX_TRY(r);
+    px_buf_add_char(op->out->json, '{');
+    key_write_members(&key, op->out->json);
+    px_buf_add_char(op->out->json, '}');
+    op->out->status = 200;
+    return 0;
+}
+
+static int run(void *ctx, const struct admin_request *request, struct px_arena *arena,
+               struct admin_outcome *out)
+{
+    static int (*const runs[])(const struct operation *) = {run_issue, run_list, run_revoke};
+    static_assert(PX_COUNT(runs) == PX_COUNT(routes), "one for each route");
+    struct operation op = {ctx, request, arena, out};
+    if (!admin_may(request, true))
+        return admin_refuse(out, 403, "this needs an admin key of the tenant or of the operator");
+    struct tenant tenant;
+    int r = registry_get(&op.admin->registry, request->tenant, arena, &tenant);
+    if (r == REGISTRY_ABSENT) return admin_refuse(out, 404, "no such tenant");
+    PX_TRY(r);
+    if (tenant.status == TENANT_DELETED) return admin_refuse(out, 404, "no such tenant");
+    return runs[request->route - routes](&op);
+}
+
+int key_admin_handle(const struct key_admin *admin, const struct lambda_event *event)
+{
+    void *ctx = (void *)(uintptr_t)admin;
+    return admin_serve(event, routes, PX_COUNT(routes), run, ctx);
+}

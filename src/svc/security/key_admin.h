@@ -1,0 +1,13 @@
+/* svc/security/key_admin.h - key management as a function: HTTP routes under
+ * /v1/admin/tenants/{tenant}/keys and the direct operations issue, list, revoke. docs/api.md */
+#pragma once
+
+#include "lambda/runtime.h"
+#include "svc/security/keys.h"
+#include "svc/sharding/registry.h"
+
+struct key_admin {
+    struct keys keys;
+    struct registry registry; /* to see that the tenant exists */
+};
+PX_MUST_USE int key_admin_handle(const struct key_admin *admin, const struct lambda_event *event);

@@ -1,0 +1,326 @@
+/* svc/security/keys.c - keys as items.
+ *
+ * Table "keys": partition = key id, document with the hash and what the key may. Table "tenant_keys":
+ * partition = tenant, sort = key id, for listing. Both are written in one transaction; later only the
+ * item of "keys" changes. States of a key: active -> revoked (final); expired is active past a time.
+ */
+#include "svc/security/keys.h"
+
+#include "base/px_id.h"
+#include "base/px_json.h"
+#include "svc/security/key_text.h"
+
+#define PEPPER_NAME S("api-key-pepper")
+#define PEPPER_BYTES 32
+
+static const struct {
+    struct px_str name;
+    enum key_scope scope;
+} scope_names[] = {
+    {{"ingest", 6}, KEY_INGEST},
+    {{"query", 5}, KEY_QUERY},
+    {{"admin", 5}, KEY_ADMIN},
+};
+
+bool key_scope_parse(struct px_str name, enum key_scope *ret_scope)
+{
+    for (size_t i = 0; i < PX_COUNT(scope_names); i++) {
+        if (!px_str_eq(name, scope_names[i].name)) continue;
+        *ret_scope = scope_names[i].scope;
+        return true;
+    }
+    return false;
+}
+
+struct px_str key_scopes_text(unsigned scopes)
+{
+    static const char *const texts[] = {
+        "",      "ingest",       "query",       "ingest query",
+        "admin", "ingest admin", "query admin", "ingest query admin",
+    };
+    PX_ASSERT(scopes > 0 && scopes < PX_COUNT(texts));
+    return px_str_c(texts[scopes]);
+}
+
+static bool scopes_parse(struct px_str text, unsigned *ret_scopes)
+{
+    unsigned scopes = 0;
+    while (text.len > 0) {
+        struct px_str word;
+        enum key_scope scope;
+        px_str_cut(&text, ' ', &word);
+        if (!key_scope_parse(word, &scope)) return false;
+        scopes |= scope;
+    }
+    *ret_scopes = scopes;
+    return scopes != 0;
+}
+
+/* The one document format serves the table and, without the hash, the API. */
+static void add_time(struct px_buf *buf, const char *name, int64_t ns)
+{
+    char text[32];
+    px_buf_printf(buf, ",\"%s\":", name);
+    px_buf_add_json_str(buf, px_time_format(ns, 3, text));
+}
+
+void key_write_members(const struct key_info *key, struct px_buf *buf)
+{
+    px_buf_add_c(buf, "\"id\":");
+    px_buf_add_json_str(buf, key->id);
+    px_buf_add_c(buf, ",\"tenant\":");
+    px_buf_add_json_str(buf, key->tenant);
+    px_buf_add_c(buf, ",\"scopes\":[");
+    const char *comma = "";
+    for (size_t i = 0; i < PX_COUNT(scope_names); i++) {
+        if (!(key->scopes & scope_names[i].scope)) continue;
+        px_buf_printf(buf, "%s\"%.*s\"", comma, PX_FMT(scope_names[i].name));
+        comma = ",";
+    }
+    px_buf_printf(buf, "],\"status\":\"%s\",\"label\":", key->revoked ? "revoked" : "active");
+    px_buf_add_json_str(buf, key->label);
+    add_time(buf, "created", key->created_ns);
+    if (key->expires_ns != 0) add_time(buf, "expires", key->expires_ns);
+}
+
+static void write_document(const struct key_info *key, struct px_str hash, struct px_buf *buf)
+{
+    px_buf_add_c(buf, "{\"tenant\":");
+    px_buf_add_json_str(buf, key->tenant);
+    px_buf_add_c(buf, ",\"hash\":");
+    px_buf_add_json_str(buf, hash);
+    px_buf_add_c(buf, ",\"scopes\":");
+    px_buf_add_json_str(buf, key_scopes_text(key->scopes));
+    px_buf_printf(buf, ",\"status\":\"%s\",\"label\":", key->revoked ? "revoked" : "active");
+    px_buf_add_json_str(buf, key->label);
+    add_time(buf, "created", key->created_ns);
+    if (key->expires_ns != 0) add_time(buf, "expires", key->expires_ns);
+    px_buf_add_char(buf, '}');
+}
+
+/* A key as stored. */
+struct key_item {
+    struct key_info info;
+    struct px_str hash;
+    int64_t version;
+};
+
+static int read_document(const struct table_item *stored, struct px_arena *arena,
+                         struct key_item *ret_item)
+{
+    yyjson_val *doc = NULL;
+    int r = px_json_parse(stored->document, arena, &doc, NULL);
+    if (r < 0) PX_TRY(r);
+    struct key_item item = {.hash = px_json_str(doc, "hash"), .version = stored->version};
+    struct key_info *info = &item.info;
+    info->id = stored->partition;
+    info->tenant = px_json_str(doc, "tenant");
+    info->label = px_json_str(doc, "label");
+    struct px_str status = px_json_str(doc, "status");
+    struct px_str expires = px_json_str(doc, "expires");
+    info->revoked = !px_str_eq(status, S("active"));
+    bool whole = r == 0 && info->tenant.len > 0 && item.hash.len == KEY_HASH_LEN &&
+                 (!info->revoked || px_str_eq(status, S("revoked"))) &&
+                 scopes_parse(px_json_str(doc, "scopes"), &info->scopes) &&
+                 px_time_parse(px_json_str(doc, "created"), &info->created_ns) &&
+                 (expires.len == 0 || px_time_parse(expires, &info->expires_ns));
+    if (!whole) return px_fault(PX_F_CORRUPT, "item of key %.*s", PX_FMT(stored->partition));
+    *ret_item = item;
+    return 0;
+}
+
+/* Answers: KEYS_ABSENT. */
+static int load(const struct keys *keys, struct px_str id, struct px_arena *arena,
+                struct key_item *ret_item)
+{
+    struct table_key key = {.table = S("keys"), .partition = id};
+    struct table_item stored = {0};
+    int r = table_get(keys->tables, &key, arena, &stored);
+    if (r == TABLE_ABSENT) return KEYS_ABSENT;
+    PX_TRY(r);
+    PX_TRY(read_document(&stored, arena, ret_item));
+    return 0;
+}
+
+/* ---- issue ---- */
+
+static int index_items(const struct keys *keys, struct px_str tenant, struct px_arena *arena,
+                       struct table_item **ret_items, size_t *ret_count)
+{
+    PX_ASSERT(tenant.len > 0); /* an empty partition would list every tenant's keys */
+    /* some more than the ceiling: two that issue at once may both pass the check */
+    struct table_query query = {.key = {.table = S("tenant_keys"), .partition = tenant},
+                                .max = KEYS_PER_TENANT_MAX + 100};
+    PX_TRY(table_query(keys->tables, &query, arena, ret_items, ret_count));
+    return 0;
+}
+
+static int store_new(const struct keys *keys, const struct key_info *info, struct px_str hash)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf doc;
+    px_buf_init(&doc, 16 * 1024);
+    write_document(info, hash, &doc);
+    PX_TRY(px_buf_fault(&doc));
+    const struct table_put puts[] = {
+        {.key = {.table = S("keys"), .partition = info->id},
+         .document = px_buf_str(&doc),
+         .condition = TABLE_NEW},
+        {.key = {.table = S("tenant_keys"), .partition = info->tenant, .sort = info->id},
+         .document = S("{}"),
+         .condition = TABLE_NEW},
+    };
+    int r = table_put_all(keys->tables, puts, PX_COUNT(puts), NULL);
+    if (r == TABLE_CONDITION_FAILED) /* 2^-64 per pair of keys; the caller may repeat */
+        return px_fault(PX_F_BUSY, "key id %.*s is taken", PX_FMT(info->id));
+    PX_TRY(r);
+    return 0;
+}
+
+int keys_issue(const struct keys *keys, const struct key_spec *spec, struct px_arena *arena,
+               char ret_text[KEY_TEXT_LEN + 1], struct key_info *ret_key)
+{
+    PX_ASSERT(spec->label.len <= KEY_LABEL_BYTES_MAX);
+    struct table_item *items = NULL;
+    size_t count = 0;
+    PX_TRY(index_items(keys, spec->tenant, arena, &items, &count));
+    if (count >= KEYS_PER_TENANT_MAX) return KEYS_TOO_MANY;
+
+    struct px_str pepper, id;
+    PX_TRY(secret_get_or_make(keys->secrets, PEPPER_NAME, PEPPER_BYTES, arena, &pepper));
+    char text[KEY_TEXT_LEN + 1], hash[KEY_HASH_LEN + 1];
+    key_text_make(text);
+    bool parsed = key_text_parse(px_str(text, KEY_TEXT_LEN), &id);
+    PX_ASSERT(parsed);
+    int fault = key_text_hash(pepper, px_str(text, KEY_TEXT_LEN), hash);
+    secret_wipe(pepper);
+    PX_TRY(fault);
+
+    struct key_info info = {
+        .id = px_arena_dup(arena, id),
+        .tenant = spec->tenant,
+        .label = spec->label,
+        .scopes = spec->scopes,
+        .created_ns = px_wall_ns(keys->clock),
+        .expires_ns = spec->expires_ns,
+    };
+    if (!info.id.ptr) return px_arena_fault(arena);
+    PX_TRY(store_new(keys, &info, px_str(hash, KEY_HASH_LEN)));
+    memcpy(ret_text, text, sizeof text);
+    secret_wipe(px_str(text, sizeof text));
+    *ret_key = info;
+    return 0;
+}
+
+/* ---- verify ---- */
+
+static int hash_with_pepper(const struct keys *keys, struct px_str text, struct px_arena *arena,
+                            char ret_hex[KEY_HASH_LEN + 1])
+{
+    struct px_str pepper;
+    int r = secret_get(keys->secrets, PEPPER_NAME, arena, &pepper);
+    if (r == SECRET_ABSENT) return KEYS_ABSENT; /* no key was ever issued here */
+    PX_TRY(r);
+    r = key_text_hash(pepper, text, ret_hex);
+    secret_wipe(pepper);
+    PX_TRY(r);
+    return 0;
+}
+
+int keys_verify(const struct keys *keys, struct px_str text, struct px_arena *arena,
+                struct key_info *ret_key)
+{
+    struct px_str id;
+    if (!key_text_parse(text, &id)) return KEYS_MALFORMED;
+    struct key_item item;
+    int r = load(keys, id, arena, &item);
+    if (r == KEYS_ABSENT) return KEYS_WRONG;
+    PX_TRY(r);
+    char hash[KEY_HASH_LEN + 1];
+    r = hash_with_pepper(keys, text, arena, hash);
+    if (r == KEYS_ABSENT) return KEYS_WRONG;
+    PX_TRY(r);
+    if (!px_secret_eq(px_str(hash, KEY_HASH_LEN), item.hash)) return KEYS_WRONG;
+    if (item.info.revoked) return KEYS_REVOKED;
+    if (item.info.expires_ns != 0 && px_wall_ns(keys->clock) >= item.info.expires_ns)
+        return KEYS_EXPIRED;
+    *ret_key = item.info;
+    return 0;
+}
+
+/* ---- list and revoke ---- */
+
+int keys_list(const struct keys *keys, struct px_str tenant, struct px_arena *arena,
+              struct key_info **ret_keys, size_t *ret_count)
+{
+    struct table_item *items = NULL;
+    size_t count = 0;
+    PX_TRY(index_items(keys, tenant, arena, &items, &count));
+    struct key_info *list = px_arena_array(arena, struct key_info, count);
+    if (!list) return px_arena_fault(arena);
+    for (size_t i = 0; i < count; i++) {
+        struct key_item item;
+        int r = load(keys, items[i].sort, arena, &item);
+        if (r == KEYS_ABSENT)
+            return px_fault(PX_F_CORRUPT, "key %.*s is listed but absent", PX_FMT(items[i].sort));
+        PX_TRY(r);
+        list[i] = item.info;
+    }
+    *ret_keys = list;
+    *ret_count = count;
+    return 0;
+}
+
+/* Answers: TABLE_CONDITION_FAILED when somebody changed the key meanwhile. */
+static int store_revoked(const struct keys *keys, const struct key_item *item,
+                         struct px_arena *arena)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf doc;
+    px_buf_init(&doc, 16 * 1024);
+    write_document(&item->info, item->hash, &doc);
+    PX_TRY(px_buf_fault(&doc));
+    struct table_put put = {
+        .key = {.table = S("keys"), .partition = item->info.id},
+        .document = px_buf_str(&doc),
+        .condition = TABLE_VERSION,
+        .version = item->version,
+    };
+    return table_put(keys->tables, &put, arena, NULL, NULL);
+}
+
+int keys_revoke(const struct keys *keys, struct px_str tenant, struct px_str id,
+                struct px_arena *arena, struct key_info *ret_key)
+{
+    if (id.len != KEY_ID_LEN) return KEYS_ABSENT;
+    for (;;) { /* the only change a key knows is to be revoked, so the second round ends it */
+        struct key_item item;
+        int r = load(keys, id, arena, &item);
+        if (r == KEYS_ABSENT) return r;
+        PX_TRY(r);
+        if (!px_str_eq(item.info.tenant, tenant)) return KEYS_ABSENT;
+        r = 0;
+        if (!item.info.revoked) {
+            item.info.revoked = true;
+            r = store_revoked(keys, &item, arena);
+        }
+        if (r == TABLE_CONDITION_FAILED) continue;
+        PX_TRY(r);
+        *ret_key = item.info;
+        return 0;
+    }
+}
+
+int keys_revoke_all(const struct keys *keys, struct px_str tenant, struct px_arena *arena,
+                    size_t *ret_revoked)
+{
+    struct table_item *items = NULL;
+    size_t count = 0;
+    PX_TRY(index_items(keys, tenant, arena, &items, &count));
+    for (size_t i = 0; i < count; i++) {
+        struct key_info revoked;
+        int r = keys_revoke(keys, tenant, items[i].sort, arena, &revoked);
+        if (r == KEYS_ABSENT) continue;
+        PX_TRY(r);
+    }
+    *ret_revoked = count;
+    return 0;
+}

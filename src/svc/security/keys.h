@@ -1,0 +1,73 @@
+/* svc/security/keys.h - API keys: issue, verify, list, revoke.
+ *
+ * A key is `prism_<id>_<secret>`: the secret is 24 random bytes, the id the first 8 bytes of the
+ * secret's SHA-256, both in lower-case hex. So a mistyped or cut key is told from an unknown one
+ * without a look at the table. At rest there is only HMAC-SHA-256(pepper, whole key); the pepper is
+ * the secret "api-key-pepper". docs/design/security.md: items, states, what a thief of each part has.
+ */
+#pragma once
+
+#include "base/px_arena.h"
+#include "base/px_buf.h"
+#include "base/px_clock.h"
+#include "store/secrets.h"
+#include "store/tables.h"
+
+#define KEY_ID_LEN 16
+#define KEY_TEXT_LEN (6 + KEY_ID_LEN + 1 + 48) /* prism_ id _ secret */
+#define KEY_LABEL_BYTES_MAX 128
+#define KEYS_PER_TENANT_MAX 1000
+
+enum key_scope { KEY_INGEST = 1, KEY_QUERY = 2, KEY_ADMIN = 4 }; /* a set, as bits */
+PX_MUST_USE bool key_scope_parse(struct px_str name, enum key_scope *ret_scope);
+/* "ingest query", the form of the authorizer's context; at least one bit is set. */
+struct px_str key_scopes_text(unsigned scopes);
+
+struct key_info {
+    struct px_str id, tenant, label;
+    unsigned scopes;
+    bool revoked;
+    int64_t created_ns, expires_ns; /* 0: never expires */
+};
+/* The key as the API shows it: members of a JSON object without its braces; never the secret. */
+void key_write_members(const struct key_info *key, struct px_buf *buf);
+
+struct keys {
+    struct table_store *tables;   /* borrowed */
+    struct secret_store *secrets; /* borrowed */
+    const struct px_clock *clock; /* borrowed */
+};
+enum keys_answer {
+    KEYS_ABSENT = 1,
+    KEYS_MALFORMED, /* not of the form of a key, or cut, or mistyped */
+    KEYS_WRONG,     /* no such key, or its secret is another */
+    KEYS_REVOKED,
+    KEYS_EXPIRED,
+    KEYS_TOO_MANY, /* the tenant has KEYS_PER_TENANT_MAX */
+};
+
+struct key_spec {
+    struct px_str tenant; /* exists: the caller looked */
+    unsigned scopes;
+    struct px_str label; /* at most KEY_LABEL_BYTES_MAX; may be empty */
+    int64_t expires_ns;  /* 0: never */
+};
+/* ret_text gets the whole key and a NUL; this is the only time it is known.
+ * Answers: KEYS_TOO_MANY. Views of ret_key live in arena. */
+PX_MUST_USE int keys_issue(const struct keys *keys, const struct key_spec *spec,
+                           struct px_arena *arena, char ret_text[KEY_TEXT_LEN + 1],
+                           struct key_info *ret_key);
+/* Whose key is this? Costs one read of the table, none for a malformed key; the comparison takes the
+ * same time wherever the hashes differ.
+ * Answers: KEYS_MALFORMED, KEYS_WRONG, KEYS_REVOKED, KEYS_EXPIRED: tell the caller none of them. */
+PX_MUST_USE int keys_verify(const struct keys *keys, struct px_str text, struct px_arena *arena,
+                            struct key_info *ret_key);
+/* All keys of a tenant, revoked and expired ones too, in order of ids. */
+PX_MUST_USE int keys_list(const struct keys *keys, struct px_str tenant, struct px_arena *arena,
+                          struct key_info **ret_keys, size_t *ret_count);
+/* A revoked key stays listed. Answers: KEYS_ABSENT (also when the key is another tenant's). */
+PX_MUST_USE int keys_revoke(const struct keys *keys, struct px_str tenant, struct px_str id,
+                            struct px_arena *arena, struct key_info *ret_key);
+/* Every key of a tenant that is being deleted; may be repeated. */
+PX_MUST_USE int keys_revoke_all(const struct keys *keys, struct px_str tenant,
+                                struct px_arena *arena, size_t *ret_revoked);

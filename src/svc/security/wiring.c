@@ -1,0 +1,31 @@
+/* svc/security/wiring.c - stores of the security functions. */
+#include "svc/security/wiring.h"
+
+int security_stores_open(struct security_stores *stores, const struct security_urls *urls)
+{
+    if (urls->tables.len == 0) return px_fault(PX_F_CONFIG, "PRISM_TABLES_URL is not set");
+    if (urls->secrets.len == 0) return px_fault(PX_F_CONFIG, "PRISM_SECRETS_URL is not set");
+    if (!stores->clock) stores->clock = &px_clock_system;
+    if (!stores->tables) {
+        struct table_options options = {.clock = stores->clock};
+        PX_TRY(table_store_open(urls->tables, &options, &stores->tables));
+    }
+    if (!stores->secrets) PX_TRY(secret_store_open(urls->secrets, &stores->secrets));
+    return 0;
+}
+
+void security_stores_close(struct security_stores *stores)
+{
+    table_store_close(&stores->tables);
+    secret_store_close(&stores->secrets);
+}
+
+struct keys security_keys(const struct security_stores *stores)
+{
+    return (struct keys){stores->tables, stores->secrets, stores->clock};
+}
+
+struct registry security_registry(const struct security_stores *stores)
+{
+    return (struct registry){stores->tables, stores->clock};
+}

@@ -1,0 +1,215 @@
+/* svc/sharding/admin.c - administrative requests in, answers out. */
+#include "svc/sharding/admin.h"
+
+#include <stdio.h>
+
+#include "svc/sharding/registry.h"
+
+#define LIMIT_DEFAULT 100
+#define LIMIT_MAX 1000
+
+int admin_refuse(struct admin_outcome *outcome, int status, const char *detail)
+{
+    outcome->status = status;
+    outcome->detail = detail;
+    return 0;
+}
+
+bool admin_may(const struct admin_request *request, bool own_too)
+{
+    if (request->direct) return true;
+    if (!api_caller_may(&request->caller, S("admin"))) return false;
+    if (px_str_eq(request->caller.tenant, S(TENANT_SYSTEM))) return true;
+    return own_too && request->tenant.len > 0 && px_str_eq(request->caller.tenant, request->tenant);
+}
+
+/* ---- what is asked ---- */
+
+/* A document that is not even an object is nobody's request. */
+struct incoming {
+    struct px_str payload, request_id;
+    struct px_arena *arena;
+    const struct admin_route *routes;
+    size_t route_count;
+    struct admin_outcome *outcome;
+};
+
+static bool field_known(const char *fields, struct px_str name)
+{
+    char spaced[64];
+    int n = snprintf(spaced, sizeof spaced, " %.*s ", PX_FMT(name));
+    return n > 0 && (size_t)n < sizeof spaced && strlen(spaced) == (size_t)n &&
+           strstr(fields, spaced);
+}
+
+/* Refuses a body with fields that the operation does not know: a mistyped one would be lost. */
+static bool fields_fine(const struct incoming *in, const struct admin_request *request)
+{
+    size_t i, n;
+    yyjson_val *key, *val;
+    yyjson_obj_foreach(request->body, i, n, key, val)
+    {
+        struct px_str name = px_json_val_str(key);
+        if (field_known(request->route->fields, name)) continue;
+        if (request->direct && (px_str_eq(name, S("op")) || px_str_eq(name, S("tenant")))) continue;
+        struct px_str detail = px_arena_printf(in->arena, "unknown field \"%.*s\"; known are:%s",
+                                               (int)PX_MIN(name.len, 64), name.ptr,
+                                               request->route->fields);
+        admin_refuse(in->outcome, 400, detail.ptr ? detail.ptr : "unknown field");
+        return false;
+    }
+    return true;
+}
+
+static const struct admin_route *route_by_op(const struct incoming *in, struct px_str op)
+{
+    for (size_t i = 0; i < in->route_count; i++)
+        if (px_str_eq(px_str_c(in->routes[i].op), op)) return &in->routes[i];
+    return NULL;
+}
+
+static const struct admin_route *route_by_http(const struct incoming *in,
+                                               const struct api_event *http)
+{
+    for (size_t i = 0; i < in->route_count; i++) {
+        const struct admin_route *route = &in->routes[i];
+        if (route->method && px_str_eq(px_str_c(route->method), http->method) &&
+            px_str_eq(px_str_c(route->resource), http->resource))
+            return route;
+    }
+    return NULL;
+}
+
+static bool limit_parse(struct px_str text, size_t *ret_limit)
+{
+    uint64_t limit = LIMIT_DEFAULT;
+    if (text.len > 0 && !px_str_to_u64(text, &limit)) return false;
+    if (limit < 1 || limit > LIMIT_MAX) return false;
+    *ret_limit = (size_t)limit;
+    return true;
+}
+
+/* 0 with *request filled, or 0 with the outcome refused. */
+static int read_direct(const struct incoming *in, yyjson_val *doc, struct admin_request *request)
+{
+    request->direct = true;
+    request->route = route_by_op(in, px_json_str(doc, "op"));
+    if (!request->route) return admin_refuse(in->outcome, 400, "op is none of this function's");
+    request->tenant = px_json_str(doc, "tenant");
+    request->key_id = px_json_str(doc, "key_id");
+    request->after = px_json_str(doc, "after");
+    int64_t limit = px_json_i64(doc, "limit", LIMIT_DEFAULT);
+    if (limit < 1 || limit > LIMIT_MAX) return admin_refuse(in->outcome, 400, "limit is 1 to 1000");
+    request->limit = (size_t)limit;
+    request->body = doc;
+    return 0;
+}
+
+static int read_body(const struct incoming *in, struct px_str body, struct admin_request *request)
+{
+    struct px_where where = {0};
+    int r = px_json_parse(body, in->arena, &request->body, &where);
+    if (r < 0) PX_TRY(r);
+    if (r == 0 && yyjson_is_obj(request->body)) return 0;
+    if (r == 0) return admin_refuse(in->outcome, 400, "the body is a JSON object");
+    struct px_str detail = px_arena_printf(in->arena, "the body is no JSON: %s, at byte %zu",
+                                           where.expected, where.offset);
+    return admin_refuse(in->outcome, 400, detail.ptr ? detail.ptr : "the body is no JSON");
+}
+
+static int read_http(struct incoming *in, struct admin_request *request)
+{
+    struct api_event *http = px_arena_new(in->arena, struct api_event);
+    if (!http) return px_arena_fault(in->arena);
+    struct px_where where = {0};
+    int r = api_event_parse(in->payload, in->arena, http, &where);
+    if (r == API_INVALID) return admin_refuse(in->outcome, 400, "not an HTTP event");
+    PX_TRY(r);
+    in->request_id = http->request_id;
+    request->caller = http->caller;
+    request->route = route_by_http(in, http);
+    if (!request->route) return admin_refuse(in->outcome, 404, "no such route");
+    request->tenant = api_path_param(http, S("tenant"));
+    request->key_id = api_path_param(http, S("key_id"));
+    request->after = api_query(http, S("after"));
+    if (!limit_parse(api_query(http, S("limit")), &request->limit))
+        return admin_refuse(in->outcome, 400, "limit is 1 to 1000");
+    if (request->route->fields && http->body.len > 0) return read_body(in, http->body, request);
+    return 0;
+}
+
+static int read_request(struct incoming *in, yyjson_val *doc, struct admin_request *request)
+{
+    if (px_json_at(doc, "httpMethod"))
+        PX_TRY(read_http(in, request));
+    else
+        PX_TRY(read_direct(in, doc, request));
+    if (in->outcome->status == 0 && request->route->fields) (void)fields_fine(in, request);
+    return 0;
+}
+
+/* ---- what is answered ---- */
+
+static const char *error_name(int status)
+{
+    switch (status) {
+    case 400: return "BadRequest";
+    case 403: return "Forbidden";
+    case 404: return "NotFound";
+    case 409: return "Conflict";
+    default: return "Refused";
+    }
+}
+
+static int reply_direct(const struct lambda_event *event, const struct admin_outcome *outcome)
+{
+    if (outcome->status < 300) {
+        px_buf_add_str(event->reply->body, px_buf_str(outcome->json));
+        return 0;
+    }
+    event->reply->error_type = px_str_c(error_name(outcome->status));
+    event->reply->error_message = px_str_c(outcome->detail);
+    return LAMBDA_ERROR;
+}
+
+static int reply_http(const struct lambda_event *event, struct px_str request_id,
+                      const struct admin_outcome *outcome)
+{
+    if (outcome->status < 300)
+        api_respond_json(outcome->status, px_buf_str(outcome->json), event->reply->body);
+    else
+        api_respond_problem(outcome->status, px_str_c(outcome->detail), request_id,
+                            (struct px_str){0}, event->reply->body);
+    return 0;
+}
+
+int admin_serve(const struct lambda_event *event, const struct admin_route *routes,
+                size_t route_count,
+                int (*run)(void *ctx, const struct admin_request *request, struct px_arena *arena,
+                           struct admin_outcome *outcome),
+                void *ctx)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf json;
+    px_buf_init(&json, 5 * 1024 * 1024); /* what a response may hold, with room for its envelope */
+    struct admin_outcome outcome = {.json = &json};
+    struct incoming in = {.payload = event->payload,
+                          .arena = event->arena,
+                          .routes = routes,
+                          .route_count = route_count,
+                          .outcome = &outcome};
+    struct admin_request request = {0};
+    yyjson_val *doc = NULL;
+    int r = px_json_parse(event->payload, event->arena, &doc, NULL);
+    if (r < 0) PX_TRY(r);
+    if (r == 0 && yyjson_is_obj(doc))
+        PX_TRY(read_request(&in, doc, &request));
+    else
+        admin_refuse(&outcome, 400, "the event is a JSON object");
+    if (outcome.status == 0) PX_TRY(run(ctx, &request, event->arena, &outcome));
+    PX_ASSERT(outcome.status != 0);
+    PX_TRY(px_buf_fault(&json));
+    bool http = r == 0 && px_json_at(doc, "httpMethod");
+    r = http ? reply_http(event, in.request_id, &outcome) : reply_direct(event, &outcome);
+    PX_TRY(px_buf_fault(event->reply->body));
+    return r;
+}

@@ -1,0 +1,45 @@
+/* svc/sharding/admin.h - the one shape of administrative requests, for tenants and keys: an HTTP event
+ * of the gateway or a direct event {"op":...} of the region and of operators' tools becomes an
+ * operation with its fields; the outcome becomes a proxy response or a plain document.
+ *
+ * A direct event carries no caller: who may invoke a function directly is decided outside (IAM on AWS,
+ * the owner of the control socket on one machine). */
+#pragma once
+
+#include "base/px_json.h"
+#include "lambda/apigw.h"
+#include "lambda/runtime.h"
+
+struct admin_route {
+    const char *method, *resource; /* NULL: by direct event only */
+    const char *op;
+    const char *fields; /* what its body may hold, each name between spaces: " name tier " */
+};
+struct admin_request {
+    const struct admin_route *route;
+    bool direct;
+    struct api_caller caller; /* empty when direct */
+    struct px_str tenant, key_id;
+    struct px_str after;
+    size_t limit;     /* 1..1000 */
+    yyjson_val *body; /* an object, or NULL when the operation has no fields */
+};
+/* What an operation came to: a JSON document, or a refusal with a sentence. */
+struct admin_outcome {
+    int status;          /* HTTP's meaning, for direct events too */
+    struct px_buf *json; /* to be filled when status is below 300 */
+    const char *detail;  /* otherwise */
+};
+/* Parse the event, call `run` when it is a request of the table, write the reply. Bad input never
+ * reaches `run`. Direct refusals become function errors named after their status (BadRequest,
+ * NotFound, Conflict, ...). Passes on faults of `run`. */
+PX_MUST_USE int admin_serve(const struct lambda_event *event, const struct admin_route *routes,
+                            size_t route_count,
+                            int (*run)(void *ctx, const struct admin_request *request,
+                                       struct px_arena *arena, struct admin_outcome *outcome),
+                            void *ctx);
+/* Ends an operation: `return admin_refuse(outcome, 404, "no such tenant");` */
+int admin_refuse(struct admin_outcome *outcome, int status, const char *detail);
+/* Scope admin and the operator's tenant; or, with own_too, the tenant that is being asked about.
+ * Direct events may. */
+bool admin_may(const struct admin_request *request, bool own_too);

@@ -1,0 +1,324 @@
+/* svc/sharding/registry.c - tenants as items of table "tenants".
+ *
+ * States of a tenant: active <-> suspended -> deleted, and active -> deleted. Deleted is final.
+ * A document is checked when it is read as well as before it is written. */
+#include "svc/sharding/registry.h"
+
+#include "svc/catalog/names.h"
+
+#define SHARD_DEFAULT "shard-0"
+
+static const struct px_str status_names[] = {
+    [TENANT_ACTIVE] = {"active", 6},
+    [TENANT_SUSPENDED] = {"suspended", 9},
+    [TENANT_DELETED] = {"deleted", 7},
+};
+
+struct px_str tenant_status_name(enum tenant_status status)
+{
+    PX_ASSERT((size_t)status < PX_COUNT(status_names));
+    return status_names[status];
+}
+
+bool tenant_status_parse(struct px_str name, enum tenant_status *ret_status)
+{
+    for (size_t i = 0; i < PX_COUNT(status_names); i++) {
+        if (!px_str_eq(name, status_names[i])) continue;
+        *ret_status = (enum tenant_status)i;
+        return true;
+    }
+    return false;
+}
+
+static bool tier_ok(struct px_str tier)
+{
+    return px_str_eq(tier, S("pooled")) || px_str_eq(tier, S("dedicated"));
+}
+
+/* Names of regions, shards and quotas: they become parts of paths, headers and ARNs. */
+static bool word_ok(struct px_str s)
+{
+    if (s.len == 0 || s.len > 63) return false;
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.ptr[i];
+        bool fine = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+        if (!fine) return false;
+    }
+    return true;
+}
+
+void tenant_write(const struct tenant *tenant, struct px_buf *buf)
+{
+    char created[32];
+    px_buf_add_c(buf, "{\"name\":");
+    px_buf_add_json_str(buf, tenant->name);
+    px_buf_add_c(buf, ",\"home_region\":");
+    px_buf_add_json_str(buf, tenant->home_region);
+    px_buf_add_c(buf, ",\"shard\":");
+    px_buf_add_json_str(buf, tenant->shard);
+    px_buf_add_c(buf, ",\"tier\":");
+    px_buf_add_json_str(buf, tenant->tier);
+    px_buf_add_c(buf, ",\"status\":");
+    px_buf_add_json_str(buf, tenant_status_name(tenant->status));
+    px_buf_printf(buf, ",\"epoch\":%lld,\"quotas\":", (long long)tenant->epoch);
+    px_buf_add_str(buf, tenant->quotas_json);
+    px_buf_add_c(buf, ",\"created\":");
+    px_buf_add_json_str(buf, px_time_format(tenant->created_ns, 3, created));
+    px_buf_add_char(buf, '}');
+}
+
+static struct table_key key_of(struct px_str name)
+{
+    return (struct table_key){.table = S("tenants"), .partition = name};
+}
+
+static int corrupt(struct px_str name)
+{
+    return px_fault(PX_F_CORRUPT, "registry item of tenant %.*s", PX_FMT(name));
+}
+
+static int read_item(const struct table_item *item, struct px_arena *arena,
+                     struct tenant *ret_tenant)
+{
+    yyjson_val *doc = NULL;
+    int r = px_json_parse(item->document, arena, &doc, NULL);
+    if (r == PX_JSON_INVALID) return corrupt(item->partition);
+    PX_TRY(r);
+    struct tenant tenant = {
+        .name = px_json_str(doc, "name"),
+        .home_region = px_json_str(doc, "home_region"),
+        .shard = px_json_str(doc, "shard"),
+        .tier = px_json_str(doc, "tier"),
+        .epoch = px_json_i64(doc, "epoch", 0),
+        .version = item->version,
+    };
+    yyjson_val *quotas = px_json_obj(doc, "quotas");
+    bool whole = quotas && px_str_eq(tenant.name, item->partition) && tier_ok(tenant.tier) &&
+                 tenant.epoch > 0 &&
+                 tenant_status_parse(px_json_str(doc, "status"), &tenant.status) &&
+                 px_time_parse(px_json_str(doc, "created"), &tenant.created_ns);
+    if (!whole) return corrupt(item->partition);
+
+    struct px_buf text;
+    px_buf_init(&text, 64 * 1024);
+    px_buf_add_json(&text, quotas);
+    tenant.quotas_json = px_arena_dup(arena, px_buf_str(&text));
+    int fault = px_buf_fault(&text);
+    px_buf_deinit(&text);
+    if (fault) return fault;
+    if (!tenant.quotas_json.ptr) return px_arena_fault(arena);
+    *ret_tenant = tenant;
+    return 0;
+}
+
+/* Answers of table_put, with REGISTRY_CONFLICT for TABLE_CONDITION_FAILED. */
+static int write_item(const struct registry *registry, struct tenant *tenant,
+                      enum table_condition condition, struct px_arena *arena)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf doc;
+    px_buf_init(&doc, 128 * 1024);
+    tenant_write(tenant, &doc);
+    PX_TRY(px_buf_fault(&doc));
+    struct table_put put = {
+        .key = key_of(tenant->name),
+        .document = px_buf_str(&doc),
+        .condition = condition,
+        .version = tenant->version,
+    };
+    int r = table_put(registry->tables, &put, arena, &tenant->version, NULL);
+    if (r == TABLE_CONDITION_FAILED) return REGISTRY_CONFLICT;
+    PX_TRY(r);
+    return 0;
+}
+
+/* `change` over `old`, both objects or NULL, as an object text. Answers: REGISTRY_INVALID. */
+static int merge_quotas(yyjson_val *old, yyjson_val *change, struct px_arena *arena,
+                        struct px_str *ret_json, const char **ret_why)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf text;
+    px_buf_init(&text, 64 * 1024);
+    px_buf_add_char(&text, '{');
+    size_t count = 0, i, n;
+    yyjson_val *key, *val;
+    yyjson_obj_foreach(old, i, n, key, val)
+    {
+        if (yyjson_obj_getn(change, yyjson_get_str(key), yyjson_get_len(key))) continue;
+        if (count++) px_buf_add_char(&text, ',');
+        px_buf_add_json_str(&text, px_json_val_str(key));
+        px_buf_add_char(&text, ':');
+        px_buf_add_json(&text, val);
+    }
+    yyjson_obj_foreach(change, i, n, key, val)
+    {
+        if (!word_ok(px_json_val_str(key))) {
+            *ret_why = "a quota's name is 1 to 63 of a-z, 0-9, - and _";
+            return REGISTRY_INVALID;
+        }
+        if (yyjson_is_null(val)) continue;
+        if (!yyjson_is_uint(val) || yyjson_get_uint(val) > INT64_MAX) {
+            *ret_why = "a quota is a whole number, 0 or more, or null to remove it";
+            return REGISTRY_INVALID;
+        }
+        if (count++) px_buf_add_char(&text, ',');
+        px_buf_add_json_str(&text, px_json_val_str(key));
+        px_buf_printf(&text, ":%llu", (unsigned long long)yyjson_get_uint(val));
+    }
+    if (count > TENANT_QUOTAS_MAX) {
+        *ret_why = "a tenant has at most 32 quotas";
+        return REGISTRY_INVALID;
+    }
+    px_buf_add_char(&text, '}');
+    PX_TRY(px_buf_fault(&text));
+    struct px_str json = px_arena_dup(arena, px_buf_str(&text));
+    if (!json.ptr) return px_arena_fault(arena);
+    *ret_json = json;
+    return 0;
+}
+
+static struct px_str or_default(struct px_str s, struct px_str otherwise)
+{
+    return s.len > 0 ? s : otherwise;
+}
+
+static const char *refuse_spec(const struct tenant *tenant)
+{
+    if (!tenant_name_ok(tenant->name))
+        return "a tenant's name is a lower-case letter and then up to 62 of a-z, 0-9, - and _";
+    if (!tier_ok(tenant->tier)) return "tier is pooled or dedicated";
+    if (!word_ok(tenant->home_region)) return "home_region is 1 to 63 of a-z, 0-9, - and _";
+    if (!word_ok(tenant->shard)) return "shard is 1 to 63 of a-z, 0-9, - and _";
+    return NULL;
+}
+
+int registry_create(const struct registry *registry, const struct tenant_spec *spec,
+                    struct px_arena *arena, struct tenant *ret_tenant, const char **ret_why)
+{
+    struct tenant tenant = {
+        .name = spec->name,
+        .home_region = spec->home_region,
+        .shard = or_default(spec->shard, S(SHARD_DEFAULT)),
+        .tier = or_default(spec->tier, S("pooled")),
+        .status = TENANT_ACTIVE,
+        .epoch = 1,
+        .created_ns = px_wall_ns(registry->clock),
+    };
+    const char *why = refuse_spec(&tenant);
+    if (why) {
+        *ret_why = why;
+        return REGISTRY_INVALID;
+    }
+    int r = merge_quotas(NULL, spec->quotas, arena, &tenant.quotas_json, ret_why);
+    if (r == REGISTRY_INVALID) return r;
+    PX_TRY(r);
+    r = write_item(registry, &tenant, TABLE_NEW, arena);
+    if (r == REGISTRY_CONFLICT) return REGISTRY_EXISTS;
+    PX_TRY(r);
+    *ret_tenant = tenant;
+    return 0;
+}
+
+int registry_get(const struct registry *registry, struct px_str name, struct px_arena *arena,
+                 struct tenant *ret_tenant)
+{
+    if (!tenant_name_ok(name)) return REGISTRY_ABSENT;
+    struct table_key key = key_of(name);
+    struct table_item item = {0};
+    int r = table_get(registry->tables, &key, arena, &item);
+    if (r == TABLE_ABSENT) return REGISTRY_ABSENT;
+    PX_TRY(r);
+    PX_TRY(read_item(&item, arena, ret_tenant));
+    return 0;
+}
+
+int registry_list(const struct registry *registry, struct px_str after, size_t max,
+                  bool deleted_too, struct px_arena *arena, struct tenant **ret_tenants,
+                  size_t *ret_count)
+{
+    struct tenant *tenants = px_arena_array(arena, struct tenant, max);
+    if (!tenants) return px_arena_fault(arena);
+    size_t count = 0;
+    while (count < max) { /* pages, because deleted ones are left out of the count */
+        struct table_query query = {
+            .key = key_of((struct px_str){0}), .after_partition = after, .max = max - count};
+        struct table_item *items = NULL;
+        size_t found = 0;
+        PX_TRY(table_query(registry->tables, &query, arena, &items, &found));
+        for (size_t i = 0; i < found; i++) {
+            PX_TRY(read_item(&items[i], arena, &tenants[count]));
+            if (deleted_too || tenants[count].status != TENANT_DELETED) count++;
+        }
+        if (found < query.max) break;
+        after = items[found - 1].partition;
+    }
+    *ret_tenants = tenants;
+    *ret_count = count;
+    return 0;
+}
+
+/* The new state in *tenant, or a refusal. */
+static int apply_change(struct tenant *tenant, const struct tenant_change *change,
+                        struct px_arena *arena, const char **ret_why)
+{
+    bool is_system = px_str_eq(tenant->name, S(TENANT_SYSTEM));
+    if (change->tier.len > 0 && !tier_ok(change->tier)) {
+        *ret_why = "tier is pooled or dedicated";
+        return REGISTRY_INVALID;
+    }
+    if (change->tier.len > 0) tenant->tier = change->tier;
+    if (change->status.len > 0) {
+        enum tenant_status status;
+        if (!tenant_status_parse(change->status, &status) || status == TENANT_DELETED) {
+            *ret_why = "status is active or suspended; DELETE removes a tenant";
+            return REGISTRY_INVALID;
+        }
+        if (is_system && status != TENANT_ACTIVE) {
+            *ret_why = "the operator's tenant cannot be suspended";
+            return REGISTRY_INVALID;
+        }
+        tenant->status = status;
+    }
+    if (!change->quotas) return 0;
+    yyjson_val *old = NULL;
+    PX_TRY(px_json_parse(tenant->quotas_json, arena, &old, NULL));
+    return merge_quotas(old, change->quotas, arena, &tenant->quotas_json, ret_why);
+}
+
+int registry_change(const struct registry *registry, struct px_str name,
+                    const struct tenant_change *change, struct px_arena *arena,
+                    struct tenant *ret_tenant, const char **ret_why)
+{
+    struct tenant tenant = {0};
+    int r = registry_get(registry, name, arena, &tenant);
+    if (r == REGISTRY_ABSENT) return r;
+    PX_TRY(r);
+    if (tenant.status == TENANT_DELETED) return REGISTRY_ABSENT;
+    r = apply_change(&tenant, change, arena, ret_why);
+    if (r == REGISTRY_INVALID) return r;
+    PX_TRY(r);
+    r = write_item(registry, &tenant, TABLE_VERSION, arena);
+    if (r == REGISTRY_CONFLICT) return r;
+    PX_TRY(r);
+    *ret_tenant = tenant;
+    return 0;
+}
+
+int registry_delete(const struct registry *registry, struct px_str name, struct px_arena *arena,
+                    struct tenant *ret_tenant, const char **ret_why)
+{
+    struct tenant tenant = {0};
+    int r = registry_get(registry, name, arena, &tenant);
+    if (r == REGISTRY_ABSENT) return r;
+    PX_TRY(r);
+    if (px_str_eq(tenant.name, S(TENANT_SYSTEM))) {
+        *ret_why = "the operator's tenant cannot be deleted";
+        return REGISTRY_INVALID;
+    }
+    if (tenant.status != TENANT_DELETED) {
+        tenant.status = TENANT_DELETED;
+        r = write_item(registry, &tenant, TABLE_VERSION, arena);
+        if (r == REGISTRY_CONFLICT) return r;
+        PX_TRY(r);
+    }
+    *ret_tenant = tenant;
+    return 0;
+}

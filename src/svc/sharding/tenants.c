@@ -1,0 +1,169 @@
+/* svc/sharding/tenants.c - operations on tenants.
+ *
+ * Deleting: the status comes first, because the authorizer looks at it at every key; a crash before
+ * the keys are revoked leaves keys of a deleted tenant, which open nothing, and repeating the request
+ * ends them. */
+#include "svc/sharding/tenants.h"
+
+#include "svc/sharding/admin.h"
+
+#define COLLECTION "/v1/admin/tenants"
+#define ITEM "/v1/admin/tenants/{tenant}"
+#define FORBIDDEN "this needs an admin key of the operator's tenant"
+#define TAKEN "the name is taken; a deleted tenant's name is not given again"
+#define NO_TENANT "no such tenant"
+
+static const struct admin_route routes[] = {
+    {"POST", COLLECTION, "create", " name tier quotas shard "},
+    {"GET", COLLECTION, "list", NULL},
+    {"GET", ITEM, "get", NULL},
+    {"PATCH", ITEM, "change", " status tier quotas "},
+    {"DELETE", ITEM, "delete", NULL},
+    {NULL, NULL, "ensure", " name tier quotas shard "},
+};
+
+struct operation {
+    const struct tenants *tenants;
+    const struct admin_request *request;
+    struct px_arena *arena;
+    struct admin_outcome *out;
+};
+
+static int answer(const struct operation *op, int status, const struct tenant *tenant)
+{
+    op->out->status = status;
+    tenant_write(tenant, op->out->json);
+    return 0;
+}
+
+/* A field that is there has the right type; a mistake must not pass as an absent field. */
+static const char *refuse_types(yyjson_val *body)
+{
+    static const char *const texts[] = {"name", "tier", "shard", "status"};
+    if (!body) return "a JSON object is needed as body";
+    for (size_t i = 0; i < PX_COUNT(texts); i++) {
+        yyjson_val *val = yyjson_obj_get(body, texts[i]);
+        if (val && !yyjson_is_str(val)) return "name, tier, shard and status are text";
+    }
+    yyjson_val *quotas = yyjson_obj_get(body, "quotas");
+    if (quotas && !yyjson_is_obj(quotas)) return "quotas is an object of whole numbers";
+    return NULL;
+}
+
+static int run_create(const struct operation *op)
+{
+    yyjson_val *body = op->request->body;
+    const char *why = refuse_types(body);
+    if (why) return admin_refuse(op->out, 400, why);
+    struct tenant_spec spec = {
+        .name = px_json_str(body, "name"),
+        .home_region = op->tenants->home_region,
+        .shard = px_json_str(body, "shard"),
+        .tier = px_json_str(body, "tier"),
+        .quotas = px_json_obj(body, "quotas"),
+    };
+    const struct registry *registry = &op->tenants->registry;
+    struct tenant tenant;
+    int r = registry_create(registry, &spec, op->arena, &tenant, &why);
+    if (r == REGISTRY_INVALID) return admin_refuse(op->out, 400, why);
+    if (r == REGISTRY_EXISTS && px_str_eq(px_str_c(op->request->route->op), S("ensure"))) {
+        PX_TRY(registry_get(registry, spec.name, op->arena, &tenant));
+        if (tenant.status != TENANT_DELETED) return answer(op, 200, &tenant);
+    }
+    if (r == REGISTRY_EXISTS) return admin_refuse(op->out, 409, TAKEN);
+    PX_TRY(r);
+    return answer(op, 201, &tenant);
+}
+
+static int run_list(const struct operation *op)
+{
+    struct tenant *list = NULL;
+    size_t count = 0;
+    PX_TRY(registry_list(&op->tenants->registry, op->request->after, op->request->limit, false,
+                         op->arena, &list, &count));
+    struct px_buf *json = op->out->json;
+    px_buf_add_c(json, "{\"tenants\":[");
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0) px_buf_add_char(json, ',');
+        tenant_write(&list[i], json);
+    }
+    px_buf_add_char(json, ']');
+    if (count == op->request->limit) {
+        px_buf_add_c(json, ",\"next\":");
+        px_buf_add_json_str(json, list[count - 1].name);
+    }
+    px_buf_add_char(json, '}');
+    op->out->status = 200;
+    return 0;
+}
+
+static int run_get(const struct operation *op)
+{
+    struct tenant tenant;
+    int r = registry_get(&op->tenants->registry, op->request->tenant, op->arena, &tenant);
+    if (r == REGISTRY_ABSENT) return admin_refuse(op->out, 404, NO_TENANT);
+    PX_TRY(r);
+    return answer(op, 200, &tenant);
+}
+
+static int run_change(const struct operation *op)
+{
+    yyjson_val *body = op->request->body;
+    const char *why = refuse_types(body);
+    if (why) return admin_refuse(op->out, 400, why);
+    struct tenant_change change = {
+        .status = px_json_str(body, "status"),
+        .tier = px_json_str(body, "tier"),
+        .quotas = px_json_obj(body, "quotas"),
+    };
+    struct tenant tenant;
+    int r = registry_change(&op->tenants->registry, op->request->tenant, &change, op->arena,
+                            &tenant, &why);
+    if (r == REGISTRY_ABSENT) return admin_refuse(op->out, 404, NO_TENANT);
+    if (r == REGISTRY_INVALID) return admin_refuse(op->out, 400, why);
+    if (r == REGISTRY_CONFLICT)
+        return admin_refuse(op->out, 409, "the tenant was changed meanwhile; read it and repeat");
+    PX_TRY(r);
+    return answer(op, 200, &tenant);
+}
+
+static int run_delete(const struct operation *op)
+{
+    struct tenant tenant;
+    const char *why = NULL;
+    int r = registry_delete(&op->tenants->registry, op->request->tenant, op->arena, &tenant, &why);
+    if (r == REGISTRY_ABSENT) return admin_refuse(op->out, 404, NO_TENANT);
+    if (r == REGISTRY_INVALID) return admin_refuse(op->out, 400, why);
+    if (r == REGISTRY_CONFLICT)
+        return admin_refuse(op->out, 409, "the tenant was changed meanwhile; repeat");
+    PX_TRY(r);
+    size_t revoked = 0;
+    PX_TRY(op->tenants->revoke_keys(op->tenants->ctx, tenant.name, op->arena, &revoked));
+    px_buf_add_c(op->out->json, "{\"name\":");
+    px_buf_add_json_str(op->out->json, tenant.name);
+    px_buf_printf(op->out->json,
+                  ",\"status\":\"deleted\",\"keys_revoked\":%zu,\"detail\":"
+                  "\"its keys ended now; its data is removed by the next runs of retain\"}",
+                  revoked);
+    op->out->status = 200;
+    return 0;
+}
+
+static int run(void *ctx, const struct admin_request *request, struct px_arena *arena,
+               struct admin_outcome *out)
+{
+    static int (*const runs[])(const struct operation *) = {
+        run_create, run_list, run_get, run_change, run_delete, run_create,
+    };
+    static_assert(PX_COUNT(runs) == PX_COUNT(routes), "one for each route");
+    bool reads_one = px_str_eq(px_str_c(request->route->op), S("get"));
+    if (!admin_may(request, reads_one)) return admin_refuse(out, 403, FORBIDDEN);
+    struct operation op = {ctx, request, arena, out};
+    return runs[request->route - routes](&op);
+}
+
+int tenants_handle(const struct tenants *tenants, const struct lambda_event *event)
+{
+    void *ctx = (void *)(uintptr_t)tenants;
+    return admin_serve(event, routes, PX_COUNT(routes), run, ctx);
+}

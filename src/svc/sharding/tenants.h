@@ -1,0 +1,15 @@
+/* svc/sharding/tenants.h - the tenant registry as a function: HTTP routes under /v1/admin/tenants and
+ * the direct operations create, ensure, get, list, change, delete. docs/api.md */
+#pragma once
+
+#include "lambda/runtime.h"
+#include "svc/sharding/registry.h"
+
+struct tenants {
+    struct registry registry;
+    struct px_str home_region; /* of tenants created here */
+    /* Ends all keys of a tenant that is being deleted; may be called again after a crash. */
+    int (*revoke_keys)(void *ctx, struct px_str tenant, struct px_arena *arena, size_t *ret_count);
+    void *ctx;
+};
+PX_MUST_USE int tenants_handle(const struct tenants *tenants, const struct lambda_event *event);
