@@ -81,7 +81,7 @@ foreach(file IN LISTS files)
   if(NOT TARGET ${stem})
     continue()
   endif()
-  target_compile_options(${stem} PRIVATE -Wno-missing-prototypes) # LLVMFuzzerTestOneInput
+  set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS -Wno-missing-prototypes) # LLVMFuzzerTestOneInput
   if(PRISM_FUZZ)
     target_link_options(${stem} PRIVATE -fsanitize=fuzzer)
     file(MAKE_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/fuzz/${name}/corpus)
