@@ -23,7 +23,7 @@ add_compile_options(-fno-omit-frame-pointer -fno-strict-aliasing -ffile-prefix-m
 add_library(prism_warnings INTERFACE)
 target_compile_options(prism_warnings INTERFACE -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes
   -Wmissing-prototypes -Wold-style-definition -Wvla -Wformat=2 -Wwrite-strings -Wpointer-arith -Wundef
-  -Wno-missing-field-initializers)
+  -Wno-missing-field-initializers -Wno-format-nonliteral)
 
 if(PRISM_SANITIZE)
   add_compile_options(-fsanitize=${PRISM_SANITIZE} -fno-sanitize-recover=all)
