@@ -1,0 +1,346 @@
+/* The functions authorizer, keys and tenants: events in, answers out, over the embedded stores. */
+#include "support/support.h"
+
+#include "base/px_json.h"
+#include "lambda/apigw.h"
+#include "svc/security/authorizer.h"
+#include "svc/security/key_admin.h"
+#include "svc/security/wiring.h"
+#include "svc/sharding/tenants.h"
+
+#define ARN "arn:aws:execute-api:eu-west-1:123456789012:abcdef/prod/POST/v1/query"
+
+struct fixture {
+    struct security_stores stores;
+    struct px_buf body;
+    struct lambda_reply reply;
+    struct test *t;
+};
+
+static struct fixture *open_functions(struct test *t)
+{
+    struct fixture *f = px_arena_new(&t->arena, struct fixture);
+    f->t = t;
+    f->stores.clock = &t->clock;
+    struct security_urls urls = {test_path(t, "tables.db"), test_path(t, "secrets")};
+    CHECK_OK(security_stores_open(&f->stores, &urls));
+    px_buf_init(&f->body, 6u << 20);
+    return f;
+}
+
+static void close_functions(struct fixture *f)
+{
+    px_buf_deinit(&f->body);
+    security_stores_close(&f->stores);
+}
+
+static struct lambda_event event_of(struct fixture *f, struct px_str payload)
+{
+    px_buf_clear(&f->body);
+    f->reply = (struct lambda_reply){.body = &f->body};
+    return (struct lambda_event){.payload = payload, .arena = &f->t->arena, .reply = &f->reply};
+}
+
+static int revoke_keys(void *ctx, struct px_str tenant, struct px_arena *arena, size_t *ret_count)
+{
+    struct fixture *f = ctx;
+    struct keys keys = security_keys(&f->stores);
+    return keys_revoke_all(&keys, tenant, arena, ret_count);
+}
+
+static int run_tenants(struct fixture *f, struct px_str payload)
+{
+    struct tenants service = {security_registry(&f->stores), S("local"), revoke_keys, f};
+    struct lambda_event event = event_of(f, payload);
+    return tenants_handle(&service, &event);
+}
+static int run_keys(struct fixture *f, struct px_str payload)
+{
+    struct key_admin service = {security_keys(&f->stores), security_registry(&f->stores)};
+    struct lambda_event event = event_of(f, payload);
+    return key_admin_handle(&service, &event);
+}
+static int run_authorizer(struct fixture *f, struct px_str payload)
+{
+    struct authorizer service = {security_keys(&f->stores), security_registry(&f->stores)};
+    struct lambda_event event = event_of(f, payload);
+    return authorizer_handle(&service, &event);
+}
+
+static yyjson_val *answer(struct fixture *f)
+{
+    yyjson_val *root = NULL;
+    CHECK_OK(px_json_parse(px_buf_str(&f->body), &f->t->arena, &root, NULL));
+    return root;
+}
+static struct px_str text_at(yyjson_val *root, const char *path)
+{
+    return px_json_val_str(px_json_at(root, path));
+}
+
+/* An HTTP event as the gateway makes it. */
+static struct px_str http(struct fixture *f, const char *method, const char *resource,
+                          const char *tenant, const char *caller, const char *scopes,
+                          const char *body)
+{
+    const struct http_header params[] = {{S("tenant"), px_str_c(tenant)},
+                                         {S("key_id"), S("0123456789abcdef")}};
+    struct api_event event = {
+        .resource = px_str_c(resource),
+        .path = px_str_c(resource),
+        .method = px_str_c(method),
+        .path_params = params,
+        .path_param_count = PX_COUNT(params),
+        .request_id = S("req-1"),
+        .stage = S("v1"),
+        .caller = {.tenant = px_str_c(caller),
+                   .key_id = S("k"),
+                   .scopes = px_str_c(scopes),
+                   .tier = S("pooled"),
+                   .home_region = S("local"),
+                   .shard = S("shard-0"),
+                   .epoch = 1},
+        .body = px_str_c(body),
+    };
+    struct px_buf buf;
+    px_buf_init(&buf, 1u << 20);
+    api_event_write(&event, &buf);
+    struct px_str copy = px_arena_dup(&f->t->arena, px_buf_str(&buf));
+    px_buf_deinit(&buf);
+    return copy;
+}
+
+static int64_t status(struct fixture *f) { return px_json_i64(answer(f), "statusCode", 0); }
+static yyjson_val *http_body(struct fixture *f)
+{
+    struct api_response response;
+    yyjson_val *root = NULL;
+    CHECK_OK(api_response_parse(px_buf_str(&f->body), &f->t->arena, &response));
+    CHECK_OK(px_json_parse(response.body, &f->t->arena, &root, NULL));
+    return root;
+}
+
+/* A tenant with a key, by direct events as the region makes them at first start. */
+static struct px_str first_key(struct fixture *f)
+{
+    CHECK_OK(run_tenants(f, S("{\"op\":\"create\",\"name\":\"acme\",\"tier\":\"dedicated\"}")));
+    CHECK_OK(run_keys(f, S("{\"op\":\"issue\",\"tenant\":\"acme\",\"label\":\"first\"}")));
+    return text_at(answer(f), "key");
+}
+
+static struct px_str request_event(struct fixture *f, struct px_str key)
+{
+    return px_arena_printf(&f->t->arena,
+                           "{\"type\":\"REQUEST\",\"methodArn\":\"" ARN "\",\"headers\":"
+                           "{\"Host\":\"x\",\"AUTHORIZATION\":\"bearer %.*s\"}}",
+                           PX_FMT(key));
+}
+
+TEST(a_key_becomes_a_policy_for_the_whole_stage_and_a_context_of_strings)
+{
+    struct fixture *f = open_functions(t);
+    struct px_str key = first_key(f);
+    CHECK_OK(run_authorizer(f, request_event(f, key)));
+    yyjson_val *root = answer(f);
+    CHECK_STR(text_at(root, "principalId"), S("acme"));
+    CHECK_STR(text_at(root, "policyDocument.Version"), S("2012-10-17"));
+    yyjson_val *statement = yyjson_arr_get_first(px_json_at(root, "policyDocument.Statement"));
+    CHECK_STR(px_json_str(statement, "Effect"), S("Allow"));
+    CHECK_STR(px_json_str(statement, "Action"), S("execute-api:Invoke"));
+    CHECK_STR(px_json_val_str(yyjson_arr_get_first(px_json_arr(statement, "Resource"))),
+              S("arn:aws:execute-api:eu-west-1:123456789012:abcdef/prod/*"));
+    CHECK_STR(text_at(root, "context.tenant"), S("acme"));
+    CHECK_STR(text_at(root, "context.scopes"), S("ingest query"));
+    CHECK_STR(text_at(root, "context.tier"), S("dedicated"));
+    CHECK_STR(text_at(root, "context.home_region"), S("local"));
+    CHECK_STR(text_at(root, "context.shard"), S("shard-0"));
+    CHECK_STR(text_at(root, "context.epoch"), S("1"));
+    CHECK_STR(text_at(root, "context.key_id"), px_str(key.ptr + 6, 16));
+    CHECK_STR(text_at(root, "usageIdentifierKey"), px_str(key.ptr + 6, 16));
+    close_functions(f);
+}
+
+TEST(the_key_may_come_as_token_or_as_x_api_key)
+{
+    struct fixture *f = open_functions(t);
+    struct px_str key = first_key(f);
+    CHECK_OK(run_authorizer(f, px_arena_printf(&t->arena,
+                                               "{\"type\":\"TOKEN\",\"methodArn\":\"" ARN
+                                               "\",\"authorizationToken\":\"Bearer %.*s\"}",
+                                               PX_FMT(key))));
+    CHECK_OK(run_authorizer(f, px_arena_printf(&t->arena,
+                                               "{\"type\":\"REQUEST\",\"methodArn\":\"" ARN
+                                               "\",\"headers\":{\"x-api-key\":\"%.*s\"}}",
+                                               PX_FMT(key))));
+    close_functions(f);
+}
+
+static void check_unauthorized(struct fixture *f, struct px_str payload)
+{
+    CHECK_INT(run_authorizer(f, payload), LAMBDA_ERROR);
+    CHECK_STR(f->reply.error_message, S("Unauthorized"));
+    CHECK_INT(f->body.len, 0);
+}
+
+TEST(every_key_that_does_not_open_gets_the_same_word)
+{
+    struct fixture *f = open_functions(t);
+    struct px_str key = first_key(f);
+    check_unauthorized(f, S("{\"type\":\"REQUEST\",\"methodArn\":\"" ARN "\"}"));
+    check_unauthorized(f, S("{\"type\":\"REQUEST\",\"methodArn\":\"" ARN "\",\"headers\":[1]}"));
+    check_unauthorized(f, S("{\"type\":\"TOKEN\",\"methodArn\":\"" ARN "\"}"));
+    check_unauthorized(f, request_event(f, S("")));
+    check_unauthorized(f, request_event(f, S("prism_x_y")));
+    check_unauthorized(f, request_event(f, px_str(key.ptr, key.len - 1)));
+    check_unauthorized(f, px_arena_printf(&t->arena,
+                                          "{\"type\":\"REQUEST\",\"methodArn\":\"" ARN
+                                          "\",\"headers\":{\"Authorization\":\"Basic %.*s\"}}",
+                                          PX_FMT(key)));
+    struct px_str revoke_event = px_arena_printf(
+        &t->arena, "{\"op\":\"revoke\",\"tenant\":\"acme\",\"key_id\":\"%.16s\"}", key.ptr + 6);
+    CHECK_OK(run_keys(f, revoke_event));
+    check_unauthorized(f, request_event(f, key));
+    close_functions(f);
+}
+
+TEST(a_suspended_tenant_is_denied_and_a_deleted_one_unknown)
+{
+    struct fixture *f = open_functions(t);
+    struct px_str key = first_key(f);
+    CHECK_OK(run_tenants(f, S("{\"op\":\"change\",\"tenant\":\"acme\",\"status\":\"suspended\"}")));
+    CHECK_OK(run_authorizer(f, request_event(f, key)));
+    yyjson_val *statement = yyjson_arr_get_first(px_json_at(answer(f), "policyDocument.Statement"));
+    CHECK_STR(px_json_str(statement, "Effect"), S("Deny"));
+    CHECK(!px_json_at(answer(f), "context"));
+    CHECK_OK(run_tenants(f, S("{\"op\":\"delete\",\"tenant\":\"acme\"}")));
+    CHECK_INT(px_json_i64(answer(f), "keys_revoked", 0), 1);
+    check_unauthorized(f, request_event(f, key));
+    close_functions(f);
+}
+
+TEST(what_is_no_authorizer_event_is_an_error_of_its_own)
+{
+    struct fixture *f = open_functions(t);
+    const char *const bad[] = {
+        "", "{", "[]", "{}", "{\"methodArn\":\"arn:x\"}", "{\"methodArn\":\"x/y/z\"}"};
+    for (size_t i = 0; i < PX_COUNT(bad); i++) {
+        CHECK_INT(run_authorizer(f, px_str_c(bad[i])), LAMBDA_ERROR);
+        CHECK_STR(f->reply.error_type, S("InvalidEvent"));
+    }
+    close_functions(f);
+}
+
+#define TENANTS "/v1/admin/tenants"
+#define TENANT "/v1/admin/tenants/{tenant}"
+#define KEYS "/v1/admin/tenants/{tenant}/keys"
+
+TEST(only_the_operator_manages_tenants_over_http)
+{
+    struct fixture *f = open_functions(t);
+    const char *body = "{\"name\":\"beta\"}";
+    CHECK_OK(run_tenants(f, http(f, "POST", TENANTS, "", "acme", "ingest query admin", body)));
+    CHECK_INT(status(f), 403);
+    CHECK_OK(run_tenants(f, http(f, "POST", TENANTS, "", "_system", "ingest query", body)));
+    CHECK_INT(status(f), 403);
+    CHECK_OK(run_tenants(f, http(f, "POST", TENANTS, "", "", "", body)));
+    CHECK_INT(status(f), 403);
+    CHECK_OK(run_tenants(f, http(f, "POST", TENANTS, "", "_system", "admin", body)));
+    CHECK_INT(status(f), 201);
+    CHECK_STR(px_json_str(http_body(f), "name"), S("beta"));
+    CHECK_OK(run_tenants(f, http(f, "POST", TENANTS, "", "_system", "admin", body)));
+    CHECK_INT(status(f), 409);
+    CHECK_OK(run_tenants(f, http(f, "GET", TENANT, "beta", "beta", "admin", "")));
+    CHECK_INT(status(f), 200);
+    CHECK_OK(run_tenants(f, http(f, "GET", TENANT, "beta", "acme", "admin", "")));
+    CHECK_INT(status(f), 403);
+    CHECK_OK(run_tenants(f, http(f, "DELETE", TENANT, "beta", "beta", "admin", "")));
+    CHECK_INT(status(f), 403);
+    close_functions(f);
+}
+
+TEST(bad_bodies_are_400_with_the_place_or_the_field)
+{
+    struct fixture *f = open_functions(t);
+    const struct {
+        const char *body, *word;
+    } bad[] = {
+        {"{\"name\":\"x\"", "byte"},
+        {"[]", "object"},
+        {"", "body"},
+        {"{\"nmae\":\"x\"}", "nmae"},
+        {"{\"name\":7}", "text"},
+        {"{\"name\":\"x\",\"quotas\":3}", "quotas"},
+        {"{\"name\":\"Not Fine\"}", "name"},
+    };
+    for (size_t i = 0; i < PX_COUNT(bad); i++) {
+        CHECK_OK(run_tenants(f, http(f, "POST", TENANTS, "", "_system", "admin", bad[i].body)));
+        CHECK_INT(status(f), 400);
+        struct px_str detail = px_json_str(http_body(f), "detail");
+        CHECK(strstr(px_arena_cstr(&t->arena, detail), bad[i].word));
+    }
+    close_functions(f);
+}
+
+TEST(an_admin_key_manages_the_keys_of_its_own_tenant_only)
+{
+    struct fixture *f = open_functions(t);
+    first_key(f);
+    CHECK_OK(run_tenants(f, S("{\"op\":\"create\",\"name\":\"beta\"}")));
+    const char *body =
+        "{\"scopes\":[\"admin\"],\"label\":\"l\",\"expires\":\"2027-01-01T00:00:00Z\"}";
+    CHECK_OK(run_keys(f, http(f, "POST", KEYS, "acme", "acme", "admin", body)));
+    CHECK_INT(status(f), 201);
+    CHECK_STR(px_json_str(http_body(f), "expires"), S("2027-01-01T00:00:00.000Z"));
+    CHECK_OK(run_keys(f, http(f, "POST", KEYS, "beta", "acme", "admin", body)));
+    CHECK_INT(status(f), 403);
+    CHECK_OK(run_keys(f, http(f, "POST", KEYS, "beta", "_system", "admin", body)));
+    CHECK_INT(status(f), 201);
+    CHECK_OK(run_keys(f, http(f, "POST", KEYS, "nobody", "_system", "admin", body)));
+    CHECK_INT(status(f), 404);
+    CHECK_OK(run_keys(f, http(f, "GET", KEYS, "acme", "acme", "ingest query", "")));
+    CHECK_INT(status(f), 403);
+    CHECK_OK(run_keys(f, http(f, "GET", KEYS, "acme", "acme", "admin", "")));
+    CHECK_INT(yyjson_arr_size(px_json_arr(http_body(f), "keys")), 2);
+    CHECK(!memmem(f->body.ptr, f->body.len, "hash", 4));
+    CHECK_OK(run_keys(f, http(f, "DELETE", KEYS "/{key_id}", "acme", "acme", "admin", "")));
+    CHECK_INT(status(f), 404);
+    close_functions(f);
+}
+
+TEST(a_bad_key_request_is_refused)
+{
+    struct fixture *f = open_functions(t);
+    first_key(f);
+    const char *const bad[] = {
+        "{\"scopes\":[]}",        "{\"scopes\":[\"root\"]}",
+        "{\"scopes\":\"admin\"}", "{\"expires\":\"soon\"}",
+        "{\"expires\":12}",       "{\"expires\":\"2020-01-01T00:00:00Z\"}",
+        "{\"label\":7}",          "{\"scope\":[\"admin\"]}",
+    };
+    for (size_t i = 0; i < PX_COUNT(bad); i++) {
+        CHECK_OK(run_keys(f, http(f, "POST", KEYS, "acme", "acme", "admin", bad[i])));
+        CHECK_INT(status(f), 400);
+    }
+    close_functions(f);
+}
+
+TEST(direct_events_answer_plainly_and_refuse_by_name)
+{
+    struct fixture *f = open_functions(t);
+    CHECK_OK(run_tenants(f, S("{\"op\":\"ensure\",\"name\":\"_system\"}")));
+    CHECK_STR(px_json_str(answer(f), "status"), S("active"));
+    CHECK_OK(run_tenants(f, S("{\"op\":\"ensure\",\"name\":\"_system\"}"))); /* again */
+    CHECK_INT(run_tenants(f, S("{\"op\":\"create\",\"name\":\"_system\"}")), LAMBDA_ERROR);
+    CHECK_STR(f->reply.error_type, S("Conflict"));
+    CHECK_INT(run_tenants(f, S("{\"op\":\"get\",\"tenant\":\"nobody\"}")), LAMBDA_ERROR);
+    CHECK_STR(f->reply.error_type, S("NotFound"));
+    CHECK_INT(run_tenants(f, S("{\"op\":\"explode\"}")), LAMBDA_ERROR);
+    CHECK_STR(f->reply.error_type, S("BadRequest"));
+    CHECK_INT(run_tenants(f, S("nonsense")), LAMBDA_ERROR);
+    CHECK_INT(run_keys(f, S("{\"op\":\"list\",\"tenant\":\"\"}")), LAMBDA_ERROR);
+    CHECK_OK(run_tenants(f, S("{\"op\":\"list\",\"limit\":1}")));
+    CHECK_STR(px_json_str(answer(f), "next"), S("_system"));
+    close_functions(f);
+}
+
+TEST_MAIN
