@@ -1,0 +1,175 @@
+/* region/control.c - the control socket (<data>/region.sock, mode 0600): whoever can open it owns the
+ * region. HTTP, so that curl --unix-socket works; invocation has Lambda's own path and headers.
+ * Source: AWS Lambda API reference, Invoke. */
+#include <stdlib.h>
+
+#include "base/px_id.h"
+#include "base/px_json.h"
+#include "lambda/apigw.h"
+#include "region/region_internal.h"
+
+#define CONTROL_BODY_BYTES_MAX (6 * 1024 * 1024)
+
+struct invoke_call {
+    struct region *region;
+    struct http_request *request;
+    char request_id[37];
+    struct px_str payload;
+};
+
+static void reply_problem(struct http_request *request, int status, const char *detail)
+{
+    struct px_buf body;
+    px_buf_init(&body, 16384);
+    api_problem_write(status, px_str_c(detail), S(""), S(""), &body);
+    const struct http_header header = {S("Content-Type"), S("application/problem+json")};
+    http_reply(request, status, &header, 1, px_buf_str(&body));
+    px_buf_deinit(&body);
+}
+
+static const char *outcome_name(enum lambda_outcome outcome)
+{
+    static const char *const names[] = {"", "Unhandled", "Unhandled", "Unhandled",
+                                        "Unhandled", "Throttled", "Unhandled"};
+    return names[outcome];
+}
+
+static void on_invoked(void *ctx, const struct lambda_result *result)
+{
+    struct invoke_call *call = ctx;
+    struct http_header headers[4] = {
+        {S("Content-Type"), S("application/json")},
+        {S("X-Amz-Executed-Version"), S("$LATEST")},
+        {S("x-amzn-RequestId"), px_str_c(call->request_id)},
+    };
+    size_t count = 3;
+    bool throttled = result->outcome == LAMBDA_THROTTLED;
+    if (result->outcome != LAMBDA_OK)
+        headers[count++] =
+            (struct http_header){S("X-Amz-Function-Error"), px_str_c(outcome_name(result->outcome))};
+    http_reply(call->request, throttled ? 429 : 200, headers, count, result->payload);
+    free(call);
+}
+
+static void invoke_sync(struct region *region, struct http_request *request,
+                        const struct function_spec *function, struct px_str payload)
+{
+    struct invoke_call *call = calloc(1, sizeof(*call));
+    if (!call) {
+        reply_problem(request, 503, "out of memory");
+        return;
+    }
+    call->region = region;
+    call->request = request;
+    call->payload = payload;
+    px_uuid7(px_wall_ns(region->clock), call->request_id);
+    const struct lambda_call invoke = {.payload = call->payload,
+                                       .request_id = px_str_c(call->request_id),
+                                       .on_done = on_invoked,
+                                       .ctx = call};
+    (void)lambda_pool_invoke(region_pool(region, px_str_c(function->name)), &invoke);
+}
+
+static void invoke_async(struct region *region, struct http_request *request,
+                         const struct function_spec *function)
+{
+    char id[37];
+    int r = async_invoke(region->async, function, request->body, true, id);
+    if (r == ASYNC_FULL)
+        reply_problem(request, 429, "the asynchronous queue is full");
+    else if (r == ASYNC_TOO_LARGE)
+        reply_problem(request, 413, "an asynchronous event may have 1 MiB");
+    else if (r < 0) {
+        px_log_fault(&region->log, r, "asynchronous event for %s", function->name);
+        reply_problem(request, px_fault_http(r), px_fault_message(r));
+    } else {
+        const struct http_header header = {S("x-amzn-RequestId"), px_str_c(id)};
+        http_reply(request, 202, &header, 1, S(""));
+    }
+}
+
+/* POST /2015-03-31/functions/{name}/invocations */
+static void serve_invoke(struct region *region, struct http_request *request, struct px_str rest)
+{
+    struct px_str name;
+    (void)px_str_cut(&rest, '/', &name);
+    const struct function_spec *function = function_find(&region->catalogue, name);
+    yyjson_val *root = NULL;
+    if (!function || !px_str_eq(rest, S("invocations"))) {
+        reply_problem(request, 404, "no such function; see prism status");
+        return;
+    }
+    if (request->body.len && px_json_parse(request->body, request->arena, &root, NULL) != 0) {
+        reply_problem(request, 400, "the event is not valid JSON");
+        return;
+    }
+    if (px_str_ieq(http_header_get(request, S("X-Amz-Invocation-Type")), S("Event")))
+        invoke_async(region, request, function);
+    else
+        invoke_sync(region, request, function, request->body.len ? request->body : S("{}"));
+}
+
+/* POST /tick/{op}: run a schedule's event now and wait for what it says. */
+static void serve_tick(struct region *region, struct http_request *request, struct px_str op)
+{
+    for (size_t i = 0; i < region->catalogue.count; i++) {
+        const struct function_spec *f = &region->catalogue.functions[i];
+        for (size_t k = 0; k < f->schedule_count; k++) {
+            if (px_str_eq(px_str_c(f->schedules[k].name), op)) {
+                invoke_sync(region, request, f, f->schedules[k].input);
+                return;
+            }
+        }
+    }
+    reply_problem(request, 404, "no such schedule; see platform/functions.json");
+}
+
+static void serve_status(struct region *region, struct http_request *request)
+{
+    struct px_buf body;
+    px_buf_init(&body, 4 << 20);
+    status_write(region, &body);
+    const struct http_header header = {S("Content-Type"), S("application/json")};
+    http_reply(request, px_buf_fault(&body) ? 503 : 200, &header, 1, px_buf_str(&body));
+    px_buf_deinit(&body);
+}
+
+static void on_request(void *ctx, struct http_request *request)
+{
+    struct region *region = ctx;
+    const struct px_str invoke = S("/2015-03-31/functions/"), tick = S("/tick/");
+    bool get = request->method == HTTP_GET_, post = request->method == HTTP_POST_;
+    if (get && px_str_eq(request->path, S("/status"))) {
+        serve_status(region, request);
+    } else if (get && px_str_eq(request->path, S("/logs"))) {
+        logs_serve(region, request);
+    } else if (post && px_str_eq(request->path, S("/drain"))) {
+        const struct http_header header = {S("Content-Type"), S("application/json")};
+        http_reply(request, 202, &header, 1, S("{\"draining\":true}"));
+        region_begin_drain(region);
+    } else if (post && px_str_starts(request->path, invoke)) {
+        serve_invoke(region, request, px_str_skip(request->path, invoke.len));
+    } else if (post && px_str_starts(request->path, tick)) {
+        serve_tick(region, request, px_str_skip(request->path, tick.len));
+    } else {
+        reply_problem(request, 404, "GET /status, GET /logs, POST /drain, POST /tick/{schedule}, "
+                                    "POST /2015-03-31/functions/{name}/invocations");
+    }
+}
+
+static void on_gone(void *ctx, struct http_request *request) { logs_gone(ctx, request); }
+
+int control_start(struct region *region)
+{
+    const char *path = data_dir_sub(&region->data, &region->arena, "region.sock");
+    const struct http_server_options options = {.body_bytes_max = CONTROL_BODY_BYTES_MAX,
+                                                .connections_max = 64,
+                                                .on_request = on_request,
+                                                .on_gone = on_gone,
+                                                .ctx = region};
+    if (!path)
+        return px_arena_fault(&region->arena);
+    PX_TRY(http_server_new(&region->loop, &options, &region->control));
+    PX_TRY(http_server_listen_unix(region->control, path));
+    return 0;
+}

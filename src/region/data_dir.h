@@ -1,0 +1,31 @@
+/* region/data_dir.h - the data folder: one region at a time, what it remembers, where its stores are.
+ *
+ *   prism.json     format, region name, port        region.lock   held (flock) while a region runs
+ *   region.sock    control socket                   admin.key, tenant.key   0600, for the command
+ *   tables.db meta.db secrets/ hot/ segments/ analytics/   the stores
+ *   async/ dead-letter/ logs/ tmp/                  events accepted, events given up, logs, scratch */
+#pragma once
+
+#include "base/px_arena.h"
+#include "base/px_clock.h"
+
+#define DATA_DIR_FORMAT 1
+
+struct data_dir {
+    struct px_str path; /* absolute; all views in arena */
+    struct px_str region_name;
+    uint16_t port; /* remembered; 0: none yet */
+    int lock_fd;
+    bool created;
+};
+enum data_dir_answer { DATA_DIR_BUSY = 1 };
+/* Make the folder when absent, take its lock, read prism.json. A folder of a later format, or one that
+ * is not empty and not Prism's, is PX_F_CONFIG. Answers: DATA_DIR_BUSY: a region runs on it. */
+PX_MUST_USE int data_dir_open(const char *path, const char *region_name, struct px_arena *arena,
+                              const struct px_clock *clock, struct data_dir *ret_dir);
+void data_dir_close(struct data_dir *dir);
+/* Write prism.json when something to remember changed. */
+PX_MUST_USE int data_dir_remember(struct data_dir *dir, uint16_t port,
+                                  const struct px_clock *clock);
+/* <path>/<name>, NUL-terminated, in arena; NULL when memory is out. */
+const char *data_dir_sub(const struct data_dir *dir, struct px_arena *arena, const char *name);

@@ -1,0 +1,73 @@
+/* region/environment.c - see environment.h. */
+#include "region/environment.h"
+
+#include <stdlib.h>
+
+/* Embedded homes of the stores, by name in the catalogue. */
+static const struct {
+    const char *store, *path;
+} homes[] = {{"hot", "hot"},       {"segments", "segments"}, {"analytics", "analytics"},
+             {"tables", "tables.db"}, {"meta", "meta.db"},     {"secrets", "secrets"}};
+
+static const char *home_of(const char *store)
+{
+    for (size_t i = 0; i < PX_COUNT(homes); i++)
+        if (strcmp(homes[i].store, store) == 0)
+            return homes[i].path;
+    return NULL;
+}
+
+static const char *env_name_of(const struct function_catalogue *catalogue, const char *store)
+{
+    for (size_t i = 0; i < catalogue->store_count; i++)
+        if (strcmp(catalogue->stores[i].name, store) == 0)
+            return catalogue->stores[i].env;
+    return NULL;
+}
+
+struct builder {
+    struct px_arena *arena;
+    const char **env;
+    size_t count;
+};
+
+static void add(struct builder *b, const char *name, const char *value)
+{
+    size_t name_len = strlen(name);
+    for (size_t i = 0; i < b->count; i++)
+        if (strncmp(b->env[i], name, name_len) == 0 && b->env[i][name_len] == '=')
+            return; /* two tables of one store */
+    const char *entry = px_arena_printf(b->arena, "%s=%s", name, value).ptr;
+    if (entry)
+        b->env[b->count++] = entry;
+}
+
+int environment_build(const struct function_catalogue *catalogue,
+                      const struct function_spec *function, const struct data_dir *dir,
+                      struct px_arena *arena, const char *const **ret_env)
+{
+    size_t max = function->store_count + function->environment_count + 5;
+    struct builder b = {.arena = arena, .env = px_arena_zalloc_array(arena, sizeof(char *), max)};
+    if (!b.env)
+        return px_arena_fault(arena);
+    for (size_t i = 0; i < function->store_count; i++) {
+        const char *home = home_of(function->stores[i]);
+        if (!home)
+            return px_fault(PX_F_CONFIG, "functions.json: %s: store '%s' has no embedded half",
+                            function->name, function->stores[i]);
+        add(&b, env_name_of(catalogue, function->stores[i]), data_dir_sub(dir, arena, home));
+    }
+    for (size_t i = 0; i < function->environment_count; i++) {
+        const char *ours = getenv(function->environment[i].name);
+        add(&b, function->environment[i].name, ours ? ours : function->environment[i].value);
+    }
+    const char *level = getenv("PRISM_LOG_LEVEL");
+    add(&b, "PRISM_LOG_LEVEL", level ? level : "info");
+    add(&b, "PRISM_REGION", px_arena_cstr(arena, dir->region_name));
+    add(&b, "AWS_REGION", px_arena_cstr(arena, dir->region_name));
+    add(&b, "PRISM_TMP", data_dir_sub(dir, arena, "tmp"));
+    if (px_arena_full(arena))
+        return px_arena_fault(arena);
+    *ret_env = b.env;
+    return 0;
+}

@@ -1,0 +1,42 @@
+/* region/functions.h - the function catalogue (platform/functions.json) as structs. */
+#pragma once
+
+#include "base/px_arena.h"
+#include "base/px_json.h"
+
+struct function_schedule {
+    const char *name;
+    uint32_t rate_s;
+    struct px_str input; /* JSON */
+};
+struct function_spec {
+    const char *name, *service;
+    uint32_t memory_mb, timeout_ms;
+    uint32_t concurrency_min, concurrency_max, queue_max;
+    bool cancel_on_gone;
+    uint32_t async_retries;
+    int64_t async_max_age_s;
+    struct {
+        const char *name, *value;
+    } *environment;
+    size_t environment_count;
+    const char **stores; /* store names this function may touch: "hot", "tables", ... */
+    size_t store_count;
+    struct function_schedule *schedules;
+    size_t schedule_count;
+};
+struct function_store {
+    const char *name, *env, *kind;
+};
+struct function_catalogue {
+    struct function_spec *functions;
+    size_t count;
+    struct function_store *stores;
+    size_t store_count;
+};
+/* Load and check; everything lives in arena. Faults: PX_F_CONFIG with file, function and field. */
+PX_MUST_USE int function_catalogue_load(const char *path, struct px_arena *arena,
+                                        struct function_catalogue *ret_catalogue);
+/* NULL when there is none of that name. */
+const struct function_spec *function_find(const struct function_catalogue *catalogue,
+                                          struct px_str name);

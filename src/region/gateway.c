@@ -1,0 +1,253 @@
+/* region/gateway.c - calls from arrival to function. */
+#include "region/gateway.h"
+
+#include <stdlib.h>
+
+#include "base/px_id.h"
+#include "region/gateway_internal.h"
+
+#define AUTH_ENTRIES_MAX 4096
+#define SPARE_CALLS_MAX 256
+#define SWEEP_MS 250
+#define QUERY_PAIRS_MAX 64
+
+static struct gateway_call *call_take(struct gateway *gw)
+{
+    struct gateway_call *call = gw->spare;
+    if (call) {
+        gw->spare = call->next;
+        gw->spare_count--;
+    } else {
+        call = calloc(1, sizeof(*call));
+        if (!call)
+            return NULL;
+        px_buf_init(&call->event, 3 * LAMBDA_EVENT_BYTES_MAX);
+    }
+    call->gateway = gw;
+    call->next = gw->active;
+    call->prev = NULL;
+    if (gw->active)
+        gw->active->prev = call;
+    gw->active = call;
+    gw->stats.active++;
+    return call;
+}
+
+/* The call's struct goes back to the free list, clean but for its event buffer. */
+void gateway_call_end(struct gateway_call *call)
+{
+    struct gateway *gw = call->gateway;
+    if (call->prev)
+        call->prev->next = call->next;
+    else
+        gw->active = call->next;
+    if (call->next)
+        call->next->prev = call->prev;
+    gw->stats.active--;
+
+    struct px_buf event = call->event;
+    if (event.cap > GATEWAY_EVENT_KEEP_BYTES || gw->spare_count >= SPARE_CALLS_MAX)
+        px_buf_deinit(&event);
+    if (gw->spare_count >= SPARE_CALLS_MAX) {
+        free(call);
+        return;
+    }
+    *call = (struct gateway_call){.gateway = gw, .event = event, .next = gw->spare};
+    call->event.limit_bytes = 3 * LAMBDA_EVENT_BYTES_MAX;
+    px_buf_clear(&call->event);
+    gw->spare = call;
+    gw->spare_count++;
+}
+
+static void on_done(void *ctx, const struct lambda_result *result)
+{
+    struct gateway_call *call = ctx;
+    call->invocation = NULL;
+    call->function_ms = result->duration_ms;
+    call->cold = result->cold;
+    if (call->request && call->streaming)
+        gateway_stream_end(call, result->outcome == LAMBDA_OK);
+    else if (call->request)
+        gateway_reply_result(call, result);
+    if (result->outcome == LAMBDA_OK && call->match.route->flushes_authorizer_cache)
+        auth_cache_clear(call->gateway->auth);
+    gateway_call_end(call);
+}
+
+/* Percent- and plus-decoded pairs of the query string, in the request's arena. */
+static size_t read_query(struct http_request *request, struct http_header *pairs)
+{
+    struct px_str rest = request->query, pair, name;
+    size_t count = 0;
+    while (rest.len && count < QUERY_PAIRS_MAX) {
+        (void)px_str_cut(&rest, '&', &pair);
+        struct px_str value = pair;
+        if (!px_str_cut(&value, '=', &name))
+            value = (struct px_str){0};
+        if (name.len == 0)
+            continue;
+        if (url_decode(name, true, request->arena, &pairs[count].name) &&
+            url_decode(value, true, request->arena, &pairs[count].value))
+            count++;
+    }
+    return count;
+}
+
+static void write_event(struct gateway_call *call)
+{
+    struct http_header query[QUERY_PAIRS_MAX];
+    struct http_request *request = call->request;
+    const struct api_event event = {
+        .resource = call->match.route->resource,
+        .path = request->path,
+        .method = request->method_name,
+        .headers = request->headers,
+        .header_count = request->header_count,
+        .query = query,
+        .query_count = read_query(request, query),
+        .path_params = call->match.params,
+        .path_param_count = call->match.param_count,
+        .request_id = px_str_c(call->request_id),
+        .source_ip = request->peer,
+        .stage = S("v1"),
+        .caller = call->caller,
+        .body = request->body,
+    };
+    px_buf_clear(&call->event);
+    api_event_write(&event, &call->event);
+}
+
+void gateway_integrate(struct gateway_call *call)
+{
+    const struct api_route *route = call->match.route;
+    struct gateway *gw = call->gateway;
+    if (route->integration == API_MOCK) {
+        gateway_reply_mock(call);
+        gateway_call_end(call);
+        return;
+    }
+    write_event(call);
+    if (px_buf_fault(&call->event) || call->event.len > LAMBDA_EVENT_BYTES_MAX) {
+        gateway_refuse(call, API_GW_REQUEST_TOO_LARGE, "the event is over Lambda's 6 MB");
+        gateway_call_end(call);
+        return;
+    }
+    call->deadline_mono_ns = call->started_mono_ns + route->timeout_ms * PX_NS_PER_MS;
+    const struct lambda_call invoke = {
+        .payload = px_buf_str(&call->event),
+        .trace_id = px_str_c(call->trace_id),
+        .request_id = px_str_c(call->request_id),
+        .on_stream_begin = gateway_stream_begin,
+        .on_stream_piece = gateway_stream_piece,
+        .on_done = on_done,
+        .ctx = call,
+    };
+    call->invocation = lambda_pool_invoke(gw->options.pool(gw->options.pool_ctx, route->function),
+                                          &invoke);
+}
+
+static void on_request(void *ctx, struct http_request *request)
+{
+    struct gateway *gw = ctx;
+    struct gateway_call *call = call_take(gw);
+    gw->stats.requests++;
+    if (!call) {
+        http_reply(request, 503, NULL, 0, S(""));
+        return;
+    }
+    request->user = call;
+    call->request = request;
+    call->bytes_in = request->body.len;
+    gateway_trace_start(call);
+    int r = api_route_find(gw->options.contract, request->method_name, request->path,
+                           request->arena, &call->match);
+    if (r != 0 || !call->match.route) {
+        gateway_refuse(call, API_GW_NOT_FOUND, "no such route");
+        gateway_call_end(call);
+    } else if (call->match.route->authorized) {
+        gateway_authorize(call); /* ends the call itself when it refuses */
+    } else {
+        gateway_integrate(call);
+    }
+}
+
+/* The client went away: nobody waits for the answer, but the request must still be answered. */
+static void on_gone(void *ctx, struct http_request *request)
+{
+    struct gateway_call *call = request->user;
+    (void)ctx;
+    if (!call)
+        return;
+    call->fault = "client went away";
+    if (call->invocation)
+        lambda_invocation_cancel(call->invocation);
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+    struct gateway *gw = timer->data;
+    int64_t now = px_mono_ns(gw->options.clock);
+    for (struct gateway_call *call = gw->active; call; call = call->next)
+        if (call->request && call->invocation && !call->streaming && call->deadline_mono_ns < now)
+            gateway_refuse(call, API_GW_INTEGRATION_TIMEOUT, "integration timeout");
+}
+
+int gateway_new(const struct gateway_options *options, struct gateway **ret_gateway,
+                uint16_t *ret_port)
+{
+    struct gateway *gw = calloc(1, sizeof(*gw));
+    if (!gw)
+        return px_fault(PX_F_OOM, "gateway");
+    gw->options = *options;
+    const struct http_server_options server = {
+        .on_request = on_request, .on_gone = on_gone, .ctx = gw};
+    int r = http_server_new(options->loop, &server, &gw->server);
+    if (r == 0)
+        r = auth_cache_new(options->clock, options->contract->authorizer_ttl_s, AUTH_ENTRIES_MAX,
+                           &gw->auth);
+    if (r == 0)
+        r = http_server_listen_tcp(gw->server, options->host, options->port, ret_port);
+    uv_timer_init(options->loop, &gw->sweep);
+    gw->sweep.data = gw;
+    uv_timer_start(&gw->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+    if (r != 0) {
+        gateway_free(&gw);
+        return r == HTTP_PORT_TAKEN ? GATEWAY_PORT_TAKEN : px_fold(r, __FILE__, __LINE__);
+    }
+    *ret_gateway = gw;
+    return 0;
+}
+
+void gateway_drain(struct gateway *gateway, void (*done)(void *ctx), void *ctx)
+{
+    http_server_drain(gateway->server, done, ctx);
+}
+
+static void on_sweep_closed(uv_handle_t *handle)
+{
+    struct gateway *gw = handle->data;
+    auth_cache_free(&gw->auth);
+    while (gw->spare) {
+        struct gateway_call *call = gw->spare;
+        gw->spare = call->next;
+        px_buf_deinit(&call->event);
+        free(call);
+    }
+    free(gw);
+}
+
+void gateway_free(struct gateway **gateway)
+{
+    struct gateway *gw = *gateway;
+    if (!gw)
+        return;
+    *gateway = NULL;
+    http_server_free(&gw->server);
+    uv_close((uv_handle_t *)&gw->sweep, on_sweep_closed);
+}
+
+void gateway_stats(const struct gateway *gateway, struct gateway_stats *ret_stats)
+{
+    *ret_stats = gateway->stats;
+    ret_stats->connections = http_server_connections(gateway->server);
+}

@@ -1,0 +1,40 @@
+/* region/gateway.h - the regional API as the contract describes it: route, authorize, hand the event to
+ * a function, turn its answer into HTTP. What API Gateway does on AWS.
+ *
+ * Source of behaviours: API Gateway developer guide (REST APIs, Lambda proxy integration, Lambda
+ * authorizers, gateway responses, quotas). Deviation: a throttled function is answered with the
+ * THROTTLED response (429), where API Gateway says 500; clients can then tell "later" from "broken". */
+#pragma once
+
+#include "base/px_clock.h"
+#include "base/px_log.h"
+#include "http/server.h"
+#include "lambda/pool.h"
+#include "region/openapi.h"
+#include "region/telemetry.h"
+
+struct gateway; /* opaque */
+
+struct gateway_options {
+    uv_loop_t *loop;
+    const struct api_contract *contract;
+    struct lambda_pool *(*pool)(void *ctx, struct px_str function); /* never NULL for the contract's */
+    void *pool_ctx;
+    struct telemetry *telemetry;
+    const struct px_clock *clock;
+    const struct px_log *log;
+    const char *region_name;
+    const char *host;
+    uint16_t port;
+};
+enum gateway_answer { GATEWAY_PORT_TAKEN = 1 };
+PX_MUST_USE int gateway_new(const struct gateway_options *options, struct gateway **ret_gateway,
+                            uint16_t *ret_port);
+void gateway_drain(struct gateway *gateway, void (*done)(void *ctx), void *ctx);
+void gateway_free(struct gateway **gateway);
+
+struct gateway_stats {
+    uint64_t requests, refused; /* refused: answered without a function */
+    uint32_t connections, active;
+};
+void gateway_stats(const struct gateway *gateway, struct gateway_stats *ret_stats);

@@ -1,0 +1,70 @@
+/* region/gateway_internal.h - one request on its way through the gateway; for gateway*.c only.
+ *
+ * States of a call: routed -> (authorizing) -> integrating -> answered -> ended. It is answered once
+ * (by the function, by a gateway response, or by the integration timeout) and ends when the function
+ * has also let go of the event, which the call owns. */
+#pragma once
+
+#include "base/px_buf.h"
+#include "lambda/apigw.h"
+#include "region/auth_cache.h"
+#include "region/gateway.h"
+
+#define LAMBDA_EVENT_BYTES_MAX (6 * 1024 * 1024) /* synchronous invocation: aws-facts 17 */
+#define GATEWAY_EVENT_KEEP_BYTES (64 * 1024) /* a larger event buffer is not kept for reuse */
+
+struct gateway_call {
+    struct gateway *gateway;
+    struct gateway_call *next, *prev;  /* the gateway's active calls, or its free list */
+    struct gateway_call *next_waiting; /* in an auth flight */
+    struct http_request *request;      /* NULL once answered */
+    struct api_match match;
+    struct api_caller caller;
+    struct px_buf event;
+    struct lambda_invocation *invocation;
+    char request_id[37];
+    char trace_id[128]; /* X-Amzn-Trace-Id */
+    bool sampled, streaming, cold;
+    int64_t started_wall_ns, started_mono_ns, deadline_mono_ns;
+    double function_ms, authorizer_ms;
+    size_t bytes_in, bytes_out;
+    const char *fault; /* why a gateway response was given; NULL: the function's own answer */
+    int status;
+};
+/* Authorizer calls under way, one per identity; further requests of that identity wait for it. */
+struct auth_flight {
+    struct gateway *gateway;
+    struct auth_flight *next;
+    struct px_str identity; /* owned */
+    struct px_buf event;
+    char request_id[37];
+    struct gateway_call *waiting;
+    int64_t started_mono_ns;
+};
+struct gateway {
+    struct gateway_options options;
+    struct http_server *server;
+    struct auth_cache *auth;
+    struct auth_flight *flights;
+    struct gateway_call *active, *spare;
+    size_t spare_count;
+    uv_timer_t sweep; /* integration timeouts, coarse */
+    struct gateway_stats stats;
+    int64_t sampled_second; /* X-Ray's default rule: the first request of each second and 5 % */
+};
+
+/* gateway.c */
+void gateway_call_end(struct gateway_call *call);  /* after its answer; the struct is reused */
+void gateway_integrate(struct gateway_call *call); /* authorized: build the event and invoke */
+/* gateway_auth.c: calls gateway_integrate or gateway_refuse, at once or later */
+void gateway_authorize(struct gateway_call *call);
+/* gateway_reply.c: each answers the request, writes the access log and clears call->request */
+void gateway_refuse(struct gateway_call *call, enum api_gateway_response which, const char *why);
+void gateway_reply_mock(struct gateway_call *call);
+void gateway_reply_result(struct gateway_call *call, const struct lambda_result *result);
+void gateway_stream_begin(void *ctx, struct px_str prelude_json);
+size_t gateway_stream_piece(void *ctx, struct px_str piece);
+void gateway_stream_end(struct gateway_call *call, bool complete);
+/* gateway_trace.c */
+void gateway_trace_start(struct gateway_call *call);
+void gateway_log_access(struct gateway_call *call);

@@ -1,0 +1,236 @@
+/* region/openapi.c - read the contract into routes.
+ *
+ * What this reader does not understand of an integration is refused at start: a route that would behave
+ * differently here and on AWS is worse than none. */
+#include "region/openapi.h"
+
+#include "base/px_json.h"
+
+#define INTEGRATION_TIMEOUT_MS 29000 /* API Gateway's default for REST APIs */
+
+struct reader {
+    struct px_arena *arena;
+    struct api_contract *contract;
+    struct px_where *where;
+};
+
+static int refuse(struct reader *rd, struct px_str path, const char *why)
+{
+    char place[96];
+    snprintf(place, sizeof(place), "%.*s", PX_FMT(path));
+    px_where_set(rd->where, 0, place, "%s", why);
+    return API_CONTRACT_INVALID;
+}
+
+/* arn:...:lambda:path/2015-03-31/functions/arn:...:function:${prefix}-NAME:alias/invocations -> NAME */
+static struct px_str function_of_uri(struct px_str uri)
+{
+    static const char mark[] = ":function:${prefix}-";
+    const char *at = uri.len ? memmem(uri.ptr, uri.len, mark, sizeof(mark) - 1) : NULL;
+    if (!at)
+        return (struct px_str){0};
+    struct px_str rest = px_str_skip(uri, (size_t)(at - uri.ptr) + sizeof(mark) - 1), name;
+    (void)px_str_cut(&rest, ':', &name);
+    return name;
+}
+
+static bool split_resource(struct px_str resource, struct api_route *route)
+{
+    struct px_str rest = px_str_skip(resource, 1), part;
+    if (!px_str_starts(resource, S("/")))
+        return false;
+    bool more = true;
+    while (more) {
+        if (route->part_count == API_PATH_PARTS_MAX)
+            return false;
+        more = px_str_cut(&rest, '/', &part);
+        bool param = part.len > 2 && part.ptr[0] == '{' && part.ptr[part.len - 1] == '}';
+        route->parts[route->part_count++] = (struct api_part){
+            .text = param ? px_str(part.ptr + 1, part.len - 2) : part, .param = param};
+    }
+    return true;
+}
+
+static int read_mock(struct reader *rd, yyjson_val *integration, struct api_route *route)
+{
+    yyjson_val *answer = px_json_at(integration, "responses.default");
+    int64_t status = 0;
+    struct px_str text = px_json_str(answer, "statusCode");
+    if (!px_str_to_i64(text, &status) || status < 100 || status > 599)
+        return refuse(rd, route->resource, "a mock integration needs responses.default.statusCode");
+    route->integration = API_MOCK;
+    route->mock_status = (int)status;
+    route->mock_body = px_json_str(px_json_obj(answer, "responseTemplates"), "application/json");
+    return 0;
+}
+
+static int read_integration(struct reader *rd, yyjson_val *operation, struct api_route *route)
+{
+    yyjson_val *integration = px_json_obj(operation, "x-amazon-apigateway-integration");
+    struct px_str type = px_json_str(integration, "type");
+    if (px_str_eq(type, S("mock")))
+        return read_mock(rd, integration, route);
+    if (!px_str_eq(type, S("aws_proxy")))
+        return refuse(rd, route->resource, "integration type must be aws_proxy or mock");
+    route->integration = API_LAMBDA;
+    route->function = function_of_uri(px_json_str(integration, "uri"));
+    int64_t timeout = px_json_i64(integration, "timeoutInMillis", INTEGRATION_TIMEOUT_MS);
+    if (route->function.len == 0)
+        return refuse(rd, route->resource, "integration uri names no function:${prefix}-NAME:");
+    if (timeout < 50 || timeout > 300000)
+        return refuse(rd, route->resource, "timeoutInMillis must be 50 to 300000");
+    route->timeout_ms = (uint32_t)timeout;
+    return 0;
+}
+
+static int read_operation(struct reader *rd, struct px_str resource, struct px_str method,
+                          yyjson_val *operation)
+{
+    struct api_route *route = &rd->contract->routes[rd->contract->route_count];
+    *route = (struct api_route){.resource = resource};
+    if (!split_resource(resource, route))
+        return refuse(rd, resource, "path must start with / and have at most 16 parts");
+    char *upper = px_arena_cstr(rd->arena, method);
+    if (!upper)
+        return px_arena_fault(rd->arena);
+    for (char *c = upper; *c; c++)
+        *c = (char)(*c >= 'a' && *c <= 'z' ? *c - 32 : *c);
+    route->method = px_str(upper, method.len);
+    route->operation_id = px_json_str(operation, "operationId");
+    route->authorized = yyjson_arr_size(px_json_arr(operation, "security")) > 0;
+    route->flushes_authorizer_cache =
+        px_json_bool(operation, "x-prism-flush-authorizer-cache", false);
+    int r = read_integration(rd, operation, route);
+    if (r != 0)
+        return r;
+    rd->contract->route_count++;
+    return 0;
+}
+
+static bool is_method(struct px_str key)
+{
+    static const char *const methods[] = {"get", "put", "post", "delete", "options", "head", "patch"};
+    for (size_t i = 0; i < PX_COUNT(methods); i++)
+        if (px_str_eq(key, px_str_c(methods[i])))
+            return true;
+    return false;
+}
+
+static size_t count_operations(yyjson_val *paths)
+{
+    size_t i, n, j, m, count = 0;
+    yyjson_val *path, *item, *key, *val;
+    yyjson_obj_foreach(paths, i, n, path, item)
+    {
+        yyjson_obj_foreach(item, j, m, key, val)
+        {
+            count += is_method(px_json_val_str(key));
+        }
+    }
+    return count;
+}
+
+static int read_paths(struct reader *rd, yyjson_val *paths)
+{
+    size_t i, n, j, m;
+    yyjson_val *path, *item, *key, *val;
+    rd->contract->routes = px_arena_array(rd->arena, struct api_route, count_operations(paths));
+    if (!rd->contract->routes)
+        return px_arena_fault(rd->arena);
+    yyjson_obj_foreach(paths, i, n, path, item)
+    {
+        yyjson_obj_foreach(item, j, m, key, val)
+        {
+            if (!is_method(px_json_val_str(key)))
+                continue;
+            int r = read_operation(rd, px_json_val_str(path), px_json_val_str(key), val);
+            if (r != 0)
+                return r;
+        }
+    }
+    return rd->contract->route_count ? 0 : refuse(rd, S("paths"), "no operations");
+}
+
+static int read_authorizer(struct reader *rd, yyjson_val *root)
+{
+    yyjson_val *schemes = px_json_at(root, "components.securitySchemes");
+    size_t idx, max;
+    yyjson_val *key, *scheme;
+    yyjson_obj_foreach(schemes, idx, max, key, scheme)
+    {
+        yyjson_val *authorizer = px_json_obj(scheme, "x-amazon-apigateway-authorizer");
+        struct px_str identity = px_json_str(authorizer, "identitySource");
+        int64_t ttl = px_json_i64(authorizer, "authorizerResultTtlInSeconds", 300);
+        struct px_str header = S("method.request.header.");
+        rd->contract->authorizer_function = function_of_uri(px_json_str(authorizer, "authorizerUri"));
+        rd->contract->identity_header = px_str_skip(identity, header.len);
+        rd->contract->authorizer_ttl_s = (uint32_t)ttl;
+        if (rd->contract->authorizer_function.len == 0 || !px_str_starts(identity, header) ||
+            rd->contract->identity_header.len == 0)
+            return refuse(rd, px_json_val_str(key),
+                          "authorizer needs authorizerUri and identitySource method.request.header.X");
+        if (ttl < 0 || ttl > 3600)
+            return refuse(rd, px_json_val_str(key), "authorizerResultTtlInSeconds must be 0 to 3600");
+    }
+    return 0;
+}
+
+static void read_replies(struct reader *rd, yyjson_val *root)
+{
+    static const struct {
+        const char *name;
+        int status; /* API Gateway's own when the contract says nothing */
+    } known[API_GW_COUNT_] = {
+        [API_GW_UNAUTHORIZED] = {"UNAUTHORIZED", 401},
+        [API_GW_ACCESS_DENIED] = {"ACCESS_DENIED", 403},
+        [API_GW_AUTHORIZER_FAILURE] = {"AUTHORIZER_FAILURE", 500},
+        [API_GW_NOT_FOUND] = {"MISSING_AUTHENTICATION_TOKEN", 403},
+        [API_GW_REQUEST_TOO_LARGE] = {"REQUEST_TOO_LARGE", 413},
+        [API_GW_THROTTLED] = {"THROTTLED", 429},
+        [API_GW_INTEGRATION_FAILURE] = {"INTEGRATION_FAILURE", 504},
+        [API_GW_INTEGRATION_TIMEOUT] = {"INTEGRATION_TIMEOUT", 504},
+    };
+    yyjson_val *all = px_json_obj(root, "x-amazon-apigateway-gateway-responses");
+    for (size_t i = 0; i < API_GW_COUNT_; i++) {
+        yyjson_val *one = px_json_obj(all, known[i].name);
+        int64_t status = 0;
+        if (!px_str_to_i64(px_json_str(one, "statusCode"), &status) || status < 100 || status > 599)
+            status = known[i].status;
+        rd->contract->replies[i] = (struct api_gateway_reply){
+            .status = (int)status,
+            .template_text =
+                px_json_str(px_json_obj(one, "responseTemplates"), "application/problem+json")};
+    }
+}
+
+static int check_routes(struct reader *rd)
+{
+    for (size_t i = 0; i < rd->contract->route_count; i++)
+        if (rd->contract->routes[i].authorized && rd->contract->authorizer_function.len == 0)
+            return refuse(rd, rd->contract->routes[i].resource, "security, but no authorizer");
+    return 0;
+}
+
+int api_contract_parse(struct px_str text, struct px_arena *arena,
+                       struct api_contract *ret_contract, struct px_where *ret_where)
+{
+    struct api_contract contract = {0};
+    struct reader rd = {arena, &contract, ret_where};
+    yyjson_val *root = NULL;
+    int r = px_json_parse(text, arena, &root, ret_where);
+    if (r == PX_JSON_INVALID)
+        return API_CONTRACT_INVALID;
+    PX_TRY(r);
+    if (!px_str_starts(px_json_str(root, "openapi"), S("3.0")))
+        return refuse(&rd, S("openapi"), "must be 3.0.x, the version that API Gateway imports");
+    r = read_paths(&rd, px_json_obj(root, "paths"));
+    if (r == 0)
+        r = read_authorizer(&rd, root);
+    if (r == 0)
+        r = check_routes(&rd);
+    if (r != 0)
+        return r;
+    read_replies(&rd, root);
+    *ret_contract = contract;
+    return 0;
+}

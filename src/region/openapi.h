@@ -1,0 +1,77 @@
+/* region/openapi.h - the regional API contract (platform/api.openapi.json) as a routing table: what the
+ * local gateway needs of OpenAPI 3.0 with API Gateway's extensions.
+ * Source: API Gateway developer guide, "OpenAPI extensions for API Gateway". */
+#pragma once
+
+#include "base/px_arena.h"
+#include "http/server.h"
+
+#define API_PATH_PARTS_MAX 16
+
+enum api_integration { API_LAMBDA, API_MOCK };
+
+struct api_part {
+    struct px_str text; /* literal, or the parameter's name */
+    bool param;
+};
+struct api_route {
+    struct px_str resource; /* "/v1/ingest/{dataset}" */
+    struct px_str method;   /* "POST" */
+    struct px_str operation_id;
+    struct api_part parts[API_PATH_PARTS_MAX];
+    size_t part_count;
+    enum api_integration integration;
+    struct px_str function; /* API_LAMBDA: name in the function catalogue */
+    uint32_t timeout_ms;    /* integration timeout */
+    int mock_status;
+    struct px_str mock_body;
+    bool authorized; /* needs the authorizer */
+    bool flushes_authorizer_cache;
+};
+/* One gateway response: status 0 keeps the cause's own. The template may hold $context.requestId. */
+enum api_gateway_response {
+    API_GW_UNAUTHORIZED,
+    API_GW_ACCESS_DENIED,
+    API_GW_AUTHORIZER_FAILURE,
+    API_GW_NOT_FOUND,
+    API_GW_REQUEST_TOO_LARGE,
+    API_GW_THROTTLED,
+    API_GW_INTEGRATION_FAILURE,
+    API_GW_INTEGRATION_TIMEOUT,
+    API_GW_COUNT_,
+};
+struct api_gateway_reply {
+    int status;
+    struct px_str template_text;
+};
+struct api_contract {
+    struct api_route *routes;
+    size_t route_count;
+    struct api_gateway_reply replies[API_GW_COUNT_];
+    struct px_str authorizer_function;
+    uint32_t authorizer_ttl_s;
+    struct px_str identity_header; /* of method.request.header.X */
+};
+enum api_contract_answer { API_CONTRACT_INVALID = 1 };
+/* text must be JSON; all views live in arena. Answers: API_CONTRACT_INVALID, ret_where says what. */
+PX_MUST_USE int api_contract_parse(struct px_str text, struct px_arena *arena,
+                                   struct api_contract *ret_contract, struct px_where *ret_where);
+PX_MUST_USE int api_contract_load(const char *path, struct px_arena *arena,
+                                  struct api_contract *ret_contract);
+
+struct api_match {
+    const struct api_route *route;
+    struct http_header params[API_PATH_PARTS_MAX]; /* values percent-decoded, in arena */
+    size_t param_count;
+    bool path_known; /* the path exists, the method does not */
+};
+/* Find the route of a request path (without query). Literal parts win over parameters. NULL route when
+ * there is none. A path whose percent-encoding is broken has none. */
+PX_MUST_USE int api_route_find(const struct api_contract *contract, struct px_str method,
+                               struct px_str path, struct px_arena *arena,
+                               struct api_match *ret_match);
+
+/* Percent-decode (RFC 3986); in a query, + stands for a space. False when an escape is broken or gives
+ * a NUL, or the arena is full. */
+bool url_decode(struct px_str text, bool plus_is_space, struct px_arena *arena,
+                struct px_str *ret_text);

@@ -1,0 +1,298 @@
+/* region/region.c - wiring and life of a region. See region.h and docs/design/region.md. */
+#include "region/region.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "region/environment.h"
+#include "region/first_start.h"
+#include "region/region_internal.h"
+
+#define PROCESS_ARENA_BYTES_MAX (8 << 20)
+#define METRICS_MS 60000
+#define DRAIN_TELEMETRY_MS 2000
+#define STOP_GRACE_MS 30000
+
+struct lambda_pool *region_pool(void *ctx, struct px_str function)
+{
+    struct region *region = ctx;
+    const struct function_spec *spec = function_find(&region->catalogue, function);
+    PX_ASSERT(spec); /* region_check_contract() saw to it */
+    return region->pools[spec - region->catalogue.functions];
+}
+
+static int check_contract(const struct region *region)
+{
+    const struct api_contract *c = &region->contract;
+    for (size_t i = 0; i < c->route_count; i++)
+        if (c->routes[i].integration == API_LAMBDA &&
+            !function_find(&region->catalogue, c->routes[i].function))
+            return px_fault(PX_F_CONFIG, "api.openapi.json: %.*s names function '%.*s', which "
+                                         "functions.json has not",
+                            PX_FMT(c->routes[i].resource), PX_FMT(c->routes[i].function));
+    if (c->authorizer_function.len && !function_find(&region->catalogue, c->authorizer_function))
+        return px_fault(PX_F_CONFIG, "api.openapi.json: authorizer '%.*s' is not in functions.json",
+                        PX_FMT(c->authorizer_function));
+    if (!function_find(&region->catalogue, S("ingest")))
+        return px_fault(PX_F_CONFIG, "functions.json: 'ingest' is missing");
+    return 0;
+}
+
+static int load_platform(struct region *region)
+{
+    const char *dir = region->options->platform_dir;
+    const char *functions = px_arena_printf(&region->arena, "%s/functions.json", dir).ptr;
+    const char *api = px_arena_printf(&region->arena, "%s/api.openapi.json", dir).ptr;
+    if (!functions || !api)
+        return px_arena_fault(&region->arena);
+    PX_TRY(function_catalogue_load(functions, &region->arena, &region->catalogue));
+    PX_TRY(api_contract_load(api, &region->arena, &region->contract));
+    return check_contract(region);
+}
+
+/* A line of a function: to those who follow, and to _system. Lines of the ingest function that stores
+ * telemetry are no loop: it writes lines only when something is wrong, at most a few a second. */
+static void on_log(void *ctx, const char *function, struct px_str line)
+{
+    struct region *region = ctx;
+    char when[40];
+    logs_line(region, function, line);
+    struct px_buf *row = telemetry_row(region->telemetry, TELEMETRY_FUNCTION);
+    if (!row)
+        return;
+    struct px_str now = px_time_format(px_wall_ns(region->clock), 6, when);
+    px_buf_printf(row, "{\"time\":\"%.*s\",\"function\":\"%s\",\"message\":", PX_FMT(now), function);
+    px_buf_add_json_str(row, px_str(line.ptr, PX_MIN(line.len, (size_t)16384)));
+    px_buf_add_c(row, "}\n");
+    telemetry_done(region->telemetry, TELEMETRY_FUNCTION);
+}
+
+static int start_pool(struct region *region, size_t index)
+{
+    const struct function_spec *f = &region->catalogue.functions[index];
+    struct px_arena *arena = &region->arena;
+    const char *const *env = NULL;
+    PX_TRY(environment_build(&region->catalogue, f, &region->data, arena, &env));
+    const struct lambda_pool_options options = {
+        .name = f->name,
+        .executable =
+            px_arena_printf(arena, "%s/%s/bootstrap", region->options->functions_dir, f->name).ptr,
+        .env = env,
+        .log_path =
+            px_arena_printf(arena, "%.*s/logs/%s.log", PX_FMT(region->data.path), f->name).ptr,
+        .memory_mb = f->memory_mb,
+        .timeout_ms = f->timeout_ms,
+        .concurrency_min = f->concurrency_min,
+        .concurrency_max = f->concurrency_max,
+        .queue_max = f->queue_max,
+        .cancel_on_gone = f->cancel_on_gone,
+        .on_log = on_log,
+        .ctx = region,
+    };
+    if (!options.executable || !options.log_path)
+        return px_arena_fault(arena);
+    if (access(options.executable, X_OK) != 0)
+        return px_fault(PX_F_CONFIG, "function %s: %s cannot be executed: %m", f->name,
+                        options.executable);
+    PX_TRY(lambda_pool_new(&region->loop, &options, &region->pools[index]));
+    region->pools_running++;
+    return 0;
+}
+
+static int start_pools(struct region *region)
+{
+    region->pools = px_arena_zalloc_array(&region->arena, sizeof(*region->pools),
+                                          region->catalogue.count);
+    if (!region->pools)
+        return px_arena_fault(&region->arena);
+    for (size_t i = 0; i < region->catalogue.count; i++)
+        PX_TRY(start_pool(region, i));
+    return 0;
+}
+
+/* ---- the end: drain the gateway, then telemetry, then the pools; then the loop runs dry ---- */
+
+static void on_pool_stopped(void *ctx)
+{
+    struct region *region = ctx;
+    if (--region->pools_running > 0)
+        return;
+    telemetry_free(&region->telemetry);
+    http_server_free(&region->control);
+    for (size_t i = 0; i < region->catalogue.count; i++)
+        lambda_pool_free(&region->pools[i]);
+}
+
+static void stop_pools(struct region *region)
+{
+    region->phase = REGION_STOPPING;
+    size_t count = region->pools_running;
+    for (size_t i = 0; i < region->catalogue.count && count; i++)
+        if (region->pools[i])
+            lambda_pool_stop(region->pools[i], STOP_GRACE_MS, on_pool_stopped, region);
+}
+
+static void on_telemetry_drained(void *ctx) { stop_pools(ctx); }
+
+static void on_gateway_drained(void *ctx)
+{
+    struct region *region = ctx;
+    gateway_free(&region->gateway);
+    telemetry_drain(region->telemetry, DRAIN_TELEMETRY_MS, on_telemetry_drained, region);
+}
+
+void region_begin_drain(struct region *region)
+{
+    if (region->phase != REGION_SERVING)
+        return;
+    region->phase = REGION_DRAINING;
+    px_log(&region->log, PX_INFO, "draining");
+    uv_close((uv_handle_t *)&region->sigterm, NULL);
+    uv_close((uv_handle_t *)&region->sigint, NULL);
+    uv_close((uv_handle_t *)&region->metrics_timer, NULL);
+    schedules_stop(region->schedules);
+    async_queue_stop(region->async);
+    logs_close_all(region);
+    status_metrics(region);
+    gateway_drain(region->gateway, on_gateway_drained, region);
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+    (void)number;
+    region_begin_drain(signal->data);
+}
+
+static void on_metrics(uv_timer_t *timer) { status_metrics(timer->data); }
+
+static void watch(struct region *region)
+{
+    uv_signal_init(&region->loop, &region->sigterm);
+    uv_signal_init(&region->loop, &region->sigint);
+    uv_timer_init(&region->loop, &region->metrics_timer);
+    region->sigterm.data = region->sigint.data = region->metrics_timer.data = region;
+    uv_signal_start(&region->sigterm, on_signal, SIGTERM);
+    uv_signal_start(&region->sigint, on_signal, SIGINT);
+    uv_timer_start(&region->metrics_timer, on_metrics, METRICS_MS, METRICS_MS);
+}
+
+static int start_gateway(struct region *region)
+{
+    const struct region_options *o = region->options;
+    uint16_t port = o->port ? o->port : region->data.port;
+    const struct gateway_options gateway = {
+        .loop = &region->loop,
+        .contract = &region->contract,
+        .pool = region_pool,
+        .pool_ctx = region,
+        .telemetry = region->telemetry,
+        .clock = region->clock,
+        .log = &region->log,
+        .region_name = px_arena_cstr(&region->arena, region->data.region_name),
+        .host = o->host ? o->host : "127.0.0.1",
+        .port = port ? port : 4318,
+    };
+    if (!gateway.region_name)
+        return px_arena_fault(&region->arena);
+    return gateway_new(&gateway, &region->gateway, &region->port);
+}
+
+static int start_services(struct region *region)
+{
+    const struct telemetry_options telemetry = {.loop = &region->loop,
+                                                .ingest = region_pool(region, S("ingest")),
+                                                .clock = region->clock,
+                                                .log = &region->log};
+    const struct async_options async = {.loop = &region->loop,
+                                        .data_dir = px_arena_cstr(&region->arena, region->data.path),
+                                        .clock = region->clock,
+                                        .log = &region->log,
+                                        .pool = region_pool,
+                                        .pool_ctx = region};
+    PX_TRY(telemetry_new(&telemetry, &region->telemetry));
+    PX_TRY(async_queue_new(&async, &region->async));
+    return control_start(region);
+}
+
+/* Everything up to serving. Answers: REGION_PORT_TAKEN. */
+static int start(struct region *region, struct px_str *ret_key)
+{
+    PX_TRY(load_platform(region));
+    PX_TRY(first_start(&region->data, &region->arena, region->clock, ret_key));
+    PX_TRY(start_pools(region));
+    PX_TRY(start_services(region));
+    int r = start_gateway(region);
+    if (r == GATEWAY_PORT_TAKEN)
+        return REGION_PORT_TAKEN;
+    PX_TRY(r);
+    PX_TRY(data_dir_remember(&region->data, region->port, region->clock));
+    PX_TRY(schedules_new(&region->loop, &region->catalogue, region->async, &region->log,
+                         &region->schedules));
+    return async_recover(region->async, &region->catalogue);
+}
+
+static void serve(struct region *region, struct px_str key)
+{
+    const struct region_ready ready = {.port = region->port,
+                                       .created = region->data.created,
+                                       .tenant = S(FIRST_TENANT),
+                                       .key = key};
+    watch(region);
+    region->phase = REGION_SERVING;
+    px_log(&region->log, PX_INFO, "serving on port %u", region->port);
+    if (region->options->on_ready)
+        region->options->on_ready(region->options->ctx, &ready);
+    if (key.len)
+        explicit_bzero((void *)key.ptr, key.len);
+    uv_run(&region->loop, UV_RUN_DEFAULT);
+    async_queue_free(&region->async);
+    schedules_free(&region->schedules);
+}
+
+/* Only reached before anything is served: instances may be killed, nothing waits for them. */
+static void abandon(struct region *region)
+{
+    telemetry_free(&region->telemetry);
+    http_server_free(&region->control);
+    if (region->async)
+        async_queue_stop(region->async);
+    size_t running = region->pools_running;
+    for (size_t i = 0; region->pools && running && i < region->catalogue.count; i++)
+        if (region->pools[i])
+            lambda_pool_stop(region->pools[i], 0, on_pool_stopped, region);
+    uv_run(&region->loop, UV_RUN_DEFAULT);
+    async_queue_free(&region->async);
+}
+
+int region_run(const struct region_options *options)
+{
+    struct region *region = calloc(1, sizeof(*region));
+    if (!region)
+        return px_fault(PX_F_OOM, "region");
+    struct px_str key = {0};
+    region->options = options;
+    region->clock = &px_clock_system;
+    region->log = (struct px_log){.fd = STDOUT_FILENO, .level = PX_INFO, .service = S("region"),
+                                  .clock = region->clock};
+    region->started_wall_ns = px_wall_ns(region->clock);
+    px_arena_init(&region->arena, PROCESS_ARENA_BYTES_MAX);
+    umask(077);
+    signal(SIGPIPE, SIG_IGN);
+    int r = data_dir_open(options->data_dir, options->region_name, &region->arena, region->clock,
+                          &region->data);
+    if (r == 0) {
+        uv_loop_init(&region->loop);
+        r = start(region, &key);
+        if (r == 0)
+            serve(region, key);
+        else
+            abandon(region);
+        uv_loop_close(&region->loop);
+        data_dir_close(&region->data);
+    }
+    px_arena_deinit(&region->arena);
+    free(region);
+    return r == DATA_DIR_BUSY ? REGION_RUNNING : r;
+}

@@ -1,0 +1,61 @@
+/* region/region_internal.h - the parts of a running region; for region*.c and control*.c only. */
+#pragma once
+
+#include <uv.h>
+
+#include "base/px_log.h"
+#include "region/async.h"
+#include "region/data_dir.h"
+#include "region/functions.h"
+#include "region/gateway.h"
+#include "region/openapi.h"
+#include "region/region.h"
+#include "region/schedules.h"
+#include "region/telemetry.h"
+
+/* Phases: STARTING -> SERVING -> DRAINING (no new requests) -> STOPPING (instances end) -> gone. */
+enum region_phase { REGION_STARTING, REGION_SERVING, REGION_DRAINING, REGION_STOPPING };
+
+struct log_follower {
+    struct log_follower *next;
+    struct http_request *request;
+    struct px_str function; /* empty: all */
+    size_t queued_bytes;
+};
+struct region {
+    const struct region_options *options;
+    const struct px_clock *clock;
+    struct px_log log;
+    struct px_arena arena; /* lives as long as the process */
+    uv_loop_t loop;
+    struct data_dir data;
+    struct function_catalogue catalogue;
+    struct api_contract contract;
+    struct lambda_pool **pools; /* by index in the catalogue */
+    struct telemetry *telemetry;
+    struct gateway *gateway;
+    struct async_queue *async;
+    struct schedules *schedules;
+    struct http_server *control;
+    struct log_follower *followers;
+    uv_signal_t sigterm, sigint;
+    uv_timer_t metrics_timer;
+    uint16_t port;
+    int64_t started_wall_ns;
+    enum region_phase phase;
+    size_t pools_running;
+};
+
+/* region.c */
+void region_begin_drain(struct region *region);
+struct lambda_pool *region_pool(void *ctx, struct px_str function); /* ctx: struct region */
+/* control.c */
+PX_MUST_USE int control_start(struct region *region);
+/* status.c */
+void status_write(struct region *region, struct px_buf *buf);
+void status_metrics(struct region *region); /* rows into `metrics` */
+/* logs.c */
+void logs_serve(struct region *region, struct http_request *request);
+void logs_gone(struct region *region, struct http_request *request);
+void logs_line(struct region *region, const char *function, struct px_str line);
+void logs_close_all(struct region *region);
