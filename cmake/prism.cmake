@@ -39,6 +39,14 @@ function(prism_library name)
   prism_note(${name} ${arg_DEPS})
 endfunction()
 
+# Static glibc warns of dlopen and getpwuid in SQLite and aws-c-common, which Prism's functions never reach.
+include(CheckLinkerFlag)
+check_linker_flag(C -Wl,--no-warnings PRISM_LINKER_HAS_NO_WARNINGS)
+set(prism_quiet_link)
+if(PRISM_LINKER_HAS_NO_WARNINGS AND CMAKE_BUILD_TYPE STREQUAL "Release") # the others may use another linker
+  set(prism_quiet_link -Wl,--no-warnings)
+endif()
+
 # prism_function(NAME [STATIC] [DEPS target...]) - the Lambda function NAME from this folder, as
 # fn/NAME/bootstrap. STATIC: without a dynamic linker, for a fast cold start (not under sanitizers).
 function(prism_function name)
@@ -51,7 +59,7 @@ function(prism_function name)
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fn/${name})
   if(arg_STATIC AND prism_static_ok)
     set_target_properties(fn_${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
-    target_link_options(fn_${name} PRIVATE -static)
+    target_link_options(fn_${name} PRIVATE -static ${prism_quiet_link})
   endif()
   install(TARGETS fn_${name} RUNTIME DESTINATION libexec/prism/fn/${name})
   prism_note(fn_${name} ${arg_DEPS})
