@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: help setup build up down test bench lint fmt install clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## Bring compilers and libraries (everything else calls it; nothing to do costs nothing)
 	@tools/setup

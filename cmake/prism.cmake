@@ -12,6 +12,13 @@ else()
   set(prism_lto OFF)
 endif()
 
+# Folders can be written in any order: what is not there yet is a warning, and what does not need it still
+# compiles. In CI it is an error.
+set(prism_gap_level WARNING)
+if(DEFINED ENV{CI})
+  set(prism_gap_level SEND_ERROR)
+endif()
+
 # Settings of every target made here.
 function(prism_own_code target)
   target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/src)
@@ -52,6 +59,10 @@ endif()
 function(prism_function name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "STATIC" "" "DEPS")
   file(GLOB sources CONFIGURE_DEPENDS *.c)
+  if(NOT sources)
+    message(${prism_gap_level} "function ${name} has no source yet")
+    return()
+  endif()
   add_executable(fn_${name} ${sources})
   prism_own_code(fn_${name})
   target_link_libraries(fn_${name} PRIVATE ${arg_DEPS})
@@ -71,20 +82,19 @@ function(prism_program name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPS")
   cmake_path(GET CMAKE_CURRENT_SOURCE_DIR FILENAME folder)
   prism_library(px_${folder} DEPS ${arg_DEPS})
-  add_executable(${name} main.c)
+  file(GLOB main CONFIGURE_DEPENDS main.c)
+  if(NOT main)
+    message(${prism_gap_level} "program ${name} has no main.c yet")
+    return()
+  endif()
+  add_executable(${name} ${main})
   prism_own_code(${name})
   target_link_libraries(${name} PRIVATE px_${folder})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
   install(TARGETS ${name} RUNTIME DESTINATION bin)
 endfunction()
 
-# A px_ library that does not exist becomes a -lpx_... for the linker to trip over; say it here. Libraries still
-# compile without it, so that folders can be written in any order; in CI it is an error.
-set(prism_gap_level WARNING)
-if(DEFINED ENV{CI})
-  set(prism_gap_level SEND_ERROR)
-endif()
-
+# A px_ library that does not exist becomes a -lpx_... for the linker to trip over; prism_check_layers says it.
 function(prism_note target)
   set_property(GLOBAL APPEND PROPERTY PRISM_TARGETS ${target})
   set_property(GLOBAL PROPERTY PRISM_DEPS_${target} ${ARGN})
