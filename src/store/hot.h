@@ -1,0 +1,91 @@
+/* store/hot.h - the hot store: append-only write-ahead files of checksummed frames.
+ *
+ * Layout: <root>/<tenant>/<dataset>/<writer>-<file_no>.wal. A writer is one function instance; only
+ * it appends to its files (appending from two writers is unsafe on NFS), and it holds an advisory
+ * lock (flock) on each open file, so that a reader can tell a live writer from a dead one. A file is
+ * closed for good when the writer has opened a higher file_no or its lock can be taken.
+ * What a frame holds is the columnar layer's business; here it is bytes with a sequence number.
+ *
+ * File: a 64-byte file header, then frames. Frame: a 32-byte frame header {magic, version, seq,
+ * payload bytes, payload crc32c, header crc32c}, payload, padding to 8. Little endian. A torn tail
+ * (crash in the middle of an append) ends the file for readers and is never an error; a frame that
+ * fails its checksum with valid frames behind it is PX_F_CORRUPT.
+ *
+ * Embedded half: a directory (local disk or an EFS mount). docs/design/hot.md has the invariants. */
+#pragma once
+
+#include "base/px.h"
+#include "base/px_arena.h"
+#include "base/px_clock.h"
+
+#define HOT_WRITER_LEN 36                   /* a UUIDv7 */
+#define HOT_PAYLOAD_BYTES_MAX (256u << 20)  /* of one frame; more is PX_F_LIMIT */
+#define HOT_PARTS_MAX 1000                  /* pieces of one payload; asserted */
+
+struct hot_store;  /* opaque */
+struct hot_writer; /* opaque: one per function instance; owns its open files */
+
+/* Open the store in `root` (created when absent). */
+PX_MUST_USE int hot_store_open(struct px_str root, struct hot_store **ret_store);
+void hot_store_close(struct hot_store **store);
+
+struct hot_writer_options {
+    uint64_t file_bytes_max; /* a larger file is closed before the next frame; 0: 64 MiB */
+    int64_t file_age_ms_max; /* likewise older; 0: 10 minutes */
+    uint32_t files_open_max; /* least recently used is closed first; 0: 256 */
+    const struct px_clock *clock; /* borrowed; NULL: the machine's */
+};
+/* The writer gets a fresh UUIDv7. `store` must outlive it. options may be NULL. */
+PX_MUST_USE int hot_writer_new(struct hot_store *store, const struct hot_writer_options *options,
+                               struct hot_writer **ret_writer);
+void hot_writer_free(struct hot_writer **writer);
+struct px_str hot_writer_id(const struct hot_writer *writer);
+/* The sequence number that the next append to this dataset by this writer will carry: 1, 2, 3, ...
+ * over all files of (writer, tenant, dataset). A failed append does not use its number up, unless the
+ * disk refused to take the frame back too: then the number is skipped, so that no other frame can
+ * ever be taken for a repeat of it. */
+uint64_t hot_writer_next_seq(struct hot_writer *writer, struct px_str tenant, struct px_str dataset);
+
+/* Append one frame and return once it is on stable storage (fdatasync; for a new file also its
+ * folder).
+ *   tenant, dataset  path-safe names: [a-z0-9_-], see names in svc/catalog/names.h; asserted
+ *   parts, n_parts   the payload in pieces, borrowed
+ *   ret_seq          the frame's number
+ * Faults: PX_F_NO_SPACE, PX_F_IO: the frame is voided, the file is closed for good and the next
+ * append opens another; nothing of the frame will be seen by a reader. */
+PX_MUST_USE int hot_append(struct hot_writer *writer, struct px_str tenant, struct px_str dataset,
+                           const struct px_str *parts, size_t n_parts, uint64_t *ret_seq);
+
+/* ---- reading ---- */
+
+struct hot_file {
+    struct px_str tenant, dataset, writer, path; /* in the listing's arena */
+    uint32_t file_no;
+    uint64_t bytes;
+};
+/* All files of one dataset, or of all datasets when dataset is empty, or of all tenants when tenant
+ * is empty too, ordered by (tenant, dataset, writer, file_no). An absent folder gives none. */
+PX_MUST_USE int hot_list(struct hot_store *store, struct px_str tenant, struct px_str dataset,
+                         struct px_arena *arena, struct hot_file **ret_files, size_t *ret_count);
+
+struct hot_reader; /* an open file, mapped read-only; stays readable after hot_file_remove() */
+enum hot_answer { HOT_GONE = 1, HOT_END };
+/* Answers: HOT_GONE when the file was removed meanwhile. */
+PX_MUST_USE int hot_reader_open(const struct hot_file *file, struct hot_reader **ret_reader);
+void hot_reader_close(struct hot_reader **reader);
+struct hot_frame {
+    uint64_t seq;
+    struct px_str payload; /* in the mapping; valid until hot_reader_close() */
+};
+/* Next whole frame, checksum verified. Answers: HOT_END at the end or at a torn tail.
+ * Faults: PX_F_CORRUPT with file and offset in the detail; the reader can go on behind it. */
+PX_MUST_USE int hot_reader_next(struct hot_reader *reader, struct hot_frame *ret_frame);
+
+/* Whether its writer can still append to this file: a higher file_no of the same writer exists, or
+ * the lock can be taken -> false. */
+PX_MUST_USE int hot_file_is_live(struct hot_store *store, const struct hot_file *file,
+                                 bool *ret_live);
+/* Remove a closed file; absent is fine. Faults: PX_F_BUSY when its writer still holds it. */
+PX_MUST_USE int hot_file_remove(struct hot_store *store, const struct hot_file *file);
+/* Remove what writers left that died while making a file, once older than age_ms. */
+PX_MUST_USE int hot_sweep(struct hot_store *store, int64_t age_ms, size_t *ret_removed);
