@@ -1,0 +1,114 @@
+/* The contract reader and the router. */
+#include "support/support.h"
+
+#include "region/openapi.h"
+
+#define URI(fn)                                                                                    \
+    "arn:${partition}:apigateway:${region}:lambda:path/2015-03-31/functions/"                      \
+    "arn:${partition}:lambda:${region}:${account}:function:${prefix}-" fn ":live/invocations"
+#define LAMBDA(fn) "\"x-amazon-apigateway-integration\":{\"type\":\"aws_proxy\",\"uri\":\"" URI(fn) "\"}"
+
+static const char contract_text[] =
+    "{\"openapi\":\"3.0.1\",\"paths\":{"
+    "\"/v1/health\":{\"get\":{\"security\":[],\"x-amazon-apigateway-integration\":{\"type\":\"mock\","
+    "\"responses\":{\"default\":{\"statusCode\":\"200\",\"responseTemplates\":"
+    "{\"application/json\":\"{}\"}}}}}},"
+    "\"/v1/ingest/{dataset}\":{\"post\":{\"operationId\":\"in\",\"security\":[{\"k\":[]}]," LAMBDA(
+        "ingest") "}},"
+    "\"/v1/ingest/special\":{\"post\":{\"security\":[{\"k\":[]}]," LAMBDA("other") "}}},"
+    "\"components\":{\"securitySchemes\":{\"k\":{\"x-amazon-apigateway-authorizer\":{"
+    "\"identitySource\":\"method.request.header.Authorization\",\"authorizerUri\":\"" URI(
+        "authorizer") "\",\"authorizerResultTtlInSeconds\":60}}}},"
+    "\"x-amazon-apigateway-gateway-responses\":{\"UNAUTHORIZED\":{\"statusCode\":\"418\"}}}";
+
+static struct api_contract contract_for_test(struct test *t)
+{
+    struct api_contract contract;
+    struct px_where where = {0};
+    CHECK_OK(api_contract_parse(px_str_c(contract_text), &t->arena, &contract, &where));
+    return contract;
+}
+
+static struct api_match find(struct test *t, const char *method, const char *path)
+{
+    struct api_contract *contract = px_arena_new(&t->arena, struct api_contract);
+    struct api_match match;
+    *contract = contract_for_test(t);
+    CHECK_OK(api_route_find(contract, px_str_c(method), px_str_c(path), &t->arena, &match));
+    return match;
+}
+
+TEST(contract_names_functions_authorizer_and_gateway_responses)
+{
+    struct api_contract contract = contract_for_test(t);
+    CHECK_INT(contract.route_count, 3);
+    CHECK_STR(contract.authorizer_function, S("authorizer"));
+    CHECK_STR(contract.identity_header, S("Authorization"));
+    CHECK_INT(contract.authorizer_ttl_s, 60);
+    CHECK_INT(contract.replies[API_GW_UNAUTHORIZED].status, 418);
+    CHECK_INT(contract.replies[API_GW_REQUEST_TOO_LARGE].status, 413);
+}
+
+TEST(mock_route_needs_no_authorizer)
+{
+    struct api_match match = find(t, "GET", "/v1/health");
+    CHECK(match.route);
+    CHECK_INT(match.route->integration, API_MOCK);
+    CHECK(!match.route->authorized);
+    CHECK_STR(match.route->mock_body, S("{}"));
+}
+
+TEST(parameter_is_decoded_and_literal_part_wins)
+{
+    struct api_match match = find(t, "POST", "/v1/ingest/a%2Fb");
+    CHECK(match.route);
+    CHECK_STR(match.route->function, S("ingest"));
+    CHECK_INT(match.param_count, 1);
+    CHECK_STR(match.params[0].value, S("a/b"));
+    match = find(t, "POST", "/v1/ingest/special");
+    CHECK_STR(match.route->function, S("other"));
+}
+
+TEST(unknown_path_wrong_method_and_broken_escape_have_no_route)
+{
+    static const char *const paths[] = {"/", "/v1", "/v1/ingest", "/v1/ingest/", "/v1/ingest/a/b",
+                                        "/v1/ingest/%zz", "/v1/ingest/%0", "/v1/ingest/%00", "x"};
+    for (size_t i = 0; i < PX_COUNT(paths); i++)
+        CHECK(!find(t, "POST", paths[i]).route);
+    struct api_match match = find(t, "DELETE", "/v1/health");
+    CHECK(!match.route);
+    CHECK(match.path_known);
+}
+
+static void refused(struct test *t, const char *text, const char *expected)
+{
+    struct api_contract contract;
+    struct px_where where = {0};
+    CHECK_INT(api_contract_parse(px_str_c(text), &t->arena, &contract, &where), API_CONTRACT_INVALID);
+    if (!strstr(where.expected, expected))
+        TEST_FAIL("reason is \"%s\", without \"%s\"", where.expected, expected);
+}
+
+TEST(contract_that_aws_would_read_differently_is_refused)
+{
+    refused(t, "{", "");
+    refused(t, "{\"openapi\":\"3.1.0\"}", "3.0");
+    refused(t, "{\"openapi\":\"3.0.1\",\"paths\":{}}", "no operations");
+    refused(t, "{\"openapi\":\"3.0.1\",\"paths\":{\"/a\":{\"get\":{}}}}", "aws_proxy or mock");
+    refused(t,
+            "{\"openapi\":\"3.0.1\",\"paths\":{\"/a\":{\"get\":{\"x-amazon-apigateway-integration\":"
+            "{\"type\":\"aws_proxy\",\"uri\":\"arn:x\"}}}}}",
+            "names no function");
+    refused(t, "{\"openapi\":\"3.0.1\",\"paths\":{\"/a\":{\"get\":{\"security\":[{\"k\":[]}]," LAMBDA("f") "}}}}",
+            "no authorizer");
+}
+
+TEST(the_committed_contract_is_read_whole)
+{
+    struct api_contract contract;
+    CHECK_OK(api_contract_load(PX_SOURCE_DIR "/platform/api.openapi.json", &t->arena, &contract));
+    CHECK(contract.route_count >= 15);
+    CHECK_INT(contract.replies[API_GW_NOT_FOUND].status, 404);
+}
+
+TEST_MAIN
