@@ -1,0 +1,134 @@
+/* svc/catalog/catalog.h - datasets, schemas, segments and how far each writer's frames are sealed.
+ *
+ * The one invariant everything rests on: a frame (tenant, dataset, writer, seq) is visible to queries
+ * either as a hot frame with seq > sealed_seq(writer), or inside exactly one live segment, never both;
+ * catalog_seal() moves frames from one side to the other in one transaction. Each change of a dataset
+ * adds 1 to its version, so that a reader can tell that nothing moved while it looked around.
+ * docs/design/catalog.md: tables, states of a segment, crash points. */
+#pragma once
+
+#include "base/px_arena.h"
+#include "base/px_clock.h"
+#include "columnar/schema.h"
+#include "store/meta.h"
+
+struct catalog; /* opaque; one thread */
+/* Opens and migrates. meta is borrowed. */
+PX_MUST_USE int catalog_new(struct meta *meta, const struct px_clock *clock,
+                            struct catalog **ret_catalog);
+void catalog_free(struct catalog **catalog);
+
+enum catalog_answer { CATALOG_ABSENT = 1, CATALOG_CONFLICT };
+
+enum segment_tier { TIER_SEGMENT = 1, TIER_ANALYTICS = 2 };
+struct segment {
+    int64_t id;
+    struct px_str key;      /* object key in its tier's store */
+    enum segment_tier tier;
+    int64_t time_min_us, time_max_us;
+    int64_t rows, bytes;
+    int64_t created_ns;
+    struct px_str schema_json; /* columns of this file */
+    struct px_str stats_json;  /* {"column":{"min":..,"max":..,"nulls":n}} for those worth pruning by */
+};
+struct writer_mark {
+    struct px_str writer;
+    uint64_t sealed_seq; /* frames up to and including it are in segments */
+};
+struct dataset_info {
+    struct px_str tenant, name;
+    int64_t version;
+    struct px_str schema_json;
+    int64_t rows, bytes, segments; /* live segments, both tiers */
+    int64_t quarantined;           /* segments set aside because they could not be read */
+    int64_t time_min_us, time_max_us; /* 0, 0 when empty */
+    int64_t retention_days; /* 0: the class's default */
+};
+/* One snapshot: the dataset with its live segments that overlap [start_us, end_us) and all marks.
+ * pruned: live segments outside the range. Answers: CATALOG_ABSENT: nothing sealed yet; ret_snapshot
+ * is then an empty one with version 0. */
+struct catalog_snapshot {
+    int64_t version;
+    struct px_str schema_json; /* empty when absent */
+    struct segment *segments;
+    size_t segment_count, pruned;
+    struct writer_mark *marks;
+    size_t mark_count;
+};
+PX_MUST_USE int catalog_read(struct catalog *catalog, struct px_str tenant, struct px_str dataset,
+                             int64_t start_us, int64_t end_us, struct px_arena *arena,
+                             struct catalog_snapshot *ret_snapshot);
+/* 0 when absent. */
+PX_MUST_USE int catalog_version(struct catalog *catalog, struct px_str tenant, struct px_str dataset,
+                                int64_t *ret_version);
+/* Datasets of a tenant, or of all tenants when tenant is empty, ordered by (tenant, name). */
+PX_MUST_USE int catalog_list(struct catalog *catalog, struct px_str tenant, struct px_arena *arena,
+                             struct dataset_info **ret_datasets, size_t *ret_count);
+/* One dataset. Answers: CATALOG_ABSENT: never sealed, or dropped. */
+PX_MUST_USE int catalog_find(struct catalog *catalog, struct px_str tenant, struct px_str dataset,
+                             struct px_arena *arena, struct dataset_info *ret_dataset);
+
+/* Seal: segments that together hold the frames (from, to] of each writer become live, the schema is
+ * replaced, the marks move, all at once.
+ * Answers: CATALOG_CONFLICT when a writer's mark is not `from` (another sealer was first), or when
+ * schema_json lacks a column that the stored schema has by now (a schema only grows): nothing changed,
+ * the caller deletes its objects. */
+struct seal_mark {
+    struct px_str writer;
+    uint64_t from, to;
+};
+struct catalog_sealing {
+    struct px_str tenant, dataset;
+    struct px_str schema_json;
+    const struct segment *segments;
+    size_t segment_count;
+    const struct seal_mark *marks;
+    size_t mark_count;
+};
+PX_MUST_USE int catalog_seal(struct catalog *catalog, const struct catalog_sealing *sealing);
+/* Replace live segments by others (compaction), all at once. The old ones become dead and their
+ * objects are removed after a grace period. Answers: CATALOG_CONFLICT when one is no longer live.
+ * Faults: PX_F_CORRUPT when the new ones do not hold as many rows as the old ones. */
+PX_MUST_USE int catalog_replace(struct catalog *catalog, struct px_str tenant, struct px_str dataset,
+                                const int64_t *old_ids, size_t old_count,
+                                const struct segment *segments, size_t segment_count);
+/* Live segments wholly older than the limit become dead (retention). */
+PX_MUST_USE int catalog_expire(struct catalog *catalog, struct px_str tenant, struct px_str dataset,
+                               int64_t older_than_us, size_t *ret_count);
+/* Take a live segment out of sight because its object cannot be read; the object stays, `reason` says
+ * why. Answers: CATALOG_CONFLICT when it is no longer live. */
+PX_MUST_USE int catalog_quarantine(struct catalog *catalog, struct px_str tenant,
+                                   struct px_str dataset, int64_t id, struct px_str reason);
+/* Remove a dataset's rows and columns: live and quarantined segments become dead, and the frames
+ * (from, to] of each writer count as sealed, so that their files go with the next seal. Frames that
+ * come later begin the dataset anew; its version goes on counting.
+ * Answers: CATALOG_ABSENT when there is neither dataset nor mark; CATALOG_CONFLICT as catalog_seal. */
+PX_MUST_USE int catalog_drop_dataset(struct catalog *catalog, struct px_str tenant,
+                                     struct px_str dataset, const struct seal_mark *marks,
+                                     size_t mark_count);
+/* Dead segments whose death is older than grace_ns, oldest first, at most max. */
+PX_MUST_USE int catalog_dead(struct catalog *catalog, int64_t grace_ns, size_t max,
+                             struct px_arena *arena, struct segment **ret_segments, size_t *ret_count);
+PX_MUST_USE int catalog_forget(struct catalog *catalog, const int64_t *ids, size_t count);
+/* Whether an object key belongs to a live, dead or quarantined segment (orphans of crashes do not). */
+PX_MUST_USE int catalog_knows(struct catalog *catalog, struct px_str key, bool *ret_known);
+/* How far a writer is sealed: 0 when never. */
+PX_MUST_USE int catalog_mark(struct catalog *catalog, struct px_str tenant, struct px_str dataset,
+                             struct px_str writer, uint64_t *ret_seq);
+/* 0: back to the class's default. Answers: CATALOG_ABSENT. */
+PX_MUST_USE int catalog_set_retention(struct catalog *catalog, struct px_str tenant,
+                                      struct px_str dataset, int64_t days);
+/* Marks that did not move for older_than_ns, for a caller who knows which files there are; at most
+ * max, oldest first. */
+struct idle_mark {
+    struct px_str tenant, dataset, writer;
+    uint64_t sealed_seq;
+};
+PX_MUST_USE int catalog_idle_marks(struct catalog *catalog, int64_t older_than_ns, size_t max,
+                                   struct px_arena *arena, struct idle_mark **ret_marks,
+                                   size_t *ret_count);
+/* Forget a mark unless it moved since. Only right when no hot file of this writer and dataset is
+ * left: its sealed frames would come back to sight. */
+PX_MUST_USE int catalog_forget_mark(struct catalog *catalog, const struct idle_mark *mark);
+/* Drop all datasets of a tenant. Marks stay: its hot files are still there; retain removes both. */
+PX_MUST_USE int catalog_drop_tenant(struct catalog *catalog, struct px_str tenant);

@@ -1,0 +1,94 @@
+/* svc/catalog/catalog_list.c - datasets with what their live segments add up to. */
+#include "svc/catalog/catalog_internal.h"
+
+#define INFO_COLUMNS 11
+/* $1, $2: tenant and dataset, empty for all. A dataset without segments is listed with zeros. */
+static const char list_sql[] =
+    "SELECT d.tenant, d.name, d.version, d.schema_json, d.retention_days,"
+    " CAST(coalesce(sum(CASE WHEN s.state = 1 THEN s.row_count ELSE 0 END), 0) AS BIGINT),"
+    " CAST(coalesce(sum(CASE WHEN s.state = 1 THEN s.byte_count ELSE 0 END), 0) AS BIGINT),"
+    " coalesce(sum(CASE WHEN s.state = 1 THEN 1 ELSE 0 END), 0),"
+    " coalesce(sum(CASE WHEN s.state = 3 THEN 1 ELSE 0 END), 0),"
+    " coalesce(min(CASE WHEN s.state = 1 THEN s.time_min_us ELSE NULL END), 0),"
+    " coalesce(max(CASE WHEN s.state = 1 THEN s.time_max_us ELSE NULL END), 0)"
+    " FROM datasets d LEFT JOIN segments s"
+    " ON s.tenant = d.tenant AND s.dataset = d.name AND s.state <> 2"
+    " WHERE d.dropped_ns = 0 AND ($1 = '' OR d.tenant = $1) AND ($2 = '' OR d.name = $2)"
+    " GROUP BY d.tenant, d.name, d.version, d.schema_json, d.retention_days"
+    " ORDER BY d.tenant, d.name";
+
+_Static_assert(SEGMENT_LIVE == 1 && SEGMENT_DEAD == 2 && SEGMENT_QUARANTINED == 3,
+               "numbers in list_sql");
+
+struct listing {
+    struct dataset_key key;
+    struct px_arena *arena;
+    struct dataset_info *infos;
+    size_t count;
+};
+
+static int info_from_row(const struct meta_value *row, struct px_arena *arena,
+                         struct dataset_info *info)
+{
+    *info = (struct dataset_info){
+        .tenant = px_arena_dup(arena, row[0].s),
+        .name = px_arena_dup(arena, row[1].s),
+        .version = row[2].i,
+        .schema_json = px_arena_dup(arena, row[3].s),
+        .retention_days = row[4].i,
+        .rows = row[5].i,
+        .bytes = row[6].i,
+        .segments = row[7].i,
+        .quarantined = row[8].i,
+        .time_min_us = row[9].i,
+        .time_max_us = row[10].i,
+    };
+    bool copied = info->tenant.ptr && info->name.ptr && info->schema_json.ptr;
+    return copied ? 0 : px_arena_fault(arena);
+}
+
+static int list_rows(struct catalog *catalog, void *ctx)
+{
+    struct listing *listing = ctx;
+    const struct meta_value params[] = {catalog_text(listing->key.tenant),
+                                        catalog_text(listing->key.name)};
+    int64_t count = 0;
+    PX_TRY(catalog_select_ints(catalog,
+                               "SELECT count(*) FROM datasets WHERE dropped_ns = 0 AND "
+                               "($1 = '' OR tenant = $1) AND ($2 = '' OR name = $2)",
+                               params, PX_COUNT(params), &count, 1));
+    listing->infos = px_arena_array(listing->arena, struct dataset_info, (size_t)count);
+    if (!listing->infos) return px_arena_fault(listing->arena);
+
+    PX_AUTO(meta_rows_close) struct meta_rows *rows = NULL;
+    PX_TRY(meta_select(catalog->meta, list_sql, params, PX_COUNT(params), &rows));
+    struct meta_value row[INFO_COLUMNS];
+    int r;
+    while ((r = meta_rows_next(rows, row, INFO_COLUMNS)) == 0) {
+        PX_ASSERT(listing->count < (size_t)count); /* one snapshot */
+        PX_TRY(info_from_row(row, listing->arena, &listing->infos[listing->count]));
+        listing->count++;
+    }
+    return r == META_END ? 0 : r;
+}
+
+int catalog_list(struct catalog *catalog, struct px_str tenant, struct px_arena *arena,
+                 struct dataset_info **ret_datasets, size_t *ret_count)
+{
+    struct listing listing = {{tenant, {0}}, arena, NULL, 0};
+    PX_TRY(catalog_snapshot_read(catalog, list_rows, &listing));
+    *ret_datasets = listing.infos;
+    *ret_count = listing.count;
+    return 0;
+}
+
+int catalog_find(struct catalog *catalog, struct px_str tenant, struct px_str dataset,
+                 struct px_arena *arena, struct dataset_info *ret_dataset)
+{
+    PX_ASSERT(tenant.len > 0 && dataset.len > 0);
+    struct listing listing = {{tenant, dataset}, arena, NULL, 0};
+    PX_TRY(catalog_snapshot_read(catalog, list_rows, &listing));
+    if (listing.count == 0) return CATALOG_ABSENT;
+    *ret_dataset = listing.infos[0];
+    return 0;
+}

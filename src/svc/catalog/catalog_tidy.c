@@ -1,0 +1,108 @@
+/* svc/catalog/catalog_tidy.c - what maintenance needs besides moving data: dead segments, idle marks,
+ * retention. */
+#include "svc/catalog/catalog_internal.h"
+
+int catalog_dead(struct catalog *catalog, int64_t grace_ns, size_t max, struct px_arena *arena,
+                 struct segment **ret_segments, size_t *ret_count)
+{
+    const struct meta_value params[] = {meta_i(SEGMENT_DEAD),
+                                        meta_i(px_wall_ns(catalog->clock) - grace_ns),
+                                        meta_i((int64_t)max)};
+    PX_AUTO(meta_rows_close) struct meta_rows *rows = NULL;
+    PX_TRY(meta_select(catalog->meta,
+                       "SELECT " SEGMENT_COLUMNS " FROM segments WHERE state = $1 AND "
+                       "ended_ns <= $2 ORDER BY ended_ns, id LIMIT $3",
+                       params, PX_COUNT(params), &rows));
+    struct segment *segments = px_arena_array(arena, struct segment, max);
+    if (!segments) return px_arena_fault(arena);
+    struct meta_value row[SEGMENT_COLUMN_COUNT];
+    size_t count = 0;
+    int r;
+    while ((r = meta_rows_next(rows, row, SEGMENT_COLUMN_COUNT)) == 0) {
+        PX_ASSERT(count < max);
+        PX_TRY(segment_from_row(row, count ? &segments[count - 1] : NULL, arena, &segments[count]));
+        count++;
+    }
+    if (r != META_END) return r;
+    *ret_segments = segments;
+    *ret_count = count;
+    return 0;
+}
+
+struct forgetting {
+    const int64_t *ids;
+    size_t count;
+};
+
+static int forget_body(struct catalog *catalog, const void *ctx)
+{
+    const struct forgetting *forgetting = ctx;
+    for (size_t i = 0; i < forgetting->count; i++) {
+        const struct meta_value params[] = {meta_i(forgetting->ids[i]), meta_i(SEGMENT_DEAD)};
+        PX_TRY(catalog_exec(catalog, "DELETE FROM segments WHERE id = $1 AND state = $2", params,
+                            PX_COUNT(params), NULL));
+    }
+    return 0;
+}
+
+int catalog_forget(struct catalog *catalog, const int64_t *ids, size_t count)
+{
+    const struct forgetting forgetting = {ids, count};
+    return catalog_write(catalog, forget_body, &forgetting);
+}
+
+/* ---- marks ---- */
+
+int catalog_idle_marks(struct catalog *catalog, int64_t older_than_ns, size_t max,
+                       struct px_arena *arena, struct idle_mark **ret_marks, size_t *ret_count)
+{
+    const struct meta_value params[] = {meta_i(px_wall_ns(catalog->clock) - older_than_ns),
+                                        meta_i((int64_t)max)};
+    PX_AUTO(meta_rows_close) struct meta_rows *rows = NULL;
+    PX_TRY(meta_select(catalog->meta,
+                       "SELECT tenant, dataset, writer, sealed_seq FROM marks WHERE sealed_ns < $1 "
+                       "ORDER BY sealed_ns, tenant, dataset, writer LIMIT $2",
+                       params, PX_COUNT(params), &rows));
+    struct idle_mark *marks = px_arena_array(arena, struct idle_mark, max);
+    if (!marks) return px_arena_fault(arena);
+    struct meta_value row[4];
+    size_t count = 0;
+    int r;
+    while ((r = meta_rows_next(rows, row, 4)) == 0) {
+        PX_ASSERT(count < max);
+        struct idle_mark *mark = &marks[count++];
+        *mark = (struct idle_mark){px_arena_dup(arena, row[0].s), px_arena_dup(arena, row[1].s),
+                                   px_arena_dup(arena, row[2].s), (uint64_t)row[3].i};
+        if (!mark->tenant.ptr || !mark->dataset.ptr || !mark->writer.ptr)
+            return px_arena_fault(arena);
+    }
+    if (r != META_END) return r;
+    *ret_marks = marks;
+    *ret_count = count;
+    return 0;
+}
+
+int catalog_forget_mark(struct catalog *catalog, const struct idle_mark *mark)
+{
+    const struct meta_value params[] = {meta_s(mark->tenant), meta_s(mark->dataset),
+                                        meta_s(mark->writer), meta_i((int64_t)mark->sealed_seq)};
+    return catalog_exec(catalog,
+                        "DELETE FROM marks WHERE tenant = $1 AND dataset = $2 AND writer = $3 AND "
+                        "sealed_seq = $4",
+                        params, PX_COUNT(params), NULL);
+}
+
+/* ---- retention ---- */
+
+int catalog_set_retention(struct catalog *catalog, struct px_str tenant, struct px_str dataset,
+                          int64_t days)
+{
+    PX_ASSERT(days >= 0);
+    const struct meta_value params[] = {meta_s(tenant), meta_s(dataset), meta_i(days)};
+    int64_t changed = 0;
+    PX_TRY(catalog_exec(catalog,
+                        "UPDATE datasets SET retention_days = $3, version = version + 1 "
+                        "WHERE tenant = $1 AND name = $2 AND dropped_ns = 0",
+                        params, PX_COUNT(params), &changed));
+    return changed == 1 ? 0 : CATALOG_ABSENT;
+}

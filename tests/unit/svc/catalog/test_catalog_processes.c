@@ -1,0 +1,119 @@
+/* Several processes change one catalog, and some of them die on the way. */
+#include "svc/catalog/catalog_support.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+
+enum { SEALERS = 4, ROUNDS = 25, KILLS = 40, ROWS = 10 };
+
+/* A child opens its own connection: one must not cross a fork. */
+static void child_open(const struct test *t, struct catalog_fixture *f)
+{
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/meta.db", t->dir);
+    const struct meta_options options = {.busy_ms = 20000};
+    if (meta_open(px_str_c(path), &options, &f->meta) != 0) _exit(10);
+    if (catalog_new(f->meta, &px_clock_system, &f->catalog) != 0) _exit(11);
+}
+
+static pid_t spawn(struct test *t, int (*run)(const struct test *t, int number), int number)
+{
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) _exit(run(t, number));
+    return pid;
+}
+
+/* Offers (round, round + 1] of one writer for every round; the exit status counts the wins. */
+static int sealer(const struct test *t, int number)
+{
+    struct catalog_fixture f = {0};
+    child_open(t, &f);
+    int wins = 0;
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        char key[64];
+        (void)snprintf(key, sizeof key, "s%d-%d", number, (int)round);
+        int r = seal_one(f.catalog, &(struct one_sealing){
+                                        .key = key, .from = round, .to = round + 1, .rows = ROWS});
+        if (r == 0)
+            wins++;
+        else if (r != CATALOG_CONFLICT)
+            return 12;
+    }
+    fixture_close(&f);
+    return 100 + wins;
+}
+
+/* A sealer that has offered a round finds the mark behind it, by its own win or another's; so every
+ * round has a winner, and no second one. */
+TEST(of_concurrent_sealers_exactly_one_wins_each_round)
+{
+    pid_t pids[SEALERS];
+    for (int i = 0; i < SEALERS; i++) pids[i] = spawn(t, sealer, i);
+    int wins = 0;
+    for (int i = 0; i < SEALERS; i++) {
+        int status = 0;
+        CHECK_INT(waitpid(pids[i], &status, 0), pids[i]);
+        CHECK(WIFEXITED(status));
+        CHECK(WEXITSTATUS(status) >= 100);
+        wins += WEXITSTATUS(status) - 100;
+    }
+    CHECK_INT(wins, ROUNDS);
+    struct catalog_fixture f = {0};
+    fixture_open(t, &f);
+    struct catalog_snapshot s;
+    read_all(t, f.catalog, &s);
+    CHECK_INT(s.segment_count, ROUNDS);
+    CHECK_INT(s.marks[0].sealed_seq, ROUNDS);
+    CHECK_INT(s.version, ROUNDS);
+    fixture_close(&f);
+}
+
+/* Seals one frame after another until it is killed. */
+static int endless_sealer(const struct test *t, int number)
+{
+    struct catalog_fixture f = {0};
+    child_open(t, &f);
+    for (uint64_t at;;) {
+        if (catalog_mark(f.catalog, S("acme"), S("logs"), S("w1"), &at) != 0) return 13;
+        char key[64];
+        (void)snprintf(key, sizeof key, "n%d-%llu", number, (unsigned long long)at);
+        if (seal_one(f.catalog, &(struct one_sealing){
+                                    .key = key, .from = at, .to = at + 1, .rows = ROWS}) != 0)
+            return 14;
+    }
+}
+
+TEST(a_sealer_killed_at_any_moment_leaves_mark_and_segments_equal)
+{
+    struct catalog_fixture f = {0};
+    fixture_open(t, &f);
+    uint64_t last = 0;
+    for (int i = 0; i < KILLS; i++) {
+        fixture_close(&f); /* no open connection crosses the fork */
+        pid_t pid = spawn(t, endless_sealer, i);
+        struct timespec wait = {0, 1000000L + (long)(rand() % 20000000)};
+        (void)nanosleep(&wait, NULL);
+        CHECK_INT(kill(pid, SIGKILL), 0);
+        int status = 0;
+        CHECK_INT(waitpid(pid, &status, 0), pid);
+        CHECK(WIFSIGNALED(status));
+
+        fixture_open(t, &f);
+        struct catalog_snapshot s;
+        int r = catalog_read(f.catalog, S("acme"), S("logs"), INT64_MIN, INT64_MAX, &t->arena, &s);
+        if (r == CATALOG_ABSENT) continue; /* killed before its first seal */
+        CHECK_OK(r);
+        uint64_t mark = s.mark_count ? s.marks[0].sealed_seq : 0;
+        CHECK(mark >= last);
+        CHECK_INT(s.segment_count, mark);
+        CHECK_INT(s.version, mark);
+        last = mark;
+        px_arena_reset(&t->arena);
+    }
+    CHECK(last > KILLS); /* the killed did work: otherwise this proved nothing */
+    fixture_close(&f);
+}
+
+TEST_MAIN
