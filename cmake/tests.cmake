@@ -35,7 +35,7 @@ function(prism_test_program name file)
   add_executable(${name} ${file})
   prism_own_code(${name})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit)
-  target_compile_definitions(${name} PRIVATE PRISM_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  target_compile_definitions(${name} PRIVATE PX_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   target_link_libraries(${name} PRIVATE ${ARGN})
 endfunction()
 
