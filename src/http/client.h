@@ -1,0 +1,61 @@
+/* http/client.h - a small blocking HTTP/1.1 client for the Runtime API (plain TCP on one machine), the
+ * region's control socket and the command's calls to a region. One connection, kept alive; one request
+ * at a time; llhttp parses. TLS and AWS are the AWS Common Runtime's business, not this one's. It
+ * links without libuv, so that a function stays small. */
+#pragma once
+
+#include "base/px_arena.h"
+#include "base/px_buf.h"
+#include "http/message.h"
+
+struct http_client; /* opaque */
+enum http_client_answer { HTTP_CLIENT_INTERRUPTED = 1 };
+
+/* endpoint: "127.0.0.1:9001", "[::1]:9001", "localhost:9001", "http://host:port" or "unix:/path"; the
+ * host is an address or localhost, for it is this machine. Connects lazily.
+ * timeout_ms bounds each call; 0: none.
+ * Faults: PX_F_CONFIG (endpoint not understood), PX_F_OOM. */
+PX_MUST_USE int http_client_new(struct px_str endpoint, int timeout_ms,
+                                struct http_client **ret_client);
+void http_client_free(struct http_client **client);
+/* Something to look at besides the answer: once fd (borrowed; -1 for none) can be read while a call
+ * waits for the first byte of its answer, the call answers HTTP_CLIENT_INTERRUPTED and closes the
+ * connection. With a signalfd(2) no signal is lost between a look and the wait. */
+void http_client_interrupt_fd(struct http_client *client, int fd);
+
+struct http_call {
+    const char *method;
+    struct px_str path;                /* with query */
+    const struct http_header *headers; /* without Host, Content-Length, Transfer-Encoding */
+    size_t header_count;
+    struct px_str body;
+};
+struct http_response {
+    int status;
+    struct http_header *headers; /* in the client's memory until the next call */
+    size_t header_count;
+    struct px_str body; /* likewise, when no body callback was given; writable, HTTP_BODY_PADDING
+                           zero bytes follow it */
+};
+#define HTTP_BODY_PADDING 8
+/* Send and wait. A kept connection found closed before any byte of the answer is tried once more.
+ *   body_bytes_max  ceiling of the answer's body
+ *   on_body         may be NULL; gets the body in pieces instead; non-zero ends the call with it
+ * Answers: HTTP_CLIENT_INTERRUPTED, only with an interrupt fd.
+ * Faults: PX_F_UNAVAILABLE (no connection), PX_F_TIMEOUT, PX_F_PROTOCOL, PX_F_LIMIT, PX_F_OOM. */
+PX_MUST_USE int http_client_call(struct http_client *client, const struct http_call *call,
+                                 size_t body_bytes_max,
+                                 int (*on_body)(void *ctx, struct px_str piece), void *ctx,
+                                 struct http_response *ret_response);
+struct px_str http_response_header(const struct http_response *response, struct px_str name);
+/* Within on_body: the status of the answer that is being received. */
+int http_client_status(const struct http_client *client);
+
+/* The same call sent as several pieces with Transfer-Encoding: chunked; call->body is not looked at.
+ * After a fault the connection is closed. */
+PX_MUST_USE int http_client_begin(struct http_client *client, const struct http_call *call);
+PX_MUST_USE int http_client_piece(struct http_client *client, struct px_str piece);
+/* trailers: fields behind the body, announced with a Trailer header of the call; may be none. */
+PX_MUST_USE int http_client_end(struct http_client *client, const struct http_header *trailers,
+                                size_t trailer_count, size_t body_bytes_max,
+                                struct http_response *ret_response);

@@ -1,0 +1,74 @@
+/* http/server.h - an HTTP/1.1 server in one event loop: libuv for sockets and timers, llhttp (Node.js's
+ * parser) for the protocol. It serves the gateway, the Runtime API and the control socket.
+ *
+ * One thread. A handler is called when a request is complete (headers and whole body, at most
+ * body_bytes_max), answers at once or later with the same request pointer, exactly once. Requests of
+ * one connection are answered in order; a pipelined next request is read only after the answer.
+ * Bounded: connections, header bytes, body bytes, idle and header and body time. Every limit is
+ * answered with the right status (400, 408, 413, 414, 431, 503) before the connection closes.
+ * Content-Encoding is not touched here. HTTP/2 and TLS come behind this same header. */
+#pragma once
+
+#include <uv.h>
+
+#include "base/px_arena.h"
+#include "base/px_buf.h"
+#include "http/message.h"
+
+struct http_server; /* opaque */
+struct http_request_impl;
+
+/* A complete request. All views live until it is answered. */
+struct http_request {
+    enum http_method method;
+    struct px_str method_name;
+    struct px_str path;  /* still percent-encoded, without query */
+    struct px_str query; /* without '?' */
+    const struct http_header *headers;
+    size_t header_count;
+    struct px_str body;
+    struct px_str peer;       /* numeric address, empty on a Unix socket */
+    int64_t received_mono_ns; /* when its first byte was read */
+    struct px_arena *arena; /* freed after the answer is written; for whatever the handler needs */
+    void *user;             /* the handler's own */
+    struct http_request_impl *impl;
+};
+/* First value of a header, ASCII case folded; empty when absent. */
+struct px_str http_header_get(const struct http_request *request, struct px_str name);
+
+struct http_server_options {
+    size_t body_bytes_max;     /* 0: 10 MiB, API Gateway's limit */
+    size_t header_bytes_max;   /* 0: 16 KiB; request line and headers */
+    uint32_t connections_max;  /* 0: 4096; further ones get 503 and are closed */
+    uint32_t idle_ms;          /* keep-alive; 0: 60 s */
+    uint32_t read_ms;          /* one request must have arrived within; 0: 30 s */
+    size_t buffered_bytes_max; /* bodies being received, all connections; past it 503; 0: 256 MiB */
+    void (*on_request)(void *ctx, struct http_request *request);
+    /* The peer went away before the answer; the request must still be answered (it goes nowhere). */
+    void (*on_gone)(void *ctx, struct http_request *request); /* may be NULL */
+    void *ctx;
+};
+/* Loop is borrowed. Start listening with one of the listen calls; several may be made. */
+PX_MUST_USE int http_server_new(uv_loop_t *loop, const struct http_server_options *options,
+                                struct http_server **ret_server);
+enum http_listen_answer { HTTP_PORT_TAKEN = 1 };
+/* host: numeric address; port 0 picks one. Answers: HTTP_PORT_TAKEN (EADDRINUSE). */
+PX_MUST_USE int http_server_listen_tcp(struct http_server *server, const char *host, uint16_t port,
+                                       uint16_t *ret_port);
+PX_MUST_USE int http_server_listen_unix(struct http_server *server, const char *path);
+/* Stop accepting, let running requests finish, close idle connections, then call done. */
+void http_server_drain(struct http_server *server, void (*done)(void *ctx), void *ctx);
+/* Close everything now. The memory goes when the loop has run its close callbacks. */
+void http_server_free(struct http_server **server);
+uint32_t http_server_connections(const struct http_server *server);
+
+/* Answer with a whole body, which is copied unless the socket takes it at once. headers without
+ * Content-Length, Connection and Date, which the server adds. */
+void http_reply(struct http_request *request, int status, const struct http_header *headers,
+                size_t header_count, struct px_str body);
+/* Answer in pieces (Transfer-Encoding: chunked). http_reply_piece returns the bytes now queued for a
+ * slow reader, so that the caller can pause its source; on_drain is called when it falls to half. */
+void http_reply_begin(struct http_request *request, int status, const struct http_header *headers,
+                      size_t header_count, void (*on_drain)(void *ctx), void *ctx);
+size_t http_reply_piece(struct http_request *request, struct px_str piece);
+void http_reply_end(struct http_request *request, bool complete); /* false: cut the connection */
