@@ -1,0 +1,83 @@
+/* lambda/apigw.h - API Gateway's REST proxy event (payload format 1.0) as structs, both directions: the
+ * function reads the event and writes the response, the region writes the event and reads the response.
+ *
+ * Source: API Gateway developer guide, "Set up Lambda proxy integrations", input and output format. */
+#pragma once
+
+#include "base/px_arena.h"
+#include "base/px_buf.h"
+#include "base/px_json.h"
+#include "http/message.h"
+
+/* What the authorizer says of the caller; the only source of the tenant. On the wire its fields are
+ * strings in requestContext.authorizer. */
+struct api_caller {
+    struct px_str tenant; /* empty: no authorizer on the route */
+    struct px_str key_id;
+    struct px_str scopes; /* space separated: ingest query admin */
+    struct px_str tier;
+    struct px_str home_region, shard;
+    int64_t epoch;
+};
+bool api_caller_may(const struct api_caller *caller, struct px_str scope);
+/* requestContext.authorizer, and the "context" of an authorizer's answer: an object of strings named
+ * as the fields above (tenant, key_id, scopes, tier, home_region, shard, epoch). Reading takes what
+ * is there, views into obj's document; obj may be NULL. */
+void api_caller_read(yyjson_val *obj, struct api_caller *ret_caller);
+void api_caller_write(const struct api_caller *caller, struct px_buf *buf);
+
+struct api_event {
+    struct px_str resource; /* "/v1/ingest/{dataset}" */
+    struct px_str path;     /* as requested */
+    struct px_str method;
+    const struct http_header *headers;
+    size_t header_count;
+    const struct http_header *query; /* decoded pairs */
+    size_t query_count;
+    const struct http_header *path_params; /* decoded */
+    size_t path_param_count;
+    struct px_str request_id, source_ip, stage;
+    struct api_caller caller;
+    struct px_str body; /* decoded from base64 */
+};
+enum api_answer { API_INVALID = 1 };
+/* The payload is copied into the arena first.
+ * Answers: API_INVALID (not a proxy event).
+ * Faults: PX_F_OOM, PX_F_LIMIT from the arena. */
+PX_MUST_USE int api_event_parse(struct px_str payload, struct px_arena *arena,
+                                struct api_event *ret_event, struct px_where *ret_where);
+/* The same without the copy, for large bodies: payload is written to, must be followed by
+ * API_PADDING writable bytes, and must outlive the event. What the runtime (lambda_event.payload)
+ * and the pool (lambda_result.payload) hand out is such memory. */
+PX_MUST_USE int api_event_parse_in_place(struct px_str payload, struct px_arena *arena,
+                                         struct api_event *ret_event, struct px_where *ret_where);
+#define API_PADDING 8
+struct px_str api_header(const struct api_event *event, struct px_str name);
+struct px_str api_query(const struct api_event *event, struct px_str name);
+struct px_str api_path_param(const struct api_event *event, struct px_str name);
+void api_event_write(const struct api_event *event, struct px_buf *buf); /* body as base64 */
+
+/* The function's answer. body is UTF-8 unless binary is set, then it travels as base64. */
+struct api_response {
+    int status;
+    const struct http_header *headers;
+    size_t header_count;
+    struct px_str body;
+    bool binary;
+};
+void api_response_write(const struct api_response *response, struct px_buf *buf);
+/* Answers: API_INVALID: API Gateway answers 502 "Internal server error". The body comes decoded. */
+PX_MUST_USE int api_response_parse(struct px_str payload, struct px_arena *arena,
+                                   struct api_response *ret_response);
+PX_MUST_USE int api_response_parse_in_place(struct px_str payload, struct px_arena *arena,
+                                            struct api_response *ret_response);
+
+/* Problem details (RFC 9457), the one error format: {"type","title","status","detail","requestId"} and
+ * extra inner JSON (may be empty). Content type application/problem+json. */
+void api_problem_write(int status, struct px_str detail, struct px_str request_id,
+                       struct px_str extra_json, struct px_buf *buf);
+/* A Lambda proxy response holding such a problem. */
+void api_respond_problem(int status, struct px_str detail, struct px_str request_id,
+                         struct px_str extra_json, struct px_buf *buf);
+/* A Lambda proxy response with a JSON body. */
+void api_respond_json(int status, struct px_str json, struct px_buf *buf);

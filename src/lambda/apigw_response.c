@@ -1,0 +1,135 @@
+/* lambda/apigw_response.c - a function's answer to API Gateway, and the problem details in it. */
+#include <stdio.h>
+
+#include "lambda/apigw.h"
+#include "lambda/apigw_json.h"
+
+/* ---- reading ---- */
+
+/* API Gateway takes 200 and "200". */
+static bool status_read(yyjson_val *val, int *ret_status)
+{
+    int64_t status = -1;
+    if (yyjson_is_int(val))
+        status = yyjson_get_sint(val);
+    else if (!yyjson_is_str(val) || !px_str_to_i64(px_json_val_str(val), &status))
+        return false;
+    if (status < 100 || status > 599) return false;
+    *ret_status = (int)status;
+    return true;
+}
+
+/* "headers" and "multiValueHeaders" add up; a name in both keeps the values of the latter. */
+static int headers_read(yyjson_val *root, struct px_arena *arena, struct api_response *response)
+{
+    struct api_pairs single, multi;
+    int r = api_pairs_read(yyjson_obj_get(root, "headers"), NULL, arena, &single, NULL);
+    if (r != 0) return r;
+    r = api_pairs_read(NULL, yyjson_obj_get(root, "multiValueHeaders"), arena, &multi, NULL);
+    if (r != 0) return r;
+    if (multi.count == 0) multi = single, single.count = 0;
+    response->headers = multi.at;
+    response->header_count = multi.count;
+    if (single.count == 0) return 0;
+
+    struct http_header *all = px_arena_array(arena, struct http_header, single.count + multi.count);
+    if (!all) return px_arena_fault(arena);
+    size_t count = 0;
+    for (size_t i = 0; i < single.count; i++)
+        if (!http_headers_find(multi.at, multi.count, single.at[i].name).ptr)
+            all[count++] = single.at[i];
+    memcpy(all + count, multi.at, multi.count * sizeof *all);
+    response->headers = all;
+    response->header_count = count + multi.count;
+    return 0;
+}
+
+int api_response_parse_in_place(struct px_str payload, struct px_arena *arena,
+                                struct api_response *ret_response)
+{
+    PX_AUTO(api_json_free) yyjson_doc *doc = NULL;
+    int r = api_json_parse(payload, &doc, NULL);
+    if (r != 0) return r;
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    struct api_response response = {0};
+    if (!status_read(yyjson_obj_get(root, "statusCode"), &response.status)) return API_INVALID;
+    r = headers_read(root, arena, &response);
+    if (r != 0) return r;
+    r = api_body_read(root, arena, &response.body, &response.binary, NULL);
+    if (r != 0) return r;
+    *ret_response = response;
+    return 0;
+}
+
+int api_response_parse(struct px_str payload, struct px_arena *arena,
+                       struct api_response *ret_response)
+{
+    struct px_str copy;
+    PX_TRY(api_json_dup(payload, arena, &copy));
+    return api_response_parse_in_place(copy, arena, ret_response);
+}
+
+/* ---- writing ---- */
+
+void api_response_write(const struct api_response *response, struct px_buf *buf)
+{
+    struct api_pairs headers = {response->headers, response->header_count};
+    (void)px_buf_reserve(buf, response->body.len + 512);
+    px_buf_printf(buf, "{\"statusCode\":%d,", response->status);
+    if (api_pairs_repeat_a_name(headers))
+        api_pairs_write_multi("multiValueHeaders", headers, buf);
+    else
+        api_pairs_write_single("headers", headers, buf);
+    px_buf_add_c(buf, ",\"body\":");
+    if (response->binary) {
+        px_buf_add_char(buf, '"');
+        px_buf_add_base64(buf, response->body);
+        px_buf_add_char(buf, '"');
+    } else {
+        px_buf_add_json_str(buf, response->body);
+    }
+    px_buf_add_c(buf,
+                 response->binary ? ",\"isBase64Encoded\":true}" : ",\"isBase64Encoded\":false}");
+}
+
+void api_problem_write(int status, struct px_str detail, struct px_str request_id,
+                       struct px_str extra_json, struct px_buf *buf)
+{
+    px_buf_add_c(buf, "{\"type\":\"about:blank\",\"title\":");
+    px_buf_add_json_str(buf, px_str_c(http_status_text(status)));
+    px_buf_printf(buf, ",\"status\":%d,\"detail\":", status);
+    px_buf_add_json_str(buf, detail);
+    if (request_id.len > 0) {
+        px_buf_add_c(buf, ",\"requestId\":");
+        px_buf_add_json_str(buf, request_id);
+    }
+    if (extra_json.len > 0) {
+        px_buf_add_char(buf, ',');
+        px_buf_add_str(buf, extra_json);
+    }
+    px_buf_add_char(buf, '}');
+}
+
+static void respond(int status, struct px_str content_type, struct px_str body, struct px_buf *buf)
+{
+    struct http_header type = {S("Content-Type"), content_type};
+    struct api_response response = {status, &type, 1, body, false};
+    api_response_write(&response, buf);
+}
+
+void api_respond_problem(int status, struct px_str detail, struct px_str request_id,
+                         struct px_str extra_json, struct px_buf *buf)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf problem;
+    px_buf_init(&problem, buf->limit_bytes);
+    api_problem_write(status, detail, request_id, extra_json, &problem);
+    if (px_buf_fault(&problem))
+        buf->fault = px_buf_fault(&problem);
+    else
+        respond(status, S("application/problem+json"), px_buf_str(&problem), buf);
+}
+
+void api_respond_json(int status, struct px_str json, struct px_buf *buf)
+{
+    respond(status, S("application/json"), json, buf);
+}

@@ -1,0 +1,81 @@
+/* lambda/pool.h - the region's side of the Runtime API: instances of one function as processes, one
+ * event each at a time, limits as Lambda enforces them. Single-threaded, in the region's loop.
+ *
+ * Instance states: STARTING (exec'd, no `next` yet), IDLE (its `next` waits), BUSY, DEAD. Each instance
+ * has a Runtime API listener of its own on 127.0.0.1, as each sandbox has on AWS. Invocations wait in
+ * a bounded queue when all instances are busy and concurrency_max is reached.
+ * Source of behaviours: AWS Lambda developer guide (runtime API, execution environment, quotas). */
+#pragma once
+
+#include <uv.h>
+
+#include "base/px_arena.h"
+#include "base/px_log.h"
+#include "http/server.h"
+
+struct lambda_pool; /* opaque */
+
+struct lambda_pool_options {
+    const char *name;       /* function name */
+    const char *executable; /* path of bootstrap */
+    const char *const *env; /* "NAME=value", NULL-ended; the pool adds the AWS_* ones */
+    const char *log_path;   /* appended; stdout and stderr lines go to on_log too */
+    uint32_t memory_mb, timeout_ms;
+    uint32_t concurrency_min; /* kept warm; 0: from zero */
+    uint32_t concurrency_max;
+    uint32_t queue_max;  /* waiting invocations; past it LAMBDA_THROTTLED */
+    uint32_t idle_ms;    /* instances above concurrency_min end after; 0: 60 s */
+    bool cancel_on_gone; /* SIGUSR1 to the instance when its caller is gone */
+    void (*on_log)(void *ctx, const char *function, struct px_str line);
+    void *ctx;
+};
+PX_MUST_USE int lambda_pool_new(uv_loop_t *loop, const struct lambda_pool_options *options,
+                                struct lambda_pool **ret_pool);
+/* Let running invocations end (at most grace_ms), SIGTERM, then SIGKILL; done is called when all
+ * instances are reaped. */
+void lambda_pool_stop(struct lambda_pool *pool, uint32_t grace_ms, void (*done)(void *ctx),
+                      void *ctx);
+void lambda_pool_free(struct lambda_pool **pool);
+
+enum lambda_outcome {
+    LAMBDA_OK,
+    LAMBDA_FUNCTION_ERROR, /* posted to /error: payload is {"errorType","errorMessage",...} */
+    LAMBDA_EXITED, /* Runtime.ExitError: "RequestId: ... Error: Runtime exited with error: signal: killed" */
+    LAMBDA_TIMED_OUT, /* Sandbox.Timedout: "... Task timed out after 3.00 seconds" */
+    LAMBDA_INIT_FAILED,
+    LAMBDA_THROTTLED, /* TooManyRequestsException, 429 */
+    LAMBDA_TOO_LARGE, /* response over 6 MB: Function.ResponseSizeTooLarge */
+};
+struct lambda_result {
+    enum lambda_outcome outcome;
+    struct px_str payload; /* valid during the callback */
+    bool cold;
+    double init_ms, duration_ms;
+    uint64_t max_rss_bytes; /* of the instance, sampled */
+};
+struct lambda_call {
+    struct px_str payload;    /* borrowed until on_done */
+    struct px_str trace_id;   /* X-Amzn-Trace-Id or empty */
+    struct px_str request_id; /* UUID; borrowed until on_done */
+    /* Streamed answers, when set: called for the prelude and pieces; see lambda_stream in runtime.h.
+     * It returns bytes queued downstream; the pool stops reading above 1 MiB until resumed. */
+    void (*on_stream_begin)(void *ctx, struct px_str prelude_json);
+    size_t (*on_stream_piece)(void *ctx, struct px_str piece);
+    void (*on_done)(void *ctx,
+                    const struct lambda_result *result); /* exactly once, never inside invoke */
+    void *ctx;
+};
+struct lambda_invocation; /* a handle for cancelling */
+/* Never blocks. The returned handle is valid until on_done. */
+struct lambda_invocation *lambda_pool_invoke(struct lambda_pool *pool,
+                                             const struct lambda_call *call);
+/* The caller is gone: a waiting invocation is dropped (on_done with LAMBDA_EXITED); a running one is
+ * signalled when cancel_on_gone, and ends by itself otherwise. */
+void lambda_invocation_cancel(struct lambda_invocation *invocation);
+
+struct lambda_pool_stats {
+    uint32_t starting, idle, busy, queued;
+    uint64_t invocations, errors, throttles, timeouts, crashes, cold_starts;
+    uint64_t rss_bytes;
+};
+void lambda_pool_stats(const struct lambda_pool *pool, struct lambda_pool_stats *ret_stats);

@@ -1,0 +1,67 @@
+/* lambda/runtime.h - the function's side of the Lambda Runtime API (version 2018-06-01): an ordinary
+ * executable that calls lambda_run() can be started by AWS as `bootstrap`, by the runtime interface
+ * emulator and by the local region, without change.
+ *
+ * Source of the protocol: AWS Lambda developer guide, "Using the Lambda runtime API". */
+#pragma once
+
+#include "base/px_arena.h"
+#include "base/px_buf.h"
+#include "base/px_clock.h"
+#include "base/px_log.h"
+
+#define LAMBDA_PAYLOAD_BYTES_MAX (6 * 1024 * 1024) /* synchronous, each way: aws-facts 17 */
+
+struct lambda_reply;
+struct lambda_stream;
+
+/* One invocation. Views live until the handler returns. */
+struct lambda_event {
+    struct px_str request_id;   /* Lambda-Runtime-Aws-Request-Id */
+    struct px_str trace_id;     /* Lambda-Runtime-Trace-Id, X-Ray form; may be empty */
+    struct px_str function_arn; /* Lambda-Runtime-Invoked-Function-Arn */
+    int64_t deadline_ns;        /* wall time */
+    struct px_str payload;      /* JSON; may be written to, for api_event_parse_in_place() */
+    bool cold;                  /* first event of this process */
+    struct px_arena *arena;     /* reset after the invocation */
+    const struct px_log *log;   /* carries the request id */
+    struct lambda_reply *reply;
+};
+/* What the handler fills. Text is borrowed until it returns; use event->arena. */
+struct lambda_reply {
+    struct px_buf *body; /* JSON; owned by the runtime, empty at the start */
+    struct px_str error_type,
+        error_message;            /* for a positive result: an unhandled function error */
+    struct lambda_stream *stream; /* the runtime's own */
+};
+enum lambda_answer { LAMBDA_ERROR = 1 }; /* reply->error_* are set */
+
+struct lambda_handler {
+    /* Once, before the first event. A fault is posted as an init error and the process exits 1. */
+    int (*init)(void *ctx, const struct px_log *log);
+    /* Each event. A fault is posted as an invocation error (errorType from the fault's name) and
+     * logged; the process goes on. */
+    int (*handle)(void *ctx, const struct lambda_event *event);
+    /* Before exit on SIGTERM; may be NULL. */
+    void (*stop)(void *ctx);
+    void *ctx;
+    size_t arena_bytes_max; /* 0: 64 MiB */
+};
+/* Runs until SIGTERM (returns 0, after the current event) or until the Runtime API is gone (returns
+ * 1); the value is for main() to return. Reads AWS_LAMBDA_RUNTIME_API and AWS_LAMBDA_FUNCTION_NAME;
+ * without them it prints how to start the executable and returns 2. The log's level comes from
+ * PRISM_LOG_LEVEL or Lambda's own AWS_LAMBDA_LOG_LEVEL (debug, info, warn, error).
+ *
+ * SIGTERM is blocked in the process and in the threads that init starts, SIGPIPE ignored, and so is
+ * SIGUSR1 (the local region's "the caller is gone") until init installs a handler for it. */
+int lambda_run(const struct lambda_handler *handler);
+
+/* ---- response streaming (Lambda-Runtime-Function-Response-Mode: streaming) ---- */
+
+/* Begin the streamed answer of an HTTP event: content type application/vnd.awslambda.http-
+ * integration-response, the prelude {"statusCode","headers"}, eight NUL bytes, then the body. After
+ * that reply->body is not sent. */
+PX_MUST_USE int lambda_stream_begin(const struct lambda_event *event, struct px_str prelude_json);
+PX_MUST_USE int lambda_stream_write(const struct lambda_event *event, struct px_str bytes);
+/* Ends at return of the handler; a fault then is sent as the Lambda-Runtime-Function-Error-Type and
+ * -Body trailers. */

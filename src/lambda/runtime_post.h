@@ -1,0 +1,34 @@
+/* lambda/runtime_post.h - what the runtime posts: answers, errors and streamed answers. Inside lambda
+ * only; functions use runtime.h. */
+#pragma once
+
+#include "http/client.h"
+#include "lambda/runtime.h"
+
+#define RUNTIME_PATH "/2018-06-01/runtime/"
+
+struct lambda_stream {
+    struct http_client *client;
+    struct px_str request_id;
+    struct px_arena *arena;
+    bool begun;
+};
+
+/* How an error reads: {"errorType","errorMessage","stackTrace":[]}. */
+struct runtime_error {
+    struct px_str type, message;
+};
+
+/* Answers of the posts below besides 0 (taken). */
+enum runtime_post_answer {
+    RUNTIME_POST_TOO_LARGE = 1, /* 413 */
+    RUNTIME_POST_REFUSED,       /* another 4xx: this event is settled elsewhere (timed out, say) */
+};
+PX_MUST_USE int runtime_post_response(struct http_client *client, struct px_str request_id,
+                                      struct px_str body, struct px_arena *arena);
+/* request_id empty: an init error. */
+PX_MUST_USE int runtime_post_error(struct http_client *client, struct px_str request_id,
+                                   const struct runtime_error *error, struct px_arena *arena);
+/* The end of a stream that has begun; error may be NULL. */
+PX_MUST_USE int runtime_post_stream_end(struct lambda_stream *stream,
+                                        const struct runtime_error *error);
