@@ -1,0 +1,170 @@
+/* sql/engine.c - opening, settings, trusted statements, the lock.
+ *
+ * States: open (files and settings are free, for our own SQL) -> locked (a tenant's statement may run).
+ * There is no way back: lock_configuration and enable_external_access hold until the database closes,
+ * which is why each query has a database of its own. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sql/engine_impl.h"
+
+static void config_free(duckdb_config *config)
+{
+    if (*config) duckdb_destroy_config(config);
+}
+
+static void error_free(char **text)
+{
+    if (*text) duckdb_free(*text);
+    *text = NULL;
+}
+
+/* Extensions are compiled in; none may come from anywhere else. */
+static int set_all(duckdb_config config, const struct sql_limits *limits)
+{
+    char memory[32], threads[16], temp_max[32], temp_dir[1024];
+    (void)snprintf(memory, sizeof(memory), "%lluB", (unsigned long long)limits->memory_bytes);
+    (void)snprintf(threads, sizeof(threads), "%u", PX_MAX(limits->threads, 1u));
+    (void)snprintf(temp_max, sizeof(temp_max), "%lluB", (unsigned long long)limits->temp_bytes_max);
+    if (limits->temp_dir.len >= sizeof(temp_dir)) return px_fault(PX_F_CONFIG, "temp dir too long");
+    (void)snprintf(temp_dir, sizeof(temp_dir), "%.*s", PX_FMT(limits->temp_dir));
+    const char *const settings[][2] = {
+        {"memory_limit", memory},
+        {"threads", threads},
+        {"temp_directory", temp_dir},
+        {"max_temp_directory_size", temp_max},
+        {"autoinstall_known_extensions", "false"},
+        {"autoload_known_extensions", "false"},
+        {"allow_community_extensions", "false"},
+        {"allow_persistent_secrets", "false"},
+    };
+    for (size_t i = 0; i < PX_COUNT(settings); i++) {
+        if (duckdb_set_config(config, settings[i][0], settings[i][1]) != DuckDBSuccess)
+            return px_fault(PX_F_BUG, "DuckDB has no setting %s = %s", settings[i][0], settings[i][1]);
+    }
+    return 0;
+}
+
+/* The macros stand in front of DuckDB's own functions, which give TIMESTAMP WITH TIME ZONE: a
+ * comparison with that casts every row and prunes nothing. */
+static const char session_sql[] =
+    "SET TimeZone = 'UTC';"
+    "SET parquet_metadata_cache = true;" /* a view is bound twice; objects never change */
+    "CREATE MACRO now() AS CAST(system.main.now() AS TIMESTAMP);"
+    "CREATE MACRO get_current_timestamp() AS CAST(system.main.now() AS TIMESTAMP);"
+    "CREATE MACRO transaction_timestamp() AS CAST(system.main.now() AS TIMESTAMP)";
+
+static int open_database(struct sql_engine *engine, const struct sql_limits *limits)
+{
+    PX_AUTO(config_free) duckdb_config config = NULL;
+    PX_AUTO(error_free) char *error = NULL;
+    if (duckdb_create_config(&config) != DuckDBSuccess) return px_fault(PX_F_OOM, "DuckDB config");
+    PX_TRY(set_all(config, limits));
+    if (duckdb_open_ext(NULL, &engine->database, config, &error) != DuckDBSuccess)
+        return px_fault(PX_F_BUG, "DuckDB does not open: %s", error ? error : "?");
+    if (duckdb_connect(engine->database, &engine->connection) != DuckDBSuccess)
+        return px_fault(PX_F_OOM, "DuckDB connection");
+    return 0;
+}
+
+int sql_engine_new(const struct sql_limits *limits, struct sql_engine **ret_engine)
+{
+    PX_AUTO(sql_engine_free) struct sql_engine *engine = calloc(1, sizeof(*engine));
+    if (!engine) return px_fault(PX_F_OOM, "engine");
+    engine->magic = SQL_ENGINE_MAGIC;
+    engine->memory_bytes = limits->memory_bytes;
+    px_arena_init(&engine->arena, 64u << 20);
+    engine->temp_dir = px_arena_dup(&engine->arena, limits->temp_dir);
+    if (!engine->temp_dir.ptr) return px_fault(px_arena_fault(&engine->arena), "temp dir");
+    PX_TRY(open_database(engine, limits));
+    PX_TRY(sql_exec(engine, "%s", session_sql));
+    *ret_engine = PX_TAKE(engine);
+    return 0;
+}
+
+void sql_engine_free(struct sql_engine **engine)
+{
+    struct sql_engine *e = *engine;
+    if (!e) return;
+    PX_ASSERT(e->magic == SQL_ENGINE_MAGIC);
+    sql_watch_free(&e->watch);
+    if (e->has_result) duckdb_destroy_result(&e->result);
+    if (e->prepared) duckdb_destroy_prepare(&e->prepared);
+    if (e->connection) duckdb_disconnect(&e->connection);
+    if (e->database) duckdb_close(&e->database);
+    px_arena_deinit(&e->arena);
+    free(e);
+    *engine = NULL;
+}
+
+duckdb_connection sql_engine_connection(struct sql_engine *engine)
+{
+    return engine->connection;
+}
+
+int sql_fault(duckdb_error_type type, const char *text)
+{
+    text = text ? text : "unknown error";
+    switch (type) {
+    case DUCKDB_ERROR_OUT_OF_MEMORY: return px_fault(PX_F_OOM, "DuckDB: %s", text);
+    case DUCKDB_ERROR_INTERRUPT: return px_fault(PX_F_TIMEOUT, "DuckDB: %s", text);
+    case DUCKDB_ERROR_IO:
+    case DUCKDB_ERROR_HTTP:
+        if (strstr(text, "No space left")) return px_fault(PX_F_NO_SPACE, "DuckDB: %s", text);
+        return px_fault(PX_F_IO, "DuckDB: %s", text);
+    default: return px_fault(PX_F_BUG, "DuckDB: %s", text);
+    }
+}
+
+int sql_exec(struct sql_engine *engine, const char *fmt, ...)
+{
+    PX_AUTO(px_free_mem) char *sql = NULL;
+    va_list args;
+    va_start(args, fmt);
+    int n = vasprintf(&sql, fmt, args);
+    va_end(args);
+    if (n < 0) {
+        sql = NULL;
+        return px_fault(PX_F_OOM, "SQL text");
+    }
+    duckdb_result result;
+    int r = 0;
+    if (duckdb_query(engine->connection, sql, &result) != DuckDBSuccess)
+        r = sql_fault(duckdb_result_error_type(&result), duckdb_result_error(&result));
+    duckdb_destroy_result(&result);
+    return r;
+}
+
+/* The folder of spill files is hidden like the files. */
+static int hide(struct sql_engine *engine, const struct px_str *files, size_t count)
+{
+    struct px_str *hidden = px_arena_array(&engine->arena, struct px_str, count + 1);
+    if (!hidden) return px_fault(px_arena_fault(&engine->arena), "file names");
+    for (size_t i = 0; i < count; i++) {
+        hidden[i] = px_arena_dup(&engine->arena, files[i]);
+        if (!hidden[i].ptr) return px_fault(px_arena_fault(&engine->arena), "file names");
+    }
+    if (engine->temp_dir.len > 0) hidden[count++] = engine->temp_dir;
+    engine->hidden = hidden;
+    engine->hidden_count = count;
+    return 0;
+}
+
+int sql_engine_lock(struct sql_engine *engine, const struct px_str *files, size_t count)
+{
+    PX_ASSERT(!engine->locked);
+    PX_TRY(hide(engine, files, count));
+    PX_AUTO(px_buf_deinit) struct px_buf sql;
+    px_buf_init(&sql, 64u << 20);
+    px_buf_add_c(&sql, "SET allowed_paths = [");
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0) px_buf_add_c(&sql, ", ");
+        sql_add_literal(&sql, files[i]);
+    }
+    px_buf_add_c(&sql, "]; SET enable_external_access = false; SET lock_configuration = true");
+    PX_TRY(px_buf_fault(&sql));
+    PX_TRY(sql_exec(engine, "%.*s", PX_FMT(px_buf_str(&sql))));
+    engine->locked = true;
+    return 0;
+}
