@@ -1,0 +1,167 @@
+"""A whole region per test module, from the outside: the `prism` command, HTTP, files.
+
+The build under test is PRISM_BUILD_DIR (default build/), whose bin is `prism`."""
+
+import contextlib
+import gzip
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+import requests
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("PRISM_BUILD_DIR", ROOT / "build"))
+SHARED_LOGS = ROOT.parent / "shared" / "data" / "loghub"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def children_of(pid):
+    """All descendants, read from /proc."""
+    parents = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+                parents.setdefault(int(fields[1]), []).append(int(entry.name))
+    found, queue = [], [pid]
+    while queue:
+        for child in parents.get(queue.pop(), []):
+            found.append(child)
+            queue.append(child)
+    return found
+
+
+class Region:
+    def __init__(self, data, env=None):
+        self.data = pathlib.Path(data)
+        self.port = free_port()
+        self.env = {**os.environ, "PRISM_DATA": str(self.data), "PRISM_PORT": str(self.port), **(env or {})}
+
+    # -- the command --
+
+    def run(self, *args, check=True, input=None, timeout=120):
+        done = subprocess.run([BUILD / "prism", *map(str, args)], env=self.env, capture_output=True,
+                              text=True, input=input, timeout=timeout)
+        if check and done.returncode != 0:
+            raise AssertionError(f"prism {' '.join(map(str, args))}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def json(self, *args, **kw):
+        return json.loads(self.run(*args, "--json", **kw).stdout)
+
+    def up(self):
+        self.run("up", "--detach")
+        return self
+
+    def down(self):
+        return self.run("down", check=False)
+
+    def status(self):
+        return self.json("status")
+
+    @property
+    def pid(self):
+        return self.status()["pid"]
+
+    def kill(self):
+        """kill -9 of the whole process tree, and wait until it is gone."""
+        pid = self.pid
+        tree = [pid, *children_of(pid)]
+        os.kill(pid, signal.SIGSTOP)
+        for p in [*children_of(pid), pid]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(p, signal.SIGKILL)
+        deadline = time.time() + 10
+        while time.time() < deadline and any(alive(p) for p in tree):
+            time.sleep(0.01)
+
+    # -- HTTP --
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def key(self):
+        return (self.data / "tenant.key").read_text().strip()
+
+    @property
+    def admin_key(self):
+        return (self.data / "admin.key").read_text().strip()
+
+    def call(self, method, path, key=None, **kw):
+        headers = {"Authorization": f"Bearer {key or self.key}", **kw.pop("headers", {})}
+        return requests.request(method, self.url + path, headers=headers, timeout=60, **kw)
+
+    def ingest(self, dataset, records, key=None, headers=None, **params):
+        body = "".join(json.dumps(r) + "\n" for r in records) if isinstance(records, list) else records
+        return self.call("POST", f"/v1/ingest/{dataset}", key=key, data=body if isinstance(body, bytes) else body.encode(),
+                         headers={"Content-Type": "application/x-ndjson", **(headers or {})}, params=params)
+
+    def query(self, sql, key=None, **body):
+        return self.call("POST", "/v1/query", key=key, json={"sql": sql, **body})
+
+    def rows(self, sql, key=None, **body):
+        answer = self.query(sql, key=key, **body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["rows"]
+
+    def one(self, sql, **kw):
+        return self.rows(sql, **kw)[0][0]
+
+    def tenant(self, name, scopes="ingest,query"):
+        self.run("tenant", "create", name)
+        return self.json("key", "create", name, "--scopes", scopes)["key"]
+
+
+def alive(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def region(tmp_path_factory):
+    r = Region(tmp_path_factory.mktemp("region") / "data").up()
+    yield r
+    r.down()
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    r = Region(tmp_path / "data").up()
+    yield r
+    r.down()
+
+
+@pytest.fixture(scope="session")
+def log_lines():
+    """Real log lines when the collection is at hand, else lines of our own build log's kind."""
+    lines = []
+    for path in sorted(SHARED_LOGS.glob("*.log")):
+        lines += [l for l in path.read_text(errors="replace").splitlines() if l.strip()]
+    return lines or [f"unit {i} started in {i % 97} ms by worker-{i % 7}" for i in range(5000)]
+
+
+def gz(text):
+    return gzip.compress(text if isinstance(text, bytes) else text.encode())
+
+
+def which(name):
+    path = shutil.which(name)
+    if not path:
+        pytest.skip(f"{name} is not installed; tools/setup test brings it")
+    return path

@@ -1,0 +1,73 @@
+"""kill -9 of the whole process tree at random moments: nothing answered is lost, nothing doubled."""
+
+import json
+import os
+import random
+import subprocess
+import time
+
+import duckdb
+import pytest
+
+from conftest import BUILD, Region
+
+ROUNDS = int(os.environ.get("PRISM_KILL_ROUNDS", "6"))
+RECORDS = int(os.environ.get("PRISM_KILL_RECORDS", "60000"))
+
+
+@pytest.fixture
+def log_file(tmp_path, log_lines):
+    path = tmp_path / "logs.ndjson"
+    with path.open("w") as f:
+        for i in range(RECORDS):
+            f.write(json.dumps({"time": f"2026-11-20T{i // 3600000:02d}:{i // 60000 % 60:02d}:{i // 1000 % 60:02d}.{i % 1000:03d}000Z",
+                                "n": i, "message": log_lines[i % len(log_lines)]}) + "\n")
+    return path
+
+
+def exact(rows):
+    count, distinct, total = rows
+    assert count == RECORDS and distinct == RECORDS and total == RECORDS * (RECORDS - 1) // 2
+
+
+CHECK = "SELECT count(*), count(DISTINCT n), sum(n) FROM "
+
+
+def test_sending_through_kills_loses_and_doubles_nothing(tmp_path, log_file):
+    region = Region(tmp_path / "data").up()
+    random.seed(7)
+    sender = subprocess.Popen([BUILD / "prism", "send", log_file, "--dataset", "killed", "--batch-bytes", "200000", "--max-time", "240", "--json"],
+                              env=region.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    kills = 0
+    while sender.poll() is None and kills < ROUNDS:
+        time.sleep(random.uniform(0.02, 0.5))
+        region.kill()
+        kills += 1
+        region.up()
+    out, err = sender.communicate(timeout=240)
+    assert sender.returncode == 0, err
+    exact(region.rows(CHECK + "killed")[0])
+    for op in ("seal", "compact", "seal"):
+        region.run("tick", op)
+    exact(region.rows(CHECK + "killed")[0])
+    exact(duckdb.sql(f"{CHECK} '{region.data}/analytics/default/killed/**/*.parquet'").fetchone())
+    region.down()
+
+
+def test_sealing_and_compacting_through_kills_loses_and_doubles_nothing(tmp_path, log_file):
+    region = Region(tmp_path / "data").up()
+    random.seed(11)
+    region.run("send", log_file, "--dataset", "killed", "--batch-bytes", "100000")
+    for i in range(ROUNDS * 2):
+        op = "seal" if i % 2 == 0 else "compact"
+        tick = subprocess.Popen([BUILD / "prism", "tick", op], env=region.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(random.uniform(0.0, 0.35))
+        region.kill()
+        tick.wait(timeout=60)
+        region.up()
+        exact(region.rows(CHECK + "killed")[0])
+    region.run("tick", "seal")
+    region.run("tick", "compact")
+    exact(duckdb.sql(f"{CHECK} '{region.data}/analytics/default/killed/**/*.parquet'").fetchone())
+    exact(region.rows(CHECK + "killed")[0])
+    region.down()
