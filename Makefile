@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down test bench lint fmt install clean
+.PHONY: help setup build up down test bench docs lint fmt install clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,6 +29,9 @@ bench: ## Run the benchmarks, each beside its reference
 	@tools/setup bench
 	@tools/build release
 	@bench/run
+
+docs: build ## Write docs/api.md anew from platform/api.openapi.json
+	@build/release/tools/apidoc platform/api.openapi.json > docs/api.md
 
 lint: ## Check format, clang-tidy, headers, scripts
 	@tools/setup test lint
