@@ -50,7 +50,7 @@ endfunction()
 include(CheckLinkerFlag)
 check_linker_flag(C -Wl,--no-warnings PRISM_LINKER_HAS_NO_WARNINGS)
 set(prism_quiet_link)
-if(PRISM_LINKER_HAS_NO_WARNINGS AND CMAKE_BUILD_TYPE STREQUAL "Release") # the others may use another linker
+if(PRISM_LINKER_HAS_NO_WARNINGS AND (CMAKE_BUILD_TYPE STREQUAL "Release" OR NOT PRISM_MOLD)) # GNU ld's option
   set(prism_quiet_link -Wl,--no-warnings)
 endif()
 
