@@ -58,8 +58,8 @@ int catalog_write(struct catalog *catalog, int (*body)(struct catalog *catalog, 
     return r;
 }
 
-int catalog_snapshot_read(struct catalog *catalog,
-                          int (*body)(struct catalog *catalog, void *ctx), void *ctx)
+int catalog_snapshot_read(struct catalog *catalog, int (*body)(struct catalog *catalog, void *ctx),
+                          void *ctx)
 {
     PX_ASSERT(catalog->magic == CATALOG_MAGIC);
     PX_TRY(meta_begin(catalog->meta, false));
@@ -125,9 +125,9 @@ static int read_dataset(struct catalog *catalog, struct reading *reading)
 
 static int read_segments(struct catalog *catalog, struct reading *reading)
 {
-    const struct meta_value params[] = {
-        meta_s(reading->key.tenant), meta_s(reading->key.name), meta_i(SEGMENT_LIVE),
-        meta_i(reading->start_us), meta_i(reading->end_us)};
+    const struct meta_value params[] = {meta_s(reading->key.tenant), meta_s(reading->key.name),
+                                        meta_i(SEGMENT_LIVE), meta_i(reading->start_us),
+                                        meta_i(reading->end_us)};
     int64_t counts[2] = {0, 0}; /* all live, those in range */
     PX_TRY(catalog_select_ints(catalog,
                                "SELECT count(*), coalesce(sum(CASE WHEN time_max_us >= $4 AND "

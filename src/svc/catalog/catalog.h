@@ -23,13 +23,14 @@ enum catalog_answer { CATALOG_ABSENT = 1, CATALOG_CONFLICT };
 enum segment_tier { TIER_SEGMENT = 1, TIER_ANALYTICS = 2 };
 struct segment {
     int64_t id;
-    struct px_str key;      /* object key in its tier's store */
+    struct px_str key; /* object key in its tier's store */
     enum segment_tier tier;
     int64_t time_min_us, time_max_us;
     int64_t rows, bytes;
     int64_t created_ns;
     struct px_str schema_json; /* columns of this file */
-    struct px_str stats_json;  /* {"column":{"min":..,"max":..,"nulls":n}} for those worth pruning by */
+    struct px_str
+        stats_json; /* {"column":{"min":..,"max":..,"nulls":n}} for those worth pruning by */
 };
 struct writer_mark {
     struct px_str writer;
@@ -39,10 +40,10 @@ struct dataset_info {
     struct px_str tenant, name;
     int64_t version;
     struct px_str schema_json;
-    int64_t rows, bytes, segments; /* live segments, both tiers */
-    int64_t quarantined;           /* segments set aside because they could not be read */
+    int64_t rows, bytes, segments;    /* live segments, both tiers */
+    int64_t quarantined;              /* segments set aside because they could not be read */
     int64_t time_min_us, time_max_us; /* 0, 0 when empty */
-    int64_t retention_days; /* 0: the class's default */
+    int64_t retention_days;           /* 0: the class's default */
 };
 /* One snapshot: the dataset with its live segments that overlap [start_us, end_us) and all marks.
  * pruned: live segments outside the range. Answers: CATALOG_ABSENT: nothing sealed yet; ret_snapshot
@@ -59,8 +60,8 @@ PX_MUST_USE int catalog_read(struct catalog *catalog, struct px_str tenant, stru
                              int64_t start_us, int64_t end_us, struct px_arena *arena,
                              struct catalog_snapshot *ret_snapshot);
 /* 0 when absent. */
-PX_MUST_USE int catalog_version(struct catalog *catalog, struct px_str tenant, struct px_str dataset,
-                                int64_t *ret_version);
+PX_MUST_USE int catalog_version(struct catalog *catalog, struct px_str tenant,
+                                struct px_str dataset, int64_t *ret_version);
 /* Datasets of a tenant, or of all tenants when tenant is empty, ordered by (tenant, name). */
 PX_MUST_USE int catalog_list(struct catalog *catalog, struct px_str tenant, struct px_arena *arena,
                              struct dataset_info **ret_datasets, size_t *ret_count);
@@ -89,8 +90,8 @@ PX_MUST_USE int catalog_seal(struct catalog *catalog, const struct catalog_seali
 /* Replace live segments by others (compaction), all at once. The old ones become dead and their
  * objects are removed after a grace period. Answers: CATALOG_CONFLICT when one is no longer live.
  * Faults: PX_F_CORRUPT when the new ones do not hold as many rows as the old ones. */
-PX_MUST_USE int catalog_replace(struct catalog *catalog, struct px_str tenant, struct px_str dataset,
-                                const int64_t *old_ids, size_t old_count,
+PX_MUST_USE int catalog_replace(struct catalog *catalog, struct px_str tenant,
+                                struct px_str dataset, const int64_t *old_ids, size_t old_count,
                                 const struct segment *segments, size_t segment_count);
 /* Live segments wholly older than the limit become dead (retention). */
 PX_MUST_USE int catalog_expire(struct catalog *catalog, struct px_str tenant, struct px_str dataset,
@@ -108,7 +109,8 @@ PX_MUST_USE int catalog_drop_dataset(struct catalog *catalog, struct px_str tena
                                      size_t mark_count);
 /* Dead segments whose death is older than grace_ns, oldest first, at most max. */
 PX_MUST_USE int catalog_dead(struct catalog *catalog, int64_t grace_ns, size_t max,
-                             struct px_arena *arena, struct segment **ret_segments, size_t *ret_count);
+                             struct px_arena *arena, struct segment **ret_segments,
+                             size_t *ret_count);
 PX_MUST_USE int catalog_forget(struct catalog *catalog, const int64_t *ids, size_t count);
 /* Whether an object key belongs to a live, dead or quarantined segment (orphans of crashes do not). */
 PX_MUST_USE int catalog_knows(struct catalog *catalog, struct px_str key, bool *ret_known);

@@ -44,8 +44,8 @@ int catalog_select_ints(struct catalog *catalog, const char *sql, const struct m
 int catalog_write(struct catalog *catalog, int (*body)(struct catalog *catalog, const void *ctx),
                   const void *ctx);
 /* Likewise for a read: one snapshot. */
-int catalog_snapshot_read(struct catalog *catalog,
-                          int (*body)(struct catalog *catalog, void *ctx), void *ctx);
+int catalog_snapshot_read(struct catalog *catalog, int (*body)(struct catalog *catalog, void *ctx),
+                          void *ctx);
 
 /* The columns of a segment row, in the order that segment_from_row() expects. */
 #define SEGMENT_COLUMNS                                                                            \
@@ -58,7 +58,8 @@ int segment_from_row(const struct meta_value *row, const struct segment *previou
                      struct px_arena *arena, struct segment *ret_segment);
 
 /* Inside a write transaction. */
-int catalog_bump(struct catalog *catalog, const struct dataset_key *key); /* answers CATALOG_ABSENT */
+int catalog_bump(struct catalog *catalog,
+                 const struct dataset_key *key); /* answers CATALOG_ABSENT */
 int catalog_insert_segments(struct catalog *catalog, const struct dataset_key *key,
                             const struct segment *segments, size_t count);
 int catalog_move_marks(struct catalog *catalog, const struct dataset_key *key,

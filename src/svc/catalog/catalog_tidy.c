@@ -5,9 +5,8 @@
 int catalog_dead(struct catalog *catalog, int64_t grace_ns, size_t max, struct px_arena *arena,
                  struct segment **ret_segments, size_t *ret_count)
 {
-    const struct meta_value params[] = {meta_i(SEGMENT_DEAD),
-                                        meta_i(px_wall_ns(catalog->clock) - grace_ns),
-                                        meta_i((int64_t)max)};
+    const struct meta_value params[] = {
+        meta_i(SEGMENT_DEAD), meta_i(px_wall_ns(catalog->clock) - grace_ns), meta_i((int64_t)max)};
     PX_AUTO(meta_rows_close) struct meta_rows *rows = NULL;
     PX_TRY(meta_select(catalog->meta,
                        "SELECT " SEGMENT_COLUMNS " FROM segments WHERE state = $1 AND "

@@ -43,14 +43,19 @@ int catalog_insert_segments(struct catalog *catalog, const struct dataset_key *k
     for (size_t i = 0; i < count; i++) {
         const struct segment *segment = &segments[i];
         PX_ASSERT(segment->rows > 0 && segment->time_min_us <= segment->time_max_us);
-        const struct meta_value params[] = {
-            meta_i(id + (int64_t)i),        meta_s(key->tenant),
-            meta_s(key->name),              meta_i(SEGMENT_LIVE),
-            meta_s(segment->key),           meta_i(segment->tier),
-            meta_i(segment->time_min_us),   meta_i(segment->time_max_us),
-            meta_i(segment->rows),          meta_i(segment->bytes),
-            meta_i(px_wall_ns(catalog->clock)), catalog_text(segment->schema_json),
-            catalog_text(segment->stats_json)};
+        const struct meta_value params[] = {meta_i(id + (int64_t)i),
+                                            meta_s(key->tenant),
+                                            meta_s(key->name),
+                                            meta_i(SEGMENT_LIVE),
+                                            meta_s(segment->key),
+                                            meta_i(segment->tier),
+                                            meta_i(segment->time_min_us),
+                                            meta_i(segment->time_max_us),
+                                            meta_i(segment->rows),
+                                            meta_i(segment->bytes),
+                                            meta_i(px_wall_ns(catalog->clock)),
+                                            catalog_text(segment->schema_json),
+                                            catalog_text(segment->stats_json)};
         PX_TRY(catalog_exec(catalog,
                             "INSERT INTO segments (id, tenant, dataset, state, object_key, tier, "
                             "time_min_us, time_max_us, row_count, byte_count, created_ns, "
@@ -67,8 +72,9 @@ static int move_mark(struct catalog *catalog, const struct dataset_key *key,
 {
     PX_ASSERT(mark->to > mark->from);
     const struct meta_value params[] = {
-        meta_i((int64_t)mark->to), meta_i(px_wall_ns(catalog->clock)), meta_s(key->tenant),
-        meta_s(key->name),         meta_s(mark->writer),               meta_i((int64_t)mark->from)};
+        meta_i((int64_t)mark->to), meta_i(px_wall_ns(catalog->clock)),
+        meta_s(key->tenant),       meta_s(key->name),
+        meta_s(mark->writer),      meta_i((int64_t)mark->from)};
     int64_t changed = 0;
     PX_TRY(catalog_exec(catalog,
                         "UPDATE marks SET sealed_seq = $1, sealed_ns = $2 WHERE tenant = $3 AND "
@@ -97,9 +103,10 @@ int catalog_move_marks(struct catalog *catalog, const struct dataset_key *key,
 static int end_segment(struct catalog *catalog, const struct dataset_key *key, int64_t id,
                        enum segment_state state, struct px_str reason)
 {
-    const struct meta_value params[] = {
-        meta_i(state), meta_i(px_wall_ns(catalog->clock)), catalog_text(reason), meta_i(id),
-        meta_s(key->tenant), meta_s(key->name), meta_i(SEGMENT_LIVE)};
+    const struct meta_value params[] = {meta_i(state),        meta_i(px_wall_ns(catalog->clock)),
+                                        catalog_text(reason), meta_i(id),
+                                        meta_s(key->tenant),  meta_s(key->name),
+                                        meta_i(SEGMENT_LIVE)};
     int64_t changed = 0;
     PX_TRY(catalog_exec(catalog,
                         "UPDATE segments SET state = $1, ended_ns = $2, reason = $3 WHERE id = $4 "
@@ -139,9 +146,9 @@ static int schema_keeps(struct px_str before, struct px_str after, bool *ret_kee
 static int put_dataset(struct catalog *catalog, const struct dataset_key *key,
                        struct px_str schema_json)
 {
-    const struct meta_value params[] = {
-        meta_s(key->tenant), meta_s(key->name),
-        meta_s(S(CATALOG_EMPTY_SCHEMA)), meta_i(px_wall_ns(catalog->clock))};
+    const struct meta_value params[] = {meta_s(key->tenant), meta_s(key->name),
+                                        meta_s(S(CATALOG_EMPTY_SCHEMA)),
+                                        meta_i(px_wall_ns(catalog->clock))};
     /* DO UPDATE and not DO NOTHING: it locks the row on PostgreSQL */
     PX_TRY(catalog_exec(catalog,
                         "INSERT INTO datasets (tenant, name, version, schema_json, retention_days, "
@@ -152,8 +159,8 @@ static int put_dataset(struct catalog *catalog, const struct dataset_key *key,
     bool keeps = false;
     PX_AUTO(meta_rows_close) struct meta_rows *rows = NULL;
     PX_TRY(meta_select(catalog->meta,
-                       "SELECT schema_json FROM datasets WHERE tenant = $1 AND name = $2", params, 2,
-                       &rows));
+                       "SELECT schema_json FROM datasets WHERE tenant = $1 AND name = $2", params,
+                       2, &rows));
     struct meta_value row[1];
     PX_TRY(meta_rows_next(rows, row, 1));
     PX_TRY(schema_keeps(row[0].s, schema_json, &keeps));
@@ -220,8 +227,7 @@ static int replace_body(struct catalog *catalog, const void *ctx)
     int64_t rows_before = 0, rows_after = 0;
     r = rows_of(catalog, replacing, &rows_before);
     if (r != 0) return r;
-    for (size_t i = 0; i < replacing->segment_count; i++)
-        rows_after += replacing->segments[i].rows;
+    for (size_t i = 0; i < replacing->segment_count; i++) rows_after += replacing->segments[i].rows;
     if (rows_before != rows_after)
         return px_fault(PX_F_CORRUPT, "%.*s/%.*s: %lld rows would replace %lld",
                         PX_FMT(replacing->key.tenant), PX_FMT(replacing->key.name),
@@ -234,8 +240,8 @@ int catalog_replace(struct catalog *catalog, struct px_str tenant, struct px_str
                     const int64_t *old_ids, size_t old_count, const struct segment *segments,
                     size_t segment_count)
 {
-    const struct replacing replacing = {{tenant, dataset}, old_ids, old_count, segments,
-                                        segment_count};
+    const struct replacing replacing = {
+        {tenant, dataset}, old_ids, old_count, segments, segment_count};
     return catalog_write(catalog, replace_body, &replacing);
 }
 
@@ -256,9 +262,9 @@ static int expire_body(struct catalog *catalog, const void *ctx)
     int r = catalog_bump(catalog, &ending->key);
     if (r != 0) return r;
     const struct meta_value params[] = {
-        meta_i(SEGMENT_DEAD),         meta_i(px_wall_ns(catalog->clock)),
-        meta_s(ending->key.tenant),   meta_s(ending->key.name),
-        meta_i(SEGMENT_LIVE),         meta_i(ending->older_than_us)};
+        meta_i(SEGMENT_DEAD),       meta_i(px_wall_ns(catalog->clock)),
+        meta_s(ending->key.tenant), meta_s(ending->key.name),
+        meta_i(SEGMENT_LIVE),       meta_i(ending->older_than_us)};
     int64_t changed = 0;
     PX_TRY(catalog_exec(catalog,
                         "UPDATE segments SET state = $1, ended_ns = $2 WHERE tenant = $3 AND "
@@ -314,8 +320,8 @@ static int drop_rows(struct catalog *catalog, const struct dataset_key *key, int
                         "schema_json = $2, retention_days = 0 WHERE tenant = $3 AND "
                         "($4 = '' OR name = $4) AND dropped_ns = 0",
                         datasets, PX_COUNT(datasets), ret_datasets));
-    const struct meta_value segments[] = {meta_i(SEGMENT_DEAD), meta_i(now_ns),
-                                          meta_s(key->tenant), catalog_text(key->name)};
+    const struct meta_value segments[] = {meta_i(SEGMENT_DEAD), meta_i(now_ns), meta_s(key->tenant),
+                                          catalog_text(key->name)};
     return catalog_exec(catalog,
                         "UPDATE segments SET state = $1, ended_ns = $2 WHERE tenant = $3 AND "
                         "($4 = '' OR dataset = $4) AND state <> $1",

@@ -8,7 +8,9 @@ static const struct storage_class {
     const char *name;
     int64_t entry_days_min, billed_days_min;
 } storage_classes[] = {
-    {"STANDARD", 0, 0},     {"STANDARD_IA", 30, 30},  {"ONEZONE_IA", 30, 30},
+    {"STANDARD", 0, 0},
+    {"STANDARD_IA", 30, 30},
+    {"ONEZONE_IA", 30, 30},
     {"GLACIER_IR", 0, 90},
 };
 
@@ -74,8 +76,7 @@ static void read_transitions(struct check *check, yyjson_val *list, struct lifec
         CHECK_THAT(check, known, "storage_class", "a storage class that is readable at once");
         if (check->failed) return;
         CHECK_THAT(check, to.after_days >= known->entry_days_min, "after_days",
-                   "S3 moves nothing to %s before day %d", known->name,
-                   (int)known->entry_days_min);
+                   "S3 moves nothing to %s before day %d", known->name, (int)known->entry_days_min);
         CHECK_THAT(check, to.after_days - entered >= before->billed_days_min, "after_days",
                    "%s is billed for %d days", before->name, (int)before->billed_days_min);
         class->transitions[class->transition_count++] = to;
@@ -90,7 +91,8 @@ static struct px_str first_of(struct check *check, yyjson_val *obj, const char *
 {
     yyjson_val *list = px_json_arr(obj, key);
     struct px_str text = px_json_val_str(yyjson_arr_get_first(list));
-    CHECK_THAT(check, yyjson_arr_size(list) == 1 && text.len > 0, key, "a list of one name or \"*\"");
+    CHECK_THAT(check, yyjson_arr_size(list) == 1 && text.len > 0, key,
+               "a list of one name or \"*\"");
     return text;
 }
 
@@ -117,8 +119,8 @@ static void read_classes(struct check *check, yyjson_val *list, struct lifecycle
     }
     if (check->failed) return;
     const struct lifecycle_class *last = &lifecycle->classes[lifecycle->class_count - 1];
-    CHECK_THAT(check, px_str_eq(last->tenant, S("*")) && px_str_eq(last->dataset, S("*")), "classes",
-               "a last class that matches everything");
+    CHECK_THAT(check, px_str_eq(last->tenant, S("*")) && px_str_eq(last->dataset, S("*")),
+               "classes", "a last class that matches everything");
 }
 
 int lifecycle_parse(struct px_str json, struct px_arena *arena, struct lifecycle *ret_lifecycle,

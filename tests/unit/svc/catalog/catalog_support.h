@@ -58,5 +58,6 @@ __attribute__((unused)) static int seal_one(struct catalog *catalog, const struc
 __attribute__((unused)) static void read_all(struct test *t, struct catalog *catalog,
                                              struct catalog_snapshot *snapshot)
 {
-    CHECK_OK(catalog_read(catalog, S("acme"), S("logs"), INT64_MIN, INT64_MAX, &t->arena, snapshot));
+    CHECK_OK(
+        catalog_read(catalog, S("acme"), S("logs"), INT64_MIN, INT64_MAX, &t->arena, snapshot));
 }
