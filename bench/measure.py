@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import tempfile
 
-from conftest import BUILD, ROOT, SHARED_LOGS, Region, children_of
+from conftest import BUILD, PRISM, ROOT, SHARED_LOGS, Region, children_of
 
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -85,5 +85,5 @@ def scratch():
     return tempfile.TemporaryDirectory(prefix="prism-bench-")
 
 
-__all__ = ["BUILD", "ROOT", "Region", "arguments", "children_of", "cpu_seconds", "folder_bytes", "logs", "median",
+__all__ = ["BUILD", "PRISM", "ROOT", "Region", "arguments", "children_of", "cpu_seconds", "folder_bytes", "logs", "median",
            "peak_rss_bytes", "percentile", "rss_bytes", "scratch", "setup_path", "table"]

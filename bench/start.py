@@ -5,7 +5,7 @@ import pathlib
 import subprocess
 import time
 
-from measure import BUILD, Region, arguments, median, rss_bytes, scratch, table
+from measure import PRISM, Region, arguments, median, rss_bytes, scratch, table
 
 
 def main():
@@ -18,7 +18,7 @@ def main():
         ready, answered, query, idle = [], [], [], []
         for _ in range(args.runs):
             started = time.perf_counter()
-            subprocess.run([BUILD / "prism", "up", "--detach"], env=region.env, check=True, stdout=subprocess.DEVNULL)
+            subprocess.run([PRISM, "up", "--detach"], env=region.env, check=True, stdout=subprocess.DEVNULL)
             ready.append(time.perf_counter() - started)
             while True:
                 try:

@@ -1,6 +1,6 @@
 """A whole region per test module, from the outside: the `prism` command, HTTP, files.
 
-The build under test is PRISM_BUILD_DIR (default build/), whose bin is `prism`."""
+PRISM_BIN is the program under test (default build/prism), PRISM_BUILD the preset it was built with (release)."""
 
 import contextlib
 import gzip
@@ -17,7 +17,8 @@ import pytest
 import requests
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("PRISM_BUILD_DIR", ROOT / "build"))
+PRISM = pathlib.Path(os.environ.get("PRISM_BIN", ROOT / "build" / "prism"))
+BUILD = ROOT / "build" / os.environ.get("PRISM_BUILD", "release")
 SHARED_LOGS = ROOT.parent / "shared" / "data" / "loghub"
 
 
@@ -52,7 +53,7 @@ class Region:
     # -- the command --
 
     def run(self, *args, check=True, input=None, timeout=120):
-        done = subprocess.run([BUILD / "prism", *map(str, args)], env=self.env, capture_output=True,
+        done = subprocess.run([PRISM, *map(str, args)], env=self.env, capture_output=True,
                               text=True, input=input, timeout=timeout)
         if check and done.returncode != 0:
             raise AssertionError(f"prism {' '.join(map(str, args))}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
@@ -160,8 +161,10 @@ def gz(text):
     return gzip.compress(text if isinstance(text, bytes) else text.encode())
 
 
-def which(name):
-    path = shutil.which(name)
+def foreign(variable, name):
+    """A program that tools/setup test brought, by the variable that tools/run-tests sets."""
+    path = os.environ.get(variable, "")
+    path = path if os.access(path, os.X_OK) else shutil.which(name)
     if not path:
-        pytest.skip(f"{name} is not installed; tools/setup test brings it")
+        pytest.skip(f"{name} could not be built here (tools/setup test says why)")
     return path

@@ -10,7 +10,7 @@ import pyarrow.ipc
 import pyarrow.parquet
 import pytest
 
-from conftest import which
+from conftest import foreign
 
 
 def headers(region):
@@ -74,7 +74,7 @@ def test_opentelemetry_sdk_logs(region):
 def test_telemetrygen(region, signal, dataset):
     before = region.query(f"SELECT count(*) FROM {dataset}")
     before = before.json()["rows"][0][0] if before.status_code == 200 else 0
-    done = subprocess.run([which("telemetrygen"), signal, "--otlp-http", "--otlp-insecure", "--otlp-endpoint", f"127.0.0.1:{region.port}",
+    done = subprocess.run([foreign("PRISM_TELEMETRYGEN", "telemetrygen"), signal, "--otlp-http", "--otlp-insecure", "--otlp-endpoint", f"127.0.0.1:{region.port}",
                            "--otlp-header", f'Authorization="Bearer {region.key}"', f"--{signal}", "50", "--workers", "1"],
                           capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

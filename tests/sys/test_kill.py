@@ -9,7 +9,7 @@ import time
 import duckdb
 import pytest
 
-from conftest import BUILD, Region
+from conftest import PRISM, Region
 
 ROUNDS = int(os.environ.get("PRISM_KILL_ROUNDS", "6"))
 RECORDS = int(os.environ.get("PRISM_KILL_RECORDS", "60000"))
@@ -36,7 +36,7 @@ CHECK = "SELECT count(*), count(DISTINCT n), sum(n) FROM "
 def test_sending_through_kills_loses_and_doubles_nothing(tmp_path, log_file):
     region = Region(tmp_path / "data").up()
     random.seed(7)
-    sender = subprocess.Popen([BUILD / "prism", "send", log_file, "--dataset", "killed", "--batch-bytes", "200000", "--max-time", "240", "--json"],
+    sender = subprocess.Popen([PRISM, "send", log_file, "--dataset", "killed", "--batch-bytes", "200000", "--max-time", "240", "--json"],
                               env=region.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     kills = 0
     while sender.poll() is None and kills < ROUNDS:
@@ -60,7 +60,7 @@ def test_sealing_and_compacting_through_kills_loses_and_doubles_nothing(tmp_path
     region.run("send", log_file, "--dataset", "killed", "--batch-bytes", "100000")
     for i in range(ROUNDS * 2):
         op = "seal" if i % 2 == 0 else "compact"
-        tick = subprocess.Popen([BUILD / "prism", "tick", op], env=region.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        tick = subprocess.Popen([PRISM, "tick", op], env=region.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(random.uniform(0.0, 0.35))
         region.kill()
         tick.wait(timeout=60)
