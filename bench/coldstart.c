@@ -55,8 +55,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
             argp_error(state, "--runs takes 1 to %d", RUNS_MAX);
         b->runs = (int)n;
     } else if (key == 'e') {
-        if (b->env_count == ENV_MAX - 4)
-            argp_error(state, "too many variables");
+        if (b->env_count == ENV_MAX - 4) argp_error(state, "too many variables");
         b->env[b->env_count++] = text;
     } else if (key == ARGP_KEY_ARG && state->arg_num == 0) {
         b->event_path = text;
@@ -86,7 +85,8 @@ static void on_request(void *ctx, struct http_request *request)
             {S("Lambda-Runtime-Aws-Request-Id"), S("00000000-0000-7000-8000-000000000000")},
             {S("Lambda-Runtime-Deadline-Ms"), S("4102444800000")},
             {S("Lambda-Runtime-Trace-Id"), S("Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700")},
-            {S("Lambda-Runtime-Invoked-Function-Arn"), S("arn:aws:lambda:us-east-1:123456789012:function:f")},
+            {S("Lambda-Runtime-Invoked-Function-Arn"),
+             S("arn:aws:lambda:us-east-1:123456789012:function:f")},
             {S("Content-Type"), S("application/json")},
         };
         if (b->event_sent) {
@@ -99,8 +99,7 @@ static void on_request(void *ctx, struct http_request *request)
     }
     b->answered = px_str_ends(request->path, S("/response"));
     b->answered_ns = px_mono_ns(&px_clock_system);
-    if (!b->answered)
-        fprintf(stderr, "%.*s: %.*s\n", PX_FMT(request->path), PX_FMT(request->body));
+    if (!b->answered) fprintf(stderr, "%.*s: %.*s\n", PX_FMT(request->path), PX_FMT(request->body));
     http_reply(request, 202, NULL, 0, S(""));
     uv_stop(&b->loop);
 }
@@ -108,8 +107,7 @@ static void on_request(void *ctx, struct http_request *request)
 static void on_gone(void *ctx, struct http_request *request)
 {
     struct bench *b = ctx;
-    if (b->parked == request)
-        b->parked = NULL;
+    if (b->parked == request) b->parked = NULL;
     http_reply(request, 200, NULL, 0, S(""));
 }
 
@@ -164,7 +162,8 @@ static void print(struct bench *b)
 
 static bool prepare(struct bench *b)
 {
-    const struct http_server_options server = {.on_request = on_request, .on_gone = on_gone, .ctx = b};
+    const struct http_server_options server = {
+        .on_request = on_request, .on_gone = on_gone, .ctx = b};
     uint16_t port = 0;
     px_buf_init(&b->event, 6 << 20);
     if (px_file_read(b->event_path, &b->event) != 0) {
@@ -185,19 +184,22 @@ static bool prepare(struct bench *b)
 
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {options, parse, "EVENT.json NAME=EXECUTABLE...",
-                                     "Measure cold starts of Lambda functions.", NULL, NULL, NULL};
+    static const struct argp argp = {options,
+                                     parse,
+                                     "EVENT.json NAME=EXECUTABLE...",
+                                     "Measure cold starts of Lambda functions.",
+                                     NULL,
+                                     NULL,
+                                     NULL};
     static struct bench b = {.runs = 40};
     argp_parse(&argp, argc, argv, 0, NULL, &b);
-    if (!prepare(&b))
-        return 1;
+    if (!prepare(&b)) return 1;
     for (int i = 0; i < b.subject_count; i++)
         if (!run_once(&b, b.subjects[i], 0)) /* warms the page cache; overwritten below */
             return 1;
     for (int run = 0; run < b.runs; run++)
         for (int i = 0; i < b.subject_count; i++)
-            if (!run_once(&b, b.subjects[i], run))
-                return 1;
+            if (!run_once(&b, b.subjects[i], run)) return 1;
     print(&b);
     return 0;
 }

@@ -46,10 +46,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         a->file_count = state->argc - state->next;
         return 0;
     }
-    if (key == ARGP_KEY_NO_ARGS)
-        argp_error(state, "name at least one log file");
-    if (key != 'n' && key != 'u' && key != 'r')
-        return ARGP_ERR_UNKNOWN;
+    if (key == ARGP_KEY_NO_ARGS) argp_error(state, "name at least one log file");
+    if (key != 'n' && key != 'u' && key != 'r') return ARGP_ERR_UNKNOWN;
     if (!px_str_to_i64(px_str_c(text), &n) || n < 1)
         argp_error(state, "'%s' is no positive number", text);
     if (key == 'n')
@@ -77,8 +75,7 @@ static struct px_str service_of(const char *path, struct px_arena *arena)
     struct px_str rest = px_str_c(base ? base + 1 : path), stem;
     (void)px_str_cut(&rest, '.', &stem);
     char *name = px_arena_cstr(arena, stem);
-    for (char *c = name; c && *c; c++)
-        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
+    for (char *c = name; c && *c; c++) *c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
     return px_str_c(name);
 }
 
@@ -96,13 +93,11 @@ static int load_file(const char *path, struct px_arena *arena, struct line **lin
     while (rest.len) {
         (void)px_str_cut(&rest, '\n', &line);
         line = px_str_trim(line);
-        if (line.len == 0)
-            continue;
+        if (line.len == 0) continue;
         px_buf_clear(&json);
         px_buf_add_json_str(&json, line);
         struct line *grown = realloc(*lines, (*count + 1) * sizeof(**lines));
-        if (!grown)
-            return -1;
+        if (!grown) return -1;
         *lines = grown;
         (*lines)[(*count)++] = (struct line){px_arena_dup(arena, px_buf_str(&json)), service};
     }
@@ -114,25 +109,27 @@ static int load_file(const char *path, struct px_arena *arena, struct line **lin
 static void write_record(const struct arguments *a, const struct line *lines, size_t count,
                          uint64_t index, uint64_t *random)
 {
-    static const char *const severities[] = {"INFO", "INFO", "INFO", "INFO", "INFO",
-                                             "DEBUG", "WARN", "ERROR"};
+    static const char *const severities[] = {"INFO", "INFO",  "INFO", "INFO",
+                                             "INFO", "DEBUG", "WARN", "ERROR"};
     static const int statuses[] = {200, 200, 200, 200, 200, 201, 204, 301, 400, 404, 500, 503};
     char when[40];
-    uint64_t r = next_random(random), trace_hi = next_random(random), trace_lo = next_random(random);
+    uint64_t r = next_random(random), trace_hi = next_random(random),
+             trace_lo = next_random(random);
     const struct line *line = &lines[index % count];
-    struct px_str time =
-        px_time_format(a->start_ns + (int64_t)index * a->step_us * PX_NS_PER_US, 6, when);
-    printf("{\"time\":\"%.*s\",\"service\":\"%.*s\",\"host\":\"node-%02u\",\"severity\":\"%s\","
-           "\"status\":%d,\"latency_ms\":%u.%03u,\"trace_id\":\"%016llx%016llx\",\"message\":%.*s}\n",
-           PX_FMT(time), PX_FMT(line->service), (unsigned)(r % 64), severities[(r >> 8) % 8],
-           statuses[(r >> 16) % 12], (unsigned)((r >> 24) % 500), (unsigned)((r >> 40) % 1000),
-           (unsigned long long)trace_hi, (unsigned long long)trace_lo, PX_FMT(line->text));
+    struct px_str time = px_time_format(a->start_ns + (int64_t)index * a->step_us * PX_NS_PER_US, 6,
+                                        when);
+    printf(
+        "{\"time\":\"%.*s\",\"service\":\"%.*s\",\"host\":\"node-%02u\",\"severity\":\"%s\","
+        "\"status\":%d,\"latency_ms\":%u.%03u,\"trace_id\":\"%016llx%016llx\",\"message\":%.*s}\n",
+        PX_FMT(time), PX_FMT(line->service), (unsigned)(r % 64), severities[(r >> 8) % 8],
+        statuses[(r >> 16) % 12], (unsigned)((r >> 24) % 500), (unsigned)((r >> 40) % 1000),
+        (unsigned long long)trace_hi, (unsigned long long)trace_lo, PX_FMT(line->text));
 }
 
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {options, parse, "LOGFILE...",
-                                     "Tile real log lines into NDJSON records.", NULL, NULL, NULL};
+    static const struct argp argp = {
+        options, parse, "LOGFILE...", "Tile real log lines into NDJSON records.", NULL, NULL, NULL};
     struct arguments a = {.records = 1000000, .seed = 1, .step_us = 1000};
     (void)!px_time_parse(S("2026-11-01T00:00:00Z"), &a.start_ns);
     argp_parse(&argp, argc, argv, 0, NULL, &a);
@@ -142,8 +139,7 @@ int main(int argc, char **argv)
     size_t count = 0;
     px_arena_init(&arena, 1 << 30);
     for (int i = 0; i < a.file_count; i++)
-        if (load_file(a.files[i], &arena, &lines, &count) != 0)
-            return 1;
+        if (load_file(a.files[i], &arena, &lines, &count) != 0) return 1;
     if (count == 0) {
         fprintf(stderr, "loggen: the files hold no lines\n");
         return 1;
@@ -151,7 +147,6 @@ int main(int argc, char **argv)
     static char output[1 << 20];
     setvbuf(stdout, output, _IOFBF, sizeof(output));
     uint64_t random = a.seed;
-    for (uint64_t i = 0; i < a.records; i++)
-        write_record(&a, lines, count, i, &random);
+    for (uint64_t i = 0; i < a.records; i++) write_record(&a, lines, count, i, &random);
     return fflush(stdout) == 0 ? 0 : 1;
 }

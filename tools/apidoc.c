@@ -16,8 +16,7 @@ static yyjson_val *root;
 static yyjson_val *deref(yyjson_val *val)
 {
     struct px_str ref = px_json_str(val, "$ref"), part;
-    if (!px_str_starts(ref, S("#/")))
-        return val;
+    if (!px_str_starts(ref, S("#/"))) return val;
     struct px_str rest = px_str_skip(ref, 2);
     yyjson_val *at = root;
     while (rest.len) {
@@ -71,8 +70,7 @@ static void write_parameters(struct px_buf *out, yyjson_val *parameters)
 {
     size_t idx, max;
     yyjson_val *item;
-    if (yyjson_arr_size(parameters) == 0)
-        return;
+    if (yyjson_arr_size(parameters) == 0) return;
     px_buf_add_c(out, "| parameter | in | type | meaning |\n|---|---|---|---|\n");
     yyjson_arr_foreach(parameters, idx, max, item)
     {
@@ -91,8 +89,7 @@ static void write_parameters(struct px_buf *out, yyjson_val *parameters)
 static void write_example(struct px_buf *out, yyjson_val *media)
 {
     yyjson_val *example = yyjson_obj_get(media, "example");
-    if (!example)
-        return;
+    if (!example) return;
     px_buf_add_c(out, "\n```json\n");
     if (yyjson_is_str(example))
         px_buf_add_str(out, px_str_trim(px_json_val_str(example)));
@@ -135,8 +132,7 @@ static void write_operation(struct px_buf *out, const char *path, const char *me
                             yyjson_val *operation)
 {
     px_buf_add_c(out, "### ");
-    for (const char *c = method; *c; c++)
-        px_buf_add_char(out, (char)(*c - ('a' - 'A')));
+    for (const char *c = method; *c; c++) px_buf_add_char(out, (char)(*c - ('a' - 'A')));
     px_buf_printf(out, " %s\n\n%.*s. %.*s\n\n", path, PX_FMT(px_json_str(operation, "summary")),
                   PX_FMT(px_json_str(operation, "description")));
     if (yyjson_arr_size(px_json_arr(operation, "security")) == 0)
@@ -181,12 +177,13 @@ static void write_document(struct px_buf *out)
 {
     size_t idx, max, j, m;
     yyjson_val *path, *item, *method, *operation, *name, *schema;
-    px_buf_printf(out,
-                  "<!-- Made from platform/api.openapi.json by tools/apidoc.c (make docs); do not edit. -->\n"
-                  "# The regional API\n\n%.*s\n\n"
-                  "Send `Authorization: Bearer <key>`. Errors are [Problem](#Problem) documents.\n\n"
-                  "## Routes\n\n",
-                  PX_FMT(px_json_str(px_json_obj(root, "info"), "description")));
+    px_buf_printf(
+        out,
+        "<!-- Made from platform/api.openapi.json by tools/apidoc.c (make docs); do not edit. -->\n"
+        "# The regional API\n\n%.*s\n\n"
+        "Send `Authorization: Bearer <key>`. Errors are [Problem](#Problem) documents.\n\n"
+        "## Routes\n\n",
+        PX_FMT(px_json_str(px_json_obj(root, "info"), "description")));
     yyjson_val *paths = px_json_obj(root, "paths");
     yyjson_obj_foreach(paths, idx, max, path, item)
     {

@@ -50,8 +50,7 @@ static void on_closed(uv_handle_t *handle)
 static void job_end(struct job *job)
 {
     *job->link = job->next;
-    if (job->next)
-        job->next->link = job->link;
+    if (job->next) job->next->link = job->link;
     job->queue->count--;
     uv_close((uv_handle_t *)&job->timer, on_closed);
 }
@@ -59,8 +58,7 @@ static void job_end(struct job *job)
 static void job_forget_file(const struct job *job)
 {
     char path[4096];
-    if (!job->durable)
-        return;
+    if (!job->durable) return;
     job_path(job, "async", path, sizeof(path));
     (void)!unlink(path);
 }
@@ -69,11 +67,12 @@ static void write_dead_letter(const struct job *job, const char *condition, stru
 {
     char when[40];
     struct px_str time = px_time_format(px_wall_ns(job->queue->options.clock), 3, when);
-    px_buf_printf(buf,
-                  "{\"version\":\"1.0\",\"timestamp\":\"%.*s\",\"requestContext\":{\"requestId\":\"%s\","
-                  "\"functionArn\":\"%s\",\"condition\":\"%s\",\"approximateInvokeCount\":%u},"
-                  "\"requestPayload\":",
-                  PX_FMT(time), job->request_id, job->function->name, condition, job->attempts);
+    px_buf_printf(
+        buf,
+        "{\"version\":\"1.0\",\"timestamp\":\"%.*s\",\"requestContext\":{\"requestId\":\"%s\","
+        "\"functionArn\":\"%s\",\"condition\":\"%s\",\"approximateInvokeCount\":%u},"
+        "\"requestPayload\":",
+        PX_FMT(time), job->request_id, job->function->name, condition, job->attempts);
     px_buf_add_str(buf, px_buf_str(&job->payload));
     px_buf_printf(buf,
                   ",\"responseContext\":{\"statusCode\":200,\"functionError\":\"%s\"},"
@@ -93,8 +92,7 @@ static void job_die(struct job *job, const char *condition)
     write_dead_letter(job, condition, &letter);
     job_path(job, "dead-letter", path, sizeof(path));
     int r = px_buf_fault(&letter);
-    if (r == 0)
-        r = px_file_write_atomic(path, px_buf_str(&letter), 0600);
+    if (r == 0) r = px_file_write_atomic(path, px_buf_str(&letter), 0600);
     if (r != 0)
         px_log_fault(log, r, "dead letter of %s %s", job->function->name, job->request_id);
     else
@@ -156,8 +154,7 @@ static int job_new(struct async_queue *queue, const struct function_spec *functi
                    struct px_str payload, struct job **ret_job)
 {
     struct job *job = calloc(1, sizeof(*job));
-    if (!job)
-        return px_fault(PX_F_OOM, "asynchronous event");
+    if (!job) return px_fault(PX_F_OOM, "asynchronous event");
     job->queue = queue;
     job->function = function;
     job->accepted_ns = px_wall_ns(queue->options.clock);
@@ -168,8 +165,7 @@ static int job_new(struct async_queue *queue, const struct function_spec *functi
     job->timer.data = job;
     job->next = queue->jobs;
     job->link = &queue->jobs;
-    if (queue->jobs)
-        queue->jobs->link = &job->next;
+    if (queue->jobs) queue->jobs->link = &job->next;
     queue->jobs = job;
     queue->count++;
     *ret_job = job;
@@ -181,10 +177,8 @@ int async_invoke(struct async_queue *queue, const struct function_spec *function
 {
     char path[4096];
     struct job *job = NULL;
-    if (payload.len > ASYNC_PAYLOAD_BYTES_MAX)
-        return ASYNC_TOO_LARGE;
-    if (queue->stopped || queue->count >= queue->options.jobs_max)
-        return ASYNC_FULL;
+    if (payload.len > ASYNC_PAYLOAD_BYTES_MAX) return ASYNC_TOO_LARGE;
+    if (queue->stopped || queue->count >= queue->options.jobs_max) return ASYNC_FULL;
     PX_TRY(job_new(queue, function, payload, &job));
     px_uuid7(job->accepted_ns, job->request_id);
     int r = px_buf_fault(&job->payload);
@@ -219,14 +213,12 @@ static int recover_one(void *ctx, const char *name, bool is_dir)
         rest.len != 36 + 5)
         return 0;
     const struct function_spec *function = function_find(rec->catalogue, function_name);
-    if (!function)
-        return 0;
+    if (!function) return 0;
     PX_AUTO(px_buf_deinit) struct px_buf payload;
     px_buf_init(&payload, ASYNC_PAYLOAD_BYTES_MAX);
     snprintf(path, sizeof(path), "%s/async/%s", rec->queue->options.data_dir, name);
     int r = px_file_read(path, &payload);
-    if (r > 0)
-        return 0;
+    if (r > 0) return 0;
     PX_TRY(r);
     struct job *job = NULL;
     PX_TRY(job_new(rec->queue, function, px_buf_str(&payload), &job));
@@ -254,13 +246,10 @@ int async_queue_new(const struct async_options *options, struct async_queue **re
         PX_TRY(px_dir_make(path));
     }
     struct async_queue *queue = calloc(1, sizeof(*queue));
-    if (!queue)
-        return px_fault(PX_F_OOM, "asynchronous queue");
+    if (!queue) return px_fault(PX_F_OOM, "asynchronous queue");
     queue->options = *options;
-    if (!queue->options.retry_ms)
-        queue->options.retry_ms = 60000;
-    if (!queue->options.jobs_max)
-        queue->options.jobs_max = 10000;
+    if (!queue->options.retry_ms) queue->options.retry_ms = 60000;
+    if (!queue->options.jobs_max) queue->options.jobs_max = 10000;
     *ret_queue = queue;
     return 0;
 }
@@ -272,15 +261,13 @@ void async_queue_stop(struct async_queue *queue)
     queue->stopped = true;
     for (struct job *job = queue->jobs; job; job = next) {
         next = job->next;
-        if (!job->running)
-            job_end(job);
+        if (!job->running) job_end(job);
     }
 }
 
 void async_queue_free(struct async_queue **queue)
 {
-    if (!*queue)
-        return;
+    if (!*queue) return;
     PX_ASSERT((*queue)->count == 0);
     free(*queue);
     *queue = NULL;

@@ -28,7 +28,8 @@ struct async_options {
     size_t jobs_max;   /* 0: 10,000 */
 };
 enum async_answer { ASYNC_FULL = 1, ASYNC_TOO_LARGE };
-PX_MUST_USE int async_queue_new(const struct async_options *options, struct async_queue **ret_queue);
+PX_MUST_USE int async_queue_new(const struct async_options *options,
+                                struct async_queue **ret_queue);
 /* Stop retrying; jobs under way are the pools' to end. */
 void async_queue_stop(struct async_queue *queue);
 void async_queue_free(struct async_queue **queue);
@@ -37,5 +38,6 @@ void async_queue_free(struct async_queue **queue);
 PX_MUST_USE int async_invoke(struct async_queue *queue, const struct function_spec *function,
                              struct px_str payload, bool durable, char ret_request_id[37]);
 /* Take up what an earlier process accepted. */
-PX_MUST_USE int async_recover(struct async_queue *queue, const struct function_catalogue *catalogue);
+PX_MUST_USE int async_recover(struct async_queue *queue,
+                              const struct function_catalogue *catalogue);
 size_t async_pending(const struct async_queue *queue);

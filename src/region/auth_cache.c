@@ -30,13 +30,12 @@ int auth_cache_new(const struct px_clock *clock, uint32_t ttl_s, size_t entries_
                    struct auth_cache **ret_cache)
 {
     struct auth_cache *cache = calloc(1, sizeof(*cache));
-    if (!cache)
-        return px_fault(PX_F_OOM, "authorizer cache");
+    if (!cache) return px_fault(PX_F_OOM, "authorizer cache");
     cache->clock = clock;
     cache->ttl_ns = (int64_t)ttl_s * PX_NS_PER_S;
-    cache->entries =
-        aws_cache_new_lru(aws_default_allocator(), aws_hash_byte_cursor_ptr,
-                          (aws_hash_callback_eq_fn *)aws_byte_cursor_eq, NULL, entry_free, entries_max);
+    cache->entries = aws_cache_new_lru(aws_default_allocator(), aws_hash_byte_cursor_ptr,
+                                       (aws_hash_callback_eq_fn *)aws_byte_cursor_eq, NULL,
+                                       entry_free, entries_max);
     if (!cache->entries) {
         free(cache);
         return px_fault(PX_F_OOM, "authorizer cache");
@@ -47,8 +46,7 @@ int auth_cache_new(const struct px_clock *clock, uint32_t ttl_s, size_t entries_
 
 void auth_cache_free(struct auth_cache **cache)
 {
-    if (!*cache)
-        return;
+    if (!*cache) return;
     aws_cache_destroy((*cache)->entries);
     free(*cache);
     *cache = NULL;
@@ -58,11 +56,9 @@ const struct auth_result *auth_cache_find(struct auth_cache *cache, struct px_st
 {
     struct aws_byte_cursor key = aws_byte_cursor_from_array(identity.ptr, identity.len);
     void *value = NULL;
-    if (aws_cache_find(cache->entries, &key, &value) != AWS_OP_SUCCESS || !value)
-        return NULL;
+    if (aws_cache_find(cache->entries, &key, &value) != AWS_OP_SUCCESS || !value) return NULL;
     struct entry *e = value;
-    if (e->expires_mono_ns > px_mono_ns(cache->clock))
-        return &e->result;
+    if (e->expires_mono_ns > px_mono_ns(cache->clock)) return &e->result;
     aws_cache_remove(cache->entries, &e->identity);
     return NULL;
 }
@@ -79,8 +75,7 @@ static size_t text_bytes(const struct auth_result *r)
 {
     size_t n = r->caller.tenant.len + r->caller.key_id.len + r->caller.scopes.len +
                r->caller.tier.len + r->caller.home_region.len + r->caller.shard.len;
-    for (size_t i = 0; i < r->statement_count; i++)
-        n += r->statements[i].resource.len;
+    for (size_t i = 0; i < r->statement_count; i++) n += r->statements[i].resource.len;
     return n;
 }
 
@@ -88,11 +83,9 @@ int auth_cache_put(struct auth_cache *cache, struct px_str identity,
                    const struct auth_result *result)
 {
     size_t bytes = identity.len + text_bytes(result);
-    if (cache->ttl_ns == 0 || bytes > ENTRY_TEXT_MAX)
-        return 0;
+    if (cache->ttl_ns == 0 || bytes > ENTRY_TEXT_MAX) return 0;
     struct entry *e = calloc(1, sizeof(*e) + bytes);
-    if (!e)
-        return px_fault(PX_F_OOM, "authorizer cache entry");
+    if (!e) return px_fault(PX_F_OOM, "authorizer cache entry");
     char *cursor = e->text;
     e->result = *result;
     keep(&identity, &cursor);

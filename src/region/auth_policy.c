@@ -26,27 +26,24 @@ static bool read_statement(yyjson_val *statement, struct auth_result *result)
     size_t idx, max;
     yyjson_arr_foreach(resource, idx, max, one)
     {
-        if (!add_statement(statement, px_json_val_str(one), result))
-            return false;
+        if (!add_statement(statement, px_json_val_str(one), result)) return false;
     }
     return true;
 }
 
-bool auth_result_parse(struct px_str payload, struct px_arena *arena, struct auth_result *ret_result)
+bool auth_result_parse(struct px_str payload, struct px_arena *arena,
+                       struct auth_result *ret_result)
 {
     struct auth_result result = {0};
     yyjson_val *root = NULL, *statement;
-    if (px_json_parse(payload, arena, &root, NULL) != 0)
-        return false;
+    if (px_json_parse(payload, arena, &root, NULL) != 0) return false;
     yyjson_val *statements = px_json_arr(px_json_obj(root, "policyDocument"), "Statement");
     size_t idx, max;
     yyjson_arr_foreach(statements, idx, max, statement)
     {
-        if (!read_statement(statement, &result))
-            return false;
+        if (!read_statement(statement, &result)) return false;
     }
-    if (result.statement_count == 0)
-        return false;
+    if (result.statement_count == 0) return false;
     yyjson_val *context = px_json_obj(root, "context");
     result.caller = (struct api_caller){.tenant = px_json_str(context, "tenant"),
                                         .key_id = px_json_str(context, "key_id"),
@@ -55,8 +52,7 @@ bool auth_result_parse(struct px_str payload, struct px_arena *arena, struct aut
                                         .home_region = px_json_str(context, "home_region"),
                                         .shard = px_json_str(context, "shard")};
     struct px_str epoch = px_json_str(context, "epoch");
-    if (epoch.len && !px_str_to_i64(epoch, &result.caller.epoch))
-        return false;
+    if (epoch.len && !px_str_to_i64(epoch, &result.caller.epoch)) return false;
     *ret_result = result;
     return true;
 }
@@ -67,14 +63,11 @@ bool auth_result_allows(const struct auth_result *result, const char *method_arn
     for (size_t i = 0; i < result->statement_count; i++) {
         char pattern[512];
         struct px_str resource = result->statements[i].resource;
-        if (resource.len >= sizeof(pattern))
-            return false;
+        if (resource.len >= sizeof(pattern)) return false;
         memcpy(pattern, resource.ptr, resource.len);
         pattern[resource.len] = '\0';
-        if (fnmatch(pattern, method_arn, FNM_NOESCAPE) != 0)
-            continue;
-        if (!result->statements[i].allow)
-            return false;
+        if (fnmatch(pattern, method_arn, FNM_NOESCAPE) != 0) continue;
+        if (!result->statements[i].allow) return false;
         allowed = true;
     }
     return allowed;

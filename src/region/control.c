@@ -29,7 +29,7 @@ static void reply_problem(struct http_request *request, int status, const char *
 
 static const char *outcome_name(enum lambda_outcome outcome)
 {
-    static const char *const names[] = {"", "Unhandled", "Unhandled", "Unhandled",
+    static const char *const names[] = {"",          "Unhandled", "Unhandled", "Unhandled",
                                         "Unhandled", "Throttled", "Unhandled"};
     return names[outcome];
 }
@@ -45,8 +45,8 @@ static void on_invoked(void *ctx, const struct lambda_result *result)
     size_t count = 3;
     bool throttled = result->outcome == LAMBDA_THROTTLED;
     if (result->outcome != LAMBDA_OK)
-        headers[count++] =
-            (struct http_header){S("X-Amz-Function-Error"), px_str_c(outcome_name(result->outcome))};
+        headers[count++] = (struct http_header){S("X-Amz-Function-Error"),
+                                                px_str_c(outcome_name(result->outcome))};
     http_reply(call->request, throttled ? 429 : 200, headers, count, result->payload);
     free(call);
 }
@@ -152,8 +152,9 @@ static void on_request(void *ctx, struct http_request *request)
     } else if (post && px_str_starts(request->path, tick)) {
         serve_tick(region, request, px_str_skip(request->path, tick.len));
     } else {
-        reply_problem(request, 404, "GET /status, GET /logs, POST /drain, POST /tick/{schedule}, "
-                                    "POST /2015-03-31/functions/{name}/invocations");
+        reply_problem(request, 404,
+                      "GET /status, GET /logs, POST /drain, POST /tick/{schedule}, "
+                      "POST /2015-03-31/functions/{name}/invocations");
     }
 }
 
@@ -167,8 +168,7 @@ int control_start(struct region *region)
                                                 .on_request = on_request,
                                                 .on_gone = on_gone,
                                                 .ctx = region};
-    if (!path)
-        return px_arena_fault(&region->arena);
+    if (!path) return px_arena_fault(&region->arena);
     PX_TRY(http_server_new(&region->loop, &options, &region->control));
     PX_TRY(http_server_listen_unix(region->control, path));
     return 0;

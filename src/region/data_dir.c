@@ -19,11 +19,9 @@ const char *data_dir_sub(const struct data_dir *dir, struct px_arena *arena, con
 static int take_lock(struct data_dir *dir, struct px_arena *arena)
 {
     const char *path = data_dir_sub(dir, arena, "region.lock");
-    if (!path)
-        return px_arena_fault(arena);
+    if (!path) return px_arena_fault(arena);
     PX_AUTO(px_close) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return px_fault_errno("%s: %m", path);
+    if (fd < 0) return px_fault_errno("%s: %m", path);
     if (flock(fd, LOCK_EX | LOCK_NB) != 0)
         return errno == EWOULDBLOCK ? DATA_DIR_BUSY : px_fault_errno("lock %s: %m", path);
     dir->lock_fd = fd;
@@ -41,17 +39,15 @@ static int note_foreign(void *ctx, const char *name, bool is_dir)
 static int read_memory(struct data_dir *dir, struct px_arena *arena)
 {
     const char *path = data_dir_sub(dir, arena, "prism.json");
-    if (!path)
-        return px_arena_fault(arena);
+    if (!path) return px_arena_fault(arena);
     if (access(path, F_OK) != 0) {
         char *folder = px_arena_cstr(arena, dir->path);
         bool foreign = false;
-        if (!folder)
-            return px_arena_fault(arena);
+        if (!folder) return px_arena_fault(arena);
         PX_TRY(px_dir_each(folder, note_foreign, &foreign));
         if (foreign)
-            return px_fault(PX_F_CONFIG, "%s is not empty and holds no prism.json: not a data folder",
-                            folder);
+            return px_fault(PX_F_CONFIG,
+                            "%s is not empty and holds no prism.json: not a data folder", folder);
         dir->created = true;
         return 0;
     }
@@ -62,8 +58,7 @@ static int read_memory(struct data_dir *dir, struct px_arena *arena)
         return px_fault(PX_F_CONFIG, "%s: format %lld, this prism knows up to %d", path,
                         (long long)format, DATA_DIR_FORMAT);
     dir->port = (uint16_t)px_json_i64(root, "port", 0);
-    if (dir->region_name.len == 0)
-        dir->region_name = px_json_str(root, "region");
+    if (dir->region_name.len == 0) dir->region_name = px_json_str(root, "region");
     return 0;
 }
 
@@ -72,8 +67,7 @@ static int make_folders(const struct data_dir *dir, struct px_arena *arena)
     static const char *const names[] = {"logs", "tmp", "hot", "segments", "analytics", "secrets"};
     for (size_t i = 0; i < PX_COUNT(names); i++) {
         const char *path = data_dir_sub(dir, arena, names[i]);
-        if (!path)
-            return px_arena_fault(arena);
+        if (!path) return px_arena_fault(arena);
         PX_TRY(px_dir_make(path));
     }
     return 0;
@@ -86,25 +80,20 @@ int data_dir_open(const char *path, const char *region_name, struct px_arena *ar
     char real[4096];
     (void)clock;
     PX_TRY(px_dir_make(path));
-    if (!realpath(path, real))
-        return px_fault_errno("%s: %m", path);
+    if (!realpath(path, real)) return px_fault_errno("%s: %m", path);
     dir.path = px_arena_dup(arena, px_str_c(real));
     dir.region_name = px_arena_dup(arena, px_str_c(region_name ? region_name : ""));
-    if (!dir.path.ptr || !dir.region_name.ptr)
-        return px_arena_fault(arena);
+    if (!dir.path.ptr || !dir.region_name.ptr) return px_arena_fault(arena);
     int r = take_lock(&dir, arena);
-    if (r == DATA_DIR_BUSY)
-        return r;
+    if (r == DATA_DIR_BUSY) return r;
     PX_TRY(r);
     r = read_memory(&dir, arena);
-    if (r == 0)
-        r = make_folders(&dir, arena);
+    if (r == 0) r = make_folders(&dir, arena);
     if (r != 0) {
         data_dir_close(&dir);
         return px_fold(r, __FILE__, __LINE__);
     }
-    if (dir.region_name.len == 0)
-        dir.region_name = S("local");
+    if (dir.region_name.len == 0) dir.region_name = S("local");
     *ret_dir = dir;
     return 0;
 }
@@ -114,8 +103,7 @@ void data_dir_close(struct data_dir *dir) { px_close(&dir->lock_fd); }
 int data_dir_remember(struct data_dir *dir, uint16_t port, const struct px_clock *clock)
 {
     char path[4096], when[40];
-    if (!dir->created && dir->port == port)
-        return 0;
+    if (!dir->created && dir->port == port) return 0;
     PX_AUTO(px_buf_deinit) struct px_buf text;
     px_buf_init(&text, 4096);
     struct px_str now = px_time_format(px_wall_ns(clock), 0, when);

@@ -6,22 +6,20 @@
 /* Embedded homes of the stores, by name in the catalogue. */
 static const struct {
     const char *store, *path;
-} homes[] = {{"hot", "hot"},       {"segments", "segments"}, {"analytics", "analytics"},
-             {"tables", "tables.db"}, {"meta", "meta.db"},     {"secrets", "secrets"}};
+} homes[] = {{"hot", "hot"},          {"segments", "segments"}, {"analytics", "analytics"},
+             {"tables", "tables.db"}, {"meta", "meta.db"},      {"secrets", "secrets"}};
 
 static const char *home_of(const char *store)
 {
     for (size_t i = 0; i < PX_COUNT(homes); i++)
-        if (strcmp(homes[i].store, store) == 0)
-            return homes[i].path;
+        if (strcmp(homes[i].store, store) == 0) return homes[i].path;
     return NULL;
 }
 
 static const char *env_name_of(const struct function_catalogue *catalogue, const char *store)
 {
     for (size_t i = 0; i < catalogue->store_count; i++)
-        if (strcmp(catalogue->stores[i].name, store) == 0)
-            return catalogue->stores[i].env;
+        if (strcmp(catalogue->stores[i].name, store) == 0) return catalogue->stores[i].env;
     return NULL;
 }
 
@@ -38,8 +36,7 @@ static void add(struct builder *b, const char *name, const char *value)
         if (strncmp(b->env[i], name, name_len) == 0 && b->env[i][name_len] == '=')
             return; /* two tables of one store */
     const char *entry = px_arena_printf(b->arena, "%s=%s", name, value).ptr;
-    if (entry)
-        b->env[b->count++] = entry;
+    if (entry) b->env[b->count++] = entry;
 }
 
 int environment_build(const struct function_catalogue *catalogue,
@@ -48,8 +45,7 @@ int environment_build(const struct function_catalogue *catalogue,
 {
     size_t max = function->store_count + function->environment_count + 5;
     struct builder b = {.arena = arena, .env = px_arena_zalloc_array(arena, sizeof(char *), max)};
-    if (!b.env)
-        return px_arena_fault(arena);
+    if (!b.env) return px_arena_fault(arena);
     for (size_t i = 0; i < function->store_count; i++) {
         const char *home = home_of(function->stores[i]);
         if (!home)
@@ -66,8 +62,7 @@ int environment_build(const struct function_catalogue *catalogue,
     add(&b, "PRISM_REGION", px_arena_cstr(arena, dir->region_name));
     add(&b, "AWS_REGION", px_arena_cstr(arena, dir->region_name));
     add(&b, "PRISM_TMP", data_dir_sub(dir, arena, "tmp"));
-    if (px_arena_full(arena))
-        return px_arena_fault(arena);
+    if (px_arena_full(arena)) return px_arena_fault(arena);
     *ret_env = b.env;
     return 0;
 }

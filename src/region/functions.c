@@ -8,8 +8,7 @@
 static bool bounded(yyjson_val *obj, const char *key, int64_t min, int64_t max, uint32_t *ret_value)
 {
     int64_t v = px_json_i64(obj, key, min - 1);
-    if (v < min || v > max)
-        return false;
+    if (v < min || v > max) return false;
     *ret_value = (uint32_t)v;
     return true;
 }
@@ -18,8 +17,7 @@ static int read_environment(yyjson_val *env, struct px_arena *arena, struct func
 {
     size_t idx, max, n = yyjson_obj_size(env);
     spec->environment = px_arena_zalloc_array(arena, sizeof(*spec->environment), n);
-    if (n && !spec->environment)
-        return px_arena_fault(arena);
+    if (n && !spec->environment) return px_arena_fault(arena);
     yyjson_val *key, *val;
     yyjson_obj_foreach(env, idx, max, key, val)
     {
@@ -37,16 +35,14 @@ static int read_stores(yyjson_val *stores, struct px_arena *arena, struct functi
 {
     size_t idx, max, n = yyjson_obj_size(stores);
     spec->stores = px_arena_zalloc_array(arena, sizeof(*spec->stores), n);
-    if (n && !spec->stores)
-        return px_arena_fault(arena);
+    if (n && !spec->stores) return px_arena_fault(arena);
     yyjson_val *key, *val;
     yyjson_obj_foreach(stores, idx, max, key, val)
     {
         struct px_str rest = px_json_val_str(key), store;
         (void)px_str_cut(&rest, '.', &store);
         char *name = px_arena_cstr(arena, store);
-        if (!name)
-            return px_arena_fault(arena);
+        if (!name) return px_arena_fault(arena);
         spec->stores[spec->store_count++] = name;
     }
     return 0;
@@ -56,8 +52,7 @@ static int read_schedules(yyjson_val *list, struct px_arena *arena, struct funct
 {
     size_t idx, max, n = yyjson_arr_size(list);
     spec->schedules = px_arena_array(arena, struct function_schedule, n);
-    if (n && !spec->schedules)
-        return px_arena_fault(arena);
+    if (n && !spec->schedules) return px_arena_fault(arena);
     yyjson_val *item;
     yyjson_arr_foreach(list, idx, max, item)
     {
@@ -65,7 +60,8 @@ static int read_schedules(yyjson_val *list, struct px_arena *arena, struct funct
         s->name = px_json_str(item, "name").ptr;
         yyjson_val *input = px_json_obj(item, "input");
         if (!s->name || !bounded(item, "rate_s", 1, 86400 * 31, &s->rate_s) || !input)
-            return px_fault(PX_F_CONFIG, "functions.json: %s: schedules[%zu] needs name, rate_s, input",
+            return px_fault(PX_F_CONFIG,
+                            "functions.json: %s: schedules[%zu] needs name, rate_s, input",
                             spec->name, idx);
         struct px_buf text;
         px_buf_init(&text, 4096);
@@ -74,8 +70,7 @@ static int read_schedules(yyjson_val *list, struct px_arena *arena, struct funct
         int fault = px_buf_fault(&text);
         px_buf_deinit(&text);
         PX_TRY(fault);
-        if (!s->input.ptr)
-            return px_arena_fault(arena);
+        if (!s->input.ptr) return px_arena_fault(arena);
     }
     return 0;
 }
@@ -101,8 +96,7 @@ static int read_function(yyjson_val *obj, const char *name, struct px_arena *are
         wrong = "concurrency: min 0 to max, max 1 to 1000";
     else if (!bounded(concurrency, "queue", 0, 100000, &spec->queue_max))
         wrong = "concurrency.queue: 0 to 100000";
-    if (wrong)
-        return px_fault(PX_F_CONFIG, "functions.json: %s: %s", name, wrong);
+    if (wrong) return px_fault(PX_F_CONFIG, "functions.json: %s: %s", name, wrong);
     spec->timeout_ms = timeout_s * 1000;
     spec->cancel_on_gone = px_json_bool(obj, "cancel_when_caller_gone", false);
     spec->async_retries = (uint32_t)px_json_i64(async, "retries", 2);
@@ -117,8 +111,7 @@ static int read_store_kinds(yyjson_val *stores, struct px_arena *arena,
 {
     size_t idx, max, n = yyjson_obj_size(stores);
     catalogue->stores = px_arena_array(arena, struct function_store, n);
-    if (n && !catalogue->stores)
-        return px_arena_fault(arena);
+    if (n && !catalogue->stores) return px_arena_fault(arena);
     yyjson_val *key, *val;
     yyjson_obj_foreach(stores, idx, max, key, val)
     {
@@ -135,8 +128,7 @@ static int read_store_kinds(yyjson_val *stores, struct px_arena *arena,
 static bool store_known(const struct function_catalogue *catalogue, const char *name)
 {
     for (size_t i = 0; i < catalogue->store_count; i++)
-        if (strcmp(catalogue->stores[i].name, name) == 0)
-            return true;
+        if (strcmp(catalogue->stores[i].name, name) == 0) return true;
     return false;
 }
 
@@ -157,13 +149,11 @@ int function_catalogue_load(const char *path, struct px_arena *arena,
     PX_TRY(px_json_load(path, CATALOGUE_BYTES_MAX, arena, &root));
     yyjson_val *functions = px_json_obj(root, "functions");
     size_t idx, max, n = yyjson_obj_size(functions);
-    if (n == 0)
-        return px_fault(PX_F_CONFIG, "%s: no functions", path);
+    if (n == 0) return px_fault(PX_F_CONFIG, "%s: no functions", path);
 
     struct function_catalogue catalogue = {0};
     catalogue.functions = px_arena_array(arena, struct function_spec, n);
-    if (!catalogue.functions)
-        return px_arena_fault(arena);
+    if (!catalogue.functions) return px_arena_fault(arena);
     PX_TRY(read_store_kinds(px_json_obj(root, "stores"), arena, &catalogue));
     yyjson_obj_foreach(functions, idx, max, key, val)
     {

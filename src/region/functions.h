@@ -18,7 +18,7 @@ struct function_spec {
     int64_t async_max_age_s;
     struct {
         const char *name, *value;
-    } *environment;
+    } * environment;
     size_t environment_count;
     const char **stores; /* store names this function may touch: "hot", "tables", ... */
     size_t store_count;

@@ -19,15 +19,13 @@ static struct gateway_call *call_take(struct gateway *gw)
         gw->spare_count--;
     } else {
         call = calloc(1, sizeof(*call));
-        if (!call)
-            return NULL;
+        if (!call) return NULL;
         px_buf_init(&call->event, 3 * LAMBDA_EVENT_BYTES_MAX);
     }
     call->gateway = gw;
     call->next = gw->active;
     call->prev = NULL;
-    if (gw->active)
-        gw->active->prev = call;
+    if (gw->active) gw->active->prev = call;
     gw->active = call;
     gw->stats.active++;
     return call;
@@ -41,8 +39,7 @@ void gateway_call_end(struct gateway_call *call)
         call->prev->next = call->next;
     else
         gw->active = call->next;
-    if (call->next)
-        call->next->prev = call->prev;
+    if (call->next) call->next->prev = call->prev;
     gw->stats.active--;
 
     struct px_buf event = call->event;
@@ -82,10 +79,8 @@ static size_t read_query(struct http_request *request, struct http_header *pairs
     while (rest.len && count < QUERY_PAIRS_MAX) {
         (void)px_str_cut(&rest, '&', &pair);
         struct px_str value = pair;
-        if (!px_str_cut(&value, '=', &name))
-            value = (struct px_str){0};
-        if (name.len == 0)
-            continue;
+        if (!px_str_cut(&value, '=', &name)) value = (struct px_str){0};
+        if (name.len == 0) continue;
         if (url_decode(name, true, request->arena, &pairs[count].name) &&
             url_decode(value, true, request->arena, &pairs[count].value))
             count++;
@@ -176,11 +171,9 @@ static void on_gone(void *ctx, struct http_request *request)
 {
     struct gateway_call *call = request->user;
     (void)ctx;
-    if (!call)
-        return;
+    if (!call) return;
     call->fault = "client went away";
-    if (call->invocation)
-        lambda_invocation_cancel(call->invocation);
+    if (call->invocation) lambda_invocation_cancel(call->invocation);
 }
 
 static void on_sweep(uv_timer_t *timer)
@@ -196,8 +189,7 @@ int gateway_new(const struct gateway_options *options, struct gateway **ret_gate
                 uint16_t *ret_port)
 {
     struct gateway *gw = calloc(1, sizeof(*gw));
-    if (!gw)
-        return px_fault(PX_F_OOM, "gateway");
+    if (!gw) return px_fault(PX_F_OOM, "gateway");
     gw->options = *options;
     const struct http_server_options server = {
         .on_request = on_request, .on_gone = on_gone, .ctx = gw};
@@ -205,8 +197,7 @@ int gateway_new(const struct gateway_options *options, struct gateway **ret_gate
     if (r == 0)
         r = auth_cache_new(options->clock, options->contract->authorizer_ttl_s, AUTH_ENTRIES_MAX,
                            &gw->auth);
-    if (r == 0)
-        r = http_server_listen_tcp(gw->server, options->host, options->port, ret_port);
+    if (r == 0) r = http_server_listen_tcp(gw->server, options->host, options->port, ret_port);
     uv_timer_init(options->loop, &gw->sweep);
     gw->sweep.data = gw;
     uv_timer_start(&gw->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
@@ -239,8 +230,7 @@ static void on_sweep_closed(uv_handle_t *handle)
 void gateway_free(struct gateway **gateway)
 {
     struct gateway *gw = *gateway;
-    if (!gw)
-        return;
+    if (!gw) return;
     *gateway = NULL;
     http_server_free(&gw->server);
     uv_close((uv_handle_t *)&gw->sweep, on_sweep_closed);

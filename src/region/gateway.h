@@ -18,7 +18,8 @@ struct gateway; /* opaque */
 struct gateway_options {
     uv_loop_t *loop;
     const struct api_contract *contract;
-    struct lambda_pool *(*pool)(void *ctx, struct px_str function); /* never NULL for the contract's */
+    struct lambda_pool *(*pool)(void *ctx,
+                                struct px_str function); /* never NULL for the contract's */
     void *pool_ctx;
     struct telemetry *telemetry;
     const struct px_clock *clock;

@@ -58,8 +58,7 @@ static bool is_unauthorized(struct px_str payload, struct px_arena *arena)
 static void flight_free(struct auth_flight *flight)
 {
     struct auth_flight **link = &flight->gateway->flights;
-    while (*link != flight)
-        link = &(*link)->next;
+    while (*link != flight) link = &(*link)->next;
     *link = flight->next;
     explicit_bzero((void *)flight->identity.ptr, flight->identity.len);
     free((void *)flight->identity.ptr);
@@ -72,7 +71,8 @@ static void flight_free(struct auth_flight *flight)
 static void settle(struct auth_flight *flight, const struct auth_result *result,
                    enum api_gateway_response refusal, const char *why)
 {
-    double ms = (double)(px_mono_ns(flight->gateway->options.clock) - flight->started_mono_ns) / 1e6;
+    double ms = (double)(px_mono_ns(flight->gateway->options.clock) - flight->started_mono_ns) /
+                1e6;
     struct gateway_call *call = flight->waiting;
     while (call) {
         struct gateway_call *next = call->next_waiting;
@@ -95,7 +95,8 @@ static void on_done(void *ctx, const struct lambda_result *result)
     if (result->outcome == LAMBDA_OK && auth_result_parse(result->payload, &arena, &parsed)) {
         (void)!auth_cache_put(flight->gateway->auth, flight->identity, &parsed);
         settle(flight, &parsed, 0, NULL);
-    } else if (result->outcome == LAMBDA_FUNCTION_ERROR && is_unauthorized(result->payload, &arena)) {
+    } else if (result->outcome == LAMBDA_FUNCTION_ERROR &&
+               is_unauthorized(result->payload, &arena)) {
         settle(flight, NULL, API_GW_UNAUTHORIZED, "unauthorized");
     } else if (result->outcome == LAMBDA_THROTTLED) {
         settle(flight, NULL, API_GW_THROTTLED, "authorizer throttled");
@@ -160,8 +161,7 @@ static struct auth_flight *flight_start(struct gateway *gw, struct gateway_call 
 static struct auth_flight *flight_find(struct gateway *gw, struct px_str identity)
 {
     for (struct auth_flight *f = gw->flights; f; f = f->next)
-        if (px_str_eq(f->identity, identity))
-            return f;
+        if (px_str_eq(f->identity, identity)) return f;
     return NULL;
 }
 
@@ -181,16 +181,14 @@ void gateway_authorize(struct gateway_call *call)
     }
     struct auth_flight *flight = flight_find(gw, identity);
     bool first = !flight;
-    if (first)
-        flight = flight_start(gw, call, identity);
+    if (first) flight = flight_start(gw, call, identity);
     if (!flight) {
         end_refused(call, API_GW_AUTHORIZER_FAILURE, "out of memory");
         return;
     }
     call->next_waiting = flight->waiting;
     flight->waiting = call;
-    if (!first)
-        return;
+    if (!first) return;
     const struct lambda_call invoke = {.payload = px_buf_str(&flight->event),
                                        .request_id = px_str_c(flight->request_id),
                                        .trace_id = px_str_c(call->trace_id),

@@ -11,7 +11,7 @@
 #include "region/gateway.h"
 
 #define LAMBDA_EVENT_BYTES_MAX (6 * 1024 * 1024) /* synchronous invocation: aws-facts 17 */
-#define GATEWAY_EVENT_KEEP_BYTES (64 * 1024) /* a larger event buffer is not kept for reuse */
+#define GATEWAY_EVENT_KEEP_BYTES (64 * 1024)     /* a larger event buffer is not kept for reuse */
 
 struct gateway_call {
     struct gateway *gateway;

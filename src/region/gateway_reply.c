@@ -21,8 +21,7 @@ static struct px_str expand(struct px_str text, const struct gateway_call *call)
 {
     static const char mark[] = "$context.requestId";
     const char *at = text.len ? memmem(text.ptr, text.len, mark, sizeof(mark) - 1) : NULL;
-    if (!at)
-        return text;
+    if (!at) return text;
     size_t head = (size_t)(at - text.ptr);
     struct px_str tail = px_str_skip(text, head + sizeof(mark) - 1);
     return px_arena_printf(call->request->arena, "%.*s%s%.*s", (int)head, text.ptr,
@@ -40,10 +39,8 @@ void gateway_refuse(struct gateway_call *call, enum api_gateway_response which, 
     };
     struct http_header used[4] = {headers[0], headers[1]};
     size_t count = 2;
-    if (reply->status == 401)
-        used[count++] = headers[2];
-    if (reply->status == 429 || reply->status == 503)
-        used[count++] = headers[3];
+    if (reply->status == 401) used[count++] = headers[2];
+    if (reply->status == 429 || reply->status == 503) used[count++] = headers[3];
     call->gateway->stats.refused++;
     call->fault = call->fault ? call->fault : why;
     finish(call, reply->status, used, count, expand(reply->template_text, call));
@@ -75,9 +72,7 @@ void gateway_reply_result(struct gateway_call *call, const struct lambda_result 
         else
             gateway_refuse(call, API_GW_INTEGRATION_FAILURE, "the function's answer is malformed");
         return;
-    case LAMBDA_THROTTLED:
-        gateway_refuse(call, API_GW_THROTTLED, "function throttled");
-        return;
+    case LAMBDA_THROTTLED: gateway_refuse(call, API_GW_THROTTLED, "function throttled"); return;
     case LAMBDA_TIMED_OUT:
         gateway_refuse(call, API_GW_INTEGRATION_TIMEOUT, "function timed out");
         return;
@@ -100,22 +95,21 @@ void gateway_stream_begin(void *ctx, struct px_str prelude_json)
 {
     struct gateway_call *call = ctx;
     struct api_response prelude;
-    if (!call->request)
-        return;
+    if (!call->request) return;
     call->streaming = true;
     if (api_response_parse(prelude_json, call->request->arena, &prelude) != 0) {
         gateway_refuse(call, API_GW_INTEGRATION_FAILURE, "the stream's prelude is malformed");
         return;
     }
     call->status = prelude.status;
-    http_reply_begin(call->request, prelude.status, prelude.headers, prelude.header_count, NULL, NULL);
+    http_reply_begin(call->request, prelude.status, prelude.headers, prelude.header_count, NULL,
+                     NULL);
 }
 
 size_t gateway_stream_piece(void *ctx, struct px_str piece)
 {
     struct gateway_call *call = ctx;
-    if (!call->request)
-        return 0;
+    if (!call->request) return 0;
     call->bytes_out += piece.len;
     return http_reply_piece(call->request, piece);
 }

@@ -36,20 +36,19 @@ void gateway_trace_start(struct gateway_call *call)
     call->started_wall_ns = px_wall_ns(gw->options.clock);
     call->started_mono_ns = call->request->received_mono_ns;
     px_uuid7(call->started_wall_ns, call->request_id);
-    if (from_traceparent(http_header_get(call->request, S("traceparent")), call))
-        return;
+    if (from_traceparent(http_header_get(call->request, S("traceparent")), call)) return;
     uint64_t random[3];
     px_random(random, sizeof(random));
     call->sampled = sample(gw, call->started_wall_ns, random[0] >> 8);
-    snprintf(call->trace_id, sizeof(call->trace_id), "Root=1-%08x-%016llx%08x;Parent=%016llx;Sampled=%d",
+    snprintf(call->trace_id, sizeof(call->trace_id),
+             "Root=1-%08x-%016llx%08x;Parent=%016llx;Sampled=%d",
              (unsigned)(call->started_wall_ns / PX_NS_PER_S), (unsigned long long)random[1],
              (unsigned)random[0], (unsigned long long)random[2], call->sampled);
 }
 
 static void add_field(struct px_buf *row, const char *name, struct px_str value)
 {
-    if (value.len == 0)
-        return;
+    if (value.len == 0) return;
     px_buf_printf(row, ",\"%s\":", name);
     px_buf_add_json_str(row, value);
 }
@@ -59,7 +58,8 @@ static void access_row(const struct gateway_call *call, double ms, struct px_buf
     char when[40];
     struct px_str time = px_time_format(call->started_wall_ns, 6, when);
     const struct api_route *route = call->match.route;
-    px_buf_printf(row, "{\"time\":\"%.*s\",\"request_id\":\"%s\",\"status\":%d,\"duration_ms\":%.3f",
+    px_buf_printf(row,
+                  "{\"time\":\"%.*s\",\"request_id\":\"%s\",\"status\":%d,\"duration_ms\":%.3f",
                   PX_FMT(time), call->request_id, call->status, ms);
     add_field(row, "method", call->request->method_name);
     add_field(row, "resource", route ? route->resource : (struct px_str){0});
@@ -71,10 +71,8 @@ static void access_row(const struct gateway_call *call, double ms, struct px_buf
     add_field(row, "function", route ? route->function : (struct px_str){0});
     add_field(row, "error", px_str_c(call->fault));
     px_buf_printf(row, ",\"bytes_in\":%zu,\"bytes_out\":%zu", call->bytes_in, call->bytes_out);
-    if (call->function_ms > 0)
-        px_buf_printf(row, ",\"function_ms\":%.3f", call->function_ms);
-    if (call->authorizer_ms > 0)
-        px_buf_printf(row, ",\"authorizer_ms\":%.3f", call->authorizer_ms);
+    if (call->function_ms > 0) px_buf_printf(row, ",\"function_ms\":%.3f", call->function_ms);
+    if (call->authorizer_ms > 0) px_buf_printf(row, ",\"authorizer_ms\":%.3f", call->authorizer_ms);
     px_buf_add_c(row, call->cold ? ",\"cold\":true}\n" : "}\n");
 }
 
@@ -98,15 +96,16 @@ static void span_row(const struct gateway_call *call, double ms, struct px_buf *
     add_field(row, "attributes.http.route",
               call->match.route ? call->match.route->resource : (struct px_str){0});
     add_field(row, "attributes.prism.tenant", call->caller.tenant);
-    px_buf_printf(row, ",\"attributes.prism.request_id\":\"%s\",\"resource.service.name\":\"prism-gateway\"}\n",
-                  call->request_id);
+    px_buf_printf(
+        row,
+        ",\"attributes.prism.request_id\":\"%s\",\"resource.service.name\":\"prism-gateway\"}\n",
+        call->request_id);
 }
 
 void gateway_log_access(struct gateway_call *call)
 {
     struct telemetry *telemetry = call->gateway->options.telemetry;
-    double ms =
-        (double)(px_mono_ns(call->gateway->options.clock) - call->started_mono_ns) / 1e6;
+    double ms = (double)(px_mono_ns(call->gateway->options.clock) - call->started_mono_ns) / 1e6;
     struct px_buf *row = telemetry_row(telemetry, TELEMETRY_ACCESS);
     if (row) {
         access_row(call, ms, row);

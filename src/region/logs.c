@@ -16,8 +16,7 @@ static struct px_str query_value(const struct http_request *request, struct px_s
     while (rest.len) {
         (void)px_str_cut(&rest, '&', &pair);
         value = pair;
-        if (px_str_cut(&value, '=', &key) && px_str_eq(key, name))
-            return value;
+        if (px_str_cut(&value, '=', &key) && px_str_eq(key, name)) return value;
     }
     return (struct px_str){0};
 }
@@ -27,8 +26,7 @@ static void send_tail(struct http_request *request, const char *path, int64_t li
 {
     char *text = px_arena_alloc(request->arena, TAIL_BYTES_MAX);
     FILE *file = fopen(path, "re");
-    if (!file)
-        return;
+    if (!file) return;
     size_t n = 0;
     if (text && fseek(file, 0, SEEK_END) == 0) {
         long size = ftell(file);
@@ -37,11 +35,9 @@ static void send_tail(struct http_request *request, const char *path, int64_t li
     }
     fclose(file);
     size_t at = n;
-    while (at > 0 && lines >= 0)
-        lines -= text[--at] == '\n' && at + 1 < n;
+    while (at > 0 && lines >= 0) lines -= text[--at] == '\n' && at + 1 < n;
     at += at > 0 || lines < 0;
-    if (n > at)
-        (void)http_reply_piece(request, px_str(text + at, n - at));
+    if (n > at) (void)http_reply_piece(request, px_str(text + at, n - at));
 }
 
 static int send_one(struct region *region, struct http_request *request, struct px_str function,
@@ -50,8 +46,7 @@ static int send_one(struct region *region, struct http_request *request, struct 
     const char *path = px_arena_printf(request->arena, "%.*s/logs/%.*s.log",
                                        PX_FMT(region->data.path), PX_FMT(function))
                            .ptr;
-    if (path)
-        send_tail(request, path, lines);
+    if (path) send_tail(request, path, lines);
     return 0;
 }
 
@@ -127,6 +122,5 @@ void logs_line(struct region *region, const char *function, struct px_str line)
 
 void logs_close_all(struct region *region)
 {
-    while (region->followers)
-        drop(&region->followers, true);
+    while (region->followers) drop(&region->followers, true);
 }

@@ -27,8 +27,7 @@ static struct px_str function_of_uri(struct px_str uri)
 {
     static const char mark[] = ":function:${prefix}-";
     const char *at = uri.len ? memmem(uri.ptr, uri.len, mark, sizeof(mark) - 1) : NULL;
-    if (!at)
-        return (struct px_str){0};
+    if (!at) return (struct px_str){0};
     struct px_str rest = px_str_skip(uri, (size_t)(at - uri.ptr) + sizeof(mark) - 1), name;
     (void)px_str_cut(&rest, ':', &name);
     return name;
@@ -37,12 +36,10 @@ static struct px_str function_of_uri(struct px_str uri)
 static bool split_resource(struct px_str resource, struct api_route *route)
 {
     struct px_str rest = px_str_skip(resource, 1), part;
-    if (!px_str_starts(resource, S("/")))
-        return false;
+    if (!px_str_starts(resource, S("/"))) return false;
     bool more = true;
     while (more) {
-        if (route->part_count == API_PATH_PARTS_MAX)
-            return false;
+        if (route->part_count == API_PATH_PARTS_MAX) return false;
         more = px_str_cut(&rest, '/', &part);
         bool param = part.len > 2 && part.ptr[0] == '{' && part.ptr[part.len - 1] == '}';
         route->parts[route->part_count++] = (struct api_part){
@@ -68,8 +65,7 @@ static int read_integration(struct reader *rd, yyjson_val *operation, struct api
 {
     yyjson_val *integration = px_json_obj(operation, "x-amazon-apigateway-integration");
     struct px_str type = px_json_str(integration, "type");
-    if (px_str_eq(type, S("mock")))
-        return read_mock(rd, integration, route);
+    if (px_str_eq(type, S("mock"))) return read_mock(rd, integration, route);
     if (!px_str_eq(type, S("aws_proxy")))
         return refuse(rd, route->resource, "integration type must be aws_proxy or mock");
     route->integration = API_LAMBDA;
@@ -91,28 +87,25 @@ static int read_operation(struct reader *rd, struct px_str resource, struct px_s
     if (!split_resource(resource, route))
         return refuse(rd, resource, "path must start with / and have at most 16 parts");
     char *upper = px_arena_cstr(rd->arena, method);
-    if (!upper)
-        return px_arena_fault(rd->arena);
-    for (char *c = upper; *c; c++)
-        *c = (char)(*c >= 'a' && *c <= 'z' ? *c - 32 : *c);
+    if (!upper) return px_arena_fault(rd->arena);
+    for (char *c = upper; *c; c++) *c = (char)(*c >= 'a' && *c <= 'z' ? *c - 32 : *c);
     route->method = px_str(upper, method.len);
     route->operation_id = px_json_str(operation, "operationId");
     route->authorized = yyjson_arr_size(px_json_arr(operation, "security")) > 0;
-    route->flushes_authorizer_cache =
-        px_json_bool(operation, "x-prism-flush-authorizer-cache", false);
+    route->flushes_authorizer_cache = px_json_bool(operation, "x-prism-flush-authorizer-cache",
+                                                   false);
     int r = read_integration(rd, operation, route);
-    if (r != 0)
-        return r;
+    if (r != 0) return r;
     rd->contract->route_count++;
     return 0;
 }
 
 static bool is_method(struct px_str key)
 {
-    static const char *const methods[] = {"get", "put", "post", "delete", "options", "head", "patch"};
+    static const char *const methods[] = {"get",     "put",  "post", "delete",
+                                          "options", "head", "patch"};
     for (size_t i = 0; i < PX_COUNT(methods); i++)
-        if (px_str_eq(key, px_str_c(methods[i])))
-            return true;
+        if (px_str_eq(key, px_str_c(methods[i]))) return true;
     return false;
 }
 
@@ -122,10 +115,7 @@ static size_t count_operations(yyjson_val *paths)
     yyjson_val *path, *item, *key, *val;
     yyjson_obj_foreach(paths, i, n, path, item)
     {
-        yyjson_obj_foreach(item, j, m, key, val)
-        {
-            count += is_method(px_json_val_str(key));
-        }
+        yyjson_obj_foreach(item, j, m, key, val) { count += is_method(px_json_val_str(key)); }
     }
     return count;
 }
@@ -135,17 +125,14 @@ static int read_paths(struct reader *rd, yyjson_val *paths)
     size_t i, n, j, m;
     yyjson_val *path, *item, *key, *val;
     rd->contract->routes = px_arena_array(rd->arena, struct api_route, count_operations(paths));
-    if (!rd->contract->routes)
-        return px_arena_fault(rd->arena);
+    if (!rd->contract->routes) return px_arena_fault(rd->arena);
     yyjson_obj_foreach(paths, i, n, path, item)
     {
         yyjson_obj_foreach(item, j, m, key, val)
         {
-            if (!is_method(px_json_val_str(key)))
-                continue;
+            if (!is_method(px_json_val_str(key))) continue;
             int r = read_operation(rd, px_json_val_str(path), px_json_val_str(key), val);
-            if (r != 0)
-                return r;
+            if (r != 0) return r;
         }
     }
     return rd->contract->route_count ? 0 : refuse(rd, S("paths"), "no operations");
@@ -162,15 +149,18 @@ static int read_authorizer(struct reader *rd, yyjson_val *root)
         struct px_str identity = px_json_str(authorizer, "identitySource");
         int64_t ttl = px_json_i64(authorizer, "authorizerResultTtlInSeconds", 300);
         struct px_str header = S("method.request.header.");
-        rd->contract->authorizer_function = function_of_uri(px_json_str(authorizer, "authorizerUri"));
+        rd->contract->authorizer_function = function_of_uri(
+            px_json_str(authorizer, "authorizerUri"));
         rd->contract->identity_header = px_str_skip(identity, header.len);
         rd->contract->authorizer_ttl_s = (uint32_t)ttl;
         if (rd->contract->authorizer_function.len == 0 || !px_str_starts(identity, header) ||
             rd->contract->identity_header.len == 0)
-            return refuse(rd, px_json_val_str(key),
-                          "authorizer needs authorizerUri and identitySource method.request.header.X");
+            return refuse(
+                rd, px_json_val_str(key),
+                "authorizer needs authorizerUri and identitySource method.request.header.X");
         if (ttl < 0 || ttl > 3600)
-            return refuse(rd, px_json_val_str(key), "authorizerResultTtlInSeconds must be 0 to 3600");
+            return refuse(rd, px_json_val_str(key),
+                          "authorizerResultTtlInSeconds must be 0 to 3600");
     }
     return 0;
 }
@@ -198,8 +188,8 @@ static void read_replies(struct reader *rd, yyjson_val *root)
             status = known[i].status;
         rd->contract->replies[i] = (struct api_gateway_reply){
             .status = (int)status,
-            .template_text =
-                px_json_str(px_json_obj(one, "responseTemplates"), "application/problem+json")};
+            .template_text = px_json_str(px_json_obj(one, "responseTemplates"),
+                                         "application/problem+json")};
     }
 }
 
@@ -218,18 +208,14 @@ int api_contract_parse(struct px_str text, struct px_arena *arena,
     struct reader rd = {arena, &contract, ret_where};
     yyjson_val *root = NULL;
     int r = px_json_parse(text, arena, &root, ret_where);
-    if (r == PX_JSON_INVALID)
-        return API_CONTRACT_INVALID;
+    if (r == PX_JSON_INVALID) return API_CONTRACT_INVALID;
     PX_TRY(r);
     if (!px_str_starts(px_json_str(root, "openapi"), S("3.0")))
         return refuse(&rd, S("openapi"), "must be 3.0.x, the version that API Gateway imports");
     r = read_paths(&rd, px_json_obj(root, "paths"));
-    if (r == 0)
-        r = read_authorizer(&rd, root);
-    if (r == 0)
-        r = check_routes(&rd);
-    if (r != 0)
-        return r;
+    if (r == 0) r = read_authorizer(&rd, root);
+    if (r == 0) r = check_routes(&rd);
+    if (r != 0) return r;
     read_replies(&rd, root);
     *ret_contract = contract;
     return 0;

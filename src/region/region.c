@@ -29,8 +29,9 @@ static int check_contract(const struct region *region)
     for (size_t i = 0; i < c->route_count; i++)
         if (c->routes[i].integration == API_LAMBDA &&
             !function_find(&region->catalogue, c->routes[i].function))
-            return px_fault(PX_F_CONFIG, "api.openapi.json: %.*s names function '%.*s', which "
-                                         "functions.json has not",
+            return px_fault(PX_F_CONFIG,
+                            "api.openapi.json: %.*s names function '%.*s', which "
+                            "functions.json has not",
                             PX_FMT(c->routes[i].resource), PX_FMT(c->routes[i].function));
     if (c->authorizer_function.len && !function_find(&region->catalogue, c->authorizer_function))
         return px_fault(PX_F_CONFIG, "api.openapi.json: authorizer '%.*s' is not in functions.json",
@@ -45,8 +46,7 @@ static int load_platform(struct region *region)
     const char *dir = region->options->platform_dir;
     const char *functions = px_arena_printf(&region->arena, "%s/functions.json", dir).ptr;
     const char *api = px_arena_printf(&region->arena, "%s/api.openapi.json", dir).ptr;
-    if (!functions || !api)
-        return px_arena_fault(&region->arena);
+    if (!functions || !api) return px_arena_fault(&region->arena);
     PX_TRY(function_catalogue_load(functions, &region->arena, &region->catalogue));
     PX_TRY(api_contract_load(api, &region->arena, &region->contract));
     return check_contract(region);
@@ -60,10 +60,10 @@ static void on_log(void *ctx, const char *function, struct px_str line)
     char when[40];
     logs_line(region, function, line);
     struct px_buf *row = telemetry_row(region->telemetry, TELEMETRY_FUNCTION);
-    if (!row)
-        return;
+    if (!row) return;
     struct px_str now = px_time_format(px_wall_ns(region->clock), 6, when);
-    px_buf_printf(row, "{\"time\":\"%.*s\",\"function\":\"%s\",\"message\":", PX_FMT(now), function);
+    px_buf_printf(row, "{\"time\":\"%.*s\",\"function\":\"%s\",\"message\":", PX_FMT(now),
+                  function);
     px_buf_add_json_str(row, px_str(line.ptr, PX_MIN(line.len, (size_t)16384)));
     px_buf_add_c(row, "}\n");
     telemetry_done(region->telemetry, TELEMETRY_FUNCTION);
@@ -91,8 +91,7 @@ static int start_pool(struct region *region, size_t index)
         .on_log = on_log,
         .ctx = region,
     };
-    if (!options.executable || !options.log_path)
-        return px_arena_fault(arena);
+    if (!options.executable || !options.log_path) return px_arena_fault(arena);
     if (access(options.executable, X_OK) != 0)
         return px_fault(PX_F_CONFIG, "function %s: %s cannot be executed: %m", f->name,
                         options.executable);
@@ -105,10 +104,8 @@ static int start_pools(struct region *region)
 {
     region->pools = px_arena_zalloc_array(&region->arena, sizeof(*region->pools),
                                           region->catalogue.count);
-    if (!region->pools)
-        return px_arena_fault(&region->arena);
-    for (size_t i = 0; i < region->catalogue.count; i++)
-        PX_TRY(start_pool(region, i));
+    if (!region->pools) return px_arena_fault(&region->arena);
+    for (size_t i = 0; i < region->catalogue.count; i++) PX_TRY(start_pool(region, i));
     return 0;
 }
 
@@ -117,12 +114,10 @@ static int start_pools(struct region *region)
 static void on_pool_stopped(void *ctx)
 {
     struct region *region = ctx;
-    if (--region->pools_running > 0)
-        return;
+    if (--region->pools_running > 0) return;
     telemetry_free(&region->telemetry);
     http_server_free(&region->control);
-    for (size_t i = 0; i < region->catalogue.count; i++)
-        lambda_pool_free(&region->pools[i]);
+    for (size_t i = 0; i < region->catalogue.count; i++) lambda_pool_free(&region->pools[i]);
 }
 
 static void stop_pools(struct region *region)
@@ -145,8 +140,7 @@ static void on_gateway_drained(void *ctx)
 
 void region_begin_drain(struct region *region)
 {
-    if (region->phase != REGION_SERVING)
-        return;
+    if (region->phase != REGION_SERVING) return;
     region->phase = REGION_DRAINING;
     px_log(&region->log, PX_INFO, "draining");
     uv_close((uv_handle_t *)&region->sigterm, NULL);
@@ -194,8 +188,7 @@ static int start_gateway(struct region *region)
         .host = o->host ? o->host : "127.0.0.1",
         .port = port ? port : 4318,
     };
-    if (!gateway.region_name)
-        return px_arena_fault(&region->arena);
+    if (!gateway.region_name) return px_arena_fault(&region->arena);
     return gateway_new(&gateway, &region->gateway, &region->port);
 }
 
@@ -205,12 +198,13 @@ static int start_services(struct region *region)
                                                 .ingest = region_pool(region, S("ingest")),
                                                 .clock = region->clock,
                                                 .log = &region->log};
-    const struct async_options async = {.loop = &region->loop,
-                                        .data_dir = px_arena_cstr(&region->arena, region->data.path),
-                                        .clock = region->clock,
-                                        .log = &region->log,
-                                        .pool = region_pool,
-                                        .pool_ctx = region};
+    const struct async_options async = {
+        .loop = &region->loop,
+        .data_dir = px_arena_cstr(&region->arena, region->data.path),
+        .clock = region->clock,
+        .log = &region->log,
+        .pool = region_pool,
+        .pool_ctx = region};
     PX_TRY(telemetry_new(&telemetry, &region->telemetry));
     PX_TRY(async_queue_new(&async, &region->async));
     return control_start(region);
@@ -224,8 +218,7 @@ static int start(struct region *region, struct px_str *ret_key)
     PX_TRY(start_pools(region));
     PX_TRY(start_services(region));
     int r = start_gateway(region);
-    if (r == GATEWAY_PORT_TAKEN)
-        return REGION_PORT_TAKEN;
+    if (r == GATEWAY_PORT_TAKEN) return REGION_PORT_TAKEN;
     PX_TRY(r);
     PX_TRY(data_dir_remember(&region->data, region->port, region->clock));
     PX_TRY(schedules_new(&region->loop, &region->catalogue, region->async, &region->log,
@@ -242,10 +235,8 @@ static void serve(struct region *region, struct px_str key)
     watch(region);
     region->phase = REGION_SERVING;
     px_log(&region->log, PX_INFO, "serving on port %u", region->port);
-    if (region->options->on_ready)
-        region->options->on_ready(region->options->ctx, &ready);
-    if (key.len)
-        explicit_bzero((void *)key.ptr, key.len);
+    if (region->options->on_ready) region->options->on_ready(region->options->ctx, &ready);
+    if (key.len) explicit_bzero((void *)key.ptr, key.len);
     uv_run(&region->loop, UV_RUN_DEFAULT);
     async_queue_free(&region->async);
     schedules_free(&region->schedules);
@@ -256,12 +247,10 @@ static void abandon(struct region *region)
 {
     telemetry_free(&region->telemetry);
     http_server_free(&region->control);
-    if (region->async)
-        async_queue_stop(region->async);
+    if (region->async) async_queue_stop(region->async);
     size_t running = region->pools_running;
     for (size_t i = 0; region->pools && running && i < region->catalogue.count; i++)
-        if (region->pools[i])
-            lambda_pool_stop(region->pools[i], 0, on_pool_stopped, region);
+        if (region->pools[i]) lambda_pool_stop(region->pools[i], 0, on_pool_stopped, region);
     uv_run(&region->loop, UV_RUN_DEFAULT);
     async_queue_free(&region->async);
 }
@@ -269,13 +258,12 @@ static void abandon(struct region *region)
 int region_run(const struct region_options *options)
 {
     struct region *region = calloc(1, sizeof(*region));
-    if (!region)
-        return px_fault(PX_F_OOM, "region");
+    if (!region) return px_fault(PX_F_OOM, "region");
     struct px_str key = {0};
     region->options = options;
     region->clock = &px_clock_system;
-    region->log = (struct px_log){.fd = STDOUT_FILENO, .level = PX_INFO, .service = S("region"),
-                                  .clock = region->clock};
+    region->log = (struct px_log){
+        .fd = STDOUT_FILENO, .level = PX_INFO, .service = S("region"), .clock = region->clock};
     region->started_wall_ns = px_wall_ns(region->clock);
     px_arena_init(&region->arena, PROCESS_ARENA_BYTES_MAX);
     umask(077);

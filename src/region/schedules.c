@@ -34,11 +34,9 @@ int schedules_new(uv_loop_t *loop, const struct function_catalogue *catalogue,
                   struct schedules **ret_schedules)
 {
     size_t count = 0;
-    for (size_t i = 0; i < catalogue->count; i++)
-        count += catalogue->functions[i].schedule_count;
+    for (size_t i = 0; i < catalogue->count; i++) count += catalogue->functions[i].schedule_count;
     struct schedules *s = calloc(1, sizeof(*s) + count * sizeof(struct entry));
-    if (!s)
-        return px_fault(PX_F_OOM, "schedules");
+    if (!s) return px_fault(PX_F_OOM, "schedules");
     s->async = async;
     s->log = log;
     for (size_t i = 0; i < catalogue->count; i++) {

@@ -88,12 +88,12 @@ void status_write(struct region *region, struct px_buf *buf)
     px_buf_add_json_str(buf, region->data.region_name);
     px_buf_add_c(buf, ",\"data_dir\":");
     px_buf_add_json_str(buf, region->data.path);
-    px_buf_printf(buf,
-                  ",\"gateway\":{\"requests\":%llu,\"refused\":%llu,\"connections\":%u,\"active\":%u}"
-                  ",\"queues\":{\"asynchronous\":%zu,\"telemetry_dropped\":%llu}",
-                  (unsigned long long)g.requests, (unsigned long long)g.refused, g.connections,
-                  g.active, async_pending(region->async),
-                  (unsigned long long)telemetry_dropped(region->telemetry));
+    px_buf_printf(
+        buf,
+        ",\"gateway\":{\"requests\":%llu,\"refused\":%llu,\"connections\":%u,\"active\":%u}"
+        ",\"queues\":{\"asynchronous\":%zu,\"telemetry_dropped\":%llu}",
+        (unsigned long long)g.requests, (unsigned long long)g.refused, g.connections, g.active,
+        async_pending(region->async), (unsigned long long)telemetry_dropped(region->telemetry));
     write_functions(region, buf);
     write_data(region, buf);
     px_buf_add_c(buf, "}");
@@ -103,12 +103,10 @@ static void metric(struct region *region, struct px_str time, const char *name,
                    const char *function, double value)
 {
     struct px_buf *row = telemetry_row(region->telemetry, TELEMETRY_METRIC);
-    if (!row)
-        return;
-    px_buf_printf(row, "{\"time\":\"%.*s\",\"metric_name\":\"%s\",\"value\":%.15g", PX_FMT(time), name,
-                  value);
-    if (function)
-        px_buf_printf(row, ",\"attributes.function\":\"%s\"", function);
+    if (!row) return;
+    px_buf_printf(row, "{\"time\":\"%.*s\",\"metric_name\":\"%s\",\"value\":%.15g", PX_FMT(time),
+                  name, value);
+    if (function) px_buf_printf(row, ",\"attributes.function\":\"%s\"", function);
     px_buf_add_c(row, "}\n");
     telemetry_done(region->telemetry, TELEMETRY_METRIC);
 }
@@ -128,8 +126,7 @@ void status_metrics(struct region *region)
         const char *name = region->catalogue.functions[i].name;
         struct lambda_pool_stats s;
         lambda_pool_stats(region->pools[i], &s);
-        if (s.invocations == 0 && s.cold_starts == 0)
-            continue;
+        if (s.invocations == 0 && s.cold_starts == 0) continue;
         metric(region, now, "function.invocations", name, (double)s.invocations);
         metric(region, now, "function.errors", name, (double)s.errors);
         metric(region, now, "function.throttles", name, (double)s.throttles);

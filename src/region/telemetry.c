@@ -29,7 +29,6 @@ struct telemetry {
     void *drained_ctx;
 };
 
-
 static bool idle(const struct telemetry *t)
 {
     for (size_t i = 0; i < TELEMETRY_KINDS; i++)
@@ -47,16 +46,14 @@ static void on_done(void *ctx, const struct lambda_result *result)
     px_arena_init(&arena, 1 << 20);
     struct api_response response = {.status = 503};
     stream->in_flight = false;
-    if (result->outcome == LAMBDA_OK)
-        (void)!api_response_parse(result->payload, &arena, &response);
+    if (result->outcome == LAMBDA_OK) (void)!api_response_parse(result->payload, &arena, &response);
     if (response.status >= 400 && response.status < 500 && response.status != 409 &&
         response.status != 429) {
         px_log(t->options.log, PX_ERROR, "telemetry batch refused: %s %d %.*s",
                dataset_names[stream->kind], response.status, PX_FMT(response.body));
         px_buf_clear(&stream->sending);
     }
-    if (response.status < 300)
-        px_buf_clear(&stream->sending);
+    if (response.status < 300) px_buf_clear(&stream->sending);
 }
 
 static void write_event(struct stream *stream)
@@ -89,11 +86,9 @@ static void write_event(struct stream *stream)
 static void send_batch(struct stream *stream)
 {
     struct telemetry *t = stream->telemetry;
-    if (stream->in_flight)
-        return;
+    if (stream->in_flight) return;
     if (stream->sending.len == 0) {
-        if (stream->filling.len == 0)
-            return;
+        if (stream->filling.len == 0) return;
         struct px_buf full = stream->filling;
         stream->filling = stream->sending;
         stream->sending = full;
@@ -115,8 +110,7 @@ static void send_batch(struct stream *stream)
 
 static void maybe_drained(struct telemetry *t)
 {
-    if (!t->drained || (!idle(t) && px_mono_ns(t->options.clock) < t->drain_until_ns))
-        return;
+    if (!t->drained || (!idle(t) && px_mono_ns(t->options.clock) < t->drain_until_ns)) return;
     void (*done)(void *) = t->drained;
     t->drained = NULL;
     uv_timer_stop(&t->timer);
@@ -126,21 +120,17 @@ static void maybe_drained(struct telemetry *t)
 static void on_timer(uv_timer_t *timer)
 {
     struct telemetry *t = timer->data;
-    for (size_t i = 0; i < TELEMETRY_KINDS; i++)
-        send_batch(&t->streams[i]);
+    for (size_t i = 0; i < TELEMETRY_KINDS; i++) send_batch(&t->streams[i]);
     maybe_drained(t);
 }
 
 int telemetry_new(const struct telemetry_options *options, struct telemetry **ret_telemetry)
 {
     struct telemetry *t = calloc(1, sizeof(*t));
-    if (!t)
-        return px_fault(PX_F_OOM, "telemetry");
+    if (!t) return px_fault(PX_F_OOM, "telemetry");
     t->options = *options;
-    if (!t->options.flush_ms)
-        t->options.flush_ms = 1000;
-    if (!t->options.buffer_bytes_max)
-        t->options.buffer_bytes_max = 2 << 20;
+    if (!t->options.flush_ms) t->options.flush_ms = 1000;
+    if (!t->options.buffer_bytes_max) t->options.buffer_bytes_max = 2 << 20;
     for (size_t i = 0; i < TELEMETRY_KINDS; i++) {
         struct stream *s = &t->streams[i];
         s->telemetry = t;
@@ -170,8 +160,7 @@ struct px_buf *telemetry_row(struct telemetry *t, enum telemetry_kind kind)
 void telemetry_done(struct telemetry *t, enum telemetry_kind kind)
 {
     struct px_buf *buf = &t->streams[kind].filling;
-    if (!px_buf_fault(buf))
-        return;
+    if (!px_buf_fault(buf)) return;
     const char *end = buf->len ? memrchr(buf->ptr, '\n', buf->len) : NULL;
     buf->len = end ? (size_t)(end - buf->ptr) + 1 : 0;
     buf->fault = 0;
@@ -202,8 +191,7 @@ static void on_timer_closed(uv_handle_t *handle)
 void telemetry_free(struct telemetry **telemetry)
 {
     struct telemetry *t = *telemetry;
-    if (!t)
-        return;
+    if (!t) return;
     *telemetry = NULL;
     t->closing = true;
     uv_close((uv_handle_t *)&t->timer, on_timer_closed);

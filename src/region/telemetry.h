@@ -13,7 +13,13 @@
 #include "base/px_log.h"
 #include "lambda/pool.h"
 
-enum telemetry_kind { TELEMETRY_ACCESS, TELEMETRY_FUNCTION, TELEMETRY_METRIC, TELEMETRY_SPAN, TELEMETRY_KINDS };
+enum telemetry_kind {
+    TELEMETRY_ACCESS,
+    TELEMETRY_FUNCTION,
+    TELEMETRY_METRIC,
+    TELEMETRY_SPAN,
+    TELEMETRY_KINDS
+};
 struct telemetry; /* opaque */
 
 struct telemetry_options {
@@ -21,15 +27,17 @@ struct telemetry_options {
     struct lambda_pool *ingest;
     const struct px_clock *clock;
     const struct px_log *log;
-    uint32_t flush_ms;        /* 0: 1000 */
-    size_t buffer_bytes_max;  /* per kind; 0: 2 MiB */
+    uint32_t flush_ms;       /* 0: 1000 */
+    size_t buffer_bytes_max; /* per kind; 0: 2 MiB */
 };
-PX_MUST_USE int telemetry_new(const struct telemetry_options *options, struct telemetry **ret_telemetry);
+PX_MUST_USE int telemetry_new(const struct telemetry_options *options,
+                              struct telemetry **ret_telemetry);
 /* A place for one NDJSON row (the caller ends it with a newline and calls telemetry_done), or NULL
  * when the buffer is full, which is counted. */
 struct px_buf *telemetry_row(struct telemetry *telemetry, enum telemetry_kind kind);
 void telemetry_done(struct telemetry *telemetry, enum telemetry_kind kind);
 uint64_t telemetry_dropped(const struct telemetry *telemetry);
 /* Send what there is and call done when it is answered, or after wait_ms. No rows are taken after. */
-void telemetry_drain(struct telemetry *telemetry, uint32_t wait_ms, void (*done)(void *ctx), void *ctx);
+void telemetry_drain(struct telemetry *telemetry, uint32_t wait_ms, void (*done)(void *ctx),
+                     void *ctx);
 void telemetry_free(struct telemetry **telemetry);

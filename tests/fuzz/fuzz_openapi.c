@@ -6,7 +6,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const paths[] = {"/", "/v1/logs", "/v1/ingest/a%20b", "/a/b/c/d/e", "//", "%"};
+    static const char *const paths[] = {"/",          "/v1/logs", "/v1/ingest/a%20b",
+                                        "/a/b/c/d/e", "//",       "%"};
     struct px_arena arena;
     struct api_contract contract;
     struct api_match match;

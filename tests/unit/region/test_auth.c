@@ -27,7 +27,8 @@ TEST(allow_that_matches_allows_and_context_is_read)
 
 TEST(deny_wins_over_allow_in_any_order)
 {
-    struct auth_result r = policy(t, POLICY(ALLOW_ALL ",{\"Effect\":\"Deny\",\"Resource\":[\"*/v1/logs\"]}"));
+    struct auth_result r = policy(
+        t, POLICY(ALLOW_ALL ",{\"Effect\":\"Deny\",\"Resource\":[\"*/v1/logs\"]}"));
     CHECK(!auth_result_allows(&r, arn));
     r = policy(t, POLICY("{\"Effect\":\"Deny\",\"Resource\":\"*/v1/traces\"}," ALLOW_ALL));
     CHECK(auth_result_allows(&r, arn));

@@ -6,7 +6,8 @@
 #define URI(fn)                                                                                    \
     "arn:${partition}:apigateway:${region}:lambda:path/2015-03-31/functions/"                      \
     "arn:${partition}:lambda:${region}:${account}:function:${prefix}-" fn ":live/invocations"
-#define LAMBDA(fn) "\"x-amazon-apigateway-integration\":{\"type\":\"aws_proxy\",\"uri\":\"" URI(fn) "\"}"
+#define LAMBDA(fn)                                                                                 \
+    "\"x-amazon-apigateway-integration\":{\"type\":\"aws_proxy\",\"uri\":\"" URI(fn) "\"}"
 
 static const char contract_text[] =
     "{\"openapi\":\"3.0.1\",\"paths\":{"
@@ -15,11 +16,12 @@ static const char contract_text[] =
     "{\"application/json\":\"{}\"}}}}}},"
     "\"/v1/ingest/{dataset}\":{\"post\":{\"operationId\":\"in\",\"security\":[{\"k\":[]}]," LAMBDA(
         "ingest") "}},"
-    "\"/v1/ingest/special\":{\"post\":{\"security\":[{\"k\":[]}]," LAMBDA("other") "}}},"
-    "\"components\":{\"securitySchemes\":{\"k\":{\"x-amazon-apigateway-authorizer\":{"
-    "\"identitySource\":\"method.request.header.Authorization\",\"authorizerUri\":\"" URI(
-        "authorizer") "\",\"authorizerResultTtlInSeconds\":60}}}},"
-    "\"x-amazon-apigateway-gateway-responses\":{\"UNAUTHORIZED\":{\"statusCode\":\"418\"}}}";
+                  "\"/v1/ingest/special\":{\"post\":{\"security\":[{\"k\":[]}]," LAMBDA(
+                      "other") "}}},"
+                               "\"components\":{\"securitySchemes\":{\"k\":{\"x-amazon-apigateway-authorizer\":{"
+                               "\"identitySource\":\"method.request.header.Authorization\",\"authorizerUri\":\"" URI(
+                                   "authorizer") "\",\"authorizerResultTtlInSeconds\":60}}}},"
+                                                 "\"x-amazon-apigateway-gateway-responses\":{\"UNAUTHORIZED\":{\"statusCode\":\"418\"}}}";
 
 static struct api_contract contract_for_test(struct test *t)
 {
@@ -71,10 +73,16 @@ TEST(parameter_is_decoded_and_literal_part_wins)
 
 TEST(unknown_path_wrong_method_and_broken_escape_have_no_route)
 {
-    static const char *const paths[] = {"/", "/v1", "/v1/ingest", "/v1/ingest/", "/v1/ingest/a/b",
-                                        "/v1/ingest/%zz", "/v1/ingest/%0", "/v1/ingest/%00", "x"};
-    for (size_t i = 0; i < PX_COUNT(paths); i++)
-        CHECK(!find(t, "POST", paths[i]).route);
+    static const char *const paths[] = {"/",
+                                        "/v1",
+                                        "/v1/ingest",
+                                        "/v1/ingest/",
+                                        "/v1/ingest/a/b",
+                                        "/v1/ingest/%zz",
+                                        "/v1/ingest/%0",
+                                        "/v1/ingest/%00",
+                                        "x"};
+    for (size_t i = 0; i < PX_COUNT(paths); i++) CHECK(!find(t, "POST", paths[i]).route);
     struct api_match match = find(t, "DELETE", "/v1/health");
     CHECK(!match.route);
     CHECK(match.path_known);
@@ -84,7 +92,8 @@ static void refused(struct test *t, const char *text, const char *expected)
 {
     struct api_contract contract;
     struct px_where where = {0};
-    CHECK_INT(api_contract_parse(px_str_c(text), &t->arena, &contract, &where), API_CONTRACT_INVALID);
+    CHECK_INT(api_contract_parse(px_str_c(text), &t->arena, &contract, &where),
+              API_CONTRACT_INVALID);
     if (!strstr(where.expected, expected))
         TEST_FAIL("reason is \"%s\", without \"%s\"", where.expected, expected);
 }
@@ -95,11 +104,14 @@ TEST(contract_that_aws_would_read_differently_is_refused)
     refused(t, "{\"openapi\":\"3.1.0\"}", "3.0");
     refused(t, "{\"openapi\":\"3.0.1\",\"paths\":{}}", "no operations");
     refused(t, "{\"openapi\":\"3.0.1\",\"paths\":{\"/a\":{\"get\":{}}}}", "aws_proxy or mock");
+    refused(
+        t,
+        "{\"openapi\":\"3.0.1\",\"paths\":{\"/a\":{\"get\":{\"x-amazon-apigateway-integration\":"
+        "{\"type\":\"aws_proxy\",\"uri\":\"arn:x\"}}}}}",
+        "names no function");
     refused(t,
-            "{\"openapi\":\"3.0.1\",\"paths\":{\"/a\":{\"get\":{\"x-amazon-apigateway-integration\":"
-            "{\"type\":\"aws_proxy\",\"uri\":\"arn:x\"}}}}}",
-            "names no function");
-    refused(t, "{\"openapi\":\"3.0.1\",\"paths\":{\"/a\":{\"get\":{\"security\":[{\"k\":[]}]," LAMBDA("f") "}}}}",
+            "{\"openapi\":\"3.0.1\",\"paths\":{\"/a\":{\"get\":{\"security\":[{\"k\":[]}]," LAMBDA(
+                "f") "}}}}",
             "no authorizer");
 }
 

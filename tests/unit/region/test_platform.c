@@ -52,8 +52,7 @@ static const char *env_get(const char *const *env, const char *name)
 {
     size_t len = strlen(name);
     for (; *env; env++)
-        if (strncmp(*env, name, len) == 0 && (*env)[len] == '=')
-            return *env + len + 1;
+        if (strncmp(*env, name, len) == 0 && (*env)[len] == '=') return *env + len + 1;
     return NULL;
 }
 
@@ -62,7 +61,9 @@ TEST(environment_names_only_the_stores_that_the_catalogue_allows)
     struct function_catalogue c;
     const char *const *env;
     struct data_dir dir = {.path = S("/d"), .region_name = S("r")};
-    CHECK_OK(load(t, FUNCTION(",\"stores\":{\"hot\":\"read\"},\"environment\":{\"PRISM_TEST_X\":\"1\"}"), &c));
+    CHECK_OK(
+        load(t, FUNCTION(",\"stores\":{\"hot\":\"read\"},\"environment\":{\"PRISM_TEST_X\":\"1\"}"),
+             &c));
     CHECK_OK(environment_build(&c, &c.functions[0], &dir, &t->arena, &env));
     CHECK_STR(px_str_c(env_get(env, "PRISM_HOT_URL")), S("/d/hot"));
     CHECK_STR(px_str_c(env_get(env, "PRISM_TEST_X")), S("1"));
