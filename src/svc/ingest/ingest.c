@@ -1,0 +1,287 @@
+/* svc/ingest/ingest.c - one request from event to answer.
+ *
+ * Decoding comes before the claim, so a request that cannot be stored touches no store, and the claim
+ * knows what the answer will be. From the claim on every way out either settles or withdraws it. */
+#include "svc/ingest/ingest.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+#include "columnar/frame.h"
+#include "svc/ingest/claim.h"
+#include "svc/ingest/request.h"
+
+#define INGEST_MAGIC UINT64_C(0x747365676e495850)
+#define INFLATED_BYTES_KEPT ((size_t)16 << 20) /* more is given back after the request */
+#define FRAME_BYTES_MAX ((size_t)256 << 20)
+#define CLAIM_BYTES_MAX ((size_t)64 << 20) /* a listing of hot files, when a claim is judged */
+
+struct ingest {
+    uint64_t magic;
+    struct ingest_options options;
+    struct batch *batch;
+    struct px_buf inflated, frame;
+    struct px_arena claim_arena; /* of its own: the invocation's may be full of records */
+    struct claims claims;
+};
+
+/* ---- life ---- */
+
+static void limits_default(struct ingest_limits *limits)
+{
+    if (limits->body_bytes_max == 0) limits->body_bytes_max = (size_t)64 << 20;
+    if (limits->record_bytes_max == 0) limits->record_bytes_max = (size_t)1 << 20;
+    if (limits->records_max == 0) limits->records_max = 200000;
+    if (limits->record_fields_max == 0) limits->record_fields_max = 1000;
+    if (limits->time_past_s == 0) limits->time_past_s = INT64_C(20) * 365 * 86400;
+    if (limits->time_future_s == 0) limits->time_future_s = 86400;
+    if (limits->key_window_s == 0) limits->key_window_s = 86400;
+    if (limits->hash_window_s == 0) limits->hash_window_s = 600;
+    if (limits->lease_s == 0) limits->lease_s = 60;
+}
+
+int ingest_new(const struct ingest_options *options, struct ingest **ret_ingest)
+{
+    PX_AUTO(ingest_free) struct ingest *ingest = calloc(1, sizeof *ingest);
+    if (!ingest) return px_fault(PX_F_OOM, "ingest");
+    ingest->magic = INGEST_MAGIC;
+    ingest->options = *options;
+    struct ingest_limits *limits = &ingest->options.limits;
+    limits_default(limits);
+    struct batch_limits batch = {.rows_max = limits->records_max,
+                                 .row_columns_max = limits->record_fields_max};
+    PX_TRY(batch_new(&batch, &ingest->batch));
+    px_buf_init(&ingest->inflated, limits->body_bytes_max);
+    px_buf_init(&ingest->frame, FRAME_BYTES_MAX);
+    px_arena_init(&ingest->claim_arena, CLAIM_BYTES_MAX);
+    *ret_ingest = PX_TAKE(ingest);
+    return 0;
+}
+
+void ingest_free(struct ingest **ingest)
+{
+    struct ingest *it = *ingest;
+    if (!it) return;
+    PX_ASSERT(it->magic == INGEST_MAGIC);
+    batch_free(&it->batch);
+    px_buf_deinit(&it->inflated);
+    px_buf_deinit(&it->frame);
+    px_arena_deinit(&it->claim_arena);
+    free(it);
+    *ingest = NULL;
+}
+
+static int need(struct ingest *ingest, enum ingest_store store, const void *have)
+{
+    if (have) return 0;
+    struct ingest_options *options = &ingest->options;
+    if (!options->open) return px_fault(PX_F_BUG, "ingest was made without store %d", (int)store);
+    PX_TRY(options->open(options->open_ctx, store, options));
+    return 0;
+}
+
+static int catalog_of(void *ctx, struct catalog **ret_catalog)
+{
+    struct ingest *ingest = ctx;
+    PX_TRY(need(ingest, INGEST_CATALOG, ingest->options.catalog));
+    *ret_catalog = ingest->options.catalog;
+    return 0;
+}
+
+/* ---- decoding ---- */
+
+static struct decode_limits decode_limits_at(const struct ingest_limits *limits, int64_t now_ns)
+{
+    int64_t now_s = now_ns / PX_NS_PER_S;
+    return (struct decode_limits){
+        .record_bytes_max = limits->record_bytes_max,
+        .records_max = limits->records_max,
+        .fields_max = limits->record_fields_max,
+        .time_min_us = (now_s - limits->time_past_s) * 1000000,
+        .time_max_us = (now_s + limits->time_future_s) * 1000000,
+        .now_ns = now_ns,
+    };
+}
+
+static int decoded(int r, struct refusal *refusal)
+{
+    if (r <= 0) return r;
+    refusal->status = r == DECODE_TOO_LARGE ? 413 : 400;
+    return REQUEST_REFUSED;
+}
+
+static int decode_records(struct ingest *ingest, const struct ingest_request *request,
+                          struct px_str body, struct px_arena *arena,
+                          struct decode_result *ret_result, struct refusal *refusal)
+{
+    struct decode_limits limits = decode_limits_at(&ingest->options.limits,
+                                                   px_wall_ns(ingest->options.clock));
+    batch_reset(ingest->batch);
+    int r = request->is_otlp
+                ? decode_otlp(request->signal, request->format == BODY_JSON, body, &limits, arena,
+                              ingest->batch, ret_result, &refusal->where)
+                : decode_json_records(body, request->time_field, &limits, arena, ingest->batch,
+                                      ret_result, &refusal->where);
+    return decoded(r, refusal);
+}
+
+/* ---- storing ---- */
+
+/* Everything that makes two requests the same, in one hash; the seed keeps routes, datasets, and keys
+ * from contents, apart. */
+static void hash_request(const struct ingest_request *request, char kind, struct px_str text,
+                         uint8_t hash[16])
+{
+    char context[80];
+    int n = snprintf(context, sizeof context, "%c%c%.*s", kind, request->is_otlp ? 'o' : 'r',
+                     PX_FMT(request->dataset));
+    uint64_t seed = XXH3_64bits(context, (size_t)n);
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical,
+                             XXH3_128bits_withSeed(text.len ? text.ptr : "", text.len, seed));
+    memcpy(hash, canonical.digest, 16);
+}
+
+static struct claim_wish wish_for(const struct ingest *ingest, const struct ingest_request *request,
+                                  struct px_str body, const struct decode_result *result)
+{
+    const struct ingest_limits *limits = &ingest->options.limits;
+    bool has_key = request->key.ptr != NULL;
+    struct claim_wish wish = {
+        .tenant = request->tenant,
+        .dataset = request->dataset,
+        .has_key = has_key,
+        .window_ns = (has_key ? limits->key_window_s : limits->hash_window_s) * PX_NS_PER_S,
+        .lease_ns = limits->lease_s * PX_NS_PER_S,
+        .accepted = result->accepted,
+        .refused = result->refused,
+    };
+    hash_request(request, 'c', body, wish.content);
+    if (has_key)
+        hash_request(request, 'k', request->key, wish.request_id);
+    else
+        memcpy(wish.request_id, wish.content, 16);
+    return wish;
+}
+
+static int append(struct ingest *ingest, const struct claim *claim)
+{
+    const struct ingest_options *options = &ingest->options;
+    if (!claim_may_append(claim, options->clock))
+        return px_fault(PX_F_BUSY, "the lease ran out before the append");
+    struct px_str payload = px_buf_str(&ingest->frame);
+    uint64_t seq;
+    PX_TRY(hot_append(options->writer, claim->tenant, claim->dataset, &payload, 1, &seq));
+    PX_ASSERT(seq == claim->seq); /* one event at a time: nobody else took the number */
+    return 0;
+}
+
+/* A request under way elsewhere. OTLP's exporters repeat after 503, never after 409. */
+static int refuse_busy(const struct ingest_request *request, struct refusal *refusal)
+{
+    int r = refuse(refusal, request->is_otlp ? 503 : 409,
+                   "the same request is being stored; repeat it soon");
+    refusal->retry_after_s = 1;
+    return r;
+}
+
+/* The frame is made before the claim, so that as little as possible happens while it stands. */
+static int store(struct ingest *ingest, const struct claim_wish *wish, struct claim *ret_claim)
+{
+    struct ingest_options *options = &ingest->options;
+    struct px_arena *arena = &ingest->claim_arena;
+    PX_TRY(need(ingest, INGEST_WRITER, options->writer));
+    PX_TRY(need(ingest, INGEST_TABLES, options->tables));
+    if (ingest->claims.process[0] == '\0') claims_init(&ingest->claims);
+    px_buf_clear(&ingest->frame);
+    PX_TRY(
+        frame_encode(ingest->batch, px_wall_ns(options->clock), wish->request_id, &ingest->frame));
+
+    px_arena_reset(arena);
+    struct claim_stores stores = {options->hot,   options->writer, options->tables,
+                                  options->clock, catalog_of,      ingest};
+    int r = claim_take(&ingest->claims, &stores, wish, arena, ret_claim);
+    if (r != 0) return r;
+    r = append(ingest, ret_claim);
+    if (r == 0)
+        claim_settle(&ingest->claims, &stores, ret_claim, arena);
+    else
+        claim_withdraw(&ingest->claims, &stores, ret_claim, arena);
+    PX_TRY(r);
+    return 0;
+}
+
+static int store_once(struct ingest *ingest, const struct ingest_request *request,
+                      const struct claim_wish *wish, struct ingest_outcome *outcome,
+                      struct refusal *refusal)
+{
+    struct claim claim;
+    int r = store(ingest, wish, &claim);
+    if (r <= 0) return r;
+    switch ((enum claim_answer)r) {
+    case CLAIM_MISMATCH:
+        return refuse(refusal, 422, "this Idempotency-Key was used with another body");
+    case CLAIM_BUSY: return refuse_busy(request, refusal);
+    case CLAIM_REPEATED:
+        outcome->accepted = claim.accepted;
+        outcome->refused = claim.refused;
+        outcome->duplicate = true;
+        return 0;
+    }
+    return px_fault(PX_F_BUG, "a claim answered %d", r);
+}
+
+/* ---- the request ---- */
+
+static int serve(struct ingest *ingest, const struct api_event *event, struct px_arena *arena,
+                 struct ingest_request *request, struct decode_result *result,
+                 struct ingest_outcome *outcome, struct refusal *refusal)
+{
+    int r = request_read(event, request, refusal);
+    if (r != 0) return r;
+    struct px_str body;
+    r = decode_content(request->encoding, event->body, ingest->options.limits.body_bytes_max,
+                       &ingest->inflated, &body, &refusal->where);
+    if (r != 0) return decoded(r, refusal);
+    r = decode_records(ingest, request, body, arena, result, refusal);
+    if (r != 0) return r;
+    *outcome = (struct ingest_outcome){result->accepted, result->refused, result, false};
+    if (result->accepted == 0) return 0; /* nothing to store: no claim, no frame */
+
+    struct claim_wish wish = wish_for(ingest, request, body, result);
+    return store_once(ingest, request, &wish, outcome, refusal);
+}
+
+int ingest_handle(struct ingest *ingest, const struct api_event *event, struct px_arena *arena,
+                  struct px_buf *ret_body)
+{
+    PX_ASSERT(ingest->magic == INGEST_MAGIC);
+    struct ingest_request request;
+    struct decode_result result = {0};
+    struct ingest_outcome outcome = {0};
+    struct refusal refusal = {.status = 400};
+    int r = serve(ingest, event, arena, &request, &result, &outcome, &refusal);
+    if (ingest->inflated.cap > INFLATED_BYTES_KEPT) px_buf_deinit(&ingest->inflated);
+    if (r == 0)
+        reply_outcome(&request, &outcome, ret_body);
+    else if (r == REQUEST_REFUSED)
+        reply_refused(&request, &refusal, ret_body);
+    else
+        PX_TRY(r);
+    return px_buf_fault(ret_body);
+}
+
+void ingest_reply_fault(const struct api_event *event, int fault, struct px_buf *ret_body)
+{
+    struct ingest_request request;
+    struct refusal refusal;
+    int r = request_read(event, &request, &refusal);
+    (void)r; /* it was read before */
+    int status = px_fault_http(fault);
+    if (request.is_otlp && status >= 500)
+        status = 503; /* the one that OTLP's exporters repeat after */
+    (void)refuse(&refusal, status, "nothing was stored: %s", px_fault_message(fault));
+    refusal.retry_after_s = status == 503 ? 1 : 0;
+    reply_refused(&request, &refusal, ret_body);
+}

@@ -1,0 +1,310 @@
+/* ingest_handle(): answers of every route, limits, and each request stored once. */
+#include "harness.h"
+
+#include <libdeflate.h>
+#include <opentelemetry/proto/collector/logs/v1/logs_service.pb-c.h>
+// link: prism::deflate prism::otlp
+
+typedef Opentelemetry__Proto__Collector__Logs__V1__ExportLogsServiceResponse export_response;
+typedef Opentelemetry__Proto__Collector__Logs__V1__ExportLogsPartialSuccess counted_text;
+
+#define TWO_RECORDS                                                                                \
+    S("{\"time\":\"2026-01-02T03:00:00Z\",\"m\":\"a\"}\n{\"time\":\"2026-01-02T03:00:01Z\",\"m\":\"b\"}\n")
+#define ONE_LOG                                                                                    \
+    S("{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[{\"body\":{\"stringValue\":\"hi\"}}]}]}]}")
+#define ONE_GOOD_ONE_BAD_LOG                                                                       \
+    S("{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[{\"timeUnixNano\":\"5\"},{\"severityNumber\":9}]}]}]}")
+#define ONE_BAD_LOG                                                                                \
+    S("{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[{\"timeUnixNano\":\"5\"}]}]}]}")
+
+/* ---- answers ---- */
+
+TEST(records_are_stored_and_counted)
+{
+    PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, NULL);
+    struct reply reply = send_to(t, it.ingest, &(struct request){.body = TWO_RECORDS});
+    CHECK_STATUS(200, reply);
+    CHECK_STR(reply.type, S("application/json"));
+    CHECK_STR(reply.body, S("{\"accepted\":2,\"refused\":0,\"errors\":[],\"duplicate\":false}"));
+    struct stored stored = stored_in(t, it.hot, "events");
+    CHECK_INT(stored.frames, 1);
+    CHECK_INT(stored.rows, 2);
+    static const uint8_t zero[16];
+    CHECK(memcmp(stored.ids[0], zero, 16) != 0);
+}
+
+TEST(refused_records_are_named_and_the_others_stored)
+{
+    PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, NULL);
+    struct reply reply = send_to(
+        t, it.ingest,
+        &(struct request){
+            .body = S("{\"m\":1}\n{\"time\":\"1900-01-01T00:00:00Z\",\"m\":2}\n{\"m\":\n")});
+    CHECK_STATUS(200, reply);
+    CHECK_INT(px_json_i64(reply.json, "accepted", -1), 1);
+    CHECK_INT(px_json_i64(reply.json, "refused", -1), 2);
+    yyjson_val *errors = px_json_arr(reply.json, "errors");
+    CHECK_INT(yyjson_arr_size(errors), 2);
+    CHECK_INT(px_json_i64(yyjson_arr_get(errors, 0), "record", -1), 1);
+    CHECK(px_json_str(yyjson_arr_get(errors, 0), "reason").len > 0);
+    CHECK_INT(px_json_i64(yyjson_arr_get(errors, 1), "record", -1), 2);
+}
+
+TEST(nothing_that_can_be_stored_is_a_400_with_the_reasons)
+{
+    PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, NULL);
+    struct reply reply = send_to(t, it.ingest, &(struct request){.body = S("nonsense\nmore\n")});
+    CHECK_STATUS(400, reply);
+    CHECK_STR(reply.type, S("application/problem+json"));
+    CHECK_INT(yyjson_arr_size(px_json_arr(reply.json, "errors")), 2);
+    CHECK_INT(stored_in(t, it.hot, "events").frames, 0);
+}
+
+TEST(otlp_json_is_answered_in_json)
+{
+    PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, NULL);
+    struct request request = {.resource = "/v1/logs", .type = "application/json; charset=utf-8"};
+    request.body = ONE_LOG;
+    struct reply reply = send_to(t, it.ingest, &request);
+    CHECK_STATUS(200, reply);
+    CHECK_STR(reply.body, S("{}"));
+    CHECK_INT(stored_in(t, it.hot, "logs").rows, 1);
+
+    request.body = ONE_GOOD_ONE_BAD_LOG;
+    reply = send_to(t, it.ingest, &request);
+    CHECK_STATUS(200, reply);
+    yyjson_val *partial = px_json_obj(reply.json, "partialSuccess");
+    CHECK_STR(px_json_str(partial, "rejectedLogRecords"), S("1"));
+    CHECK(strstr(px_json_str(partial, "errorMessage").ptr, "logRecords[0].timeUnixNano"));
+
+    request.body = ONE_BAD_LOG;
+    reply = send_to(t, it.ingest, &request);
+    CHECK_STATUS(400, reply);
+    CHECK_INT(px_json_i64(reply.json, "code", -1), 3); /* INVALID_ARGUMENT */
+    CHECK(px_json_str(reply.json, "message").len > 0);
+    CHECK_INT(stored_in(t, it.hot, "logs").rows, 2);
+}
+
+TEST(otlp_protobuf_is_answered_in_protobuf)
+{
+    PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, NULL);
+    struct request request = {.resource = "/v1/logs", .type = "application/x-protobuf"};
+    request.body = S("\x0a\x06\x12\x04\x12\x02\x10\x09");
+    struct reply reply = send_to(t, it.ingest, &request);
+    CHECK_STATUS(200, reply);
+    CHECK_STR(reply.type, S("application/x-protobuf"));
+    CHECK_INT(reply.body.len, 0);
+
+    request.body = S(
+        "\x0a\x11\x12\x0f\x12\x02\x10\x09\x12\x09\x09\x05\x00\x00\x00\x00\x00\x00\x00");
+    reply = send_to(t, it.ingest, &request);
+    CHECK_STATUS(200, reply);
+    export_response *response =
+        opentelemetry__proto__collector__logs__v1__export_logs_service_response__unpack(
+            NULL, reply.body.len, (const uint8_t *)reply.body.ptr);
+    CHECK(response && response->partial_success);
+    CHECK_INT(response->partial_success->rejected_log_records, 1);
+    CHECK(response->partial_success->error_message.len > 0);
+    opentelemetry__proto__collector__logs__v1__export_logs_service_response__free_unpacked(response,
+                                                                                           NULL);
+    CHECK_INT(stored_in(t, it.hot, "logs").rows, 2);
+}
+
+TEST(otlp_errors_are_a_status_in_the_requests_encoding)
+{
+    PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, NULL);
+    struct request request = {
+        .resource = "/v1/traces", .type = "application/x-protobuf", .body = S("\xff")};
+    struct reply reply = send_to(t, it.ingest, &request);
+    CHECK_STATUS(400, reply);
+    CHECK_STR(reply.type, S("application/x-protobuf"));
+    counted_text *status =
+        opentelemetry__proto__collector__logs__v1__export_logs_partial_success__unpack(
+            NULL, reply.body.len,
+            (const uint8_t *)reply.body.ptr); /* google.rpc.Status has the same fields */
+    CHECK(status);
+    CHECK_INT(status->rejected_log_records, 3);
+    CHECK(memmem(status->error_message.data, status->error_message.len, "ExportTraceServiceRequest",
+                 25));
+    opentelemetry__proto__collector__logs__v1__export_logs_partial_success__free_unpacked(status,
+                                                                                          NULL);
+}
+
+/* No store is given and none can be opened: touching one would be a fault. */
+TEST(requests_without_records_touch_no_store)
+{
+    struct ingest *ingest;
+    struct ingest_options options = {.clock = &t->clock};
+    CHECK_OK(ingest_new(&options, &ingest));
+    struct request request = {.resource = "/v1/logs", .type = "application/json", .body = S("{}")};
+    struct reply reply = send_to(t, ingest, &request);
+    CHECK_STATUS(200, reply);
+    CHECK_STR(reply.body, S("{}"));
+    reply = send_to(t, ingest,
+                    &(struct request){.resource = "/v1/metrics", .type = "application/x-protobuf"});
+    CHECK_STATUS(200, reply);
+    reply = send_to(
+        t, ingest,
+        &(struct request){.resource = "/v1/logs", .type = "application/json", .body = ONE_BAD_LOG});
+    CHECK_STATUS(400, reply);
+    reply = send_to(t, ingest, &(struct request){.body = TWO_RECORDS});
+    CHECK_INT(reply.r, PX_F_BUG);
+    ingest_free(&ingest);
+}
+
+static void check_refused(struct test *t, struct ingest *ingest, struct request request, int status,
+                          const char *why)
+{
+    if (!request.body.ptr) request.body = TWO_RECORDS;
+    struct reply reply = send_to(t, ingest, &request);
+    CHECK_STATUS(status, reply);
+    struct px_str detail = px_json_str(reply.json, request.resource ? "message" : "detail");
+    if (!memmem(detail.ptr, detail.len, why, strlen(why)))
+        TEST_FAIL("\"%.*s\" lacks \"%s\"", PX_FMT(detail), why);
+}
+
+TEST(requests_are_refused_with_status_and_reason)
+{
+    PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, NULL);
+    struct ingest *in = it.ingest;
+    char long_key[257];
+    memset(long_key, 'k', 256);
+    long_key[256] = '\0';
+    check_refused(t, in, (struct request){.scopes = "query"}, 403, "scope");
+    check_refused(t, in, (struct request){.tenant = ""}, 403, "tenant");
+    check_refused(t, in, (struct request){.tenant = "../etc"}, 403, "tenant");
+    check_refused(t, in, (struct request){.type = "application/xml"}, 415, "application/x-ndjson");
+    check_refused(t, in, (struct request){.resource = "/v1/logs", .type = "text/plain"}, 415,
+                  "application/x-protobuf");
+    check_refused(t, in, (struct request){.dataset = "Bad-Name"}, 400, "letter a to z");
+    check_refused(t, in, (struct request){.dataset = ""}, 400, "at least one");
+    check_refused(t, in, (struct request){.method = "GET"}, 405, "POST");
+    check_refused(t, in, (struct request){.key = ""}, 400, "Idempotency-Key");
+    check_refused(t, in, (struct request){.key = "\x7f"}, 400, "Idempotency-Key");
+    check_refused(t, in, (struct request){.key = long_key}, 400, "255");
+    check_refused(t, in, (struct request){.encoding = "br"}, 400, "gzip");
+    check_refused(t, in, (struct request){.encoding = "gzip"}, 400, "gzip");
+    CHECK_INT(stored_in(t, it.hot, "events").frames, 0);
+}
+
+TEST(bodies_over_the_limit_are_413_also_when_they_are_bombs)
+{
+    struct ingest_limits limits = {.body_bytes_max = 100000};
+    PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, &limits);
+    char *zeros = px_arena_zalloc(&t->arena, 4u << 20);
+    struct libdeflate_compressor *c = libdeflate_alloc_compressor(6);
+    char packed[65536];
+    size_t n = libdeflate_gzip_compress(c, zeros, 4u << 20, packed, sizeof packed);
+    libdeflate_free_compressor(c);
+    CHECK(n > 0);
+    check_refused(t, it.ingest, (struct request){.encoding = "gzip", .body = px_str(packed, n)},
+                  413, "100000 bytes");
+    check_refused(t, it.ingest, (struct request){.body = px_str(zeros, 100001)}, 413,
+                  "100000 bytes");
+}
+
+TEST(more_records_than_allowed_are_413)
+{
+    struct ingest_limits limits = {.records_max = 1};
+    PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, &limits);
+    check_refused(t, it.ingest, (struct request){.body = TWO_RECORDS}, 413, "1");
+    CHECK_INT(stored_in(t, it.hot, "events").frames, 0);
+}
+
+/* ---- once ---- */
+
+TEST(a_repeated_key_is_answered_again_and_stored_once)
+{
+    PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, NULL);
+    PX_AUTO(instance_free) struct instance other = instance_new(t, &t->clock, NULL);
+    struct request request = {.key = "k1", .body = S("{\"m\":1}\n{\"m\":\n")};
+    CHECK_STATUS(200, send_to(t, it.ingest, &request));
+    struct ingest *repeaters[] = {it.ingest, other.ingest, it.ingest};
+    for (size_t i = 0; i < PX_COUNT(repeaters); i++) {
+        struct reply reply = send_to(t, repeaters[i], &request);
+        CHECK_STATUS(200, reply);
+        CHECK_INT(px_json_i64(reply.json, "accepted", -1), 1);
+        CHECK_INT(px_json_i64(reply.json, "refused", -1), 1);
+        CHECK(px_json_bool(reply.json, "duplicate", false));
+        CHECK_STR(reply.replayed, S("true"));
+    }
+    CHECK_INT(stored_in(t, it.hot, "events").frames, 1);
+}
+
+TEST(a_key_with_another_body_is_422)
+{
+    PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, NULL);
+    CHECK_STATUS(200, send_to(t, it.ingest, &(struct request){.key = "k1", .body = TWO_RECORDS}));
+    check_refused(t, it.ingest, (struct request){.key = "k1", .body = S("{\"m\":7}")}, 422,
+                  "Idempotency-Key");
+    CHECK_INT(stored_in(t, it.hot, "events").frames, 1);
+}
+
+TEST(a_key_is_of_one_dataset_route_and_tenant)
+{
+    PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, NULL);
+    CHECK_STATUS(200, send_to(t, it.ingest, &(struct request){.key = "k1", .body = TWO_RECORDS}));
+    CHECK_STATUS(200,
+                 send_to(t, it.ingest,
+                         &(struct request){.key = "k1", .dataset = "logs", .body = TWO_RECORDS}));
+    CHECK_STATUS(200,
+                 send_to(t, it.ingest,
+                         &(struct request){.key = "k1", .tenant = "other", .body = TWO_RECORDS}));
+    struct request otlp = {
+        .key = "k1", .resource = "/v1/logs", .type = "application/json", .body = ONE_LOG};
+    CHECK_STATUS(200, send_to(t, it.ingest, &otlp));
+    CHECK_INT(stored_in(t, it.hot, "events").frames, 1);
+    CHECK_INT(stored_in(t, it.hot, "logs").frames, 2);
+}
+
+TEST(the_same_body_without_key_is_stored_once_within_its_window)
+{
+    PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, NULL);
+    struct request request = {.resource = "/v1/logs", .type = "application/json", .body = ONE_LOG};
+    CHECK_STATUS(200, send_to(t, it.ingest, &request));
+    struct reply reply = send_to(t, it.ingest, &request);
+    CHECK_STATUS(200, reply);
+    CHECK_STR(reply.replayed, S("true"));
+    CHECK_INT(stored_in(t, it.hot, "logs").frames, 1);
+    test_advance(t, 601 * PX_NS_PER_S);
+    reply = send_to(t, it.ingest, &request);
+    CHECK_STATUS(200, reply);
+    CHECK_INT(reply.replayed.len, 0);
+    CHECK_INT(stored_in(t, it.hot, "logs").frames, 2);
+}
+
+TEST(a_compressed_repeat_is_the_same_content)
+{
+    PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, NULL);
+    struct libdeflate_compressor *c = libdeflate_alloc_compressor(6);
+    char packed[512];
+    size_t n = libdeflate_gzip_compress(c, TWO_RECORDS.ptr, TWO_RECORDS.len, packed, sizeof packed);
+    libdeflate_free_compressor(c);
+    CHECK_STATUS(200, send_to(t, it.ingest, &(struct request){.key = "k", .body = TWO_RECORDS}));
+    struct request request = {.key = "k", .encoding = "gzip", .body = px_str(packed, n)};
+    struct reply reply = send_to(t, it.ingest, &request);
+    CHECK_STATUS(200, reply);
+    CHECK(px_json_bool(reply.json, "duplicate", false));
+}
+
+TEST(faults_become_an_answer_to_repeat)
+{
+    struct http_header headers[4], param, query;
+    struct api_event event;
+    struct px_buf buf;
+    px_buf_init(&buf, 1u << 16);
+    struct request request = {.resource = "/v1/logs", .type = "application/json", .body = ONE_LOG};
+    request_event(&request, headers, &param, &query, &event);
+    ingest_reply_fault(&event, PX_F_NO_SPACE, &buf);
+    struct reply reply = reply_read(t, px_buf_str(&buf));
+    CHECK_STATUS(503, reply); /* what OTLP's exporters repeat after */
+    CHECK_STR(reply.retry_after, S("1"));
+    px_buf_clear(&buf);
+    request_event(&(struct request){.body = TWO_RECORDS}, headers, &param, &query, &event);
+    ingest_reply_fault(&event, PX_F_NO_SPACE, &buf);
+    reply = reply_read(t, px_buf_str(&buf));
+    CHECK_STATUS(507, reply);
+    px_buf_deinit(&buf);
+}
+
+TEST_MAIN
