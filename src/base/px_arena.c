@@ -75,8 +75,10 @@ void px_arena_reset(struct px_arena *arena)
 static bool arena_grow(struct px_arena *arena, size_t need_bytes)
 {
     size_t left = arena->limit_bytes - arena->held_bytes;
-    arena->full = need_bytes > left;
-    if (arena->full) return false;
+    if (need_bytes > left) { /* stays noted: who builds several things asks once, at the end */
+        arena->full = true;
+        return false;
+    }
 
     size_t doubled = arena->first ? arena->first->room_bytes * 2 : BLOCK_BYTES_MIN;
     size_t room = PX_MAX(PX_MIN(doubled, (size_t)BLOCK_BYTES_MAX), need_bytes);

@@ -14,7 +14,7 @@ struct px_arena {
     size_t used_bytes;            /* handed out, without slack */
     size_t limit_bytes;           /* ceiling over all blocks */
     size_t held_bytes;            /* taken from malloc */
-    bool full;                    /* the ceiling was reached */
+    bool full;                    /* the ceiling was reached since the last reset */
 };
 
 /* No memory is taken until the first allocation. */

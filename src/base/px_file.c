@@ -191,15 +191,20 @@ static int write_synced(const char *path, struct px_str bytes, unsigned mode)
     return 0;
 }
 
+/* The temporary sibling of path, into temp[PATH_MAX], and the folder of both. */
+static int sibling_of(const char *path, char *folder, char *temp)
+{
+    PX_TRY(parent_of(path, folder));
+    const char *slash = strrchr(path, '/');
+    int n = snprintf(temp, PATH_MAX, "%s/.%s.%016llx.tmp", folder, slash ? slash + 1 : path,
+                     (unsigned long long)px_random_u64());
+    return n > 0 && n < PATH_MAX ? 0 : px_fault(PX_F_LIMIT, "path of %d bytes", n);
+}
+
 int px_file_write_atomic(const char *path, struct px_str bytes, unsigned mode)
 {
     char folder[PATH_MAX], temp[PATH_MAX];
-    PX_TRY(parent_of(path, folder));
-    const char *slash = strrchr(path, '/');
-    int n = snprintf(temp, sizeof temp, "%s/.%s.%016llx.tmp", folder, slash ? slash + 1 : path,
-                     (unsigned long long)px_random_u64());
-    if (n < 0 || (size_t)n >= sizeof temp) return px_fault(PX_F_LIMIT, "path of %d bytes", n);
-
+    PX_TRY(sibling_of(path, folder, temp));
     int r = write_synced(temp, bytes, mode);
     if (r == 0 && rename(temp, path) != 0) r = px_fault_errno("rename %s to %s", temp, path);
     if (r != 0) {
@@ -207,4 +212,15 @@ int px_file_write_atomic(const char *path, struct px_str bytes, unsigned mode)
         return r;
     }
     return px_dir_sync(folder);
+}
+
+int px_file_write_new(const char *path, struct px_str bytes, unsigned mode)
+{
+    char folder[PATH_MAX], temp[PATH_MAX];
+    PX_TRY(sibling_of(path, folder, temp));
+    int r = write_synced(temp, bytes, mode);
+    if (r == 0 && link(temp, path) != 0) /* rename would replace */
+        r = errno == EEXIST ? PX_FILE_EXISTS : px_fault_errno("link %s to %s", temp, path);
+    (void)unlink(temp);
+    return r != 0 ? r : px_dir_sync(folder);
 }

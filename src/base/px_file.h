@@ -11,6 +11,9 @@ PX_MUST_USE int px_file_read(const char *path, struct px_buf *buf);
 /* Replace path with bytes: temporary sibling, fsync, rename, fsync of the folder. On return the
  * content is on stable storage; a crash leaves the old or the new content, never a mixture. */
 PX_MUST_USE int px_file_write_atomic(const char *path, struct px_str bytes, unsigned mode);
+/* The same for a file that must not exist yet. Answers: PX_FILE_EXISTS, with nothing changed; of several
+ * at once exactly one gets 0. */
+PX_MUST_USE int px_file_write_new(const char *path, struct px_str bytes, unsigned mode);
 PX_MUST_USE int px_file_write_all(int fd, const void *bytes, size_t n);
 /* mkdir -p, mode 0700 for what is new; every new entry is fsynced into its parent. */
 PX_MUST_USE int px_dir_make(const char *path);

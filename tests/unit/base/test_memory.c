@@ -26,6 +26,8 @@ TEST(the_ceiling_is_exact_and_told_from_memory_running_out)
     px_arena_init(&arena, 64);
     CHECK(px_arena_alloc(&arena, 48) && px_arena_alloc(&arena, 16));
     CHECK(!px_arena_alloc(&arena, 1) && px_arena_full(&arena));
+    px_arena_reset(&arena);
+    CHECK(!px_arena_alloc(&arena, 100) && px_arena_alloc(&arena, 1)); /* what still fits does not hide it */
     CHECK_INT(px_arena_fault(&arena), PX_F_LIMIT);
     px_arena_reset(&arena);
     CHECK(!px_arena_full(&arena) && px_arena_alloc(&arena, 64));
