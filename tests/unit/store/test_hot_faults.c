@@ -1,10 +1,9 @@
 /* A disk that fails: what was acknowledged is readable, what was refused is not. */
+#include "store/child.h"
 #include "store/hot_kit.h"
 
-#include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #define APPENDS 12
 
@@ -132,8 +131,9 @@ static int count_entry(void *ctx, const char *name, bool is_dir)
 }
 
 /* In a child: files may not grow over 4 KiB. Exit status: acknowledged appends; 200 and up: wrong. */
-static int append_until_full(struct test *t)
+static int append_until_full(struct test *t, int unused)
 {
+    (void)unused;
     signal(SIGXFSZ, SIG_IGN);
     struct rlimit limit = {4096, 4096};
     struct hot_store *store = NULL;
@@ -160,12 +160,8 @@ static int append_until_full(struct test *t)
 
 TEST(a_full_disk_refuses_keeps_what_it_has_and_is_not_littered)
 {
-    pid_t child = fork();
-    if (child == 0) _exit(append_until_full(t));
-    int status = -1;
-    CHECK_INT(waitpid(child, &status, 0), child);
-    CHECK(WIFEXITED(status));
-    int acked = WEXITSTATUS(status);
+    int acked;
+    in_children(t, 1, append_until_full, &acked);
     CHECK(acked >= 6 && acked < 9);
     PX_AUTO(hot_store_close) struct hot_store *store = NULL;
     CHECK_OK(hot_store_open(test_path(t, "hot"), &store));
@@ -184,36 +180,14 @@ static void append_and_report(struct test *t, int out)
     struct hot_store *store = NULL;
     struct hot_writer *writer = NULL;
     struct hot_writer_options options = {.file_bytes_max = 2000};
-    if (hot_store_open(test_path(t, "hot"), &store) != 0) _exit(1);
-    if (hot_writer_new(store, &options, &writer) != 0) _exit(1);
+    if (hot_store_open(test_path(t, "hot"), &store) != 0) return;
+    if (hot_writer_new(store, &options, &writer) != 0) return;
     for (uint64_t i = 1;; i++) {
         uint64_t seq = 0;
-        struct px_str text = px_arena_printf(&t->arena, "%d:%llu", getpid(), (unsigned long long)i);
-        if (append_text(writer, text, &seq) != 0 || seq != i) _exit(1);
-        if (write(out, &seq, sizeof seq) != sizeof seq) _exit(1);
+        struct px_str text = px_arena_printf(&t->arena, "%llu", (unsigned long long)i);
+        if (append_text(writer, text, &seq) != 0 || seq != i) return;
+        if (write(out, &seq, sizeof seq) != sizeof seq) return;
     }
-}
-
-/* Returns how many appends the child reported before it was killed. */
-static uint64_t kill_a_writer(struct test *t, unsigned after_us, pid_t *ret_child)
-{
-    int ends[2];
-    CHECK_INT(pipe(ends), 0);
-    pid_t child = fork();
-    if (child == 0) append_and_report(t, ends[1]);
-    (void)close(ends[1]);
-    uint64_t last = 0, seq;
-    CHECK_INT(read(ends[0], &seq, sizeof seq), sizeof seq); /* it runs */
-    last = seq;
-    (void)usleep(after_us);
-    CHECK_INT(kill(child, SIGKILL), 0);
-    int status;
-    CHECK_INT(waitpid(child, &status, 0), child);
-    CHECK(WIFSIGNALED(status));
-    while (read(ends[0], &seq, sizeof seq) == sizeof seq) last = seq;
-    (void)close(ends[0]);
-    *ret_child = child;
-    return last;
 }
 
 TEST(whatever_was_acknowledged_survives_kill_9)
@@ -221,14 +195,13 @@ TEST(whatever_was_acknowledged_survives_kill_9)
     PX_AUTO(hot_store_close) struct hot_store *store = NULL;
     CHECK_OK(hot_store_open(test_path(t, "hot"), &store));
     for (unsigned round = 0; round < 25; round++) {
-        pid_t child;
-        uint64_t acked = kill_a_writer(t, round * 701 % 9000, &child);
+        uint64_t acked = killed_child(t, round * 701 % 9000, append_and_report);
         struct readback *rb = read_all(t, store);
         CHECK_INT(rb->corrupt, 0);
         CHECK(rb->frames == acked || rb->frames == acked + 1);
         for (size_t i = 0; i < rb->frames; i++) {
             CHECK_INT(rb->seqs[i], i + 1);
-            CHECK_STR(rb->payloads[i], px_arena_printf(&t->arena, "%d:%zu", child, i + 1));
+            CHECK_STR(rb->payloads[i], px_arena_printf(&t->arena, "%zu", i + 1));
         }
         struct hot_file *files;
         size_t count;

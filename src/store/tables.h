@@ -1,0 +1,77 @@
+/* store/tables.h - key-value items with conditional writes and expiry, DynamoDB's shape: a table, a
+ * partition key, a sort key, a JSON document, a version, an expiry time.
+ *
+ * Embedded half: one SQLite file in WAL mode with synchronous=FULL, shared by all processes of the
+ * region (busy waits bounded by busy_ms). The AWS half (DynamoDB) comes behind the same header.
+ * An expired item counts as absent in every call, whether or not it was removed yet. */
+#pragma once
+
+#include "base/px.h"
+#include "base/px_arena.h"
+#include "base/px_clock.h"
+
+struct table_store; /* opaque; one per thread */
+enum table_answer { TABLE_ABSENT = 1, TABLE_CONDITION_FAILED };
+
+struct table_options {
+    const struct px_clock *clock; /* borrowed; NULL: the machine's */
+    int busy_ms;                  /* how long to wait for another process; 0: 5000 */
+};
+/* url: path of the SQLite file (created when absent, mode 0600). */
+PX_MUST_USE int table_store_open(struct px_str url, const struct table_options *options,
+                                 struct table_store **ret_store);
+void table_store_close(struct table_store **store);
+
+struct table_key {
+    struct px_str table;     /* "tenants", "keys", "idempotency", ... [a-z_]{1,32} */
+    struct px_str partition; /* 1..512 bytes */
+    struct px_str sort;      /* 0..512 bytes */
+};
+struct table_item {
+    struct px_str partition, sort;
+    struct px_str document; /* JSON text, up to 256 KiB */
+    int64_t version;        /* 1 at creation, +1 on each put */
+    int64_t expires_ns;     /* wall time; 0: never */
+};
+/* Answers: TABLE_ABSENT. */
+PX_MUST_USE int table_get(struct table_store *store, const struct table_key *key,
+                          struct px_arena *arena, struct table_item *ret_item);
+
+enum table_condition {
+    TABLE_ANY,     /* put whatever stands there */
+    TABLE_NEW,     /* only when absent (or expired) */
+    TABLE_VERSION, /* only when present with `version` */
+};
+struct table_put {
+    struct table_key key;
+    struct px_str document;
+    int64_t expires_ns;
+    enum table_condition condition;
+    int64_t version; /* for TABLE_VERSION */
+    bool relaxed;    /* may be lost on power failure (not on a crash of the process) */
+};
+/* Answers: TABLE_CONDITION_FAILED; then, if ret_current is not NULL, the item that stood in the way
+ * is written to it (document empty and version 0 when it was absent). ret_version may be NULL. */
+PX_MUST_USE int table_put(struct table_store *store, const struct table_put *put,
+                          struct px_arena *arena, int64_t *ret_version,
+                          struct table_item *ret_current);
+/* All of them or none, in one transaction (DynamoDB: TransactWriteItems, at most 100).
+ * Answers: TABLE_CONDITION_FAILED, ret_failed (may be NULL) says which. A put with document.ptr
+ * NULL is a delete. */
+PX_MUST_USE int table_put_all(struct table_store *store, const struct table_put *puts, size_t count,
+                              size_t *ret_failed);
+/* Absent is fine with TABLE_ANY. Answers: TABLE_CONDITION_FAILED. */
+PX_MUST_USE int table_delete(struct table_store *store, const struct table_key *key,
+                             enum table_condition condition, int64_t version);
+/* Items of one partition (or of the whole table when key.partition is empty) in key order, after
+ * (after_partition, after_sort), at most max. */
+struct table_query {
+    struct table_key key; /* sort: a prefix */
+    struct px_str after_partition, after_sort;
+    size_t max;
+};
+PX_MUST_USE int table_query(struct table_store *store, const struct table_query *query,
+                            struct px_arena *arena, struct table_item **ret_items,
+                            size_t *ret_count);
+/* Remove at most max expired items (DynamoDB does it by itself). */
+PX_MUST_USE int table_expire(struct table_store *store, size_t max, size_t *ret_removed);

@@ -1,0 +1,431 @@
+/* Tables: conditions, expiry, queries; among processes, through crashes and on a full disk. */
+#include "store/child.h"
+#include "support/support_alloc.h"
+
+#include "store/tables.h"
+
+#include <sqlite3.h>
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+static struct table_store *tables_open(struct test *t)
+{
+    struct table_store *store = NULL;
+    struct table_options options = {.clock = &t->clock};
+    CHECK_OK(table_store_open(test_path(t, "tables.db"), &options, &store));
+    return store;
+}
+static struct table_key key_of(struct px_str partition, struct px_str sort)
+{
+    return (struct table_key){S("things"), partition, sort};
+}
+static struct table_put put_of(struct px_str partition, struct px_str sort, struct px_str document)
+{
+    return (struct table_put){.key = key_of(partition, sort), .document = document};
+}
+
+TEST(an_item_comes_back_as_put_and_counts_its_versions)
+{
+    PX_AUTO(table_store_close) struct table_store *store = tables_open(t);
+    struct table_put put = put_of(S("p"), S("s"), S("{\"a\":1}"));
+    struct table_item item = {0};
+    int64_t version = 0;
+    CHECK_INT(table_get(store, &put.key, &t->arena, &item), TABLE_ABSENT);
+    CHECK_OK(table_put(store, &put, NULL, &version, NULL));
+    CHECK_INT(version, 1);
+    put.document = S("{\"a\":2}");
+    CHECK_OK(table_put(store, &put, NULL, &version, NULL));
+    CHECK_INT(version, 2);
+    CHECK_OK(table_get(store, &put.key, &t->arena, &item));
+    CHECK_STR(item.partition, S("p"));
+    CHECK_STR(item.sort, S("s"));
+    CHECK_STR(item.document, S("{\"a\":2}"));
+    CHECK_INT(item.version, 2);
+    struct table_key other = {S("others"), S("p"), S("s")};
+    CHECK_INT(table_get(store, &other, &t->arena, &item), TABLE_ABSENT);
+    table_store_close(&store); /* and after opening again */
+    store = tables_open(t);
+    CHECK_OK(table_get(store, &put.key, &t->arena, &item));
+    CHECK_INT(item.version, 2);
+    struct stat about;
+    CHECK_INT(stat(test_path(t, "tables.db").ptr, &about), 0);
+    CHECK_INT(about.st_mode & 0777, 0600);
+}
+
+TEST(keys_are_bytes)
+{
+    PX_AUTO(table_store_close) struct table_store *store = tables_open(t);
+    struct px_str odd[] = {px_str("a\0b", 3), px_str("a\0c", 3), S("a"), S("\xff\xfe"), S("A"), S("'\"%")};
+    for (size_t i = 0; i < PX_COUNT(odd); i++) {
+        struct table_put put = put_of(odd[i], odd[i], px_arena_printf(&t->arena, "%zu", i));
+        put.condition = TABLE_NEW;
+        CHECK_OK(table_put(store, &put, NULL, NULL, NULL));
+    }
+    for (size_t i = 0; i < PX_COUNT(odd); i++) {
+        struct table_item item;
+        struct table_key key = key_of(odd[i], odd[i]);
+        CHECK_OK(table_get(store, &key, &t->arena, &item));
+        CHECK_STR(item.document, px_arena_printf(&t->arena, "%zu", i));
+        CHECK_STR(item.sort, odd[i]);
+    }
+}
+
+TEST(a_failed_condition_shows_what_stood_in_the_way)
+{
+    PX_AUTO(table_store_close) struct table_store *store = tables_open(t);
+    struct table_put put = put_of(S("p"), S(""), S("one"));
+    struct table_item current = {0};
+    int64_t version = -7;
+    put.condition = TABLE_VERSION;
+    put.version = 1;
+    CHECK_INT(table_put(store, &put, &t->arena, &version, &current), TABLE_CONDITION_FAILED);
+    CHECK_INT(current.version, 0);
+    CHECK_INT(current.document.len, 0);
+    CHECK_INT(version, -7);
+    put.condition = TABLE_NEW;
+    CHECK_OK(table_put(store, &put, &t->arena, &version, &current));
+    put.document = S("two");
+    CHECK_INT(table_put(store, &put, &t->arena, &version, &current), TABLE_CONDITION_FAILED);
+    CHECK_STR(current.document, S("one"));
+    CHECK_INT(current.version, 1);
+    put.condition = TABLE_VERSION;
+    CHECK_OK(table_put(store, &put, &t->arena, &version, &current));
+    CHECK_INT(version, 2);
+    CHECK_INT(table_put(store, &put, &t->arena, &version, &current), TABLE_CONDITION_FAILED);
+    CHECK_INT(current.version, 2);
+}
+
+TEST(deletes_have_conditions_too)
+{
+    PX_AUTO(table_store_close) struct table_store *store = tables_open(t);
+    struct table_put put = put_of(S("p"), S("s"), S("x"));
+    CHECK_OK(table_delete(store, &put.key, TABLE_ANY, 0));
+    CHECK_INT(table_delete(store, &put.key, TABLE_VERSION, 1), TABLE_CONDITION_FAILED);
+    CHECK_OK(table_put(store, &put, NULL, NULL, NULL));
+    CHECK_INT(table_delete(store, &put.key, TABLE_VERSION, 2), TABLE_CONDITION_FAILED);
+    CHECK_OK(table_delete(store, &put.key, TABLE_VERSION, 1));
+    struct table_item item;
+    CHECK_INT(table_get(store, &put.key, &t->arena, &item), TABLE_ABSENT);
+}
+
+TEST(an_expired_item_is_absent_in_every_call)
+{
+    PX_AUTO(table_store_close) struct table_store *store = tables_open(t);
+    struct table_put put = put_of(S("p"), S("s"), S("x"));
+    put.expires_ns = t->now_ns + 10;
+    put.condition = TABLE_NEW;
+    CHECK_OK(table_put(store, &put, NULL, NULL, NULL));
+    CHECK_INT(table_put(store, &put, NULL, NULL, NULL), TABLE_CONDITION_FAILED);
+    test_advance(t, 9);
+    struct table_item item, *items;
+    size_t count;
+    CHECK_OK(table_get(store, &put.key, &t->arena, &item));
+    CHECK_INT(item.expires_ns, put.expires_ns);
+    test_advance(t, 1);
+    struct table_query query = {.key = key_of(S("p"), S("")), .max = 10};
+    CHECK_INT(table_get(store, &put.key, &t->arena, &item), TABLE_ABSENT);
+    CHECK_OK(table_query(store, &query, &t->arena, &items, &count));
+    CHECK_INT(count, 0);
+    CHECK_INT(table_delete(store, &put.key, TABLE_VERSION, 1), TABLE_CONDITION_FAILED);
+    int64_t version;
+    put.expires_ns = 0;
+    CHECK_OK(table_put(store, &put, NULL, &version, NULL)); /* new again */
+    CHECK_INT(version, 1);
+}
+
+TEST(expired_items_are_removed_in_portions)
+{
+    PX_AUTO(table_store_close) struct table_store *store = tables_open(t);
+    for (int i = 0; i < 10; i++) {
+        struct table_put put = put_of(S("p"), px_arena_printf(&t->arena, "%d", i), S("x"));
+        put.expires_ns = i < 7 ? t->now_ns + 1 : 0;
+        put.relaxed = true;
+        CHECK_OK(table_put(store, &put, NULL, NULL, NULL));
+    }
+    size_t removed;
+    CHECK_OK(table_expire(store, 5, &removed));
+    CHECK_INT(removed, 0);
+    test_advance(t, 1);
+    CHECK_OK(table_expire(store, 5, &removed));
+    CHECK_INT(removed, 5);
+    CHECK_OK(table_expire(store, 5, &removed));
+    CHECK_INT(removed, 2);
+}
+
+TEST(all_of_several_changes_or_none)
+{
+    PX_AUTO(table_store_close) struct table_store *store = tables_open(t);
+    struct table_put puts[3] = {put_of(S("a"), S(""), S("1")), put_of(S("b"), S(""), S("1")),
+                                put_of(S("c"), S(""), S("1"))};
+    puts[2].condition = TABLE_NEW;
+    CHECK_OK(table_put_all(store, puts, 3, NULL));
+    puts[0].document = S("2");
+    puts[1].document = (struct px_str){0}; /* delete */
+    size_t failed = 99;
+    CHECK_INT(table_put_all(store, puts, 3, &failed), TABLE_CONDITION_FAILED);
+    CHECK_INT(failed, 2);
+    struct table_item item;
+    CHECK_OK(table_get(store, &puts[0].key, &t->arena, &item));
+    CHECK_STR(item.document, S("1"));
+    CHECK_OK(table_get(store, &puts[1].key, &t->arena, &item));
+    puts[2].condition = TABLE_ANY;
+    CHECK_OK(table_put_all(store, puts, 3, &failed));
+    CHECK_INT(table_get(store, &puts[1].key, &t->arena, &item), TABLE_ABSENT);
+    CHECK_OK(table_put_all(store, puts, 0, &failed));
+}
+
+static size_t ask(struct test *t, struct table_store *store, struct table_query query, char *ret_text)
+{
+    struct table_item *items;
+    size_t count;
+    CHECK_OK(table_query(store, &query, &t->arena, &items, &count));
+    *ret_text = '\0';
+    for (size_t i = 0; i < count; i++)
+        sprintf(ret_text + strlen(ret_text), "%.*s/%.*s ", PX_FMT(items[i].partition),
+                PX_FMT(items[i].sort));
+    return count;
+}
+TEST(queries_come_in_key_order_and_go_on_after_a_key)
+{
+    PX_AUTO(table_store_close) struct table_store *store = tables_open(t);
+    static const char *const keys[][2] = {{"b", "x1"}, {"a", "x2"}, {"a", ""},  {"a", "x1"},
+                                          {"ab", "x"}, {"b", "y"},  {"a", "w"}, {"a", "y"}};
+    for (size_t i = 0; i < PX_COUNT(keys); i++) {
+        struct table_put put = put_of(px_str_c(keys[i][0]), px_str_c(keys[i][1]), S("{}"));
+        CHECK_OK(table_put(store, &put, NULL, NULL, NULL));
+    }
+    char text[256];
+    struct table_query q = {.key = key_of(S("a"), S("")), .max = 100};
+#define ASK(query, want)                                                                           \
+    do {                                                                                           \
+        (void)ask(t, store, query, text);                                                          \
+        CHECK_STR(px_str_c(text), S(want));                                                        \
+    } while (0)
+    ASK(q, "a/ a/w a/x1 a/x2 a/y ");
+    q.max = 2;
+    ASK(q, "a/ a/w ");
+    q.after_partition = S("a");
+    ASK(q, "a/w a/x1 "); /* behind the empty sort key */
+    q.after_sort = S("w");
+    ASK(q, "a/x1 a/x2 ");
+    q = (struct table_query){.key = key_of(S("a"), S("x")), .max = 100};
+    ASK(q, "a/x1 a/x2 ");
+    q.after_partition = S("a"), q.after_sort = S("x1");
+    ASK(q, "a/x2 ");
+    q.after_sort = S("a");
+    ASK(q, "a/x1 a/x2 ");
+    q.after_partition = S("b"), q.after_sort = S("");
+    ASK(q, "");
+    q = (struct table_query){.key = key_of(S(""), S("")), .max = 100};
+    ASK(q, "a/ a/w a/x1 a/x2 a/y ab/x b/x1 b/y ");
+    q.after_partition = S("a"), q.after_sort = S("x2");
+    ASK(q, "a/y ab/x b/x1 b/y ");
+    q = (struct table_query){.key = key_of(S(""), S("x")), .max = 3};
+    ASK(q, "a/x1 a/x2 ab/x ");
+    q = (struct table_query){.key = key_of(S("none"), S("")), .max = 3};
+    ASK(q, "");
+}
+
+TEST(what_is_too_large_is_refused)
+{
+    PX_AUTO(table_store_close) struct table_store *store = tables_open(t);
+    struct px_str large = px_str(px_arena_zalloc(&t->arena, 300000), 256 * 1024);
+    struct table_put put = put_of(S("p"), S(""), large);
+    CHECK_OK(table_put(store, &put, NULL, NULL, NULL));
+    put.document.len++;
+    CHECK_INT(table_put(store, &put, NULL, NULL, NULL), PX_F_LIMIT);
+    put = put_of(px_str(large.ptr, 513), S(""), S("x"));
+    CHECK_INT(table_put(store, &put, NULL, NULL, NULL), PX_F_LIMIT);
+    put = put_of(px_str(large.ptr, 512), px_str(large.ptr, 512), S("x"));
+    CHECK_OK(table_put(store, &put, NULL, NULL, NULL));
+    PX_AUTO(px_arena_deinit) struct px_arena small;
+    px_arena_init(&small, 100);
+    struct table_item item;
+    CHECK_INT(table_get(store, &put.key, &small, &item), PX_F_LIMIT);
+}
+
+/* ---- several processes ---- */
+
+#define PROCESSES 8
+#define ROUNDS 20
+
+static struct table_store *open_in_child(struct test *t)
+{
+    struct table_store *store = NULL;
+    return table_store_open(test_path(t, "tables.db"), NULL, &store) == 0 ? store : NULL;
+}
+
+/* Everybody tries to be first on each of ROUNDS keys; returns how often it won. */
+static int race_for_keys(struct test *t, int i)
+{
+    PX_AUTO(table_store_close) struct table_store *store = open_in_child(t);
+    int won = 0;
+    for (int round = 0; store && round < ROUNDS; round++) {
+        char name[16], document[16];
+        (void)snprintf(name, sizeof name, "%d", round);
+        (void)snprintf(document, sizeof document, "%d", i);
+        struct table_put put = put_of(px_str_c(name), S(""), px_str_c(document));
+        put.condition = TABLE_NEW;
+        int r = table_put(store, &put, NULL, NULL, NULL);
+        if (r != 0 && r != TABLE_CONDITION_FAILED) return 200;
+        won += r == 0;
+    }
+    return store ? won : 201;
+}
+TEST(of_many_processes_exactly_one_makes_a_new_item)
+{
+    int won[PROCESSES], all = 0;
+    in_children(t, PROCESSES, race_for_keys, won); /* they also make the file all at once */
+    for (int i = 0; i < PROCESSES; i++) {
+        CHECK(won[i] < 200);
+        all += won[i];
+    }
+    CHECK_INT(all, ROUNDS);
+}
+
+/* Add 1 to a counter ROUNDS times, by version. */
+static int count_up(struct test *t, int i)
+{
+    (void)i;
+    PX_AUTO(table_store_close) struct table_store *store = open_in_child(t);
+    PX_AUTO(px_arena_deinit) struct px_arena arena;
+    px_arena_init(&arena, 64u << 20);
+    for (int done = 0; store && done < ROUNDS;) {
+        struct table_item item = {0};
+        struct table_key key = key_of(S("counter"), S(""));
+        int r = table_get(store, &key, &arena, &item);
+        int64_t value = 0;
+        if (r < 0 || (r == 0 && !px_str_to_i64(item.document, &value))) return 1;
+        struct table_put put = put_of(S("counter"), S(""), px_arena_printf(&arena, "%d", (int)value + 1));
+        put.condition = r == 0 ? TABLE_VERSION : TABLE_NEW;
+        put.version = item.version;
+        r = table_put(store, &put, NULL, NULL, NULL);
+        if (r < 0) return 2;
+        done += r == 0;
+    }
+    return store ? 0 : 3;
+}
+TEST(versions_make_read_and_write_one_step)
+{
+    int status[PROCESSES];
+    in_children(t, PROCESSES, count_up, status);
+    for (int i = 0; i < PROCESSES; i++) CHECK_INT(status[i], 0);
+    PX_AUTO(table_store_close) struct table_store *store = tables_open(t);
+    struct table_key key = key_of(S("counter"), S(""));
+    struct table_item item;
+    CHECK_OK(table_get(store, &key, &t->arena, &item));
+    CHECK_STR(item.document, px_arena_printf(&t->arena, "%d", PROCESSES * ROUNDS));
+    CHECK_INT(item.version, PROCESSES * ROUNDS);
+}
+
+TEST(waiting_for_another_process_has_an_end)
+{
+    PX_AUTO(table_store_close) struct table_store *store = tables_open(t), *other = NULL;
+    struct table_options options = {.busy_ms = 50};
+    CHECK_OK(table_store_open(test_path(t, "tables.db"), &options, &other));
+    sqlite3 *holder;
+    CHECK_INT(sqlite3_open(test_path(t, "tables.db").ptr, &holder), SQLITE_OK);
+    CHECK_INT(sqlite3_exec(holder, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    struct table_put put = put_of(S("p"), S(""), S("x"));
+    CHECK_INT(table_put(other, &put, NULL, NULL, NULL), PX_F_BUSY);
+    struct table_item item; /* readers do not wait */
+    CHECK_INT(table_get(other, &put.key, &t->arena, &item), TABLE_ABSENT);
+    CHECK_INT(sqlite3_close(holder), SQLITE_OK);
+    CHECK_OK(table_put(other, &put, NULL, NULL, NULL));
+}
+
+/* ---- crashes and a full disk ---- */
+
+static void put_and_report(struct test *t, int out)
+{
+    struct table_store *store = open_in_child(t);
+    for (uint64_t i = 1; store; i++) {
+        char name[24];
+        (void)snprintf(name, sizeof name, "%08llu", (unsigned long long)i);
+        struct table_put put = put_of(S("p"), px_str_c(name), S("{\"some\":\"document\"}"));
+        put.relaxed = i % 3 == 0; /* survives a crash of the process all the same */
+        put.condition = TABLE_NEW;
+        if (table_put(store, &put, NULL, NULL, NULL) < 0) return;
+        if (write(out, &i, sizeof i) != sizeof i) return;
+    }
+}
+TEST(whatever_was_acknowledged_survives_kill_9)
+{
+    uint64_t most = 0;
+    for (unsigned round = 0; round < 20; round++) {
+        uint64_t acked = killed_child(t, round * 907 % 9000, put_and_report);
+        most = PX_MAX(most, acked);
+        PX_AUTO(table_store_close) struct table_store *store = tables_open(t);
+        PX_AUTO(px_arena_deinit) struct px_arena arena;
+        px_arena_init(&arena, 64u << 20);
+        struct table_query query = {.key = key_of(S("p"), S("")), .max = SIZE_MAX};
+        struct table_item *items;
+        size_t count;
+        CHECK_OK(table_query(store, &query, &arena, &items, &count));
+        CHECK(count >= most && count <= most + 1); /* one may be unreported */
+        most = count;
+    }
+}
+
+static int put_until_full(struct test *t, int i)
+{
+    (void)i;
+    PX_AUTO(table_store_close) struct table_store *store = open_in_child(t);
+    signal(SIGXFSZ, SIG_IGN);
+    struct rlimit limit = {200000, 200000};
+    if (!store || setrlimit(RLIMIT_FSIZE, &limit) != 0) return 200;
+    char document[2000];
+    memset(document, 'x', sizeof document);
+    for (int acked = 0; acked < 199; acked++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "%04d", acked);
+        struct table_put put = put_of(S("p"), px_str_c(name), px_str(document, sizeof document));
+        int r = table_put(store, &put, NULL, NULL, NULL);
+        if (r != 0) return r == PX_F_NO_SPACE ? acked : 201;
+    }
+    return 202;
+}
+TEST(a_full_disk_refuses_and_keeps_what_it_has)
+{
+    int acked;
+    in_children(t, 1, put_until_full, &acked);
+    CHECK(acked > 5 && acked < 199);
+    PX_AUTO(table_store_close) struct table_store *store = tables_open(t);
+    struct table_query query = {.key = key_of(S("p"), S("")), .max = SIZE_MAX};
+    struct table_item *items;
+    size_t count;
+    CHECK_OK(table_query(store, &query, &t->arena, &items, &count));
+    CHECK_INT(count, acked);
+}
+
+TEST(a_file_that_is_no_database_is_corrupt)
+{
+    struct table_store *store = NULL;
+    struct px_str path = test_path(t, "rubbish.db");
+    char *rubbish = px_arena_alloc(&t->arena, 8192);
+    memset(rubbish, 'r', 8192);
+    CHECK_OK(px_file_write_atomic(path.ptr, px_str(rubbish, 8192), 0600));
+    CHECK_INT(table_store_open(path, NULL, &store), PX_F_CORRUPT);
+    CHECK_INT(table_store_open(test_path(t, "no/such/folder/x.db"), NULL, &store), PX_F_IO);
+    CHECK(!store);
+}
+
+static int open_put_get(struct test *t)
+{
+    PX_AUTO(table_store_close) struct table_store *store = NULL;
+    PX_AUTO(px_arena_deinit) struct px_arena arena;
+    px_arena_init(&arena, 1u << 20);
+    PX_TRY(table_store_open(px_arena_printf(&arena, "%s/sweep.db", t->dir), NULL, &store));
+    struct table_put put = put_of(S("p"), S("s"), S("x"));
+    PX_TRY(table_put(store, &put, NULL, NULL, NULL));
+    struct table_item item;
+    PX_TRY(table_get(store, &put.key, &arena, &item));
+    return 0;
+}
+TEST(memory_running_out_is_a_fault_at_every_allocation)
+{
+    SWEEP_ALLOCATIONS(open_put_get(t), (void)0);
+}
+
+TEST_MAIN
