@@ -182,7 +182,8 @@ static int put_scalar(struct batch *batch, struct px_str name, yyjson_val *val)
     switch (unsafe_yyjson_get_tag(val)) {
     case YYJSON_TYPE_STR | YYJSON_SUBTYPE_NONE:
     case YYJSON_TYPE_STR | YYJSON_SUBTYPE_NOESC:
-    case YYJSON_TYPE_RAW: return batch_put_str(batch, name, px_json_val_str(val));
+    case YYJSON_TYPE_RAW: /* a number past int64 and double */
+        return batch_put_str(batch, name, px_str(val->uni.str, unsafe_yyjson_get_len(val)));
     case YYJSON_TYPE_NUM | YYJSON_SUBTYPE_UINT:
         if (val->uni.u64 > INT64_MAX) return put_large(batch, name, val->uni.u64);
         return batch_put_int(batch, name, (int64_t)val->uni.u64);
@@ -366,7 +367,6 @@ static int add_line(struct decoding *in, size_t offset, size_t bytes)
 {
     yyjson_doc *doc;
     yyjson_read_err error;
-    in->record_offset = offset;
     if (bytes > in->limits->record_bytes_max) {
         px_where_set(&in->where, offset, "", "a record of at most %zu bytes",
                      in->limits->record_bytes_max);
@@ -387,6 +387,7 @@ static int decode_lines(struct decoding *in, size_t at, struct px_where *ret_whe
     while ((at = skip_space(body, at)) < body.len) {
         const char *end = memchr(body.ptr + at, '\n', body.len - at);
         size_t bytes = end ? (size_t)(end - body.ptr) - at : body.len - at;
+        in->record_offset = at;
         if (in->record == in->limits->records_max) return too_many(in, ret_where);
         int r = add_line(in, at, bytes);
         if (r < 0) return r;
@@ -422,6 +423,7 @@ static int decode_objects(struct decoding *in, size_t at, struct px_where *ret_w
     bool is_one;
     PX_TRY(is_one_object(in, at, &is_one));
     if (!is_one) return decode_lines(in, at, ret_where);
+    in->record_offset = at;
     int r = add_line(in, at, in->body.len - at);
     if (r == RECORD_FULL) return batch_is_full(in, ret_where);
     return r;
@@ -479,9 +481,9 @@ static int decode_array(struct decoding *in, size_t at, struct px_where *ret_whe
         return at < body.len ? invalid(ret_where, at, "nothing behind the array") : 0;
     }
     while (more) {
+        in->record_offset = at;
         if (in->record == in->limits->records_max) return too_many(in, ret_where);
         if (at == body.len) return invalid(ret_where, at, "an element of the array");
-        in->record_offset = at;
         yyjson_doc *doc;
         int r = parse_element(in, at, &window, &doc, ret_where);
         if (r != 0) return r;
