@@ -37,7 +37,6 @@ struct http_response {
     struct px_str body; /* likewise, when no body callback was given; writable, HTTP_BODY_PADDING
                            zero bytes follow it */
 };
-#define HTTP_BODY_PADDING 8
 /* Send and wait. A kept connection found closed before any byte of the answer is tried once more.
  *   body_bytes_max  ceiling of the answer's body
  *   on_body         may be NULL; gets the body in pieces instead; non-zero ends the call with it

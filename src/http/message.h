@@ -10,6 +10,10 @@ struct http_header {
     struct px_str value;
 };
 
+/* Bodies lie in writable memory with so many zero bytes behind them, so that parsers that want that
+ * (yyjson in place) need no copy. */
+#define HTTP_BODY_PADDING 8
+
 /* With a trailing underscore where llhttp.h has the plain name. */
 enum http_method {
     HTTP_GET_ = 1,

@@ -1,0 +1,139 @@
+/* http/connection.h - one connection of the server and what its files share. Inside http only.
+ *
+ * States and what ends them:
+ *   IDLE       no byte of a request yet; idle_ms
+ *   READING    a request is arriving; read_ms
+ *   SERVING    the handler has it; nothing but the handler
+ *   REPLYING   the answer is queued for a slow reader; idle_ms without progress
+ *   LINGERING  refused and answered: what still arrives is dropped, so that the peer's kernel does
+ *              not throw the answer away with a reset; 2 s, 128 MiB, or the peer's end
+ *   CLOSED     the handle is closing or closed; memory stays while the handler has the request
+ */
+#pragma once
+
+#include <llhttp.h>
+#include <uv.h>
+
+#include "http/fields.h"
+#include "http/server.h"
+
+#define IN_SLACK_BYTES (16u * 1024u) /* of a slab behind the largest head: small bodies, chunks */
+
+enum connection_state {
+    CONN_IDLE,
+    CONN_READING,
+    CONN_REPLYING,
+    CONN_LINGERING,
+    CONN_SERVING,
+    CONN_CLOSED, /* in no list, and so the number of those that are */
+};
+
+/* What a connection needs only while it has a request; idle ones have none. */
+struct http_slab {
+    struct http_slab *next; /* in the server's free list */
+    struct px_arena arena;
+    struct http_fields fields;
+    struct http_header headers[HTTP_FIELDS_MAX];
+    char in[]; /* the head, behind it small bodies, chunks, pipelined requests */
+};
+
+struct http_connection {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } uv;
+    struct http_server *server;
+    enum connection_state state;
+    struct http_connection *prev, *next; /* in the state's list */
+    uint64_t since_ms;
+
+    /* reading */
+    struct http_slab *slab;
+    size_t filled, parsed; /* bytes of slab->in read and parsed */
+    size_t head_bytes;     /* of it, what the head's views need; once head_done */
+    struct http_span url;
+    bool head_done, message_done, processing, read_stopped, peer_eof, gone_told, refused;
+    int refuse_status; /* set in a parser callback: answer with it and close */
+    const char *refuse_why;
+    llhttp_t parser;
+
+    /* the body, when it is not a view into the slab */
+    char *body;
+    size_t body_bytes, body_room, body_charged;
+    size_t overhead_bytes; /* of chunk extensions and trailers */
+    struct px_buf trailer_text;
+    bool streamed; /* the body goes through on_piece */
+    bool paused;
+
+    /* answering */
+    struct http_request request;
+    bool request_open; /* a handler has it */
+    bool keep_alive, is_http_1_0, chunked;
+    uint32_t writes;     /* uv_write_t on the way */
+    size_t queued_bytes; /* in them */
+    size_t queued_high;
+    void (*on_drain)(void *ctx);
+    void *drain_ctx;
+    size_t lingered_bytes;
+    char peer[48];
+};
+
+struct connection_list {
+    struct http_connection *first, *last; /* oldest first */
+};
+
+struct http_server {
+    uv_loop_t *loop;
+    struct http_server_options options;
+    size_t in_bytes; /* of a slab */
+    struct http_listener *listeners;
+    uint32_t listener_count; /* those not yet closed */
+    uv_timer_t timer;
+    uint64_t timer_due_ms; /* UINT64_MAX: not running */
+    bool timer_closed;
+    struct connection_list lists[CONN_CLOSED];
+    uint64_t limits_ms[CONN_CLOSED];
+    uint32_t connections, connections_in_memory;
+    size_t body_bytes, queued_bytes; /* over all connections */
+    struct http_slab *slabs;
+    uint32_t slab_count;
+    char *scratch; /* where what lingering connections send goes */
+    bool draining, freed;
+    void (*on_drained)(void *ctx);
+    void *drained_ctx;
+    char date[32];
+    int64_t date_s;
+};
+
+#define SCRATCH_BYTES (64u * 1024u)
+
+/* server.c */
+void connection_set_state(struct http_connection *conn, enum connection_state state);
+void connection_closed(struct http_connection *conn); /* the handle is; what the server counts */
+void connection_unref(
+    struct http_connection *conn); /* frees it once closed and without a request */
+struct http_slab *server_slab_take(struct http_server *server);
+void server_slab_give(struct http_server *server, struct http_slab *slab);
+
+/* connection.c */
+void connection_open(struct http_connection *conn);
+void connection_close(struct http_connection *conn);
+void connection_next(
+    struct http_connection *conn); /* the answer is out: the next request, or the end */
+void connection_reading(struct http_connection *conn); /* start or stop, as its state says */
+void connection_tell_gone(struct http_connection *conn);
+
+/* request.c: what the parser's callbacks make of the bytes */
+extern const llhttp_settings_t request_parser_settings;
+void request_begin(struct http_connection *conn);
+void request_dispatch(struct http_connection *conn); /* a complete one, to the handler */
+void request_drop_body(struct http_connection *conn);
+bool request_body_is_direct(const struct http_connection *conn);
+/* Room to receive the body in its own place. False: refuse_status says why. */
+PX_MUST_USE bool request_body_room(struct http_connection *conn, size_t bytes);
+
+/* reply.c */
+void connection_refuse(struct http_connection *conn, int status, const char *why);
+void connection_write(struct http_connection *conn, uv_buf_t *pieces, unsigned count);

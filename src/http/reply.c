@@ -1,0 +1,310 @@
+/* http/reply.c - answers: composed in the request's arena, written at once as far as the socket takes
+ * them, and only the rest copied and queued. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "http/connection.h"
+
+struct out {
+    uv_write_t write;
+    struct http_connection *conn;
+    size_t bytes;
+    char data[];
+};
+
+/* ---- writing ---- */
+
+static void progress(struct http_connection *conn)
+{
+    if (conn->state == CONN_REPLYING && conn->writes > 0) {
+        connection_set_state(conn, CONN_REPLYING); /* its time begins anew */
+    } else if (conn->state == CONN_REPLYING && conn->request_open) {
+        connection_set_state(conn, CONN_SERVING); /* a streamed answer goes on */
+    } else if (conn->state == CONN_REPLYING) {
+        connection_next(conn);
+        return;
+    }
+    bool low = conn->queued_high > 0 && conn->queued_bytes <= conn->queued_high / 2;
+    if (!low || !conn->request_open) return;
+    conn->queued_high = conn->queued_bytes;
+    if (conn->on_drain) conn->on_drain(conn->drain_ctx);
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct out *out = (struct out *)write;
+    struct http_connection *conn = out->conn;
+    conn->writes--;
+    conn->queued_bytes -= out->bytes;
+    conn->server->queued_bytes -= out->bytes;
+    free(out);
+    if (conn->state == CONN_CLOSED) return;
+    if (status < 0)
+        connection_close(conn);
+    else
+        progress(conn);
+}
+
+/* Copy what is left of the pieces and queue it. */
+static bool queue_rest(struct http_connection *conn, const uv_buf_t *pieces, unsigned count,
+                       size_t skip, size_t left)
+{
+    struct http_server *server = conn->server;
+    if (left > server->options.buffered_bytes_max ||
+        server->queued_bytes > server->options.buffered_bytes_max - left)
+        return false;
+    struct out *out = malloc(sizeof *out + left);
+    if (!out) return false;
+    *out = (struct out){.conn = conn, .bytes = left};
+    char *at = out->data;
+    for (unsigned i = 0; i < count; i++) {
+        size_t from = PX_MIN(skip, pieces[i].len);
+        skip -= from;
+        if (pieces[i].len == from) continue;
+        memcpy(at, pieces[i].base + from, pieces[i].len - from);
+        at += pieces[i].len - from;
+    }
+    uv_buf_t rest = uv_buf_init(out->data, (unsigned)left);
+    if (uv_write(&out->write, &conn->uv.stream, &rest, 1, on_written) != 0) {
+        free(out);
+        return false;
+    }
+    conn->writes++;
+    conn->queued_bytes += left;
+    conn->queued_high = PX_MAX(conn->queued_high, conn->queued_bytes);
+    server->queued_bytes += left;
+    return true;
+}
+
+void connection_write(struct http_connection *conn, uv_buf_t *pieces, unsigned count)
+{
+    if (conn->state == CONN_CLOSED) return;
+    size_t total = 0, sent = 0;
+    for (unsigned i = 0; i < count; i++) total += pieces[i].len;
+    if (conn->writes == 0) {
+        int n = uv_try_write(&conn->uv.stream, pieces, count);
+        if (n < 0 && n != UV_EAGAIN) {
+            connection_close(conn);
+            return;
+        }
+        sent = n > 0 ? (size_t)n : 0;
+    }
+    if (sent == total) return;
+    if (!queue_rest(conn, pieces, count, sent, total - sent))
+        connection_close(conn);
+    else if (conn->state == CONN_SERVING)
+        connection_set_state(conn, CONN_REPLYING);
+}
+
+/* ---- heads ---- */
+
+static struct px_str date_of(struct http_server *server)
+{
+    time_t now = time(NULL);
+    if (now != server->date_s || server->date[0] == '\0') {
+        struct tm utc;
+        server->date_s = now;
+        if (!gmtime_r(&now, &utc) ||
+            strftime(server->date, sizeof server->date, "%a, %d %b %Y %H:%M:%S GMT", &utc) == 0)
+            return S("Thu, 01 Jan 1970 00:00:00 GMT");
+    }
+    return px_str(server->date, 29);
+}
+
+/* The server's own business, whatever a handler or a function behind it says. */
+static bool is_ours(struct px_str name)
+{
+    switch (name.len) {
+    case 4: return px_str_ieq(name, S("Date"));
+    case 10: return px_str_ieq(name, S("Connection")) || px_str_ieq(name, S("Keep-Alive"));
+    case 14: return px_str_ieq(name, S("Content-Length"));
+    case 17: return px_str_ieq(name, S("Transfer-Encoding"));
+    default: return false;
+    }
+}
+
+static char *put(char *at, struct px_str text)
+{
+    if (text.len > 0) memcpy(at, text.ptr, text.len);
+    return at + text.len;
+}
+
+struct reply_head {
+    int status;
+    const struct http_header *headers;
+    size_t header_count;
+    int64_t length; /* -1: none is said */
+};
+
+/* {NULL, 0} when the arena is full. */
+static struct px_str compose_head(struct http_connection *conn, const struct reply_head *head)
+{
+    size_t bytes = 256; /* status line and our own fields */
+    for (size_t i = 0; i < head->header_count; i++)
+        bytes += head->headers[i].name.len + head->headers[i].value.len + 4;
+    char *begin = px_arena_alloc(&conn->slab->arena, bytes), *at = begin;
+    if (!begin) return (struct px_str){0};
+    at += snprintf(at, 64, "HTTP/1.1 %d %s\r\n", head->status, http_status_text(head->status));
+    for (size_t i = 0; i < head->header_count; i++) {
+        const struct http_header *header = &head->headers[i];
+        if (is_ours(header->name) || !http_header_is_safe(header)) continue;
+        at = put(at, header->name);
+        at = put(at, S(": "));
+        at = put(at, header->value);
+        at = put(at, S("\r\n"));
+    }
+    at = put(at, S("Date: "));
+    at = put(at, date_of(conn->server));
+    if (head->length >= 0)
+        at += snprintf(at, 48, "\r\nContent-Length: %lld", (long long)head->length);
+    if (conn->chunked) at = put(at, S("\r\nTransfer-Encoding: chunked"));
+    if (!conn->keep_alive) at = put(at, S("\r\nConnection: close"));
+    if (conn->keep_alive && conn->is_http_1_0) at = put(at, S("\r\nConnection: keep-alive"));
+    at = put(at, S("\r\n\r\n"));
+    return px_str(begin, (size_t)(at - begin));
+}
+
+static uv_buf_t piece_of(struct px_str s)
+{
+    return uv_buf_init((char *)(uintptr_t)s.ptr, (unsigned)s.len);
+}
+
+/* ---- answers ---- */
+
+static bool goes_nowhere(const struct http_connection *conn)
+{
+    return conn->state == CONN_CLOSED || conn->refused;
+}
+
+/* A request is answered when it is complete, once; one whose peer is gone, at any time. */
+static void check_open(const struct http_connection *conn)
+{
+    PX_ASSERT(conn->request_open);
+    PX_ASSERT(conn->message_done || goes_nowhere(conn));
+}
+
+static void answered(struct http_connection *conn)
+{
+    conn->request_open = false;
+    request_drop_body(conn);
+    if (conn->state == CONN_CLOSED)
+        connection_unref(conn);
+    else if (!conn->refused && conn->writes == 0)
+        connection_next(conn);
+}
+
+static bool status_has_body(int status) { return status != 204 && status != 304 && status >= 200; }
+
+void http_reply(struct http_request *request, int status, const struct http_header *headers,
+                size_t header_count, struct px_str body)
+{
+    struct http_connection *conn = request->connection;
+    check_open(conn);
+    if (!goes_nowhere(conn)) {
+        if (conn->server->draining) conn->keep_alive = false;
+        struct reply_head head = {status, headers, header_count,
+                                  status_has_body(status) ? (int64_t)body.len : -1};
+        struct px_str text = compose_head(conn, &head);
+        bool with_body = status_has_body(status) && request->method != HTTP_HEAD_ && body.len > 0;
+        uv_buf_t pieces[] = {piece_of(text), piece_of(body)};
+        if (text.ptr)
+            connection_write(conn, pieces, with_body ? 2 : 1);
+        else
+            connection_close(conn);
+    }
+    answered(conn);
+}
+
+void http_reply_begin(struct http_request *request, int status, const struct http_header *headers,
+                      size_t header_count, void (*on_drain)(void *ctx), void *ctx)
+{
+    struct http_connection *conn = request->connection;
+    check_open(conn);
+    conn->on_drain = on_drain;
+    conn->drain_ctx = ctx;
+    if (goes_nowhere(conn)) return;
+    bool with_body = status_has_body(status) && request->method != HTTP_HEAD_;
+    conn->chunked = with_body && !conn->is_http_1_0;
+    if (conn->server->draining || (with_body && conn->is_http_1_0)) conn->keep_alive = false;
+    struct reply_head head = {status, headers, header_count, -1};
+    struct px_str text = compose_head(conn, &head);
+    uv_buf_t piece = piece_of(text);
+    if (text.ptr)
+        connection_write(conn, &piece, 1);
+    else
+        connection_close(conn);
+}
+
+size_t http_reply_piece(struct http_request *request, struct px_str piece)
+{
+    struct http_connection *conn = request->connection;
+    check_open(conn);
+    bool body_is_sent = conn->chunked || (conn->is_http_1_0 && request->method != HTTP_HEAD_);
+    if (goes_nowhere(conn) || piece.len == 0 || !body_is_sent) return 0;
+    char size[24];
+    int size_bytes = snprintf(size, sizeof size, "%zx\r\n", piece.len);
+    uv_buf_t pieces[] = {uv_buf_init(size, (unsigned)size_bytes), piece_of(piece),
+                         piece_of(S("\r\n"))};
+    if (conn->chunked)
+        connection_write(conn, pieces, 3);
+    else
+        connection_write(conn, pieces + 1, 1);
+    return conn->queued_bytes;
+}
+
+void http_reply_end(struct http_request *request, bool complete)
+{
+    struct http_connection *conn = request->connection;
+    check_open(conn);
+    uv_buf_t end = piece_of(S("0\r\n\r\n"));
+    if (!complete)
+        connection_close(conn);
+    else if (conn->chunked && !goes_nowhere(conn))
+        connection_write(conn, &end, 1);
+    answered(conn);
+}
+
+/* ---- refusals ---- */
+
+static void on_shutdown(uv_shutdown_t *shutdown, int status)
+{
+    (void)status;
+    free(shutdown);
+}
+
+static void linger(struct http_connection *conn)
+{
+    uv_shutdown_t *shutdown = malloc(sizeof *shutdown);
+    if (!shutdown || uv_shutdown(shutdown, &conn->uv.stream, on_shutdown) != 0) {
+        free(shutdown);
+        connection_close(conn);
+    }
+}
+
+void connection_refuse(struct http_connection *conn, int status, const char *why)
+{
+    if (conn->state == CONN_CLOSED || conn->refused) return;
+    char body[320], head[256];
+    int body_bytes = snprintf(
+        body, sizeof body,
+        "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":\"%.160s\"}",
+        http_status_text(status), status, why && !strpbrk(why, "\"\\") ? why : "");
+    int head_bytes = snprintf(
+        head, sizeof head,
+        "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nDate: %.29s\r\n"
+        "Content-Length: %d\r\nConnection: close\r\n\r\n",
+        status, http_status_text(status), date_of(conn->server).ptr, body_bytes);
+    bool is_head = conn->head_done && conn->request.method == HTTP_HEAD_;
+    uv_buf_t pieces[] = {uv_buf_init(head, (unsigned)head_bytes),
+                         uv_buf_init(body, (unsigned)body_bytes)};
+    conn->refused = true;
+    conn->keep_alive = false;
+    connection_set_state(conn, CONN_LINGERING);
+    connection_write(conn, pieces, is_head ? 1 : 2);
+    if (conn->state == CONN_CLOSED) return;
+    if (!conn->request_open) request_drop_body(conn);
+    connection_tell_gone(conn);
+    linger(conn);
+    connection_reading(conn);
+}
