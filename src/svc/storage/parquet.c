@@ -5,7 +5,7 @@
  * of a column in the map is quoted as an SQL identifier. */
 #include "svc/storage/parquet.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/px_clock.h"
 
@@ -100,20 +100,55 @@ static bool bounds_read(const struct map *stats, idx_t row, enum col_type type,
 {
     *bounds = (struct bounds){type, map_get(stats, row, S("min")), map_get(stats, row, S("max")), 0,
                               0};
-    if (!px_str_eq(map_get(stats, row, S("min_is_exact")), S("true")) ||
-        !px_str_eq(map_get(stats, row, S("max_is_exact")), S("true")))
-        return false;
+    if (!bounds->min.ptr || !bounds->max.ptr) return false; /* all NULL, or too long to note */
+    if (px_str_eq(map_get(stats, row, S("min_is_exact")), S("false")) ||
+        px_str_eq(map_get(stats, row, S("max_is_exact")), S("false")))
+        return false; /* cut; a DuckDB that cuts says so */
     switch (type) {
     case COL_TIME:
         return time_us(bounds->min, &bounds->min_us) && time_us(bounds->max, &bounds->max_us);
-    case COL_DOUBLE: /* NaN is above every number for SQL and not within the bounds */
-        if (!px_str_eq(map_get(stats, row, S("has_nan")), S("false"))) return false;
-        return is_number(bounds->min) && is_number(bounds->max);
-    case COL_INT: return is_number(bounds->min) && is_number(bounds->max);
+    case COL_INT:
+    case COL_DOUBLE: return is_number(bounds->min) && is_number(bounds->max);
     case COL_STRING:
         return bounds->min.len <= BOUND_BYTES_MAX && bounds->max.len <= BOUND_BYTES_MAX;
     default: return false;
     }
+}
+
+/* SQL takes NaN for greater than every number, so bounds of a column with NaN exclude rows that they
+ * must not. has_nan in the statistics speaks of the last row group only (DuckDB 1.5); the footer has
+ * no bounds for a row group with NaN. Columns of a file are numbered as in its schema. */
+static int find_nan(struct sql_engine *engine, const struct parquet_job *job, bool *nan)
+{
+    PX_AUTO(px_free_mem) int64_t *columns = calloc(job->schema->count, sizeof *columns);
+    if (!columns) return px_fault(PX_F_OOM, "columns");
+    PX_AUTO(px_buf_deinit) struct px_buf sql;
+    px_buf_init(&sql, (size_t)1 << 20);
+    px_buf_add_c(&sql, "SELECT DISTINCT CAST(column_id AS BIGINT) FROM parquet_metadata(");
+    sql_add_literal(&sql, job->path);
+    px_buf_add_c(&sql, ") WHERE type = 'DOUBLE' AND stats_min_value IS NULL AND "
+                       "num_values > stats_null_count");
+    PX_TRY(px_buf_fault(&sql));
+    size_t count = 0;
+    PX_TRY(parquet_select_ints(engine, px_buf_str(&sql), 1, job->schema->count, columns, &count));
+    for (size_t i = 0; i < count; i++)
+        if (columns[i] >= 0 && columns[i] < job->schema->count) nan[columns[i]] = true;
+    return 0;
+}
+
+/* Columns of which bounds must not be kept, by number. */
+static int find_unbounded(struct sql_engine *engine, const struct parquet_job *job,
+                          struct px_arena *arena, bool **ret_unbounded)
+{
+    bool *unbounded = px_arena_array(arena, bool, job->schema->count);
+    if (!unbounded) return px_arena_fault(arena);
+    for (uint32_t i = 0; i < job->schema->count; i++) {
+        if (job->schema->columns[i].type != COL_DOUBLE) continue;
+        PX_TRY(find_nan(engine, job, unbounded));
+        break;
+    }
+    *ret_unbounded = unbounded;
+    return 0;
 }
 
 static void bound_write(const struct bounds *bounds, struct px_str text, int64_t us,
@@ -139,8 +174,8 @@ static void bounds_write(struct px_str name, const struct bounds *bounds, struct
     px_buf_printf(buf, ",\"nulls\":%.*s}", PX_FMT(is_number(nulls) ? nulls : S("0")));
 }
 
-static int stats_write(duckdb_vector vector, const struct schema *schema, struct px_arena *arena,
-                       struct parquet_file *file, struct px_buf *buf)
+static int stats_write(duckdb_vector vector, const struct schema *schema, const bool *unbounded,
+                       struct px_arena *arena, struct parquet_file *file, struct px_buf *buf)
 {
     struct map columns = map_of(vector);
     struct map stats = map_of(columns.values);
@@ -151,7 +186,8 @@ static int stats_write(duckdb_vector vector, const struct schema *schema, struct
         if (!name.ptr) return px_arena_fault(arena);
         int column = schema_find(schema, name);
         struct bounds bounds;
-        if (column < 0 || !bounds_read(&stats, i, schema->columns[column].type, &bounds)) continue;
+        if (column < 0 || unbounded[column]) continue;
+        if (!bounds_read(&stats, i, schema->columns[column].type, &bounds)) continue;
         bounds_write(name, &bounds, map_get(&stats, i, S("null_count")), buf);
         if (!px_str_eq(name, S(COL_TIME_NAME))) continue;
         file->has_times = true;
@@ -178,9 +214,10 @@ static void copy_text(const struct parquet_job *job, struct px_buf *sql)
     px_buf_add_char(sql, '\0');
 }
 
-static int written(duckdb_result *result, const struct schema *schema, struct px_arena *arena,
-                   struct parquet_file *ret_file)
+static int written(struct sql_engine *engine, duckdb_result *result, const struct parquet_job *job,
+                   struct px_arena *arena, struct parquet_file *ret_file)
 {
+    bool *unbounded = NULL;
     PX_AUTO(chunk_free) duckdb_data_chunk chunk = duckdb_fetch_chunk(*result);
     if (!chunk || duckdb_data_chunk_get_size(chunk) != 1)
         return px_fault(PX_F_BUG, "COPY gave no statistics");
@@ -191,8 +228,10 @@ static int written(duckdb_result *result, const struct schema *schema, struct px
         duckdb_data_chunk_get_vector(chunk, STATS_BYTES)))[0];
     PX_AUTO(px_buf_deinit) struct px_buf stats;
     px_buf_init(&stats, (size_t)4 << 20);
-    PX_TRY(stats_write(duckdb_data_chunk_get_vector(chunk, STATS_COLUMNS), schema, arena, &file,
-                       &stats));
+    if (file.rows > 0) PX_TRY(find_unbounded(engine, job, arena, &unbounded));
+    if (unbounded)
+        PX_TRY(stats_write(duckdb_data_chunk_get_vector(chunk, STATS_COLUMNS), job->schema,
+                           unbounded, arena, &file, &stats));
     file.stats_json = px_arena_dup(arena, px_buf_str(&stats));
     if (!file.stats_json.ptr) return px_arena_fault(arena);
     *ret_file = file;
@@ -209,7 +248,7 @@ int parquet_write(struct sql_engine *engine, const struct parquet_job *job, stru
     PX_AUTO(result_free) duckdb_result result = {0};
     if (duckdb_query(sql_engine_connection(engine), sql.ptr, &result) != DuckDBSuccess)
         return fault_of(&result);
-    return written(&result, job->schema, arena, ret_file);
+    return written(engine, &result, job, arena, ret_file);
 }
 
 /* ---- reading ---- */

@@ -1,0 +1,374 @@
+/* Data on its way from hot frames to analytics and out. */
+#include "svc/storage/storage_kit.h"
+
+static const struct storage_scope everything = {0};
+
+static void open_kit(struct test *t, struct kit *kit, struct hot_writer **writer)
+{
+    *kit = (struct kit){0};
+    CHECK_OK(kit_open(kit, t->dir));
+    CHECK_OK(hot_writer_new(kit->hot, NULL, writer));
+}
+
+static void append(struct hot_writer *writer, struct kit_rows rows)
+{
+    uint64_t seq = 0;
+    CHECK_OK(kit_append(writer, &rows, &seq));
+}
+
+TEST(sealing_moves_frames_into_one_segment_and_removes_closed_files)
+{
+    struct kit kit;
+    struct hot_writer *writer = NULL;
+    open_kit(t, &kit, &writer);
+    for (int i = 0; i < 10; i++)
+        append(writer, (struct kit_rows){.first_id = i * 100, .count = 100});
+    struct storage_counts counts = {0};
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    CHECK_INT(counts.frames, 10);
+    CHECK_INT(counts.rows, 1000);
+    CHECK_INT(counts.objects, 1);
+    CHECK_INT(counts.datasets, 1);
+    CHECK_INT(counts.failed + counts.conflicts + counts.set_aside, 0);
+    CHECK_INT(counts.files_removed, 0); /* its writer lives */
+    struct kit_tally tally;
+    kit_check_all(&kit, 1000, &tally);
+    CHECK_INT(tally.parquet_rows, 1000);
+
+    append(writer, (struct kit_rows){.first_id = 1000, .count = 1});
+    hot_writer_free(&writer);
+    counts = (struct storage_counts){0};
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    CHECK_INT(counts.frames, 1);
+    CHECK_INT(counts.files_removed, 1);
+    CHECK_INT(kit_hot_files(&kit), 0);
+    kit_check_all(&kit, 1001, &tally);
+    CHECK_INT(tally.hot_rows, 0);
+
+    counts = (struct storage_counts){0};
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    CHECK_INT(counts.datasets + counts.objects + counts.frames, 0); /* a repeat does nothing */
+    kit_close(&kit);
+}
+
+TEST(a_segment_tells_the_catalog_its_bounds_and_statistics)
+{
+    struct kit kit;
+    struct hot_writer *writer = NULL;
+    open_kit(t, &kit, &writer);
+    append(writer, (struct kit_rows){.first_id = 5, .count = 3, .time_us = KIT_EPOCH_US + 7});
+    append(writer, (struct kit_rows){.first_id = 1, .count = 2, .time_us = KIT_EPOCH_US});
+    struct storage_counts counts = {0};
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    struct catalog_snapshot s;
+    CHECK_OK(catalog_read(kit.catalog, S("acme"), S("logs"), INT64_MIN, INT64_MAX, &t->arena, &s));
+    CHECK_INT(s.segment_count, 1);
+    CHECK_INT(s.segments[0].time_min_us, KIT_EPOCH_US);
+    CHECK_INT(s.segments[0].time_max_us, KIT_EPOCH_US + 2007);
+    CHECK_STR(s.segments[0].stats_json,
+              S("{\"id\":{\"min\":1,\"max\":7,\"nulls\":0},\"maybe\":{\"min\":1.5,\"max\":1.5,"
+                "\"nulls\":4},\"name\":{\"min\":\"row 1\",\"max\":\"row 7\",\"nulls\":0},"
+                "\"time\":{\"min\":1767225600000000,\"max\":1767225600002007,\"nulls\":0}}"));
+    struct object_info info;
+    CHECK_OK(object_head(kit.segments, s.segments[0].key, &t->arena, &info));
+    CHECK_INT(info.bytes, s.segments[0].bytes);
+    hot_writer_free(&writer);
+    kit_close(&kit);
+}
+
+TEST(a_large_backlog_becomes_several_bounded_segments)
+{
+    struct kit kit;
+    struct hot_writer *writer = NULL;
+    open_kit(t, &kit, &writer);
+    kit.lifecycle.segment_rows_max = 250;
+    for (int i = 0; i < 10; i++)
+        append(writer, (struct kit_rows){.first_id = i * 100, .count = 100});
+    struct storage_counts counts = {0};
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    CHECK_INT(counts.objects, 4); /* 300, 300, 300, 100 */
+    kit_check_all(&kit, 1000, NULL);
+    hot_writer_free(&writer);
+    kit_close(&kit);
+}
+
+TEST(a_deadline_ends_a_seal_between_steps_and_says_so)
+{
+    struct kit kit;
+    struct hot_writer *writer = NULL;
+    open_kit(t, &kit, &writer);
+    append(writer, (struct kit_rows){.count = 10});
+    struct storage_counts counts = {0};
+    CHECK_OK(storage_seal(kit.storage, &(struct storage_scope){.deadline_mono_ns = 1}, &counts));
+    CHECK(counts.more);
+    CHECK_INT(counts.frames, 0);
+    kit_check_all(&kit, 10, NULL);
+    hot_writer_free(&writer);
+    kit_close(&kit);
+}
+
+TEST(a_scope_leaves_other_tenants_and_datasets_alone)
+{
+    struct kit kit;
+    struct hot_writer *writer = NULL;
+    open_kit(t, &kit, &writer);
+    append(writer, (struct kit_rows){.count = 1});
+    append(writer, (struct kit_rows){.count = 1, .dataset = "app"});
+    append(writer, (struct kit_rows){.count = 1, .tenant = "other"});
+    struct storage_counts counts = {0};
+    CHECK_OK(storage_seal(kit.storage, &(struct storage_scope){S("acme"), S("app"), 0}, &counts));
+    CHECK_INT(counts.datasets, 1);
+    CHECK_OK(storage_seal(kit.storage, &(struct storage_scope){S("acme"), S(""), 0}, &counts));
+    CHECK_INT(counts.datasets, 2);
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    CHECK_INT(counts.datasets, 3);
+    hot_writer_free(&writer);
+    kit_close(&kit);
+}
+
+TEST(compaction_sorts_by_time_and_splits_by_day)
+{
+    struct kit kit;
+    struct hot_writer *writer = NULL;
+    open_kit(t, &kit, &writer);
+    /* each segment crosses midnight: 50 rows before it, 50 after */
+    for (int i = 0; i < 3; i++) {
+        append(writer, (struct kit_rows){.first_id = i * 100,
+                                         .count = 100,
+                                         .time_us = KIT_EPOCH_US + KIT_DAY_US - 50 * 1000 + i});
+        struct storage_counts counts = {0};
+        CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    }
+    struct storage_counts counts = {0};
+    CHECK_OK(storage_compact(kit.storage, &everything, &counts));
+    CHECK_INT(counts.segments_in, 3);
+    CHECK_INT(counts.objects, 2);
+    CHECK_INT(counts.rows, 300);
+    CHECK_INT(counts.failed, 0);
+    kit_check_all(&kit, 300, NULL);
+    CHECK_INT(kit_objects(kit.analytics, S("acme/logs/date=2026-01-01/")), 1);
+    CHECK_INT(kit_objects(kit.analytics, S("acme/logs/date=2026-01-02/")), 1);
+    CHECK_INT(kit_objects(kit.segments, S("")), 3); /* dead, in their grace */
+
+    struct catalog_snapshot s;
+    CHECK_OK(catalog_read(kit.catalog, S("acme"), S("logs"), INT64_MIN, INT64_MAX, &t->arena, &s));
+    CHECK_INT(s.segment_count, 2);
+    CHECK_INT(s.segments[0].tier, TIER_ANALYTICS);
+    CHECK_INT(s.segments[0].time_min_us, KIT_EPOCH_US + KIT_DAY_US - 50000);
+    CHECK_INT(s.segments[0].time_max_us, KIT_EPOCH_US + KIT_DAY_US - 1000 + 2);
+    CHECK_INT(s.segments[1].time_min_us, KIT_EPOCH_US + KIT_DAY_US);
+
+    struct sql_engine *engine = NULL;
+    CHECK_OK(sql_engine_new(&(struct sql_limits){256u << 20, 1, {0}, 0}, &engine));
+    struct px_str url;
+    CHECK_OK(object_url(kit.analytics, s.segments[0].key, &t->arena, &url));
+    struct px_str sql = px_arena_printf(
+        &t->arena,
+        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT \"time\" < lag(\"time\") OVER () AS back "
+        "FROM read_parquet('%.*s')) WHERE back",
+        PX_FMT(url));
+    int64_t backward = -1;
+    size_t rows = 0;
+    CHECK_OK(parquet_select_ints(engine, sql, 1, 1, &backward, &rows));
+    CHECK_INT(backward, 0);
+    sql_engine_free(&engine);
+
+    counts = (struct storage_counts){0};
+    CHECK_OK(storage_compact(kit.storage, &everything, &counts));
+    CHECK_INT(counts.objects, 0); /* a repeat does nothing */
+    hot_writer_free(&writer);
+    kit_close(&kit);
+}
+
+TEST(rows_scattered_over_many_days_are_taken_in_bounded_steps)
+{
+    struct kit kit;
+    struct hot_writer *writer = NULL;
+    open_kit(t, &kit, &writer);
+    append(writer, (struct kit_rows){.count = 150, .step_us = KIT_DAY_US});
+    struct storage_counts counts = {0};
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    CHECK_OK(storage_compact(kit.storage, &everything, &counts));
+    CHECK_INT(counts.failed, 0);
+    CHECK_INT(kit_objects(kit.analytics, S("")), 150);
+    kit_check_all(&kit, 150, NULL);
+    hot_writer_free(&writer);
+    kit_close(&kit);
+}
+
+TEST(small_objects_of_a_day_are_merged_and_the_dead_go_after_their_grace)
+{
+    struct kit kit;
+    struct hot_writer *writer = NULL;
+    open_kit(t, &kit, &writer);
+    kit.now_ns = px_wall_ns(&px_clock_system);
+    struct storage_counts counts = {0};
+    for (int i = 0; i < 4; i++) {
+        append(writer, (struct kit_rows){.first_id = i * 10, .count = 10});
+        CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+        CHECK_OK(storage_compact(kit.storage, &everything, &counts));
+    }
+    struct dataset_info info;
+    CHECK_OK(catalog_find(kit.catalog, S("acme"), S("logs"), &t->arena, &info));
+    CHECK_INT(info.segments, 1);
+    CHECK_INT(kit_objects(kit.analytics, S("")), 5);
+    CHECK_INT(kit_objects(kit.segments, S("")), 4);
+    counts = (struct storage_counts){0};
+    CHECK_OK(storage_retain(kit.storage, &everything, &counts));
+    CHECK_INT(counts.objects_removed, 0);
+    kit.now_ns += (kit.lifecycle.dead_grace_s + 1) * PX_NS_PER_S;
+    CHECK_OK(storage_retain(kit.storage, &everything, &counts));
+    CHECK_INT(counts.objects_removed, 8);
+    CHECK_INT(kit_objects(kit.analytics, S("")), 1);
+    CHECK_INT(kit_objects(kit.segments, S("")), 0);
+    kit_check_all(&kit, 40, NULL);
+    hot_writer_free(&writer);
+    kit_close(&kit);
+}
+
+TEST(retention_takes_whole_segments_that_are_too_old)
+{
+    struct kit kit;
+    struct hot_writer *writer = NULL;
+    open_kit(t, &kit, &writer);
+    kit.now_ns = (KIT_EPOCH_US + 40 * KIT_DAY_US) * 1000;
+    struct storage_counts counts = {0};
+    append(writer, (struct kit_rows){.first_id = 5, .count = 5, .time_us = KIT_EPOCH_US});
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    append(writer, (struct kit_rows){.count = 5, .time_us = KIT_EPOCH_US + 39 * KIT_DAY_US});
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    counts = (struct storage_counts){0};
+    CHECK_OK(storage_retain(kit.storage, &everything, &counts));
+    CHECK_INT(counts.segments_in, 0); /* the class keeps logs for longer */
+    CHECK_OK(catalog_set_retention(kit.catalog, S("acme"), S("logs"), 30));
+    CHECK_OK(storage_retain(kit.storage, &everything, &counts));
+    CHECK_INT(counts.segments_in, 1);
+    kit_check_all(&kit, 5, NULL);
+    hot_writer_free(&writer);
+    kit_close(&kit);
+}
+
+TEST(orphans_and_leftovers_go_and_the_quarantine_stays)
+{
+    struct kit kit;
+    struct hot_writer *writer = NULL;
+    open_kit(t, &kit, &writer);
+    append(writer, (struct kit_rows){.count = 5});
+    struct storage_counts counts = {0};
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    CHECK_OK(object_put(kit.segments, S("acme/logs/orphan.parquet"), S("x")));
+    CHECK_OK(object_put(kit.analytics, S("acme/logs/date=2026-01-01/orphan.parquet"), S("x")));
+    CHECK_OK(object_put(kit.segments, S("_quarantine/hot/acme/logs/w-1.wal"), S("x")));
+    CHECK_OK(storage_retain(kit.storage, &everything, &counts));
+    CHECK_INT(counts.objects_removed, 0); /* too young to be sure */
+    kit.lifecycle.orphan_age_s = 0;
+    CHECK_OK(storage_retain(kit.storage, &everything, &counts));
+    CHECK_INT(counts.objects_removed, 2);
+    CHECK_INT(kit_objects(kit.segments, S("_quarantine/")), 1);
+    kit_check_all(&kit, 5, NULL);
+    hot_writer_free(&writer);
+    kit_close(&kit);
+}
+
+TEST(a_mark_is_pruned_only_when_its_writer_has_no_file_left)
+{
+    struct kit kit;
+    struct hot_writer *writer = NULL;
+    open_kit(t, &kit, &writer);
+    kit.now_ns = px_wall_ns(&px_clock_system);
+    append(writer, (struct kit_rows){.count = 5});
+    struct storage_counts counts = {0};
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    kit.now_ns += (kit.lifecycle.mark_idle_days + 1) * 86400 * PX_NS_PER_S;
+    CHECK_OK(storage_retain(kit.storage, &everything, &counts));
+    CHECK_INT(counts.items_removed, 0); /* the file is live and holds the sealed frame */
+    kit_check_all(&kit, 5, NULL);
+    hot_writer_free(&writer);
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts)); /* removes the file */
+    CHECK_OK(storage_retain(kit.storage, &everything, &counts));
+    CHECK_INT(counts.items_removed, 1);
+    kit_check_all(&kit, 5, NULL);
+    kit_close(&kit);
+}
+
+TEST(a_deleted_tenant_leaves_nothing_and_an_unknown_one_keeps_all)
+{
+    struct kit kit;
+    struct hot_writer *writer = NULL;
+    open_kit(t, &kit, &writer);
+    append(writer, (struct kit_rows){.count = 5});
+    append(writer, (struct kit_rows){.count = 5, .tenant = "gone"});
+    struct storage_counts counts = {0};
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    append(writer, (struct kit_rows){.count = 5, .tenant = "gone"});
+    hot_writer_free(&writer);
+    const struct table_put put = {.key = {S("tenants"), S("gone"), S("")},
+                                  .document = S("{\"name\":\"gone\",\"status\":\"deleted\"}")};
+    CHECK_OK(table_put(kit.tables, &put, &t->arena, NULL, NULL));
+    CHECK_OK(storage_retain(kit.storage, &everything, &counts));
+    struct dataset_info info;
+    CHECK_INT(catalog_find(kit.catalog, S("gone"), S("logs"), &t->arena, &info), CATALOG_ABSENT);
+    CHECK(access(test_path(t, "hot/gone").ptr, F_OK) != 0);
+    CHECK(access(test_path(t, "hot/acme").ptr, F_OK) == 0);
+    kit_check_all(&kit, 5, NULL);
+    kit_close(&kit);
+}
+
+TEST(a_field_that_changes_its_type_fails_neither_seal_nor_compaction)
+{
+    struct kit kit;
+    struct hot_writer *writer = NULL;
+    open_kit(t, &kit, &writer);
+    struct storage_counts counts = {0};
+    append(writer, (struct kit_rows){.count = 10});
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    append(writer, (struct kit_rows){.count = 10, .id_is_text = true});
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    CHECK_OK(storage_compact(kit.storage, &everything, &counts));
+    CHECK_INT(counts.failed, 0);
+    struct catalog_snapshot s;
+    CHECK_OK(catalog_read(kit.catalog, S("acme"), S("logs"), INT64_MIN, INT64_MAX, &t->arena, &s));
+    CHECK_INT(s.segment_count, 1);
+    struct px_str url;
+    CHECK_OK(object_url(kit.analytics, s.segments[0].key, &t->arena, &url));
+    struct sql_engine *engine = NULL;
+    CHECK_OK(sql_engine_new(&(struct sql_limits){256u << 20, 1, {0}, 0}, &engine));
+    struct px_str sql = px_arena_printf(
+        &t->arena,
+        "SELECT count(id), CAST(count(_other) AS BIGINT), CAST(sum(CASE WHEN "
+        "json_extract_string(_other, '$.id') LIKE 'row %%' THEN 1 ELSE 0 END) AS BIGINT) FROM "
+        "read_parquet('%.*s')",
+        PX_FMT(url));
+    int64_t values[3] = {0};
+    size_t rows = 0;
+    CHECK_OK(parquet_select_ints(engine, sql, 3, 1, values, &rows));
+    CHECK_INT(values[0], 10);
+    CHECK_INT(values[1], 10);
+    CHECK_INT(values[2], 10);
+    sql_engine_free(&engine);
+    hot_writer_free(&writer);
+    kit_close(&kit);
+}
+
+TEST(ttl_removes_expired_items)
+{
+    struct kit kit;
+    struct hot_writer *writer = NULL;
+    open_kit(t, &kit, &writer);
+    kit.now_ns = px_wall_ns(&px_clock_system);
+    for (int i = 0; i < 300; i++) {
+        struct px_str key = px_arena_printf(&t->arena, "k%d", i);
+        const struct table_put put = {.key = {S("idempotency"), key, S("")},
+                                      .document = S("{}"),
+                                      .expires_ns = kit.now_ns + (i < 290 ? 1 : 1000)};
+        CHECK_OK(table_put(kit.tables, &put, &t->arena, NULL, NULL));
+    }
+    kit.now_ns += 10;
+    struct storage_counts counts = {0};
+    CHECK_OK(storage_ttl(kit.storage, &everything, &counts));
+    CHECK_INT(counts.items_removed, 290);
+    hot_writer_free(&writer);
+    kit_close(&kit);
+}
+
+TEST_MAIN
