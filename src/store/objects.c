@@ -107,6 +107,14 @@ int object_url(struct object_store *store, struct px_str key, struct px_arena *a
 
 /* ---- putting ---- */
 
+static int place_once(const char *from, const char *path, const char *folder, bool new_only)
+{
+    PX_TRY(px_dir_make(folder));
+    if ((new_only ? link(from, path) : rename(from, path)) == 0) return px_dir_sync(folder);
+    if (errno == EEXIST && new_only) return OBJECT_EXISTS;
+    return px_fault_errno("place %s", path);
+}
+
 /* Give a synced file its place. new_only: link(2) instead of rename(2), which replaces.
  * Answers: OBJECT_EXISTS. The source is gone after success. */
 static int file_place(const char *from, const char *path, bool new_only)
@@ -114,14 +122,15 @@ static int file_place(const char *from, const char *path, bool new_only)
     char folder[PATH_MAX];
     memcpy(folder, path, folder_len(path));
     folder[folder_len(path)] = '\0';
-    for (int tries = 1;; tries++) {
-        PX_TRY(px_dir_make(folder));
-        if ((new_only ? link(from, path) : rename(from, path)) == 0) break;
-        if (errno == EEXIST && new_only) return OBJECT_EXISTS;
-        if (errno != ENOENT || tries == FOLDER_TRIES) return px_fault_errno("place %s", path);
+    int r = place_once(from, path, folder, new_only);
+    /* ENOENT: the folder was removed as empty just now. When it is the source that is gone, it was
+     * renamed, and the object was deleted again before the folder was synced. */
+    for (int tries = 1; r < 0 && errno == ENOENT && tries < FOLDER_TRIES; tries++) {
+        if (access(from, F_OK) != 0) return 0;
+        r = place_once(from, path, folder, new_only);
     }
+    if (r != 0) return r;
     if (new_only && unlink(from) != 0) return px_fault_errno("remove %s", from);
-    PX_TRY(px_dir_sync(folder));
     return 0;
 }
 

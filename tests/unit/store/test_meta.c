@@ -1,0 +1,236 @@
+/* Metadata: values, conflicts, transactions, migrations. */
+#include "store/child.h"
+#include "support/support_alloc.h"
+
+#include "store/meta.h"
+
+static const struct meta_migration steps[] = {
+    {1, "first", "CREATE TABLE people (id BIGINT NOT NULL PRIMARY KEY, name TEXT UNIQUE, "
+                 "weight DOUBLE PRECISION, photo BYTEA);"
+                 "CREATE TABLE pets (owner BIGINT NOT NULL REFERENCES people (id), name TEXT);"},
+    {2, "second", "ALTER TABLE pets ADD COLUMN kind TEXT;"},
+};
+
+static struct meta *meta_for_test(struct test *t)
+{
+    struct meta *meta = NULL;
+    CHECK_OK(meta_open(test_path(t, "meta.db"), NULL, &meta));
+    CHECK_OK(meta_migrate(meta, steps, PX_COUNT(steps)));
+    return meta;
+}
+static int insert_person(struct meta *meta, int64_t id, struct px_str name)
+{
+    const struct meta_value params[] = {meta_i(id), meta_s(name)};
+    return meta_exec(meta, "INSERT INTO people (id, name) VALUES ($1, $2)", params, 2, NULL);
+}
+static int64_t count_people(struct meta *meta)
+{
+    PX_AUTO(meta_rows_close) struct meta_rows *rows = NULL;
+    struct meta_value value;
+    CHECK_OK(meta_select(meta, "SELECT count(*) FROM people", NULL, 0, &rows));
+    CHECK_OK(meta_rows_next(rows, &value, 1));
+    return value.i;
+}
+
+TEST(values_of_each_type_come_back)
+{
+    PX_AUTO(meta_close) struct meta *meta = meta_for_test(t);
+    const struct meta_value params[] = {meta_i(INT64_MIN), meta_s(S("né")),
+                                        {META_REAL, 0, 0.1, {0}}, meta_bytes(px_str("a\0\xff", 3))};
+    int64_t changed = 0;
+    CHECK_OK(meta_exec(meta, "INSERT INTO people (id, name, weight, photo) VALUES ($1, $2, $3, $4)",
+                       params, 4, &changed));
+    CHECK_INT(changed, 1);
+    const struct meta_value nulls[] = {meta_i(7), meta_null(), meta_s(S(""))};
+    CHECK_OK(meta_exec(meta, "INSERT INTO people (id, weight, name) VALUES ($1, $2, $3)", nulls, 3, NULL));
+    PX_AUTO(meta_rows_close) struct meta_rows *rows = NULL;
+    struct meta_value v[4];
+    CHECK_OK(meta_select(meta, "SELECT id, name, weight, photo FROM people ORDER BY id", NULL, 0, &rows));
+    CHECK_OK(meta_rows_next(rows, v, 4));
+    CHECK(v[0].type == META_INT && v[0].i == INT64_MIN);
+    CHECK(v[1].type == META_TEXT && v[2].type == META_REAL && v[2].d == 0.1);
+    CHECK_STR(v[1].s, S("né"));
+    CHECK(v[3].type == META_BYTES);
+    CHECK_STR(v[3].s, px_str("a\0\xff", 3));
+    CHECK_OK(meta_rows_next(rows, v, 4));
+    CHECK(v[1].type == META_TEXT && v[1].s.len == 0 && v[2].type == META_NULL);
+    CHECK_INT(meta_rows_next(rows, v, 4), META_END);
+    CHECK_INT(meta_rows_next(rows, v, 4), META_END);
+}
+
+TEST(parameters_are_bound_by_their_digits)
+{
+    PX_AUTO(meta_close) struct meta *meta = meta_for_test(t);
+    PX_AUTO(meta_rows_close) struct meta_rows *rows = NULL;
+    struct meta_value params[12], v[5];
+    for (int i = 0; i < 12; i++) params[i] = meta_i(i + 1);
+    CHECK_OK(meta_select(meta,
+                         "SELECT $12 - $11, $10, $2, $1, $1 + $3 + $4 + $5 + $6 + $7 + $8 + $9", params,
+                         12, &rows));
+    CHECK_OK(meta_rows_next(rows, v, 5));
+    CHECK(v[0].i == 1 && v[1].i == 10 && v[2].i == 2 && v[3].i == 1 && v[4].i == 43);
+}
+
+TEST(unique_and_foreign_keys_conflict)
+{
+    PX_AUTO(meta_close) struct meta *meta = meta_for_test(t);
+    CHECK_OK(insert_person(meta, 1, S("ann")));
+    CHECK_INT(insert_person(meta, 1, S("bob")), META_CONFLICT);
+    CHECK_INT(insert_person(meta, 2, S("ann")), META_CONFLICT);
+    CHECK_OK(insert_person(meta, 2, S("bob")));
+    const struct meta_value params[] = {meta_i(9)};
+    CHECK_INT(meta_exec(meta, "INSERT INTO pets (owner) VALUES ($1)", params, 1, NULL), META_CONFLICT);
+    struct meta_rows *rows = NULL;
+    CHECK_INT(meta_select(meta, "INSERT INTO pets (owner) VALUES ($1) RETURNING owner", params, 1, &rows),
+              META_CONFLICT);
+    CHECK(!rows);
+    const struct meta_value null[] = {meta_null()};
+    CHECK_INT(meta_exec(meta, "INSERT INTO pets (owner) VALUES ($1)", null, 1, NULL), PX_F_BUG);
+    CHECK_INT(meta_exec(meta, "SELECT nonsense", NULL, 0, NULL), PX_F_BUG);
+    int64_t changed = -1;
+    CHECK_OK(meta_exec(meta, "UPDATE people SET name = name || 'x'", NULL, 0, &changed));
+    CHECK_INT(changed, 2);
+    CHECK_OK(meta_exec(meta, "DELETE FROM people WHERE id > 99", NULL, 0, &changed));
+    CHECK_INT(changed, 0);
+    CHECK_OK(meta_exec(meta, "CREATE TABLE more (a TEXT)", NULL, 0, &changed));
+    CHECK_INT(changed, 0);
+}
+
+TEST(one_text_may_run_twice_at_once)
+{
+    PX_AUTO(meta_close) struct meta *meta = meta_for_test(t);
+    CHECK_OK(insert_person(meta, 1, S("ann")));
+    CHECK_OK(insert_person(meta, 2, S("bob")));
+    static const char sql[] = "SELECT name FROM people ORDER BY id";
+    PX_AUTO(meta_rows_close) struct meta_rows *outer = NULL, *inner = NULL;
+    struct meta_value v;
+    CHECK_OK(meta_select(meta, sql, NULL, 0, &outer));
+    CHECK_OK(meta_rows_next(outer, &v, 1));
+    CHECK_OK(meta_select(meta, sql, NULL, 0, &inner));
+    CHECK_OK(meta_rows_next(inner, &v, 1));
+    CHECK_STR(v.s, S("ann"));
+    CHECK_OK(meta_rows_next(outer, &v, 1));
+    CHECK_STR(v.s, S("bob"));
+}
+
+TEST(an_address_with_another_text_is_another_statement)
+{
+    PX_AUTO(meta_close) struct meta *meta = meta_for_test(t);
+    char sql[32];
+    for (int i = 0; i < 300; i++) { /* and the cache has an end */
+        PX_AUTO(meta_rows_close) struct meta_rows *rows = NULL;
+        struct meta_value v;
+        (void)snprintf(sql, sizeof sql, "SELECT %d", i);
+        struct px_str copy = px_arena_dup(&t->arena, px_str_c(sql));
+        CHECK_OK(meta_select(meta, i % 2 ? sql : copy.ptr, NULL, 0, &rows));
+        CHECK_OK(meta_rows_next(rows, &v, 1));
+        CHECK_INT(v.i, i);
+    }
+}
+
+TEST(a_transaction_is_whole_or_gone)
+{
+    PX_AUTO(meta_close) struct meta *meta = meta_for_test(t), *other = NULL;
+    CHECK_OK(meta_open(test_path(t, "meta.db"), NULL, &other));
+    meta_rollback(meta); /* nothing to do */
+    CHECK_OK(meta_begin(meta, true));
+    CHECK_OK(insert_person(meta, 1, S("ann")));
+    CHECK_INT(count_people(other), 0);
+    meta_rollback(meta);
+    CHECK_INT(count_people(meta), 0);
+    CHECK_OK(meta_begin(other, false));
+    CHECK_INT(count_people(other), 0);
+    CHECK_OK(meta_begin(meta, true));
+    CHECK_OK(insert_person(meta, 1, S("ann")));
+    CHECK_OK(meta_commit(meta));
+    CHECK_INT(count_people(other), 0); /* a snapshot */
+    CHECK_OK(meta_commit(other));
+    CHECK_INT(count_people(other), 1);
+    CHECK_OK(meta_begin(meta, true));
+    CHECK_OK(insert_person(meta, 2, S("bob")));
+    meta_close(&meta); /* without a commit */
+    CHECK_INT(count_people(other), 1);
+}
+
+TEST(a_second_writer_waits_only_so_long)
+{
+    PX_AUTO(meta_close) struct meta *meta = meta_for_test(t), *other = NULL;
+    struct meta_options options = {.busy_ms = 30};
+    CHECK_OK(meta_open(test_path(t, "meta.db"), &options, &other));
+    CHECK_OK(meta_begin(meta, true));
+    CHECK_INT(meta_begin(other, true), PX_F_BUSY);
+    CHECK_INT(insert_person(other, 1, S("ann")), PX_F_BUSY);
+    CHECK_OK(meta_commit(meta));
+    CHECK_OK(meta_begin(other, true));
+}
+
+TEST(read_only_does_not_write)
+{
+    PX_AUTO(meta_close) struct meta *meta = NULL, *reader = NULL;
+    struct meta_options options = {.read_only = true};
+    CHECK_INT(meta_open(test_path(t, "absent.db"), &options, &reader), PX_F_IO);
+    meta = meta_for_test(t);
+    CHECK_OK(meta_open(test_path(t, "meta.db"), &options, &reader));
+    CHECK_INT(count_people(reader), 0);
+    CHECK_INT(insert_person(reader, 1, S("ann")), PX_F_DENIED);
+    CHECK_INT(meta_open(S("postgres://somewhere/x"), NULL, &reader), PX_F_CONFIG);
+}
+
+TEST(a_failed_step_leaves_nothing_of_itself)
+{
+    static const struct meta_migration bad[] = {
+        {1, "first", "CREATE TABLE a (x TEXT);"},
+        {2, "broken", "CREATE TABLE b (x TEXT); CREATE TABLE a (again TEXT);"}};
+    PX_AUTO(meta_close) struct meta *meta = NULL;
+    CHECK_OK(meta_open(test_path(t, "bad.db"), NULL, &meta));
+    CHECK_INT(meta_migrate(meta, bad, 2), PX_F_BUG);
+    CHECK_OK(meta_exec(meta, "INSERT INTO a (x) VALUES ('there')", NULL, 0, NULL));
+    CHECK_INT(meta_exec(meta, "INSERT INTO b (x) VALUES ('not there')", NULL, 0, NULL), PX_F_BUG);
+    static const struct meta_migration good[] = {
+        {1, "first", "never run again"}, {2, "mended", "CREATE TABLE b (x TEXT);"}};
+    CHECK_OK(meta_migrate(meta, good, 2));
+    CHECK_OK(meta_exec(meta, "INSERT INTO b (x) VALUES ('there')", NULL, 0, NULL));
+}
+
+static int migrate_and_insert(struct test *t, int i)
+{
+    PX_AUTO(meta_close) struct meta *meta = NULL;
+    if (meta_open(test_path(t, "many.db"), NULL, &meta) != 0) return 1;
+    if (meta_migrate(meta, steps, PX_COUNT(steps)) != 0) return 2;
+    char name[16];
+    (void)snprintf(name, sizeof name, "%d", i);
+    return insert_person(meta, i, px_str_c(name)) == 0 ? 0 : 3;
+}
+TEST(many_may_migrate_at_once)
+{
+    int status[12];
+    in_children(t, 12, migrate_and_insert, status);
+    for (int i = 0; i < 12; i++) CHECK_INT(status[i], 0);
+    PX_AUTO(meta_close) struct meta *meta = NULL;
+    CHECK_OK(meta_open(test_path(t, "many.db"), NULL, &meta));
+    CHECK_INT(count_people(meta), 12);
+}
+
+static int open_migrate_ask(struct test *t, int *round)
+{
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/sweep%d.db", t->dir, ++*round);
+    PX_AUTO(meta_close) struct meta *meta = NULL;
+    PX_AUTO(meta_rows_close) struct meta_rows *rows = NULL;
+    PX_TRY(meta_open(px_str_c(path), NULL, &meta));
+    PX_TRY(meta_migrate(meta, steps, PX_COUNT(steps)));
+    PX_TRY(insert_person(meta, 1, S("ann")));
+    PX_TRY(meta_select(meta, "SELECT name FROM people", NULL, 0, &rows));
+    struct meta_value v;
+    PX_TRY(meta_rows_next(rows, &v, 1));
+    CHECK_STR(v.s, S("ann"));
+    meta_rows_close(&rows);
+    return 0;
+}
+TEST(memory_running_out_is_a_fault_at_every_allocation)
+{
+    int round = 0;
+    SWEEP_ALLOCATIONS(open_migrate_ask(t, &round), (void)0);
+}
+
+TEST_MAIN
