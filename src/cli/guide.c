@@ -1,0 +1,89 @@
+/* cli/guide.c - lines to copy. */
+#include "cli/guide.h"
+
+#include "base/px_buf.h"
+#include "cli/settings.h"
+
+static void print_json(struct cli *cli, const struct guide *guide, FILE *to)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf json;
+    px_buf_init(&json, 64 * 1024);
+    px_buf_printf(&json, "{\"endpoint\":\"http://127.0.0.1:%d\",\"port\":%d,\"pid\":%lld,\"data\":",
+                  (int)guide->port, (int)guide->port, (long long)guide->pid);
+    px_buf_add_json_str(&json, px_str_c(cli->data_dir));
+    px_buf_printf(&json, ",\"created\":%s,\"already_running\":%s",
+                  guide->created ? "true" : "false", guide->already_running ? "true" : "false");
+    if (guide->tenant.len > 0) {
+        px_buf_add_c(&json, ",\"tenant\":");
+        px_buf_add_json_str(&json, guide->tenant);
+    }
+    if (guide->key.len > 0) {
+        px_buf_add_c(&json, ",\"key\":");
+        px_buf_add_json_str(&json, guide->key);
+    }
+    px_buf_add_c(&json, "}\n");
+    (void)fwrite(json.ptr, 1, json.len, to);
+}
+
+/* How other calls of the command find this data folder. */
+static const char *command(struct cli *cli)
+{
+    struct cli plain = {.arena = {0}, .err = stderr, .out = stdout};
+    px_arena_init(&plain.arena, 64 * 1024);
+    const char *text = "prism";
+    bool found = settings_from_environment(&plain) == CLI_OK &&
+                 strcmp(plain.data_dir, cli->data_dir) == 0;
+    if (!found) text = px_arena_printf(&cli->arena, "prism --data %s", cli->data_dir).ptr;
+    px_arena_deinit(&plain.arena);
+    return text ? text : "prism";
+}
+
+static void print_requests(const char *endpoint, const char *key, FILE *to)
+{
+    (void)fprintf(to,
+                  "\nSend a log record, as NDJSON or over OTLP:\n"
+                  "  curl -sS %s/v1/ingest/app -H \"Authorization: Bearer %s\" \\\n"
+                  "    -d '{\"service\":\"web\",\"message\":\"hello\"}'\n"
+                  "  curl -sS %s/v1/logs -H \"Authorization: Bearer %s\" \\\n"
+                  "    -H 'Content-Type: application/json' \\\n"
+                  "    -d '{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":"
+                  "[{\"severityText\":\"INFO\",\"body\":{\"stringValue\":\"hello\"}}]}]}]}'\n",
+                  endpoint, key, endpoint, key);
+    (void)fprintf(to,
+                  "\nOpenTelemetry collector:\n"
+                  "  exporters:\n"
+                  "    otlphttp/prism:\n"
+                  "      endpoint: %s\n"
+                  "      headers:\n"
+                  "        Authorization: \"Bearer %s\"\n",
+                  endpoint, key);
+}
+
+void guide_print(struct cli *cli, const struct guide *guide, FILE *to)
+{
+    if (cli->json) {
+        print_json(cli, guide, to);
+        return;
+    }
+    const char *prism = command(cli);
+    struct px_str endpoint = px_arena_printf(&cli->arena, "http://127.0.0.1:%d", (int)guide->port);
+    struct px_str key = guide->key;
+    if (key.len == 0)
+        key = px_arena_printf(&cli->arena, "$(cat '%s')", settings_path(cli, "tenant.key"));
+    if (!endpoint.ptr || !key.ptr) return;
+    (void)fprintf(to, "%s %s\n  data    %s\n",
+                  guide->already_running ? "A region runs already at" : "The region is ready at",
+                  endpoint.ptr, cli->data_dir);
+    if (guide->tenant.len > 0) (void)fprintf(to, "  tenant  %.*s\n", PX_FMT(guide->tenant));
+    if (guide->key.len > 0)
+        (void)fprintf(to, "  key     %.*s  (also in %s)\n", PX_FMT(guide->key),
+                      settings_path(cli, "tenant.key"));
+    if (guide->already_running) return;
+    print_requests(endpoint.ptr, px_arena_cstr(&cli->arena, key), to);
+    (void)fprintf(to,
+                  "\nQuery and stop:\n"
+                  "  %s query 'SELECT * FROM app'\n"
+                  "  %s %s\n",
+                  prism, prism, guide->detached ? "down" : "down    (or Ctrl-C here)");
+    (void)fflush(to);
+}

@@ -1,0 +1,15 @@
+/* cli/guide.h - what `prism up` prints: where the region is and how to use it. */
+#pragma once
+
+#include "cli/cli.h"
+
+struct guide {
+    int64_t pid;
+    int64_t port;
+    bool created; /* the data folder is new */
+    struct px_str tenant;
+    struct px_str key; /* shown when it was made now; empty: it stands in <data>/tenant.key */
+    bool detached, already_running;
+};
+/* For people, or with --json one object. */
+void guide_print(struct cli *cli, const struct guide *guide, FILE *to);

@@ -1,0 +1,20 @@
+/* cli/settings.h - where the data folder is, what it remembers, and where Prism's own files are. */
+#pragma once
+
+#include "cli/cli.h"
+
+#define CLI_PORT_DEFAULT 4318 /* OTLP/HTTP's */
+
+/* PRISM_DATA, PRISM_PORT, PRISM_KEY and the defaults into cli; options come after and win.
+ * Answers: an enum cli_exit, already said. */
+PX_MUST_USE int settings_from_environment(struct cli *cli);
+/* The port to talk to: given, remembered in <data>/prism.json, or the default. */
+int64_t settings_port(struct cli *cli);
+/* <data>/<name>, in the command's arena. */
+const char *settings_path(struct cli *cli, const char *name);
+/* The key to use: given, else the content of <data>/<file> ("tenant.key", "admin.key").
+ * Answers: an enum cli_exit, already said. */
+PX_MUST_USE int settings_key(struct cli *cli, const char *file, struct px_str *ret_key);
+/* fn/ and platform/ beside the program, or where an installed program has them. NULL when absent. */
+const char *settings_functions_dir(struct cli *cli);
+const char *settings_platform_dir(struct cli *cli);

@@ -1,0 +1,189 @@
+/* cli/verb_query.c - `prism query 'SQL'`: a table for people, the region's own formats for programs. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/px_file.h"
+#include "cli/remote.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
+
+#define CALL_TIMEOUT_MS 120000
+
+struct query_values {
+    const char *format, *start, *end, *output;
+};
+static const struct cli_option options[] = {
+    {"format", 'f', CLI_TEXT, offsetof(struct query_values, format), "FORMAT",
+     "table, json, ndjson, csv, arrow or parquet (default table)",
+     "table json ndjson csv arrow parquet", 0, 0},
+    {"start", 's', CLI_TEXT, offsetof(struct query_values, start), "TIME",
+     "only records from then on: RFC 3339, or relative such as -15m, -2h, -7d", NULL, 0, 0},
+    {"end", 'e', CLI_TEXT, offsetof(struct query_values, end), "TIME", "only records before then",
+     NULL, 0, 0},
+    {"output", 'o', CLI_TEXT, offsetof(struct query_values, output), "FILE",
+     "write the result to a file", NULL, 0, 0},
+};
+static const struct query_values defaults = {.format = "table"};
+
+static int write_request(const struct query_values *v, const char *sql, const char *format,
+                         struct px_buf *body)
+{
+    const struct {
+        const char *name, *value;
+    } fields[] = {{"start", v->start}, {"end", v->end}, {"format", format}};
+    px_buf_add_c(body, "{\"sql\":");
+    px_buf_add_json_str(body, px_str_c(sql));
+    for (size_t i = 0; i < PX_COUNT(fields); i++) {
+        if (!fields[i].value) continue;
+        px_buf_printf(body, ",\"%s\":", fields[i].name);
+        px_buf_add_json_str(body, px_str_c(fields[i].value));
+    }
+    px_buf_add_char(body, '}');
+    return px_buf_fault(body);
+}
+
+/* ---- table ---- */
+
+static bool is_number_type(struct px_str type)
+{
+    static const char *const numbers[] = {"INT",     "BIGINT", "HUGEINT",  "UBIGINT",
+                                          "DOUBLE",  "FLOAT",  "DECIMAL",  "SMALLINT",
+                                          "TINYINT", "UINT",   "USMALLINT"};
+    for (size_t i = 0; i < PX_COUNT(numbers); i++)
+        if (type.len >= strlen(numbers[i]) &&
+            strncasecmp(type.ptr, numbers[i], strlen(numbers[i])) == 0)
+            return true;
+    return false;
+}
+
+static int fill_table(struct cli *cli, yyjson_val *root, struct table *table)
+{
+    static const char *const none[] = {NULL};
+    yyjson_val *columns = px_json_arr(root, "columns"), *rows = px_json_arr(root, "rows"), *column,
+               *cells;
+    size_t i, n, c, m;
+    PX_TRY(table_init(table, &cli->arena, none));
+    table->column_count = yyjson_arr_size(columns);
+    table->columns = px_arena_array(&cli->arena, struct table_column, table->column_count);
+    if (!table->columns) return px_arena_fault(&cli->arena);
+    yyjson_arr_foreach(columns, i, n, column)
+    {
+        table->columns[i].name = px_json_str(column, "name");
+        table->columns[i].right = is_number_type(px_json_str(column, "type"));
+    }
+    yyjson_arr_foreach(rows, i, n, cells)
+    {
+        yyjson_val *cell;
+        struct px_str *row = table_row(table);
+        if (!row) return px_arena_fault(&cli->arena);
+        yyjson_arr_foreach(cells, c, m, cell)
+        {
+            if (c < table->column_count) row[c] = table_cell(&cli->arena, cell);
+        }
+    }
+    return 0;
+}
+
+static int print_table(struct cli *cli, const struct http_response *response, FILE *to,
+                       bool is_file)
+{
+    yyjson_val *root = NULL;
+    struct table table;
+    int r = px_json_parse(response->body, &cli->arena, &root, NULL);
+    if (r > 0) return cli_fail(cli, CLI_REGION_ERROR, "the region's answer is no JSON");
+    if (r == 0) r = fill_table(cli, root, &table);
+    if (r != 0) return cli_fault(cli, r, "the result does not fit; use --format ndjson or csv");
+    table_print(&table, is_file ? 0 : table_terminal_width(to), to);
+    if (cli->err_is_tty) {
+        char rows[32];
+        (void)fflush(to);
+        (void)fprintf(cli->err, "%s rows  %.*s\n", cli_count(table.row_count, rows),
+                      PX_FMT(http_response_header(response, S("Prism-Query-Cost"))));
+    }
+    return CLI_OK;
+}
+
+/* ---- streams ---- */
+
+struct sink {
+    struct cli *cli;
+    FILE *to;
+    char last;
+};
+
+static int on_piece(void *ctx, struct px_str piece)
+{
+    struct sink *sink = ctx;
+    if (piece.len == 0) return 0;
+    sink->last = piece.ptr[piece.len - 1];
+    if (fwrite(piece.ptr, 1, piece.len, sink->to) == piece.len) return 0;
+    return cli_fail(sink->cli, CLI_FAILED, "cannot write the result: %s", strerror(errno));
+}
+
+static int run_query(struct cli *cli, const struct query_values *v, struct px_str body, FILE *to)
+{
+    struct remote remote;
+    struct http_response response;
+    bool as_table = strcmp(v->format, "table") == 0 && !cli->json;
+    struct sink sink = {cli, to, '\n'};
+    struct remote_call call = {.method = "POST",
+                               .path = S("/v1/query"),
+                               .body = body,
+                               .on_body = as_table ? NULL : on_piece,
+                               .ctx = &sink};
+    int exit = remote_open(cli, "tenant.key", CALL_TIMEOUT_MS, &remote);
+    if (exit != CLI_OK) return exit;
+    exit = remote_run(&remote, &call, &response);
+    if (exit == CLI_OK && as_table) exit = print_table(cli, &response, to, to != cli->out);
+    bool is_text = strcmp(v->format, "arrow") != 0 && strcmp(v->format, "parquet") != 0;
+    if (exit == CLI_OK && is_text && sink.last != '\n') (void)fputc('\n', to);
+    remote_close(&remote);
+    return exit;
+}
+
+/* A result that failed half-way must not look like a file. */
+static int run_to_file(struct cli *cli, const struct query_values *v, struct px_str body)
+{
+    struct px_str part = px_arena_printf(&cli->arena, "%s.part", v->output);
+    FILE *to = part.ptr ? fopen(part.ptr, "we") : NULL;
+    if (!to) return cli_fail(cli, CLI_FAILED, "%s: %s", v->output, strerror(errno));
+    int exit = run_query(cli, v, body, to);
+    bool written = fclose(to) == 0;
+    if (exit == CLI_OK && (!written || rename(part.ptr, v->output) != 0))
+        exit = cli_fail(cli, CLI_FAILED, "%s: %s", v->output, strerror(errno));
+    if (exit != CLI_OK) (void)unlink(part.ptr);
+    return exit;
+}
+
+static int run(struct cli *cli, const void *values, int arg_count, char **args)
+{
+    (void)arg_count;
+    const struct query_values *v = values;
+    bool as_table = strcmp(v->format, "table") == 0;
+    bool binary = strcmp(v->format, "arrow") == 0 || strcmp(v->format, "parquet") == 0;
+    if (binary && !v->output && cli->out_is_tty)
+        return cli_fail(cli, CLI_USAGE, "%s is no text for a terminal: use -o FILE or a pipe",
+                        v->format);
+    PX_AUTO(px_buf_deinit) struct px_buf body;
+    px_buf_init(&body, 4u << 20);
+    if (write_request(v, args[0], as_table ? "json" : v->format, &body) != 0)
+        return cli_fail(cli, CLI_USAGE, "the SQL is too long");
+    if (v->output) return run_to_file(cli, v, px_buf_str(&body));
+    return run_query(cli, v, px_buf_str(&body), cli->out);
+}
+
+const struct cli_verb verb_query = {
+    .name = "query",
+    .arguments = "SQL",
+    .summary = "ask in SQL, over fresh and sealed records alike",
+    .details =
+        "Any DuckDB SELECT; each dataset is a table with a column `time`. --json is --format json. "
+        "Without --key it asks as the data folder's first tenant.",
+    CLI_OPTIONS(options),
+    .values_bytes = sizeof(struct query_values),
+    .defaults = &defaults,
+    .args_min = 1,
+    .args_max = 1,
+    .run = run,
+};

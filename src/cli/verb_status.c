@@ -1,0 +1,110 @@
+/* cli/verb_status.c - `prism status`. */
+#include "cli/remote.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
+
+#define CALL_TIMEOUT_MS 10000
+
+static struct px_str number_of(struct cli *cli, yyjson_val *obj, const char *name)
+{
+    char text[32];
+    return px_arena_dup(&cli->arena,
+                        px_str_c(cli_count((uint64_t)px_json_i64(obj, name, 0), text)));
+}
+
+static struct px_str bytes_of(struct cli *cli, yyjson_val *obj, const char *name)
+{
+    char text[24];
+    return px_arena_dup(&cli->arena,
+                        px_str_c(cli_bytes((uint64_t)px_json_i64(obj, name, 0), text)));
+}
+
+static int print_functions(struct cli *cli, yyjson_val *functions)
+{
+    static const char *const names[] = {"FUNCTION", ">INSTANCES", ">BUSY",    ">QUEUED",
+                                        ">CALLS",   ">ERRORS",    ">CRASHES", ">COLD STARTS",
+                                        ">MEMORY",  NULL};
+    static const char *const numbers[] = {"instances", "busy",    "queued",     "invocations",
+                                          "errors",    "crashes", "cold_starts"};
+    struct table table;
+    size_t i, n;
+    yyjson_val *function;
+    PX_TRY(table_init(&table, &cli->arena, names));
+    yyjson_arr_foreach(functions, i, n, function)
+    {
+        struct px_str *row = table_row(&table);
+        if (!row) return px_arena_fault(&cli->arena);
+        row[0] = px_json_str(function, "name");
+        for (size_t k = 0; k < PX_COUNT(numbers); k++)
+            row[1 + k] = number_of(cli, function, numbers[k]);
+        row[8] = bytes_of(cli, function, "rss_bytes");
+    }
+    (void)fputc('\n', cli->out);
+    table_print(&table, table_terminal_width(cli->out), cli->out);
+    return 0;
+}
+
+static int print_data(struct cli *cli, yyjson_val *data)
+{
+    static const char *const names[] = {"DATA", ">FILES", ">SIZE", NULL};
+    struct table table;
+    size_t i, n;
+    yyjson_val *key, *val;
+    PX_TRY(table_init(&table, &cli->arena, names));
+    yyjson_obj_foreach(data, i, n, key, val)
+    {
+        struct px_str *row = table_row(&table);
+        if (!row) return px_arena_fault(&cli->arena);
+        row[0] = px_json_val_str(key);
+        row[1] = number_of(cli, val, "files");
+        row[2] = bytes_of(cli, val, "bytes");
+    }
+    (void)fputc('\n', cli->out);
+    table_print(&table, table_terminal_width(cli->out), cli->out);
+    return 0;
+}
+
+static void print_head(struct cli *cli, yyjson_val *status)
+{
+    char requests[32];
+    yyjson_val *gateway = px_json_obj(status, "gateway"), *queues = px_json_obj(status, "queues");
+    (void)fprintf(cli->out, "region %.*s is %.*s at http://127.0.0.1:%lld (pid %lld) since %.*s\n",
+                  PX_FMT(px_json_str(status, "region")), PX_FMT(px_json_str(status, "phase")),
+                  (long long)px_json_i64(status, "port", 0),
+                  (long long)px_json_i64(status, "pid", 0), PX_FMT(px_json_str(status, "started")));
+    (void)fprintf(cli->out, "data in %.*s\n", PX_FMT(px_json_str(status, "data_dir")));
+    (void)fprintf(cli->out,
+                  "%s requests, %lld connections, %lld active; %lld asynchronous events queued\n",
+                  cli_count((uint64_t)px_json_i64(gateway, "requests", 0), requests),
+                  (long long)px_json_i64(gateway, "connections", 0),
+                  (long long)px_json_i64(gateway, "active", 0),
+                  (long long)px_json_i64(queues, "asynchronous", 0));
+}
+
+static int run(struct cli *cli, const void *values, int arg_count, char **args)
+{
+    (void)values, (void)arg_count, (void)args;
+    struct remote remote;
+    yyjson_val *status = NULL;
+    struct px_str text;
+    int exit = remote_open_control(cli, CALL_TIMEOUT_MS, &remote);
+    if (exit != CLI_OK) return exit;
+    exit = remote_json(&remote, &(struct remote_call){.method = "GET", .path = S("/status")},
+                       &status, &text);
+    remote_close(&remote);
+    if (exit != CLI_OK) return exit;
+    if (cli->json) {
+        (void)fprintf(cli->out, "%.*s\n", PX_FMT(text));
+        return CLI_OK;
+    }
+    print_head(cli, status);
+    int r = print_functions(cli, px_json_arr(status, "functions"));
+    if (r == 0) r = print_data(cli, px_json_obj(status, "data"));
+    return r == 0 ? CLI_OK : cli_fault(cli, r, "status");
+}
+
+const struct cli_verb verb_status = {
+    .name = "status",
+    .summary = "show the region: functions with their instances, queues, data sizes",
+    .run = run,
+};

@@ -1,0 +1,281 @@
+/* cli/verb_up.c - `prism up`: start a region, in the foreground or detached.
+ *
+ * Detached: a child in a session of its own runs the region with its output in <data>/logs/region.log
+ * and says through a pipe that it is ready, or why it is not; the parent prints and leaves. The pipe's
+ * end without a word means that the child died. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/px_file.h"
+#include "cli/guide.h"
+#include "cli/remote.h"
+#include "cli/settings.h"
+#include "cli/verbs.h"
+#include "region/region.h"
+
+#define LOG_TAIL_BYTES 2000
+#define WORD_BYTES_MAX 8192 /* what the child says */
+
+struct up_values {
+    bool detach;
+    const char *host, *region;
+};
+static const struct cli_option options[] = {
+    {"detach", 'd', CLI_FLAG, offsetof(struct up_values, detach), NULL,
+     "leave the region running in the background", NULL, 0, 0},
+    {"host", 0, CLI_TEXT, offsetof(struct up_values, host), "ADDRESS",
+     "numeric address to listen on (default 127.0.0.1: this machine only)", NULL, 0, 0},
+    {"region", 0, CLI_TEXT, offsetof(struct up_values, region), "NAME",
+     "name of the region (default as remembered, else local)", NULL, 0, 0},
+};
+
+struct up {
+    struct cli *cli;
+    const struct up_values *values;
+    int word_fd; /* where the detached child says what came of it; -1 in the foreground */
+};
+
+/* ---- what came of it ---- */
+
+static int report_answer(struct up *up, int r)
+{
+    struct cli *cli = up->cli;
+    if (r == REGION_RUNNING)
+        return cli_fail(cli, CLI_FAILED, "another process holds %s; see prism status",
+                        cli->data_dir);
+    if (r == REGION_PORT_TAKEN)
+        return cli_fail(cli, CLI_FAILED,
+                        "port %d is in use by another program: choose another with --port N",
+                        (int)settings_port(cli));
+    if (r != 0) return cli_fault(cli, r, "the region cannot run");
+    return CLI_OK;
+}
+
+static void write_word(struct up *up, const struct px_buf *word)
+{
+    if (px_buf_fault(word) == 0 && px_file_write_all(up->word_fd, word->ptr, word->len) != 0)
+        return;
+    px_close(&up->word_fd);
+}
+
+static void say_ready(struct up *up, const struct guide *guide)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf word;
+    px_buf_init(&word, WORD_BYTES_MAX);
+    px_buf_printf(&word,
+                  "{\"pid\":%lld,\"port\":%lld,\"created\":%s,\"tenant\":", (long long)guide->pid,
+                  (long long)guide->port, guide->created ? "true" : "false");
+    px_buf_add_json_str(&word, guide->tenant);
+    px_buf_add_c(&word, ",\"key\":");
+    px_buf_add_json_str(&word, guide->key);
+    px_buf_add_char(&word, '}');
+    write_word(up, &word);
+}
+
+static void on_ready(void *ctx, const struct region_ready *ready)
+{
+    struct up *up = ctx;
+    struct guide guide = {.pid = getpid(),
+                          .port = ready->port,
+                          .created = ready->created,
+                          .tenant = ready->tenant,
+                          .key = ready->key};
+    if (up->word_fd >= 0)
+        say_ready(up, &guide);
+    else
+        guide_print(up->cli, &guide, up->cli->out);
+}
+
+static int run_region(struct up *up)
+{
+    struct cli *cli = up->cli;
+    struct region_options region = {
+        .data_dir = cli->data_dir,
+        .platform_dir = settings_platform_dir(cli),
+        .functions_dir = settings_functions_dir(cli),
+        .host = up->values->host,
+        .port = (uint16_t)cli->port,
+        .region_name = up->values->region,
+        .on_ready = on_ready,
+        .ctx = up,
+    };
+    return region_run(&region);
+}
+
+/* ---- detached ---- */
+
+static void say_failed(struct up *up, int r)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    struct cli quiet = *up->cli;
+    quiet.err = open_memstream(&text, &bytes);
+    if (!quiet.err) return;
+    quiet.json = false;
+    struct up told = {&quiet, up->values, -1};
+    int exit = report_answer(&told, r);
+    (void)fclose(quiet.err);
+    struct px_str line = px_str_trim(px_str(text, bytes));
+    if (px_str_starts(line, S("prism: "))) line = px_str_skip(line, 7);
+    PX_AUTO(px_buf_deinit) struct px_buf word;
+    px_buf_init(&word, WORD_BYTES_MAX);
+    px_buf_printf(&word, "{\"exit\":%d,\"why\":", exit);
+    px_buf_add_json_str(&word, line);
+    px_buf_add_char(&word, '}');
+    write_word(up, &word);
+    free(text);
+}
+
+_Noreturn static void be_child(struct up *up, const char *log_path)
+{
+    (void)setsid();
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (null < 0 || log < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0) {
+        say_failed(up, px_fault_errno("%s", log_path));
+        _exit(CLI_FAILED);
+    }
+    px_close(&null);
+    px_close(&log);
+    int r = run_region(up);
+    if (r != 0 && up->word_fd >= 0) say_failed(up, r);
+    _exit(r == 0 ? CLI_OK : CLI_FAILED);
+}
+
+/* All that the child says, until it closes the pipe or dies. */
+static int hear(int fd, struct px_buf *word)
+{
+    for (;;) {
+        char *at = px_buf_reserve(word, 1024);
+        if (!at) return px_buf_fault(word);
+        ssize_t n = read(fd, at, 1024);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return px_fault_errno("pipe");
+        if (n == 0) return 0;
+        word->len += (size_t)n;
+    }
+}
+
+static int child_died(struct cli *cli, const char *log_path)
+{
+    char tail[LOG_TAIL_BYTES + 1] = "";
+    FILE *log = fopen(log_path, "re");
+    if (log) {
+        if (fseek(log, -LOG_TAIL_BYTES, SEEK_END) != 0) rewind(log);
+        tail[fread(tail, 1, LOG_TAIL_BYTES, log)] = '\0';
+        (void)fclose(log);
+    }
+    return cli_fail(cli, CLI_FAILED, "the region ended before it was ready; %s ends with\n%s",
+                    log_path, tail);
+}
+
+static int report_word(struct cli *cli, struct px_str word, const char *log_path)
+{
+    yyjson_val *root = NULL;
+    if (word.len == 0 || px_json_parse(word, &cli->arena, &root, NULL) != 0)
+        return child_died(cli, log_path);
+    struct px_str why = px_json_str(root, "why");
+    if (why.len > 0)
+        return cli_fail(cli, (enum cli_exit)px_json_i64(root, "exit", CLI_FAILED), "%.*s",
+                        PX_FMT(why));
+    struct guide guide = {.pid = px_json_i64(root, "pid", 0),
+                          .port = px_json_i64(root, "port", 0),
+                          .created = px_json_bool(root, "created", false),
+                          .tenant = px_json_str(root, "tenant"),
+                          .key = px_json_str(root, "key"),
+                          .detached = true};
+    guide_print(cli, &guide, cli->out);
+    return CLI_OK;
+}
+
+static int run_detached(struct up *up)
+{
+    struct cli *cli = up->cli;
+    const char *log_path = settings_path(cli, "logs/region.log");
+    int r = px_dir_make(settings_path(cli, "logs"));
+    if (r != 0) return cli_fault(cli, r, "data folder");
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return cli_fault(cli, px_fault_errno("pipe"), "cannot start");
+    (void)fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        px_close(&ends[0]);
+        up->word_fd = ends[1];
+        be_child(up, log_path);
+    }
+    px_close(&ends[1]);
+    PX_AUTO(px_close) int from_child = ends[0];
+    if (child < 0) return cli_fault(cli, px_fault_errno("fork"), "cannot start");
+    PX_AUTO(px_buf_deinit) struct px_buf word;
+    px_buf_init(&word, WORD_BYTES_MAX);
+    r = hear(from_child, &word);
+    if (r != 0) return cli_fault(cli, r, "cannot start");
+    return report_word(cli, px_buf_str(&word), log_path);
+}
+
+/* ---- the verb ---- */
+
+/* Absolute, because a detached region and its functions must not depend on where it was started. */
+static int settle_data_dir(struct cli *cli)
+{
+    char real[PATH_MAX];
+    int r = px_dir_make(cli->data_dir);
+    if (r != 0) return cli_fault(cli, r, "data folder");
+    if (!realpath(cli->data_dir, real))
+        return cli_fault(cli, px_fault_errno("%s", cli->data_dir), "data folder");
+    cli->data_dir = px_arena_cstr(&cli->arena, px_str_c(real));
+    return cli->data_dir ? CLI_OK : cli_fault(cli, PX_F_OOM, "data folder");
+}
+
+static int already_running(struct up *up)
+{
+    struct cli *cli = up->cli;
+    struct remote remote;
+    yyjson_val *status = NULL;
+    struct px_str text;
+    int exit = remote_open_control(cli, 5000, &remote);
+    if (exit != CLI_OK) return exit;
+    exit = remote_json(&remote, &(struct remote_call){.method = "GET", .path = S("/status")},
+                       &status, &text);
+    remote_close(&remote);
+    if (exit != CLI_OK) return exit;
+    struct guide guide = {.pid = px_json_i64(status, "pid", 0),
+                          .port = px_json_i64(status, "port", 0),
+                          .already_running = true};
+    if (!up->values->detach)
+        return cli_fail(cli, CLI_FAILED, "a region runs already on %s: pid %lld, port %lld",
+                        cli->data_dir, (long long)guide.pid, (long long)guide.port);
+    guide_print(cli, &guide, cli->out);
+    return CLI_OK;
+}
+
+static int run(struct cli *cli, const void *values, int arg_count, char **args)
+{
+    (void)arg_count, (void)args;
+    struct up up = {cli, values, -1};
+    int exit = settle_data_dir(cli);
+    if (exit != CLI_OK) return exit;
+    if (remote_is_running(cli)) return already_running(&up);
+    if (!settings_functions_dir(cli) || !settings_platform_dir(cli))
+        return cli_fail(cli, CLI_FAILED,
+                        "the functions or platform files are missing beside the program: build or "
+                        "install all of Prism (make build)");
+    if (up.values->detach) return run_detached(&up);
+    return report_answer(&up, run_region(&up));
+}
+
+const struct cli_verb verb_up = {
+    .name = "up",
+    .summary = "start a region on this machine",
+    .details =
+        "The data folder is made when it is absent; then a first tenant and its key are made too, "
+        "and the key is shown once. Everything that was answered survives a crash: starting again "
+        "on the same folder goes on where it was.",
+    CLI_OPTIONS(options),
+    .values_bytes = sizeof(struct up_values),
+    .run = run,
+};
