@@ -153,7 +153,7 @@ static struct reply send_to(struct test *t, struct ingest *ingest, const struct 
 struct stored {
     size_t frames;
     uint64_t rows;
-    uint8_t ids[512][16]; /* request ids in order of (writer, number) */
+    uint8_t ids[2048][16]; /* request ids in order of (writer, number) */
 };
 
 static void stored_add_file(struct test *t, const struct hot_file *file, struct stored *stored)
