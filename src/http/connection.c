@@ -44,6 +44,7 @@ void connection_close(struct http_connection *conn)
 /* llhttp has one number for a version that it does not know and for what is no version. */
 static int status_of(llhttp_errno_t error, const char *reason)
 {
+    if (error == HPE_PAUSED_H2_UPGRADE) return 505; /* HTTP/2's preface */
     return error == HPE_INVALID_VERSION && strcmp(reason, "Invalid HTTP version") == 0 ? 505 : 400;
 }
 
