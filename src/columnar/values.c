@@ -2,7 +2,8 @@
  *
  * Invariants: the runs' counts add up to count; text_bytes is the sum of the lengths (of the
  * dictionary's entries while is_dict); a slot of the dictionary's index is emptied only for the
- * newest entry, so linear probing never loses an older one. */
+ * newest entry, so linear probing never loses an older one; text has room for a byte more than it holds,
+ * so that empty text has an address too. */
 #include "columnar/values.h"
 
 #include <stdlib.h>
@@ -143,6 +144,7 @@ static uint32_t *dict_slot(struct values *values, uint32_t hash, struct px_str t
         if (slots[at] == 0) return &slots[at];
         const struct values_entry *entry = &entries[slots[at] - 1];
         if (entry->hash != hash || entry->len != text.len) continue;
+        if (text.len == 0) return &slots[at];
         if (memcmp(values->dict_text.ptr + entry->offset, text.ptr, text.len) == 0)
             return &slots[at];
     }
@@ -168,7 +170,7 @@ static bool dict_add(struct values *values, uint32_t hash, struct px_str text)
 {
     size_t entry_bytes = (values->dict_count + 1) * sizeof(struct values_entry);
     if (!values_vec_room(&values->entries, entry_bytes)) return false;
-    if (!values_vec_room(&values->dict_text, values->text_bytes + text.len)) return false;
+    if (!values_vec_room(&values->dict_text, values->text_bytes + text.len + 1)) return false;
     if (text.len) memcpy(values->dict_text.ptr + values->text_bytes, text.ptr, text.len);
     entries_of(values)[values->dict_count++] = (struct values_entry){
         .offset = (uint32_t)values->text_bytes,
@@ -187,7 +189,7 @@ static bool dict_leave(struct values *values)
     uint32_t *codes = lens_of(values);
     size_t bytes = 0, at = 0;
     for (uint32_t i = 0; i < values->count; i++) bytes += entries[codes[i]].len;
-    if (!values_vec_room(&values->text, bytes)) return false;
+    if (!values_vec_room(&values->text, bytes + 1)) return false;
     for (uint32_t i = 0; i < values->count; i++) {
         const struct values_entry *entry = &entries[codes[i]];
         if (entry->len) memcpy(values->text.ptr + at, values->dict_text.ptr + entry->offset, entry->len);
@@ -228,7 +230,8 @@ int values_add_text(struct values *values, uint32_t row, struct px_str text)
     if (values->is_dict && !dict_pays(values) && !dict_leave(values)) return out_of_memory(values);
     if (values->is_dict) return add_code(values, row, text);
 
-    if (!values_vec_room(&values->text, values->text_bytes + text.len)) return out_of_memory(values);
+    if (!values_vec_room(&values->text, values->text_bytes + text.len + 1))
+        return out_of_memory(values);
     if (!add_row(values, row)) return out_of_memory(values);
     lens_of(values)[values->count - 1] = (uint32_t)text.len;
     if (text.len) memcpy(values->text.ptr + values->text_bytes, text.ptr, text.len);
