@@ -117,7 +117,7 @@ PX_MUST_USE int catalog_knows(struct catalog *catalog, struct px_str key, bool *
 /* How far a writer is sealed: 0 when never. */
 PX_MUST_USE int catalog_mark(struct catalog *catalog, struct px_str tenant, struct px_str dataset,
                              struct px_str writer, uint64_t *ret_seq);
-/* 0: back to the class's default. Answers: CATALOG_ABSENT. */
+/* 0: back to the class's default. A dataset that has only hot frames yet is made, empty. */
 PX_MUST_USE int catalog_set_retention(struct catalog *catalog, struct px_str tenant,
                                       struct px_str dataset, int64_t days);
 /* Marks that did not move for older_than_ns, for a caller who knows which files there are; at most

@@ -97,11 +97,13 @@ int catalog_set_retention(struct catalog *catalog, struct px_str tenant, struct 
                           int64_t days)
 {
     PX_ASSERT(days >= 0);
-    const struct meta_value params[] = {meta_s(tenant), meta_s(dataset), meta_i(days)};
-    int64_t changed = 0;
-    PX_TRY(catalog_exec(catalog,
-                        "UPDATE datasets SET retention_days = $3, version = version + 1 "
-                        "WHERE tenant = $1 AND name = $2 AND dropped_ns = 0",
-                        params, PX_COUNT(params), &changed));
-    return changed == 1 ? 0 : CATALOG_ABSENT;
+    const struct meta_value params[] = {meta_s(tenant), meta_s(dataset), meta_i(days),
+                                        meta_s(S(CATALOG_EMPTY_SCHEMA)),
+                                        meta_i(px_wall_ns(catalog->clock))};
+    return catalog_exec(catalog,
+                        "INSERT INTO datasets (tenant, name, version, schema_json, retention_days, "
+                        "created_ns, dropped_ns) VALUES ($1, $2, 1, $4, $3, $5, 0) "
+                        "ON CONFLICT (tenant, name) DO UPDATE SET version = datasets.version + 1, "
+                        "retention_days = $3, dropped_ns = 0",
+                        params, PX_COUNT(params), NULL);
 }

@@ -6,6 +6,7 @@
  * (orphan_age_s); its age is the file system's, so the machine's clock is asked and not the one that a
  * test may have moved. */
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/px_file.h"
@@ -231,6 +232,41 @@ static int remove_tenants(struct storage *storage, const struct storage_scope *s
     return 0;
 }
 
+/* ---- leftovers of killed processes ---- */
+
+struct spill_walk {
+    struct px_arena *arena;
+    struct px_str parent;
+    int64_t before_s; /* wall time */
+    struct storage_counts *counts;
+};
+static int remove_spill_folder(void *ctx, const char *name, bool is_dir)
+{
+    struct spill_walk *walk = ctx;
+    struct stat about;
+    if (!is_dir || !px_str_starts(px_str_c(name), S(SPILL_PREFIX))) return 0;
+    struct px_str path = px_arena_printf(walk->arena, "%.*s/%s", PX_FMT(walk->parent), name);
+    if (!path.ptr) return px_arena_fault(walk->arena);
+    if (stat(path.ptr, &about) != 0 || about.st_mtime > walk->before_s) return 0;
+    PX_TRY(px_dir_remove(path.ptr));
+    walk->counts->objects_removed++;
+    return 0;
+}
+
+static int sweep_spills(struct storage *storage, struct px_arena *arena,
+                        struct storage_counts *counts)
+{
+    struct px_str parent = storage->options.limits.temp_dir;
+    if (parent.len == 0) return 0;
+    int64_t now_s = px_wall_ns(&px_clock_system) / PX_NS_PER_S;
+    struct spill_walk walk = {arena, parent, now_s - storage->options.lifecycle->orphan_age_s,
+                              counts};
+    char *path = px_arena_cstr(arena, parent);
+    if (!path) return px_arena_fault(arena);
+    int r = px_dir_each(path, remove_spill_folder, &walk);
+    return r == PX_FILE_ABSENT ? 0 : r;
+}
+
 /* ---- the operations ---- */
 
 static int sweep(struct storage *storage, struct storage_counts *counts)
@@ -258,6 +294,8 @@ int storage_retain(struct storage *storage, const struct storage_scope *scope,
     PX_TRY(remove_orphans(storage, storage->options.segments, scope, &arena, counts));
     PX_TRY(remove_orphans(storage, storage->options.analytics, scope, &arena, counts));
     PX_TRY(sweep(storage, counts));
+    px_arena_reset(&arena);
+    PX_TRY(sweep_spills(storage, &arena, counts));
     return prune_marks(storage, &arena, counts);
 }
 

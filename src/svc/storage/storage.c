@@ -1,8 +1,11 @@
 /* svc/storage/storage.c - what the operations share: the DuckDB engine, notices. */
 #include "svc/storage/storage.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "base/px_file.h"
+#include "base/px_id.h"
 #include "svc/storage/storage_internal.h"
 
 int storage_new(const struct storage_options *options, struct storage **ret_storage)
@@ -26,17 +29,33 @@ void storage_free(struct storage **storage)
     if (!s) return;
     PX_ASSERT(s->magic == STORAGE_MAGIC);
     sql_engine_free(&s->engine);
+    if (s->spill_dir[0] && px_dir_remove(s->spill_dir) != 0)
+        s->spill_dir[0] = '\0'; /* retain will */
     free(s);
     *storage = NULL;
+}
+
+/* DuckDB makes the folder when it needs it. */
+static int name_spill_dir(struct storage *storage)
+{
+    char id[37];
+    px_uuid7(px_wall_ns(&px_clock_system), id);
+    struct px_str parent = storage->options.limits.temp_dir;
+    int n = snprintf(storage->spill_dir, sizeof storage->spill_dir, "%.*s/" SPILL_PREFIX "%s",
+                     PX_FMT(parent), id);
+    if (n >= 0 && (size_t)n < sizeof storage->spill_dir) return 0;
+    storage->spill_dir[0] = '\0';
+    return px_fault(PX_F_CONFIG, "temp dir too long");
 }
 
 static int engine_open(struct storage *storage, struct sql_engine **ret_engine)
 {
     const struct storage_limits *limits = &storage->options.limits;
+    if (limits->temp_dir.len > 0) PX_TRY(name_spill_dir(storage));
     const struct sql_limits sql_limits = {
         .memory_bytes = limits->memory_bytes,
         .threads = limits->threads,
-        .temp_dir = limits->temp_dir,
+        .temp_dir = px_str_c(storage->spill_dir),
         .temp_bytes_max = limits->temp_dir.len > 0 ? limits->temp_bytes_max : 0,
     };
     PX_AUTO(sql_engine_free) struct sql_engine *engine = NULL;

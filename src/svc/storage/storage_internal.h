@@ -16,7 +16,11 @@ struct storage {
     struct storage_options options;
     struct hot_sets sets;      /* what prism_hot(0) scans: one set, changed between statements */
     struct sql_engine *engine; /* opened at first use, after that for the storage's life */
+    char spill_dir[512];       /* DuckDB's alone: its files there have fixed names; empty: none */
 };
+
+/* Folders for spilling are called this and a UUIDv7, in limits.temp_dir. */
+#define SPILL_PREFIX "storage-spill-"
 
 /* The engine, opened when it is not yet. */
 int storage_engine(struct storage *storage, struct sql_engine **ret_engine);

@@ -301,17 +301,22 @@ TEST(dropping_a_tenant_touches_no_other)
     fixture_close(&f);
 }
 
-TEST(retention_belongs_to_a_dataset_that_exists)
+TEST(retention_may_be_set_before_the_first_seal)
 {
     struct catalog_fixture f = {0};
     fixture_open(t, &f);
-    CHECK_INT(catalog_set_retention(f.catalog, S("acme"), S("logs"), 7), CATALOG_ABSENT);
-    CHECK_OK(seal_one(f.catalog, &(struct one_sealing){.key = "k1", .to = 1, .rows = 1}));
     CHECK_OK(catalog_set_retention(f.catalog, S("acme"), S("logs"), 7));
+    struct catalog_snapshot s;
+    read_all(t, f.catalog, &s);
+    CHECK_INT(s.version, 1);
+    CHECK_INT(s.segment_count + s.mark_count, 0);
+    CHECK_OK(seal_one(f.catalog, &(struct one_sealing){.key = "k1", .to = 1, .rows = 1}));
+    CHECK_OK(catalog_set_retention(f.catalog, S("acme"), S("app"), 9));
     struct dataset_info info;
     CHECK_OK(catalog_find(f.catalog, S("acme"), S("logs"), &t->arena, &info));
     CHECK_INT(info.retention_days, 7);
     CHECK_INT(info.version, 2);
+    CHECK_INT(info.rows, 1);
     fixture_close(&f);
 }
 

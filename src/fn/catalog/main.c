@@ -1,0 +1,52 @@
+/* fn/catalog/main.c - function `catalog`: datasets, schemas, retention. Wiring only. */
+#include <stdlib.h>
+
+#include "svc/catalog/datasets.h"
+
+struct function {
+    struct px_str hot_url, meta_url;
+    struct px_arena arena; /* the lifecycle's text */
+    struct lifecycle lifecycle;
+    struct hot_store *hot;
+    struct meta *meta;
+    struct catalog *catalog;
+};
+
+static int init(void *ctx, const struct px_log *log)
+{
+    struct function *fn = ctx;
+    (void)log;
+    if (fn->hot_url.len == 0) return px_fault(PX_F_CONFIG, "PRISM_HOT_URL is not set");
+    if (fn->meta_url.len == 0) return px_fault(PX_F_CONFIG, "PRISM_META_URL is not set");
+    px_arena_init(&fn->arena, (size_t)1 << 20);
+    int r = lifecycle_parse(lifecycle_builtin(), &fn->arena, &fn->lifecycle, NULL);
+    if (r > 0) return px_fault(PX_F_CONFIG, "the built-in lifecycle is invalid");
+    PX_TRY(r);
+    PX_TRY(hot_store_open(fn->hot_url, &fn->hot));
+    PX_TRY(meta_open(fn->meta_url, NULL, &fn->meta));
+    return catalog_new(fn->meta, &px_clock_system, &fn->catalog);
+}
+
+static int handle(void *ctx, const struct lambda_event *event)
+{
+    const struct function *fn = ctx;
+    const struct datasets datasets = {fn->catalog, fn->hot, &fn->lifecycle};
+    return datasets_handle(&datasets, event);
+}
+
+static void stop(void *ctx)
+{
+    struct function *fn = ctx;
+    catalog_free(&fn->catalog);
+    meta_close(&fn->meta);
+    hot_store_close(&fn->hot);
+    px_arena_deinit(&fn->arena);
+}
+
+int main(void)
+{
+    struct function fn = {.hot_url = px_str_c(getenv("PRISM_HOT_URL")),
+                          .meta_url = px_str_c(getenv("PRISM_META_URL"))};
+    struct lambda_handler handler = {.init = init, .handle = handle, .stop = stop, .ctx = &fn};
+    return lambda_run(&handler);
+}

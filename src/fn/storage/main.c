@@ -1,0 +1,33 @@
+/* fn/storage/main.c - function `storage`: seal, compact, retain, ttl. Wiring only. */
+#include <stdlib.h>
+
+#include "svc/storage/storage_event.h"
+
+static int handle(void *ctx, const struct lambda_event *event)
+{
+    return storage_handle(ctx, event);
+}
+
+/* A number from the environment; 0, the default, when it is absent or none. */
+static uint64_t number(const char *name)
+{
+    uint64_t value = 0;
+    return px_str_to_u64(px_str_c(getenv(name)), &value) ? value : 0;
+}
+
+int main(void)
+{
+    struct storage_function fn = {
+        .urls = {.hot = px_str_c(getenv("PRISM_HOT_URL")),
+                 .segments = px_str_c(getenv("PRISM_SEGMENTS_URL")),
+                 .analytics = px_str_c(getenv("PRISM_ANALYTICS_URL")),
+                 .tables = px_str_c(getenv("PRISM_TABLES_URL")),
+                 .meta = px_str_c(getenv("PRISM_META_URL"))},
+        .limits = {.memory_bytes = number("PRISM_STORAGE_MEMORY_BYTES"),
+                   .threads = (uint32_t)number("PRISM_STORAGE_THREADS"),
+                   .temp_dir = px_str_c(getenv("PRISM_TMP")),
+                   .temp_bytes_max = number("PRISM_STORAGE_TEMP_BYTES_MAX")},
+        .lifecycle_path = px_str_c(getenv("PRISM_STORAGE_LIFECYCLE"))};
+    struct lambda_handler handler = {.handle = handle, .ctx = &fn};
+    return lambda_run(&handler);
+}

@@ -1,0 +1,328 @@
+/* svc/catalog/datasets.c - the HTTP face of the catalog.
+ *
+ * Counting sealed and hot rows together needs both to be of one moment: the dataset's version is read
+ * before and after the hot files, and a seal in between makes us look again. */
+#include "svc/catalog/datasets.h"
+
+#include "svc/catalog/hot_summary.h"
+#include "svc/catalog/names.h"
+
+enum { LOOKS_MAX = 8, DROPS_MAX = 8, DAYS_MAX = 36500 };
+/* Of hot frames looked through for one answer; more are left out and the answer says `partial`. */
+#define HOT_BYTES_MAX (UINT64_C(1) << 30)
+
+struct answer {
+    const struct datasets *datasets;
+    const struct api_event *http;
+    const struct lambda_event *event;
+    struct px_str tenant, dataset;
+};
+
+static int problem(const struct answer *a, int status, const char *detail)
+{
+    api_respond_problem(status, px_str_c(detail), a->http->request_id, S(""),
+                        a->event->reply->body);
+    return px_buf_fault(a->event->reply->body);
+}
+
+static int respond(const struct answer *a, const struct px_buf *json)
+{
+    PX_TRY(px_buf_fault(json));
+    api_respond_json(200, px_buf_str(json), a->event->reply->body);
+    return px_buf_fault(a->event->reply->body);
+}
+
+/* ---- one dataset, sealed and hot ---- */
+
+struct dataset_view {
+    struct dataset_info info; /* zeros when nothing is sealed */
+    struct hot_summary hot;
+    struct schema schema;
+    struct px_arena *arena; /* holds all of it */
+};
+
+/* The sealed half and its marks. ret_exists: the catalog has it. */
+static int look_sealed(const struct answer *a, struct px_str dataset, struct dataset_view *view,
+                       struct catalog_snapshot *marks, bool *ret_exists)
+{
+    struct catalog *catalog = a->datasets->catalog;
+    view->info = (struct dataset_info){.tenant = a->tenant, .name = dataset};
+    int r = catalog_read(catalog, a->tenant, dataset, INT64_MAX, INT64_MIN, view->arena, marks);
+    if (r != CATALOG_ABSENT) PX_TRY(r);
+    *ret_exists = false;
+    r = catalog_find(catalog, a->tenant, dataset, view->arena, &view->info);
+    if (r != CATALOG_ABSENT) PX_TRY(r);
+    *ret_exists = r == 0;
+    if (!*ret_exists) return schema_init(&view->schema, view->arena);
+    r = schema_from_json(view->info.schema_json, view->arena, &view->schema);
+    return r > 0 ? px_fault(PX_F_CORRUPT, "a schema in the catalog") : r;
+}
+
+/* Answers: CATALOG_ABSENT: neither sealed nor hot. */
+static int look(const struct answer *a, struct px_str dataset, struct dataset_view *view)
+{
+    bool exists = false;
+    for (int i = 0; i < LOOKS_MAX; i++) {
+        struct catalog_snapshot marks;
+        struct hot_file *files = NULL;
+        size_t count = 0;
+        int64_t version = 0;
+        px_arena_reset(view->arena);
+        PX_TRY(look_sealed(a, dataset, view, &marks, &exists));
+        PX_TRY(hot_list(a->datasets->hot, a->tenant, dataset, view->arena, &files, &count));
+        PX_TRY(hot_summarize(files, count, marks.marks, marks.mark_count, HOT_BYTES_MAX,
+                             &view->schema, view->arena, &view->hot));
+        PX_TRY(catalog_version(a->datasets->catalog, a->tenant, dataset, &version));
+        if (version == marks.version && (!exists || version == view->info.version)) break;
+    }
+    return exists || view->hot.rows > 0 ? 0 : CATALOG_ABSENT;
+}
+
+static void write_time(const char *name, int64_t us, struct px_buf *json)
+{
+    char text[31];
+    struct px_str at = px_time_format(us * PX_NS_PER_US, 6, text);
+    px_buf_printf(json, ",\"%s\":\"%.*s\"", name, PX_FMT(at));
+}
+
+static void write_times(const struct dataset_view *view, struct px_buf *json)
+{
+    const struct dataset_info *info = &view->info;
+    bool sealed = info->rows > 0, hot = view->hot.rows > 0;
+    if (!sealed && !hot) return;
+    int64_t min = sealed ? info->time_min_us : view->hot.time_min_us;
+    int64_t max = sealed ? info->time_max_us : view->hot.time_max_us;
+    if (hot) {
+        min = PX_MIN(min, view->hot.time_min_us);
+        max = PX_MAX(max, view->hot.time_max_us);
+    }
+    write_time("time_min", min, json);
+    write_time("time_max", max, json);
+}
+
+static int64_t retention_of(const struct answer *a, const struct dataset_info *info)
+{
+    if (info->retention_days > 0) return info->retention_days;
+    return lifecycle_class_of(a->datasets->lifecycle, info->tenant, info->name)->retention_days;
+}
+
+/* Members of a dataset's object, without braces. */
+static void write_dataset(const struct answer *a, const struct dataset_view *view,
+                          struct px_buf *json)
+{
+    const struct dataset_info *info = &view->info;
+    px_buf_add_c(json, "\"name\":");
+    px_buf_add_json_str(json, info->name);
+    px_buf_printf(json,
+                  ",\"rows\":%lld,\"sealed_rows\":%lld,\"bytes\":%lld,\"hot_bytes\":%llu,"
+                  "\"segments\":%lld",
+                  (long long)(info->rows + (int64_t)view->hot.rows), (long long)info->rows,
+                  (long long)info->bytes, (unsigned long long)view->hot.bytes,
+                  (long long)info->segments);
+    if (info->quarantined > 0)
+        px_buf_printf(json, ",\"quarantined\":%lld", (long long)info->quarantined);
+    if (view->hot.partial) px_buf_add_c(json, ",\"partial\":true");
+    write_times(view, json);
+    px_buf_printf(json, ",\"retention_days\":%lld", (long long)retention_of(a, info));
+}
+
+/* ---- GET ---- */
+
+/* Names of both sides in order, each once: datasets of the catalog and of hot folders with files. */
+static int merge_names(const struct answer *a, struct px_str **ret_names, size_t *ret_count)
+{
+    struct px_arena *arena = a->event->arena;
+    struct dataset_info *infos = NULL;
+    struct hot_file *files = NULL;
+    size_t info_count = 0, file_count = 0, count = 0;
+    PX_TRY(catalog_list(a->datasets->catalog, a->tenant, arena, &infos, &info_count));
+    PX_TRY(hot_list(a->datasets->hot, a->tenant, S(""), arena, &files, &file_count));
+    struct px_str *names = px_arena_array(arena, struct px_str, info_count + file_count);
+    if (!names) return px_arena_fault(arena);
+    for (size_t i = 0, f = 0; i < info_count || f < file_count;) {
+        bool from_info = f == file_count ||
+                         (i < info_count && px_str_cmp(infos[i].name, files[f].dataset) <= 0);
+        struct px_str name = from_info ? infos[i++].name : files[f++].dataset;
+        if (count == 0 || !px_str_eq(names[count - 1], name)) names[count++] = name;
+    }
+    *ret_names = names;
+    *ret_count = count;
+    return 0;
+}
+
+static int list(const struct answer *a)
+{
+    struct px_str *names = NULL;
+    size_t count = 0;
+    PX_TRY(merge_names(a, &names, &count));
+    PX_AUTO(px_arena_deinit) struct px_arena arena;
+    px_arena_init(&arena, (size_t)256 << 20);
+    PX_AUTO(px_buf_deinit) struct px_buf json;
+    px_buf_init(&json, (size_t)5 << 20);
+    px_buf_add_c(&json, "{\"datasets\":[");
+    size_t written = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct dataset_view view = {.arena = &arena};
+        int r = look(a, names[i], &view);
+        if (r == CATALOG_ABSENT) continue; /* files without rows, or dropped just now */
+        PX_TRY(r);
+        px_buf_add_c(&json, written++ > 0 ? ",{" : "{");
+        write_dataset(a, &view, &json);
+        px_buf_add_char(&json, '}');
+    }
+    px_buf_add_c(&json, "]}");
+    return respond(a, &json);
+}
+
+static void write_columns(const struct schema *schema, struct px_buf *json)
+{
+    px_buf_add_c(json, ",\"columns\":[");
+    for (uint32_t i = 0; i < schema->count; i++) {
+        px_buf_add_c(json, i > 0 ? ",{\"name\":" : "{\"name\":");
+        px_buf_add_json_str(json, schema->columns[i].name);
+        px_buf_printf(json, ",\"type\":\"%s\"}", col_type_name(schema->columns[i].type));
+    }
+    px_buf_add_char(json, ']');
+}
+
+static int show(const struct answer *a)
+{
+    PX_AUTO(px_arena_deinit) struct px_arena arena;
+    px_arena_init(&arena, (size_t)256 << 20);
+    struct dataset_view view = {.arena = &arena};
+    int r = look(a, a->dataset, &view);
+    if (r == CATALOG_ABSENT) return problem(a, 404, "the tenant has no such dataset");
+    PX_TRY(r);
+    PX_AUTO(px_buf_deinit) struct px_buf json;
+    px_buf_init(&json, (size_t)5 << 20);
+    px_buf_add_char(&json, '{');
+    write_dataset(a, &view, &json);
+    write_columns(&view.schema, &json);
+    px_buf_add_char(&json, '}');
+    return respond(a, &json);
+}
+
+/* ---- DELETE ---- */
+
+/* Everything that is visible now goes; a frame that is appended meanwhile begins the dataset anew.
+ * Answers: CATALOG_ABSENT, CATALOG_CONFLICT (a seal was faster). */
+static int drop_once(const struct answer *a, struct px_arena *arena)
+{
+    struct catalog_snapshot marks;
+    struct hot_file *files = NULL;
+    struct hot_summary hot;
+    size_t count = 0;
+    px_arena_reset(arena);
+    int r = catalog_read(a->datasets->catalog, a->tenant, a->dataset, INT64_MAX, INT64_MIN, arena,
+                         &marks);
+    if (r != CATALOG_ABSENT) PX_TRY(r);
+    PX_TRY(hot_list(a->datasets->hot, a->tenant, a->dataset, arena, &files, &count));
+    PX_TRY(
+        hot_summarize(files, count, marks.marks, marks.mark_count, UINT64_MAX, NULL, arena, &hot));
+    return catalog_drop_dataset(a->datasets->catalog, a->tenant, a->dataset, hot.marks,
+                                hot.mark_count);
+}
+
+static int drop(const struct answer *a)
+{
+    PX_AUTO(px_arena_deinit) struct px_arena arena;
+    px_arena_init(&arena, (size_t)512 << 20);
+    int r = CATALOG_CONFLICT;
+    for (int i = 0; i < DROPS_MAX && r == CATALOG_CONFLICT; i++) r = drop_once(a, &arena);
+    if (r == CATALOG_ABSENT) return problem(a, 404, "the tenant has no such dataset");
+    if (r == CATALOG_CONFLICT) return problem(a, 503, "the dataset is busy; try again");
+    PX_TRY(r);
+    PX_AUTO(px_buf_deinit) struct px_buf json;
+    px_buf_init(&json, 4096);
+    px_buf_add_c(&json, "{\"name\":");
+    px_buf_add_json_str(&json, a->dataset);
+    px_buf_add_c(&json, ",\"dropped\":true}");
+    return respond(a, &json);
+}
+
+/* ---- PUT retention ---- */
+
+/* NULL, or what is wrong with the body. */
+static const char *read_days(yyjson_val *root, int64_t *ret_days)
+{
+    static const char *const why =
+        "the body is {\"days\": n} with n a whole number from 1 to 36500";
+    yyjson_val *days = yyjson_obj_get(root, "days");
+    if (!yyjson_is_obj(root) || yyjson_obj_size(root) != 1 || !yyjson_is_int(days)) return why;
+    *ret_days = yyjson_get_sint(days);
+    return *ret_days >= 1 && *ret_days <= DAYS_MAX ? NULL : why;
+}
+
+static int set_retention(const struct answer *a)
+{
+    yyjson_val *root = NULL;
+    struct px_where where = {0};
+    int64_t days = 0;
+    int r = px_json_parse(a->http->body, a->event->arena, &root, &where);
+    if (r == PX_JSON_INVALID) return problem(a, 400, where.expected);
+    PX_TRY(r);
+    const char *why = read_days(root, &days);
+    if (why) return problem(a, 400, why);
+    PX_AUTO(px_arena_deinit) struct px_arena arena;
+    px_arena_init(&arena, (size_t)256 << 20);
+    struct dataset_view view = {.arena = &arena};
+    r = look(a, a->dataset, &view);
+    if (r == CATALOG_ABSENT) return problem(a, 404, "the tenant has no such dataset");
+    PX_TRY(r);
+    PX_TRY(catalog_set_retention(a->datasets->catalog, a->tenant, a->dataset, days));
+    PX_AUTO(px_buf_deinit) struct px_buf json;
+    px_buf_init(&json, 4096);
+    px_buf_printf(&json, "{\"days\":%lld}", (long long)days);
+    return respond(a, &json);
+}
+
+/* ---- routes ---- */
+
+#define ITEM "/v1/datasets/{dataset}"
+static const struct route {
+    const char *method, *resource;
+    int (*run)(const struct answer *answer);
+    bool admin, names_dataset;
+} routes[] = {
+    {"GET", "/v1/datasets", list, false, false},
+    {"GET", ITEM, show, false, true},
+    {"DELETE", ITEM, drop, true, true},
+    {"PUT", ITEM "/retention", set_retention, true, true},
+};
+
+static const struct route *find_route(const struct api_event *http)
+{
+    for (size_t i = 0; i < PX_COUNT(routes); i++)
+        if (px_str_eq(px_str_c(routes[i].method), http->method) &&
+            px_str_eq(px_str_c(routes[i].resource), http->resource))
+            return &routes[i];
+    return NULL;
+}
+
+static int answer_route(struct answer *a)
+{
+    const struct route *route = find_route(a->http);
+    const char *why = NULL;
+    if (!route) return problem(a, 404, "there is no such route");
+    if (a->tenant.len == 0) return problem(a, 403, "the caller belongs to no tenant");
+    if (route->admin && !api_caller_may(&a->http->caller, S("admin")))
+        return problem(a, 403, "this needs a key with the scope admin");
+    if (route->names_dataset && !dataset_name_ok(a->dataset, &why)) return problem(a, 400, why);
+    return route->run(a);
+}
+
+int datasets_handle(const struct datasets *datasets, const struct lambda_event *event)
+{
+    struct api_event http;
+    struct px_where where = {0};
+    int r = api_event_parse(event->payload, event->arena, &http, &where);
+    if (r == API_INVALID) {
+        event->reply->error_type = S("InvalidEvent");
+        event->reply->error_message = S("the event is not an API Gateway proxy event");
+        return LAMBDA_ERROR;
+    }
+    PX_TRY(r);
+    struct answer answer = {datasets, &http, event, http.caller.tenant,
+                            api_path_param(&http, S("dataset"))};
+    return answer_route(&answer);
+}

@@ -1,0 +1,23 @@
+/* svc/catalog/datasets.h - the function `catalog`: HTTP events about datasets.
+ *
+ *   GET    /v1/datasets                        the tenant's datasets
+ *   GET    /v1/datasets/{dataset}              one with its columns
+ *   DELETE /v1/datasets/{dataset}              drop its rows (scope admin)
+ *   PUT    /v1/datasets/{dataset}/retention    {"days": n} (scope admin)
+ *
+ * The tenant is the caller's, from nowhere else. A dataset is there as soon as a row was accepted:
+ * `rows` counts sealed and hot rows, `sealed_rows` and `hot_bytes` say how they stand. */
+#pragma once
+
+#include "lambda/apigw.h"
+#include "lambda/runtime.h"
+#include "store/hot.h"
+#include "svc/catalog/catalog.h"
+#include "svc/catalog/lifecycle.h"
+
+struct datasets {
+    struct catalog *catalog;
+    struct hot_store *hot;
+    const struct lifecycle *lifecycle;
+};
+PX_MUST_USE int datasets_handle(const struct datasets *datasets, const struct lambda_event *event);

@@ -1,0 +1,240 @@
+/* svc/storage/storage_event.c - one event. The stores are opened for it and closed after it: it comes
+ * once a minute at most, and a function between events holds no lock, mapping or cached schema. */
+#include "svc/storage/storage_event.h"
+
+#include "base/px_file.h"
+#include "base/px_json.h"
+#include "svc/catalog/names.h"
+
+/* What is left of the event's time when no new step is begun. A step takes seconds. */
+#define STEP_MARGIN_NS (60 * PX_NS_PER_S)
+
+typedef int operation(struct storage *storage, const struct storage_scope *scope,
+                      struct storage_counts *counts);
+static const struct {
+    const char *name;
+    operation *run;
+} operations[] = {
+    {"seal", storage_seal},
+    {"compact", storage_compact},
+    {"retain", storage_retain},
+    {"ttl", storage_ttl},
+};
+
+/* ---- the event ---- */
+
+struct request {
+    struct px_str op;
+    operation *run;
+    struct storage_scope scope;
+    int64_t now_ns; /* 0: the machine's */
+};
+
+static int refuse(const struct lambda_event *event, const char *why)
+{
+    event->reply->error_type = S("InvalidEvent");
+    event->reply->error_message = px_str_c(why);
+    return LAMBDA_ERROR;
+}
+
+static operation *find_operation(struct px_str name)
+{
+    for (size_t i = 0; i < PX_COUNT(operations); i++)
+        if (px_str_eq(px_str_c(operations[i].name), name)) return operations[i].run;
+    return NULL;
+}
+
+/* Names become parts of paths. */
+static const char *read_scope(yyjson_val *root, struct storage_scope *scope)
+{
+    const char *why = "dataset is not a name of a dataset";
+    scope->tenant = px_json_str(root, "tenant");
+    scope->dataset = px_json_str(root, "dataset");
+    if (scope->tenant.len > 0 && !tenant_name_ok(scope->tenant))
+        return "tenant is not a name of a tenant";
+    if (scope->dataset.len > 0 && !dataset_name_ok(scope->dataset, NULL)) return why;
+    if (scope->dataset.len > 0 && scope->tenant.len == 0) return "a dataset needs its tenant";
+    return NULL;
+}
+
+static int64_t deadline_of(const struct lambda_event *event)
+{
+    if (event->deadline_ns == 0) return 0;
+    int64_t left_ns = event->deadline_ns - px_wall_ns(&px_clock_system);
+    int64_t margin_ns = PX_MIN(STEP_MARGIN_NS, left_ns / 2);
+    return PX_MAX(1, px_mono_ns(&px_clock_system) + left_ns - margin_ns);
+}
+
+static int read_event(const struct lambda_event *event, struct request *request)
+{
+    yyjson_val *root = NULL;
+    int r = px_json_parse(event->payload, event->arena, &root, NULL);
+    if (r == PX_JSON_INVALID || (r == 0 && !yyjson_is_obj(root)))
+        return refuse(event, "the event is not a JSON object");
+    PX_TRY(r);
+    request->op = px_json_str(root, "op");
+    request->run = find_operation(request->op);
+    if (!request->run) return refuse(event, "op is one of seal, compact, retain, ttl");
+    const char *why = read_scope(root, &request->scope);
+    if (why) return refuse(event, why);
+    yyjson_val *now = yyjson_obj_get(root, "now");
+    if (now && !px_time_parse(px_json_val_str(now), &request->now_ns))
+        return refuse(event, "now is an RFC 3339 time");
+    request->scope.deadline_mono_ns = deadline_of(event);
+    return 0;
+}
+
+/* ---- stores ---- */
+
+struct open_stores {
+    struct hot_store *hot;
+    struct object_store *segments, *analytics;
+    struct table_store *tables;
+    struct meta *meta;
+    struct catalog *catalog;
+    struct storage *storage;
+};
+
+static void close_stores(struct open_stores *s)
+{
+    storage_free(&s->storage);
+    catalog_free(&s->catalog);
+    meta_close(&s->meta);
+    table_store_close(&s->tables);
+    object_store_close(&s->analytics);
+    object_store_close(&s->segments);
+    hot_store_close(&s->hot);
+}
+
+static int check_urls(const struct storage_urls *urls)
+{
+    const struct {
+        struct px_str url;
+        const char *name;
+    } needed[] = {{urls->hot, "PRISM_HOT_URL"},
+                  {urls->segments, "PRISM_SEGMENTS_URL"},
+                  {urls->analytics, "PRISM_ANALYTICS_URL"},
+                  {urls->tables, "PRISM_TABLES_URL"},
+                  {urls->meta, "PRISM_META_URL"}};
+    for (size_t i = 0; i < PX_COUNT(needed); i++)
+        if (needed[i].url.len == 0) return px_fault(PX_F_CONFIG, "%s is not set", needed[i].name);
+    return 0;
+}
+
+static int open_stores(const struct storage_function *function, const struct px_clock *clock,
+                       struct open_stores *s)
+{
+    const struct storage_urls *urls = &function->urls;
+    const struct table_options tables = {.clock = clock};
+    PX_TRY(check_urls(urls));
+    PX_TRY(hot_store_open(urls->hot, &s->hot));
+    PX_TRY(object_store_open(urls->segments, &s->segments));
+    PX_TRY(object_store_open(urls->analytics, &s->analytics));
+    PX_TRY(table_store_open(urls->tables, &tables, &s->tables));
+    PX_TRY(meta_open(urls->meta, NULL, &s->meta));
+    return catalog_new(s->meta, clock, &s->catalog);
+}
+
+static int load_lifecycle(const struct storage_function *function, struct px_arena *arena,
+                          struct lifecycle *lifecycle)
+{
+    struct px_where where = {0};
+    struct px_str text = lifecycle_builtin();
+    PX_AUTO(px_buf_deinit) struct px_buf buf;
+    px_buf_init(&buf, (size_t)1 << 20);
+    if (function->lifecycle_path.len > 0) {
+        char *path = px_arena_cstr(arena, function->lifecycle_path);
+        if (!path) return px_arena_fault(arena);
+        int r = px_file_read(path, &buf);
+        if (r > 0) return px_fault(PX_F_CONFIG, "%s cannot be read", path);
+        PX_TRY(r);
+        text = px_buf_str(&buf);
+    }
+    int r = lifecycle_parse(text, arena, lifecycle, &where);
+    if (r == LIFECYCLE_INVALID)
+        return px_fault(PX_F_CONFIG, "lifecycle: %s: %s expected", where.path, where.expected);
+    return r;
+}
+
+/* ---- running ---- */
+
+static void log_notice(void *ctx, const struct storage_notice *notice)
+{
+    const struct px_log *log = ctx;
+    PX_AUTO(px_buf_deinit) struct px_buf fields;
+    px_buf_init(&fields, (size_t)64 << 10);
+    px_buf_add_c(&fields, "\"tenant\":");
+    px_buf_add_json_str(&fields, notice->tenant);
+    px_buf_add_c(&fields, ",\"dataset\":");
+    px_buf_add_json_str(&fields, notice->dataset);
+    px_buf_add_c(&fields, ",\"object\":");
+    px_buf_add_json_str(&fields, notice->what);
+    px_buf_add_c(&fields, ",\"reason\":");
+    px_buf_add_json_str(&fields, notice->why);
+    bool aside = notice->event == STORAGE_SET_ASIDE;
+    px_log_fields(log, aside ? PX_WARN : PX_ERROR, px_buf_str(&fields),
+                  aside ? "set aside: cannot be read" : "a dataset failed; the others go on");
+}
+
+static void write_counts(const struct request *request, const struct storage_counts *counts,
+                         int64_t ms, struct px_buf *body)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } members[] = {{"datasets", counts->datasets},
+                   {"frames", counts->frames},
+                   {"rows", counts->rows},
+                   {"bytes_in", counts->bytes_in},
+                   {"bytes_out", counts->bytes_out},
+                   {"segments_in", counts->segments_in},
+                   {"objects", counts->objects},
+                   {"objects_removed", counts->objects_removed},
+                   {"files_removed", counts->files_removed},
+                   {"items_removed", counts->items_removed},
+                   {"set_aside", counts->set_aside},
+                   {"conflicts", counts->conflicts},
+                   {"failed", counts->failed}};
+    px_buf_add_c(body, "{\"op\":");
+    px_buf_add_json_str(body, request->op);
+    for (size_t i = 0; i < PX_COUNT(members); i++)
+        px_buf_printf(body, ",\"%s\":%llu", members[i].name, (unsigned long long)members[i].value);
+    px_buf_printf(body, ",\"more\":%s,\"ms\":%lld}", counts->more ? "true" : "false",
+                  (long long)ms);
+}
+
+static int64_t moved_wall(void *ctx)
+{
+    const int64_t *now_ns = ctx;
+    return *now_ns != 0 ? *now_ns : px_wall_ns(&px_clock_system);
+}
+
+int storage_handle(const struct storage_function *function, const struct lambda_event *event)
+{
+    struct request request = {0};
+    int r = read_event(event, &request);
+    if (r != 0) return r;
+    const struct px_clock clock = {moved_wall, px_clock_system.mono_ns, &request.now_ns};
+    struct lifecycle lifecycle;
+    PX_TRY(load_lifecycle(function, event->arena, &lifecycle));
+    PX_AUTO(close_stores) struct open_stores stores = {0};
+    PX_TRY(open_stores(function, &clock, &stores));
+    const struct storage_options options = {.hot = stores.hot,
+                                            .hot_root = function->urls.hot,
+                                            .segments = stores.segments,
+                                            .analytics = stores.analytics,
+                                            .tables = stores.tables,
+                                            .catalog = stores.catalog,
+                                            .lifecycle = &lifecycle,
+                                            .clock = &clock,
+                                            .limits = function->limits,
+                                            .notify = event->log ? log_notice : NULL,
+                                            .notify_ctx = (void *)(uintptr_t)event->log};
+    PX_TRY(storage_new(&options, &stores.storage));
+    struct storage_counts counts = {0};
+    int64_t begun_ns = px_mono_ns(&px_clock_system);
+    PX_TRY(request.run(stores.storage, &request.scope, &counts));
+    write_counts(&request, &counts, (px_mono_ns(&px_clock_system) - begun_ns) / PX_NS_PER_MS,
+                 event->reply->body);
+    return px_buf_fault(event->reply->body);
+}

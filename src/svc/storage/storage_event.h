@@ -1,0 +1,22 @@
+/* svc/storage/storage_event.h - the function `storage`: a scheduled or manual event to counts.
+ *
+ *   {"op":"seal"|"compact"|"retain"|"ttl", "tenant"?, "dataset"?, "now"?: RFC 3339}
+ *   -> {"op":..., "datasets":n, "frames":n, ..., "more":bool, "ms":n}
+ *
+ * `now` moves the clock that ages of data are measured with, so that ageing can be seen and tested.
+ * A wrong event is the function error "InvalidEvent". */
+#pragma once
+
+#include "lambda/runtime.h"
+#include "svc/storage/storage.h"
+
+struct storage_urls { /* as in the environment */
+    struct px_str hot, segments, analytics, tables, meta;
+};
+struct storage_function {
+    struct storage_urls urls;
+    struct storage_limits limits;
+    struct px_str lifecycle_path; /* of another lifecycle.json; empty: the built-in one */
+};
+PX_MUST_USE int storage_handle(const struct storage_function *function,
+                               const struct lambda_event *event);
