@@ -11,13 +11,11 @@
 #include "columnar/pack.h"
 #include "columnar/value_text.h"
 
-#ifndef ZLEVEL
-#define ZLEVEL 1
-#endif
-#define ZSTD_LEVEL ZLEVEL
+#define ZSTD_LEVEL 1
 /* A block that compression shrinks by less is stored as it is: reading it is then free. */
 #define WORTH_PERCENT 95
-#define SMALL_BLOCK_BYTES 48
+/* Smaller blocks are stored, too: making zstd's state to read one costs more than its bytes. */
+#define SMALL_BLOCK_BYTES 2048
 #define DECIMAL_SAMPLE 64
 
 struct frame_scratch {
@@ -215,11 +213,32 @@ static enum frame_encoding add_text(const uint32_t *lens, uint32_t n, struct px_
     return FRAME_TEXT;
 }
 
-static bool hex_digit(unsigned char c, unsigned *ret_digit)
+#define EACH_BYTE(b) (UINT64_C(0x0101010101010101) * (b))
+
+/* Eight lower-case hex digits to four bytes; false when they are something else. A letter is told by
+ * bit 6; turning the numbers back into digits shows whether all were digits. */
+static bool pack_hex(const unsigned char *text, unsigned char *out)
 {
-    unsigned decimal = (unsigned)c - '0', letter = (unsigned)c - 'a';
-    *ret_digit = decimal < 10 ? decimal : letter + 10;
-    return decimal < 10 || letter < 6;
+    uint64_t chars;
+    memcpy(&chars, text, sizeof chars);
+    uint64_t digits = (chars & EACH_BYTE(0x0F)) + (chars >> 6 & EACH_BYTE(1)) * 9;
+    uint64_t letters = (digits + EACH_BYTE(6)) >> 4 & EACH_BYTE(1);
+    uint64_t back = digits + EACH_BYTE('0') + letters * ('a' - '0' - 10);
+    if (back != chars || digits & EACH_BYTE(0xF0)) return false;
+    uint64_t pairs = (digits << 4 | digits >> 8) & UINT64_C(0x00FF00FF00FF00FF);
+    pairs = (pairs | pairs >> 8) & UINT64_C(0x0000FFFF0000FFFF);
+    uint32_t bytes = (uint32_t)(pairs | pairs >> 16);
+    memcpy(out, &bytes, sizeof bytes);
+    return true;
+}
+
+/* n is even. The end is packed once more together with what stands before it; there are eight or more. */
+static bool pack_all_hex(const unsigned char *text, size_t n, unsigned char *out)
+{
+    size_t whole = n / 8 * 8;
+    for (size_t i = 0; i < whole; i += 8)
+        if (!pack_hex(text + i, out + i / 2)) return false;
+    return whole == n || pack_hex(text + n - 8, out + (n - 8) / 2);
 }
 
 /* False, with raw as it was, when some value is not lower-case hex of the first one's length. */
@@ -235,11 +254,7 @@ static bool add_hex(const struct values *values, struct px_buf *raw)
     if (!out) return false;
     *out++ = (unsigned char)len;
     const unsigned char *text = (const unsigned char *)values->text.ptr;
-    for (size_t i = 0; i < bytes; i++) {
-        unsigned high, low;
-        if (!hex_digit(text[2 * i], &high) || !hex_digit(text[2 * i + 1], &low)) return false;
-        out[i] = (unsigned char)(high << 4 | low);
-    }
+    if (!pack_all_hex(text, values->text_bytes, out)) return false;
     raw->len += bytes + 1;
     return true;
 }

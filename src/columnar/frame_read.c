@@ -3,6 +3,7 @@
  * A block decompresses into `raw`, which the decoded strings point into. Values stand in the block
  * without gaps; where a column has NULLs they are decoded into the front of the array and then
  * spread to their rows from the last to the first, in place. */
+#define ZSTD_STATIC_LINKING_ONLY /* ZSTD_initStaticDCtx(); zstd is linked as an archive */
 #include <zstd.h>
 
 #include "columnar/frame_layout.h"
@@ -30,6 +31,25 @@ static void *room(const struct reading *reading, size_t item_bytes, size_t n)
 
 /* ---- the block ---- */
 
+/* zstd's working memory (94 KiB) comes from the arena for the length of the call: malloc() would hand
+ * as much back to the system after every column. What was taken is given back by setting the arena
+ * to what it was, unless it began a new block meanwhile. */
+static int run_zstd(const struct reading *reading, struct px_str block, char *raw, size_t raw_bytes)
+{
+    struct px_arena *arena = reading->arena, before = *arena;
+    size_t workspace_bytes = ZSTD_estimateDCtxSize();
+    void *workspace = px_arena_alloc(arena, workspace_bytes);
+    if (!workspace) return px_arena_fault(arena);
+    ZSTD_DCtx *zstd = ZSTD_initStaticDCtx(workspace, workspace_bytes);
+    PX_ASSERT(zstd);
+    size_t bytes = ZSTD_decompressDCtx(zstd, raw, raw_bytes, block.ptr, block.len);
+    if (arena->first == before.first) {
+        arena->cursor = before.cursor;
+        arena->used_bytes = before.used_bytes;
+    }
+    return bytes == raw_bytes ? 0 : corrupt(reading, "does not decompress");
+}
+
 static int decompress(struct reading *reading)
 {
     const struct frame_column *column = reading->column;
@@ -43,10 +63,8 @@ static int decompress(struct reading *reading)
         return corrupt(reading, "size in the block differs from the directory");
     char *raw = room(reading, 1, column->raw_bytes);
     if (!raw) return px_arena_fault(reading->arena);
-    size_t bytes = ZSTD_decompress(raw, column->raw_bytes, block.ptr, block.len);
-    if (ZSTD_isError(bytes) || bytes != column->raw_bytes)
-        return corrupt(reading, "does not decompress");
-    reading->rest = px_str(raw, bytes);
+    PX_TRY(run_zstd(reading, block, raw, column->raw_bytes));
+    reading->rest = px_str(raw, column->raw_bytes);
     return 0;
 }
 
