@@ -35,7 +35,7 @@ void storage_free(struct storage **storage)
     *storage = NULL;
 }
 
-/* DuckDB makes the folder when it needs it. */
+/* DuckDB makes the folder when it needs it, but not the one above. */
 static int name_spill_dir(struct storage *storage)
 {
     char id[37];
@@ -43,9 +43,15 @@ static int name_spill_dir(struct storage *storage)
     struct px_str parent = storage->options.limits.temp_dir;
     int n = snprintf(storage->spill_dir, sizeof storage->spill_dir, "%.*s/" SPILL_PREFIX "%s",
                      PX_FMT(parent), id);
-    if (n >= 0 && (size_t)n < sizeof storage->spill_dir) return 0;
-    storage->spill_dir[0] = '\0';
-    return px_fault(PX_F_CONFIG, "temp dir too long");
+    if (n < 0 || (size_t)n >= sizeof storage->spill_dir) {
+        storage->spill_dir[0] = '\0';
+        return px_fault(PX_F_CONFIG, "temp dir too long");
+    }
+    char *slash = strrchr(storage->spill_dir, '/');
+    *slash = '\0';
+    int r = px_dir_make(storage->spill_dir);
+    *slash = '/';
+    return r;
 }
 
 static int engine_open(struct storage *storage, struct sql_engine **ret_engine)
