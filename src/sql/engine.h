@@ -69,6 +69,10 @@ struct sql_leash {
  * Faults: PX_F_IO when a file cannot be read, PX_F_BUG for an internal error of DuckDB. */
 PX_MUST_USE int sql_run(struct sql_engine *engine, struct px_str sql, const struct sql_leash *leash,
                         struct px_arena *arena, duckdb_result **ret_result, struct px_str *ret_why);
+/* Likewise for a COPY of ours around a tenant's checked statement. */
+PX_MUST_USE int sql_run_copy(struct sql_engine *engine, struct px_str sql,
+                             const struct sql_leash *leash, struct px_arena *arena,
+                             duckdb_result **ret_result, struct px_str *ret_why);
 /* The next chunk, to be destroyed by the caller; NULL at the end. Answers and faults as sql_run. */
 PX_MUST_USE int sql_fetch(struct sql_engine *engine, struct px_arena *arena,
                           duckdb_data_chunk *ret_chunk, struct px_str *ret_why);

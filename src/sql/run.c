@@ -53,8 +53,8 @@ static duckdb_error_type type_of_text(const char *text)
 }
 
 /* The check has seen one SELECT in this text; here it is asked of the parser that will run it. */
-static int prepare(struct sql_engine *engine, const char *sql, struct px_arena *arena,
-                   struct px_str *ret_why)
+static int prepare(struct sql_engine *engine, const char *sql, duckdb_statement_type wanted,
+                   struct px_arena *arena, struct px_str *ret_why)
 {
     PX_AUTO(extracted_free) duckdb_extracted_statements statements = NULL;
     idx_t count = duckdb_extract_statements(engine->connection, sql, &statements);
@@ -67,7 +67,7 @@ static int prepare(struct sql_engine *engine, const char *sql, struct px_arena *
         const char *text = duckdb_prepare_error(engine->prepared);
         return refuse(engine, type_of_text(text), text, arena, ret_why);
     }
-    if (duckdb_prepared_statement_type(engine->prepared) != DUCKDB_STATEMENT_TYPE_SELECT) {
+    if (duckdb_prepared_statement_type(engine->prepared) != wanted) {
         *ret_why = S("only a SELECT is allowed");
         return SQL_FAILED;
     }
@@ -99,19 +99,32 @@ static int execute(struct sql_engine *engine, struct px_arena *arena, struct px_
                   duckdb_result_error(&engine->result), arena, ret_why);
 }
 
-int sql_run(struct sql_engine *engine, struct px_str sql, const struct sql_leash *leash,
-            struct px_arena *arena, duckdb_result **ret_result, struct px_str *ret_why)
+static int run(struct sql_engine *engine, struct px_str sql, duckdb_statement_type wanted,
+               const struct sql_leash *leash, struct px_arena *arena, duckdb_result **ret_result,
+               struct px_str *ret_why)
 {
     PX_ASSERT(engine->magic == SQL_ENGINE_MAGIC && engine->locked);
     forget(engine);
     char *text = px_arena_cstr(arena, sql);
     if (!text) return px_fault(px_arena_fault(arena), "statement");
     PX_TRY(sql_watch_new(engine->connection, leash, &engine->watch));
-    int r = prepare(engine, text, arena, ret_why);
+    int r = prepare(engine, text, wanted, arena, ret_why);
     if (r == 0) r = execute(engine, arena, ret_why);
     if (r != 0) return r < 0 ? px_fold(r, __FILE__, __LINE__) : r;
     *ret_result = &engine->result;
     return 0;
+}
+
+int sql_run(struct sql_engine *engine, struct px_str sql, const struct sql_leash *leash,
+            struct px_arena *arena, duckdb_result **ret_result, struct px_str *ret_why)
+{
+    return run(engine, sql, DUCKDB_STATEMENT_TYPE_SELECT, leash, arena, ret_result, ret_why);
+}
+
+int sql_run_copy(struct sql_engine *engine, struct px_str sql, const struct sql_leash *leash,
+                 struct px_arena *arena, duckdb_result **ret_result, struct px_str *ret_why)
+{
+    return run(engine, sql, DUCKDB_STATEMENT_TYPE_COPY, leash, arena, ret_result, ret_why);
 }
 
 int sql_fetch(struct sql_engine *engine, struct px_arena *arena, duckdb_data_chunk *ret_chunk,

@@ -259,6 +259,15 @@ static double real_at(const struct cell_type *type, const void *data, idx_t row)
     return type->id == DUCKDB_TYPE_DOUBLE ? ((const double *)data)[row] : 0.0;
 }
 
+/* A HUGEINT, which every sum() of integers is, is a number while 64 bits hold it, else a string. */
+static bool is_small_hugeint(const struct cell_type *type, const void *data, idx_t row)
+{
+    if (type->id == DUCKDB_TYPE_UHUGEINT) return ((const duckdb_uhugeint *)data)[row].upper == 0;
+    if (type->id != DUCKDB_TYPE_HUGEINT) return false;
+    __int128 value = hugeint_at(data, row);
+    return value >= INT64_MIN && value <= INT64_MAX;
+}
+
 /* JSON text goes in as it is when it is JSON on one line, else as a string. */
 static void add_json_text(struct px_buf *buf, struct px_str text)
 {
@@ -377,7 +386,7 @@ void cell_add_json(struct px_buf *buf, const struct cell_type *type, duckdb_vect
         px_buf_add_json_str(buf, type->labels[enum_code(type, data, row)]);
     } else if (!isfinite(real_at(type, data, row))) {
         px_buf_add(buf, "null", 4);
-    } else if (is_bare(type->id)) {
+    } else if (is_bare(type->id) || is_small_hugeint(type, data, row)) {
         add_scalar(buf, type, data, row);
     } else if (!add_nested(buf, type, vector, row)) {
         px_buf_add_char(buf, '"');

@@ -1,0 +1,326 @@
+/* svc/query/query.c - the steps of one request; see query.h for their order.
+ *
+ * A step gives 0 to go on, HANDLED when the caller has an answer, or a fault. */
+#include "svc/query/query.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/px_file.h"
+#include "base/px_id.h"
+#include "svc/catalog/names.h"
+#include "svc/query/query_impl.h"
+#include "svc/query/view.h"
+
+/* ---- answers that are not results ---- */
+
+int job_refuse(struct job *job, int status, const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    if (job->reply.begun) {
+        job->cut_why = px_arena_dup(job->arena, px_str_c(text));
+        return HANDLED;
+    }
+    PX_TRY(reply_problem(&job->reply, status, px_str_c(text), (struct px_str){0}));
+    return HANDLED;
+}
+
+/* A fault of the hot scan shows as a failed statement. */
+static int scan_fault(struct job *job)
+{
+    int fault = job->hot_sets.fault;
+    return fault == 0 ? 0 : px_fault(fault, "hot frames: %s", job->hot_sets.fault_text);
+}
+
+int job_sql_answer(struct job *job, int answer, struct px_str why)
+{
+    PX_TRY(scan_fault(job));
+    switch (answer) {
+    case SQL_TIMEOUT:
+        return job_refuse(job, 504, "the query ran longer than its limit of %lld ms: narrow \"start\" and "
+                                    "\"end\", or read less", (long long)job->timeout_ms);
+    case SQL_CANCELLED: return job_refuse(job, 499, "the query was cancelled: its caller is gone");
+    case SQL_MEMORY:
+        return job_refuse(job, 400, "the query needs more memory than its limit of %llu MiB: narrow "
+                                    "\"start\" and \"end\", or aggregate earlier",
+                          (unsigned long long)(job->query->options.limits.memory_bytes >> 20));
+    default: return job_refuse(job, 400, "%.*s", PX_FMT(why));
+    }
+}
+
+void job_measure(struct job *job)
+{
+    job->cost.bytes_scanned = job->hot_sets.bytes_read;
+    cost_since(&job->mark, job->query->options.clock, &job->cost);
+}
+
+struct px_str job_warning(struct job *job)
+{
+    size_t damaged = 0;
+    for (size_t i = 0; i < job->snapshot_count; i++)
+        damaged += job->snapshots[i].damaged;
+    if (damaged == 0) return (struct px_str){0};
+    return px_arena_printf(job->arena, "%zu damaged batches of fresh records were left out", damaged);
+}
+
+/* ---- who asks, and what ---- */
+
+static int authorise(struct job *job)
+{
+    const struct api_caller *caller = &job->event->caller;
+    if (caller->tenant.len == 0 || !api_caller_may(caller, S("query")))
+        return job_refuse(job, 403, "the key lacks the scope \"query\"");
+    return 0;
+}
+
+static int read_request(struct job *job)
+{
+    struct px_str why = {0};
+    int r = query_request_read(job->event, px_wall_ns(job->query->options.clock), job->arena,
+                               &job->request, &why);
+    if (r == REQUEST_INVALID) return job_refuse(job, 400, "%.*s", PX_FMT(why));
+    PX_TRY(r);
+    return 0;
+}
+
+static int check_statement(struct job *job)
+{
+    struct px_str why = {0};
+    PX_TRY(spare_take(job->query->spare, &job->engine));
+    int r = sql_check(job->engine, job->request.sql, job->arena, &job->statement, &why);
+    if (r == SQL_REFUSED) return job_refuse(job, 400, "%.*s", PX_FMT(why));
+    PX_TRY(r);
+    return 0;
+}
+
+/* ---- datasets ---- */
+
+static struct snapshot_stores stores_of(const struct query *query)
+{
+    const struct query_options *options = &query->options;
+    return (struct snapshot_stores){options->hot, options->segments, options->analytics,
+                                    options->catalog};
+}
+
+/* 404, naming what there is. */
+static int refuse_dataset(struct job *job, struct px_str name)
+{
+    struct snapshot_stores stores = stores_of(job->query);
+    struct px_str *names = NULL;
+    size_t count = 0;
+    PX_TRY(snapshot_datasets(&stores, job->event->caller.tenant, job->arena, &names, &count));
+    PX_AUTO(px_buf_deinit) struct px_buf extra;
+    px_buf_init(&extra, 1u << 20);
+    px_buf_add_c(&extra, "\"datasets\":[");
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0) px_buf_add_char(&extra, ',');
+        px_buf_add_json_str(&extra, names[i]);
+    }
+    px_buf_add_char(&extra, ']');
+    PX_TRY(px_buf_fault(&extra));
+    struct px_str detail =
+        px_arena_printf(job->arena, "there is no dataset \"%.*s\"%s", PX_FMT(name),
+                        count > 0 ? "; \"datasets\" lists those that exist" : ": nothing was sent yet");
+    if (!detail.ptr) return px_fault(px_arena_fault(job->arena), "problem");
+    PX_TRY(reply_problem(&job->reply, 404, detail, px_buf_str(&extra)));
+    return HANDLED;
+}
+
+static int take_snapshots(struct job *job)
+{
+    struct snapshot_stores stores = stores_of(job->query);
+    size_t count = job->statement.table_count;
+    job->snapshots = px_arena_array(job->arena, struct snapshot, count + 1);
+    if (!job->snapshots) return px_fault(px_arena_fault(job->arena), "snapshots");
+    for (size_t i = 0; i < count; i++) {
+        const struct sql_table *table = &job->statement.tables[i];
+        int r = SNAPSHOT_ABSENT;
+        if (dataset_name_ok(table->name, NULL))
+            r = snapshot_take(&stores, job->event->caller.tenant, table->name, job->request.start_us,
+                              job->request.end_us, job->arena, &job->snapshots[job->snapshot_count]);
+        if (r == SNAPSHOT_ABSENT && table->defined) continue;
+        if (r == SNAPSHOT_ABSENT) return refuse_dataset(job, table->name);
+        PX_TRY(r);
+        job->snapshot_count++;
+        if (job->snapshot_count > HOT_SETS_MAX)
+            return job_refuse(job, 400, "the statement names more than %d datasets", HOT_SETS_MAX);
+    }
+    return 0;
+}
+
+/* SHOW TABLES: names are enough. */
+static int add_shown_tables(struct job *job, struct px_buf *sql)
+{
+    struct snapshot_stores stores = stores_of(job->query);
+    struct px_str *names = NULL;
+    size_t count = 0;
+    PX_TRY(snapshot_datasets(&stores, job->event->caller.tenant, job->arena, &names, &count));
+    for (size_t i = 0; i < count; i++) {
+        px_buf_add_c(sql, "CREATE VIEW IF NOT EXISTS ");
+        sql_add_identifier(sql, names[i]);
+        px_buf_add_c(sql, " AS SELECT 1;\n");
+    }
+    return px_buf_fault(sql);
+}
+
+static int make_views(struct job *job)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf sql;
+    px_buf_init(&sql, 64u << 20);
+    PX_TRY(hot_table_register(sql_engine_connection(job->engine), &job->hot_sets));
+    for (size_t i = 0; i < job->snapshot_count; i++) {
+        const struct snapshot *snapshot = &job->snapshots[i];
+        job->hot_sets.sets[job->hot_sets.count++] = &snapshot->hot;
+        PX_TRY(view_add(snapshot, i, job->arena, &sql));
+        job->cost.files_read += snapshot->file_count + snapshot->hot_files_read;
+        job->cost.files_pruned += snapshot->pruned;
+    }
+    if (job->statement.shows_tables) PX_TRY(add_shown_tables(job, &sql));
+    if (sql.len > 0) PX_TRY(sql_exec(job->engine, "%.*s", PX_FMT(px_buf_str(&sql))));
+    return 0;
+}
+
+/* ---- lock ---- */
+
+static int name_parquet(struct job *job)
+{
+    struct query *query = job->query;
+    job->parquet_path =
+        px_arena_printf(job->arena, "%.*s/query-%ld-%llu.parquet", PX_FMT(query->options.temp_dir),
+                        (long)getpid(), (unsigned long long)++query->serial);
+    return job->parquet_path.ptr ? 0 : px_fault(px_arena_fault(job->arena), "temporary file");
+}
+
+static int lock(struct job *job)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < job->snapshot_count; i++)
+        count += job->snapshots[i].file_count;
+    struct px_str *files = px_arena_array(job->arena, struct px_str, count + 1);
+    if (!files) return px_fault(px_arena_fault(job->arena), "files");
+    count = 0;
+    for (size_t i = 0; i < job->snapshot_count; i++) {
+        for (size_t k = 0; k < job->snapshots[i].file_count; k++)
+            files[count++] = job->snapshots[i].files[k].url;
+    }
+    if (job->request.format == QUERY_PARQUET) {
+        PX_TRY(name_parquet(job));
+        files[count++] = job->parquet_path;
+    }
+    PX_TRY(sql_engine_lock(job->engine, files, count));
+    return 0;
+}
+
+static int write_answer(struct job *job)
+{
+    static const struct result_format *const formats[] = {
+        [QUERY_JSON] = &result_json,
+        [QUERY_NDJSON] = &result_ndjson,
+        [QUERY_CSV] = &result_csv,
+        [QUERY_ARROW] = &result_arrow,
+    };
+    if (job->request.format == QUERY_PARQUET) return job_write_parquet(job);
+    return job_write_result(job, formats[job->request.format]);
+}
+
+static int run_steps(struct job *job)
+{
+    static int (*const steps[])(struct job *) = {
+        authorise, read_request, check_statement, take_snapshots, make_views, lock, write_answer,
+    };
+    for (size_t i = 0; i < PX_COUNT(steps); i++) {
+        int r = steps[i](job);
+        if (r < 0) return px_fold(r, __FILE__, __LINE__);
+        if (r == HANDLED) return 0;
+    }
+    return px_fault(PX_F_BUG, "a query without an answer");
+}
+
+static void job_deinit(struct job *job)
+{
+    sql_engine_free(&job->engine); /* before the frames that it scans */
+    for (size_t i = 0; i < job->snapshot_count; i++)
+        snapshot_release(&job->snapshots[i]);
+    if (job->parquet_path.len > 0) (void)unlink(job->parquet_path.ptr);
+    reply_deinit(&job->reply);
+}
+
+int query_handle(struct query *query, const struct api_event *event, struct px_arena *arena,
+                 int64_t deadline_mono_ns, const volatile bool *cancelled,
+                 const struct query_sink *sink, struct px_str *ret_why)
+{
+    PX_ASSERT(query->magic == QUERY_MAGIC);
+    const struct px_clock *clock = query->options.clock;
+    int64_t now = px_mono_ns(clock);
+    int64_t limit = now + query->options.limits.timeout_ms * PX_NS_PER_MS;
+    PX_AUTO(job_deinit) struct job job = {.query = query, .event = event, .arena = arena};
+    job.leash = (struct sql_leash){clock, PX_MIN(limit, deadline_mono_ns), cancelled};
+    job.timeout_ms = (job.leash.deadline_mono_ns - now) / PX_NS_PER_MS;
+    reply_init(&job.reply, sink, event->request_id, query->options.limits.result_bytes_max);
+    cost_mark_set(&job.mark, clock);
+    int r = run_steps(&job);
+    if (r < 0) return r;
+    if (job.cut_why.len == 0) return 0;
+    *ret_why = job.cut_why;
+    return QUERY_CUT;
+}
+
+/* ---- life ---- */
+
+static void set_defaults(struct query_limits *limits)
+{
+    if (limits->memory_bytes == 0) limits->memory_bytes = UINT64_C(1536) << 20;
+    if (limits->temp_bytes_max == 0) limits->temp_bytes_max = UINT64_C(1) << 30;
+    if (limits->threads == 0) limits->threads = 2;
+    if (limits->timeout_ms == 0) limits->timeout_ms = 25000;
+    if (limits->rows_max == 0) limits->rows_max = 1000000;
+    if (limits->result_bytes_max == 0) limits->result_bytes_max = UINT64_C(200) << 20;
+}
+
+/* Absolute, because DuckDB compares names of files. */
+static int make_temp_dir(struct query *query)
+{
+    char *given = px_arena_cstr(&query->arena, query->options.temp_dir);
+    if (!given) return px_fault(px_arena_fault(&query->arena), "temp dir");
+    PX_TRY(px_dir_make(given));
+    PX_AUTO(px_free_mem) char *path = realpath(given, NULL);
+    if (!path) return px_fault_errno("realpath %s", given);
+    query->options.temp_dir = px_arena_dup(&query->arena, px_str_c(path));
+    return query->options.temp_dir.ptr ? 0 : px_fault(px_arena_fault(&query->arena), "temp dir");
+}
+
+int query_new(const struct query_options *options, struct query **ret_query)
+{
+    PX_AUTO(query_free) struct query *query = calloc(1, sizeof(*query));
+    if (!query) return px_fault(PX_F_OOM, "query");
+    query->magic = QUERY_MAGIC;
+    query->options = *options;
+    set_defaults(&query->options.limits);
+    px_arena_init(&query->arena, 1u << 16);
+    PX_TRY(make_temp_dir(query));
+    const struct query_limits *limits = &query->options.limits;
+    PX_TRY(spare_new(&(struct sql_limits){.memory_bytes = limits->memory_bytes,
+                                          .threads = limits->threads,
+                                          .temp_dir = query->options.temp_dir,
+                                          .temp_bytes_max = limits->temp_bytes_max},
+                     &query->spare));
+    *ret_query = PX_TAKE(query);
+    return 0;
+}
+
+void query_free(struct query **query)
+{
+    struct query *q = *query;
+    if (!q) return;
+    PX_ASSERT(q->magic == QUERY_MAGIC);
+    spare_free(&q->spare);
+    px_arena_deinit(&q->arena);
+    free(q);
+    *query = NULL;
+}

@@ -1,0 +1,54 @@
+/* svc/query/query_impl.h - one request in hand, for the files of this folder. */
+#pragma once
+
+#include "sql/engine.h"
+#include "svc/query/reply.h"
+#include "svc/query/request.h"
+#include "svc/query/result.h"
+#include "svc/query/snapshot.h"
+#include "svc/query/spare.h"
+
+#define QUERY_MAGIC 0x51554552u
+
+struct query {
+    uint32_t magic;
+    struct px_arena arena; /* temp_dir */
+    struct query_options options;
+    struct spare *spare;
+    uint64_t serial; /* names temporary files */
+};
+
+/* A request on its way. Steps answer HANDLED when they have given the caller an answer. */
+#define HANDLED 1
+struct job {
+    struct query *query;
+    const struct api_event *event;
+    struct px_arena *arena;
+    struct query_request request;
+    struct sql_leash leash;
+    int64_t timeout_ms; /* what the leash was made of, for its message */
+    struct sql_engine *engine;
+    struct sql_statement statement;
+    struct snapshot *snapshots; /* of the datasets that are named */
+    size_t snapshot_count;
+    struct hot_sets hot_sets;
+    struct px_str parquet_path; /* of a Parquet answer, else empty */
+    struct cost_mark mark;
+    struct query_cost cost;
+    struct reply reply;
+    struct px_str cut_why; /* set when an answer was cut */
+};
+
+/* Answer with a problem, or note that a streamed answer is cut. Gives HANDLED or a fault. */
+int job_refuse(struct job *job, int status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* What an SQL_* answer means for the caller. why: DuckDB's words, for SQL_FAILED. */
+int job_sql_answer(struct job *job, int answer, struct px_str why);
+/* Files, hot blocks, time. */
+void job_measure(struct job *job);
+/* Damaged frames that were left out, as a sentence; empty when none. */
+struct px_str job_warning(struct job *job);
+
+/* Run and write, once the engine is locked. */
+PX_MUST_USE int job_write_result(struct job *job, const struct result_format *format);
+PX_MUST_USE int job_write_parquet(struct job *job);

@@ -1,0 +1,89 @@
+/* svc/query/reply.c - see reply.h. */
+#include "svc/query/reply.h"
+
+#define PIECE_BYTES ((size_t)256 << 10)
+#define BODY_BYTES_MAX ((size_t)1 << 30) /* of one chunk's text beyond what was given */
+
+void reply_init(struct reply *reply, const struct query_sink *sink, struct px_str request_id,
+                uint64_t bytes_max)
+{
+    *reply = (struct reply){.sink = sink, .request_id = request_id, .bytes_max = bytes_max};
+    px_buf_init(&reply->body, BODY_BYTES_MAX);
+}
+
+void reply_deinit(struct reply *reply)
+{
+    px_buf_deinit(&reply->body);
+}
+
+static int begin(struct reply *reply, bool whole, struct px_str cost, struct px_str warning)
+{
+    struct http_header headers[4] = {{S("Content-Type"), reply->content_type},
+                                     {S("Cache-Control"), S("no-store")}};
+    size_t count = 2;
+    if (cost.len > 0) headers[count++] = (struct http_header){S("Prism-Query-Cost"), cost};
+    if (warning.len > 0) headers[count++] = (struct http_header){S("Prism-Query-Warning"), warning};
+    struct query_answer answer = {.status = 200,
+                                  .headers = headers,
+                                  .header_count = count,
+                                  .body = px_buf_str(&reply->body),
+                                  .binary = reply->binary,
+                                  .whole = whole};
+    reply->begun = true;
+    PX_TRY(reply->sink->begin(reply->sink->ctx, &answer));
+    return 0;
+}
+
+static int give(struct reply *reply)
+{
+    if (!reply->begun) PX_TRY(begin(reply, false, (struct px_str){0}, (struct px_str){0}));
+    else if (reply->body.len > 0)
+        PX_TRY(reply->sink->more(reply->sink->ctx, px_buf_str(&reply->body)));
+    reply->bytes_given += reply->body.len;
+    px_buf_clear(&reply->body);
+    return 0;
+}
+
+static bool is_too_large(const struct reply *reply)
+{
+    if (reply->bytes_given + reply->body.len > reply->bytes_max) return true;
+    return reply->body.fault == PX_F_LIMIT ||
+           (!reply->sink->more && reply->body.len > QUERY_WHOLE_BYTES_MAX);
+}
+
+int reply_flush(struct reply *reply)
+{
+    if (is_too_large(reply)) return REPLY_TOO_LARGE;
+    PX_TRY(px_buf_fault(&reply->body));
+    size_t enough = reply->begun ? PIECE_BYTES : QUERY_WHOLE_BYTES_MAX + 1;
+    return reply->body.len < enough ? 0 : give(reply);
+}
+
+int reply_end(struct reply *reply, const struct query_cost *cost, struct px_str warning)
+{
+    int r = reply_flush(reply);
+    if (r != 0) return r < 0 ? px_fold(r, __FILE__, __LINE__) : r;
+    if (reply->begun) return give(reply);
+    PX_AUTO(px_buf_deinit) struct px_buf header;
+    px_buf_init(&header, 1024);
+    cost_add_header(&header, cost);
+    PX_TRY(px_buf_fault(&header));
+    return begin(reply, true, px_buf_str(&header), warning);
+}
+
+int reply_problem(struct reply *reply, int status, struct px_str detail, struct px_str extra_json)
+{
+    PX_ASSERT(!reply->begun);
+    px_buf_clear(&reply->body);
+    api_problem_write(status, detail, reply->request_id, extra_json, &reply->body);
+    PX_TRY(px_buf_fault(&reply->body));
+    struct http_header header = {S("Content-Type"), S("application/problem+json")};
+    struct query_answer answer = {.status = status,
+                                  .headers = &header,
+                                  .header_count = 1,
+                                  .body = px_buf_str(&reply->body),
+                                  .whole = true};
+    reply->begun = true;
+    PX_TRY(reply->sink->begin(reply->sink->ctx, &answer));
+    return 0;
+}
