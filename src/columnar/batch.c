@@ -1,12 +1,13 @@
 /* columnar/batch.c - see batch.h.
  *
- * Values go straight into their columns; the row keeps a log of the columns it touched, and an abort
- * takes the newest value of each back. A column that gets a value of another type gets a second list
- * of values beside the first (values.h); which type the column has is told from the lists at the end,
- * so a change of type costs nothing per row and aborting one undoes it exactly.
+ * Values go straight into their columns; the row keeps a log of the columns it touched, and an
+ * abort takes the newest value of each back. A column that gets a value of another type gets a
+ * second list of values beside the first (values.h); which type the column has is told from the
+ * lists at the end, so a change of type costs nothing per row and aborting one undoes it exactly.
  *
- * Invariants: between rows every column has at least one value; a value list belongs to one column or
- * to `spare`; bytes is at least what the values take in a frame before compression. */
+ * Invariants: between rows every column has at least one value; a value list belongs to one column
+ * or to `spare`; bytes is at least what the values take in a frame before compression, but for row
+ * bitmaps and for MIXED columns, whose JSON text can be six times as long as the text in it. */
 #include "columnar/batch_impl.h"
 
 #include <stdlib.h>
@@ -327,8 +328,8 @@ static int find_values(struct batch *batch, struct batch_column *column, enum co
     return 0;
 }
 
-/* Where this row's value of `name` goes; value_bytes is what it adds. The row's log knows the column
- * before anything can fail; row_put is NULL until its value stands. */
+/* Where this row's value of `name` goes; value_bytes is what it adds. The row's log knows the
+ * column before anything can fail; row_put is NULL until its value stands. */
 static int place(struct batch *batch, struct px_str name, enum col_type type, size_t value_bytes,
                  struct batch_column **ret_column, struct values **ret_values)
 {

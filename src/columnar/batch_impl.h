@@ -28,12 +28,12 @@ struct batch {
     uint64_t row_serial;
     bool in_row, row_has_time;
     int64_t row_time_us;
-    size_t row_bytes_before;      /* bytes and columns as they were when the row began */
+    size_t row_bytes_before; /* bytes and columns as they were when the row began */
     uint32_t row_columns_before;
-    uint32_t *row_log;            /* columns put in this row */
+    uint32_t *row_log; /* columns put in this row */
     uint32_t row_log_count;
-    uint32_t last_put;            /* column, BATCH_NO_COLUMN at the start of a row */
-    uint32_t first_follower;      /* column that the last row put first */
+    uint32_t last_put;       /* column, BATCH_NO_COLUMN at the start of a row */
+    uint32_t first_follower; /* column that the last row put first */
 
     struct frame_scratch *scratch;
 };

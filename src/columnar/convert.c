@@ -1,4 +1,4 @@
-/* columnar/convert.c - frame columns through a schema; the column `_other` is in convert_other.c. */
+/* columnar/convert.c - frame columns through a schema; `_other` is in convert_other.c. */
 #include "columnar/convert.h"
 
 #include "columnar/convert_impl.h"

@@ -13,9 +13,9 @@
 struct misfit {
     struct px_str name; /* as the schema spells it, if it does */
     bool has_column;
-    enum col_type to;   /* of that column */
+    enum col_type to; /* of that column */
     struct frame_values values;
-    uint32_t row;       /* the last row in which a value was left over, plus one */
+    uint32_t row; /* the last row in which a value was left over, plus one */
 };
 struct other {
     const struct schema *schema;
@@ -63,8 +63,8 @@ static void begin_member(struct other *other, size_t start, struct px_str name)
 }
 
 /* Whether this row's value of a misfit is left over; ret_value is it. */
-static int is_left_over(struct other *other, const struct misfit *misfit, uint32_t row, bool *ret_is,
-                        struct value *ret_value)
+static int is_left_over(struct other *other, const struct misfit *misfit, uint32_t row,
+                        bool *ret_is, struct value *ret_value)
 {
     struct value converted;
     *ret_is = false;

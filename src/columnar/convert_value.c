@@ -180,7 +180,8 @@ static int to_double(const struct value *value, struct value *ret_value)
     unsigned digits = significant_digits(value->s);
     bool underflows = digits > 0 && fabs(number) < 0x1p-1022;
     if (!isfinite(number) || underflows || digits > DOUBLE_DIGITS) return VALUE_NO;
-    if (number == 0 && value->s.ptr[0] == '-') number = -0.0; /* read as an integer it has no sign */
+    if (number == 0 && value->s.ptr[0] == '-')
+        number = -0.0; /* read as an integer it has no sign */
     *ret_value = (struct value){.type = COL_DOUBLE, .d = number};
     return 0;
 }

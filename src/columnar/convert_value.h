@@ -1,5 +1,5 @@
-/* columnar/convert_value.h - one value at a time, from any column type to any other, without loss or
- * not at all. The rules are in docs/design/schema.md. Internal to columnar. */
+/* columnar/convert_value.h - one value at a time, from any column type to any other, without loss
+ * or not at all. The rules are in docs/design/schema.md. Internal to columnar. */
 #pragma once
 
 #include "base/px_arena.h"

@@ -1,9 +1,10 @@
 /* columnar/frame.h - a batch as bytes: the payload of one hot frame.
  *
- * A fixed header, a column directory, then one independently compressed block per column, so that a
- * reader touches only the columns that it wants. Little endian; docs/design/frame.md has the layout
- * and the measurements behind each encoding. The hot store checksums the whole payload; a frame is
- * nevertheless decoded without trust, so that arbitrary bytes give PX_F_CORRUPT and nothing worse. */
+ * A fixed header, a column directory, then one independently compressed block per column, so that
+ * a reader touches only the columns that it wants. Little endian; docs/design/frame.md has the
+ * layout and the measurements behind each encoding. The hot store checksums the whole payload; a
+ * frame is nevertheless decoded without trust, so that arbitrary bytes give PX_F_CORRUPT and
+ * nothing worse. */
 #pragma once
 
 #include "base/px_arena.h"
@@ -14,15 +15,15 @@
 struct frame_header {
     uint32_t rows, columns;
     int64_t time_min_us, time_max_us;
-    int64_t accepted_ns;  /* wall time at acceptance; orders first sight of a field's type */
+    int64_t accepted_ns;    /* wall time at acceptance; orders first sight of a field's type */
     uint8_t request_id[16]; /* hash of the idempotency key; all zero when there was none */
 };
-/* Append the encoded batch to buf. header->rows, columns and times are computed. */
+/* Append the encoded batch to buf, or nothing. request_id may be NULL: none. */
 PX_MUST_USE int frame_encode(const struct batch *batch, int64_t accepted_ns,
                              const uint8_t request_id[16], struct px_buf *buf);
 
 struct frame_column {
-    struct px_str name;  /* in the frame's bytes */
+    struct px_str name; /* in the frame's bytes */
     enum col_type type;
     bool has_nulls;
     uint32_t block_offset, block_bytes; /* compressed, in the payload */

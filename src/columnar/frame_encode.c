@@ -110,17 +110,14 @@ static enum frame_encoding add_bools(const struct values *values, struct px_buf 
     return FRAME_BITS;
 }
 
-static const double powers_of_ten[FRAME_DECIMAL_POWER_MAX + 1] = {
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
-
 /* Whether value is exactly integer / 10^power as division rounds it; both are exact in a double, so
  * reading divides likewise and gets the same bits. -0.0 is not. */
 static inline bool decimal_of(double value, unsigned power, int64_t *ret_integer)
 {
-    double scaled = value * powers_of_ten[power];
+    double scaled = value * frame_powers_of_ten[power];
     if (!(fabs(scaled) < 0x1p53)) return false;
     int64_t integer = (int64_t)(scaled + (scaled < 0 ? -0.5 : 0.5));
-    double back = (double)integer / powers_of_ten[power];
+    double back = (double)integer / frame_powers_of_ten[power];
     *ret_integer = integer;
     return memcmp(&back, &value, sizeof back) == 0;
 }
@@ -215,8 +212,8 @@ static enum frame_encoding add_text(const uint32_t *lens, uint32_t n, struct px_
 
 #define EACH_BYTE(b) (UINT64_C(0x0101010101010101) * (b))
 
-/* Eight lower-case hex digits to four bytes; false when they are something else. A letter is told by
- * bit 6; turning the numbers back into digits shows whether all were digits. */
+/* Eight lower-case hex digits to four bytes; false when they are something else. A letter is told
+ * by bit 6; turning the numbers back into digits shows whether all were digits. */
 static bool pack_hex(const unsigned char *text, unsigned char *out)
 {
     uint64_t chars;
@@ -232,7 +229,8 @@ static bool pack_hex(const unsigned char *text, unsigned char *out)
     return true;
 }
 
-/* n is even. The end is packed once more together with what stands before it; there are eight or more. */
+/* n is even. The end is packed once more together with what stands before it; there are eight or
+ * more. */
 static bool pack_all_hex(const unsigned char *text, size_t n, unsigned char *out)
 {
     size_t whole = n / 8 * 8;
@@ -294,8 +292,7 @@ static int add_mixed(const struct batch *batch, const struct batch_column *colum
     PX_TRY(room_for_words(scratch, n * sizeof(uint32_t)));
     uint32_t *lens = (uint32_t *)(void *)scratch->words.ptr, done = 0, lists = 0;
     struct values_cursor cursors[COL_MIXED] = {0};
-    for (const struct values *it = column->values; it; it = it->next)
-        cursors[lists++].values = it;
+    for (const struct values *it = column->values; it; it = it->next) cursors[lists++].values = it;
     struct px_buf *text = &scratch->text;
     px_buf_clear(text);
     for (uint32_t row = 0; row < batch->rows; row++)
@@ -320,8 +317,8 @@ static const struct values *only_list(const struct batch_column *column)
     return it;
 }
 
-static int lay_out_numbers(const struct batch *batch, const struct batch_column *column,
-                           uint32_t n, enum frame_encoding *ret_encoding)
+static int lay_out_numbers(const struct batch *batch, const struct batch_column *column, uint32_t n,
+                           enum frame_encoding *ret_encoding)
 {
     struct frame_scratch *scratch = batch->scratch;
     const struct values *values = only_list(column);

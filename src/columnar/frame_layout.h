@@ -33,8 +33,8 @@ static_assert(sizeof(struct frame_disk_column) == 16, "on-disk size");
 
 enum frame_codec { FRAME_STORED = 0, FRAME_ZSTD = 1 };
 enum frame_flags {
-    FRAME_HAS_NULLS = 1,  /* the block begins with a bitmap of rows, (rows + 7) / 8 bytes */
-    FRAME_BIG_INTS = 2,   /* INT: a value is beyond 2^53, so DOUBLE may not hold it */
+    FRAME_HAS_NULLS = 1, /* the block begins with a bitmap of rows, (rows + 7) / 8 bytes */
+    FRAME_BIG_INTS = 2,  /* INT: a value is beyond 2^53, so DOUBLE may not hold it */
     FRAME_FLAGS_ALL = 3,
 };
 enum frame_encoding {
@@ -44,6 +44,8 @@ enum frame_encoding {
     FRAME_DOUBLES = 4, /* DOUBLE: its 64 bits as integers */
     FRAME_TEXT = 5,    /* lengths, then the bytes */
     FRAME_DICT = 6,    /* entries u32, their lengths, their bytes, then codes */
-    FRAME_HEX = 7,     /* STRING of one even length, lower-case hex: length u8, then half the bytes */
+    FRAME_HEX = 7, /* STRING of one even length, lower-case hex: length u8, then half the bytes */
 };
 #define FRAME_DECIMAL_POWER_MAX 12
+static const double frame_powers_of_ten[FRAME_DECIMAL_POWER_MAX + 1]
+    __attribute__((unused)) = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12};

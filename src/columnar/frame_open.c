@@ -2,27 +2,19 @@
  * with what is there before it is used. */
 #include "columnar/frame_layout.h"
 #include "columnar/names.h"
-
-static bool take(struct px_str *rest, void *into, size_t n)
-{
-    if (rest->len < n) return false;
-    memcpy(into, rest->ptr, n);
-    *rest = px_str_skip(*rest, n);
-    return true;
-}
+#include "columnar/pack.h"
 
 static int corrupt(const char *what) { return px_fault(PX_F_CORRUPT, "frame: %s", what); }
 
 static int open_header(struct px_str *rest, struct frame_disk_header *ret_header)
 {
     struct frame_disk_header disk;
-    if (!take(rest, &disk, sizeof disk)) return corrupt("shorter than its header");
+    if (!take_bytes(rest, &disk, sizeof disk)) return corrupt("shorter than its header");
     if (disk.magic != FRAME_MAGIC) return corrupt("no magic number");
     if (disk.version != FRAME_VERSION || disk.header_bytes != sizeof disk)
         return corrupt("version is not known");
     if (disk.rows > FRAME_ROWS_MAX) return corrupt("too many rows");
-    if (disk.columns == 0 || disk.columns > FRAME_COLUMNS_MAX)
-        return corrupt("number of columns");
+    if (disk.columns == 0 || disk.columns > FRAME_COLUMNS_MAX) return corrupt("number of columns");
     if (disk.directory_bytes > rest->len) return corrupt("directory past the end");
     if (disk.directory_bytes / sizeof(struct frame_disk_column) < disk.columns)
         return corrupt("directory too short for its columns");
@@ -44,7 +36,8 @@ static bool encoding_suits(enum frame_encoding encoding, enum col_type type)
     return false;
 }
 
-/* Only text takes more than eight bytes a value, its bit in the row bitmap and a few bytes of head. */
+/* Only text takes more than eight bytes a value, its bit in the row bitmap and a few bytes of
+ * head. */
 static bool raw_size_is_sound(const struct frame_disk_column *entry, uint32_t rows)
 {
     bool is_text = encoding_suits(FRAME_TEXT, (enum col_type)entry->type);
@@ -66,7 +59,7 @@ static int open_column(struct px_str *directory, const struct frame *frame, size
                        struct frame_column *ret_column)
 {
     struct frame_disk_column disk;
-    if (!take(directory, &disk, sizeof disk)) return corrupt("directory cut off");
+    if (!take_bytes(directory, &disk, sizeof disk)) return corrupt("directory cut off");
     if (!entry_is_sound(&disk, frame->header.rows)) return corrupt("directory entry");
     struct px_str name = px_str(directory->ptr, disk.name_bytes);
     if (name.len > directory->len || !name_is_valid(name)) return corrupt("column name");

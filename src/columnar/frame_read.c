@@ -14,8 +14,8 @@ struct reading {
     const struct frame *frame;
     const struct frame_column *column;
     struct px_arena *arena;
-    struct px_str rest;      /* of the raw block */
-    uint32_t rows, count;    /* count: values, the rest is NULL */
+    struct px_str rest;   /* of the raw block */
+    uint32_t rows, count; /* count: values, the rest is NULL */
     const uint64_t *validity;
 };
 
@@ -31,9 +31,9 @@ static void *room(const struct reading *reading, size_t item_bytes, size_t n)
 
 /* ---- the block ---- */
 
-/* zstd's working memory (94 KiB) comes from the arena for the length of the call: malloc() would hand
- * as much back to the system after every column. What was taken is given back by setting the arena
- * to what it was, unless it began a new block meanwhile. */
+/* zstd's working memory (94 KiB) comes from the arena for the length of the call: malloc() would
+ * hand as much back to the system after every column. What was taken is given back by setting the
+ * arena to what it was, unless it began a new block meanwhile. */
 static int run_zstd(const struct reading *reading, struct px_str block, char *raw, size_t raw_bytes)
 {
     struct px_arena *arena = reading->arena, before = *arena;
@@ -151,15 +151,14 @@ static int read_doubles(struct reading *reading, struct frame_values *values)
 
 static int read_decimals(struct reading *reading, struct frame_values *values)
 {
-    static const double powers[FRAME_DECIMAL_POWER_MAX + 1] = {1e0, 1e1, 1e2, 1e3,  1e4,  1e5, 1e6,
-                                                               1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
     unsigned power = reading->rest.len ? (unsigned char)reading->rest.ptr[0] : UINT32_MAX;
     if (power > FRAME_DECIMAL_POWER_MAX) return corrupt(reading, "power of ten");
     reading->rest = px_str_skip(reading->rest, 1);
     int64_t *words;
     PX_TRY(read_words(reading, &words));
     double *doubles = (double *)(void *)words;
-    for (uint32_t i = 0; i < reading->count; i++) doubles[i] = (double)words[i] / powers[power];
+    for (uint32_t i = 0; i < reading->count; i++)
+        doubles[i] = (double)words[i] / frame_powers_of_ten[power];
     SPREAD(reading, doubles);
     values->d = doubles;
     return 0;

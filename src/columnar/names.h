@@ -1,7 +1,7 @@
 /* columnar/names.h - column names: what is allowed, and equality without case.
  *
- * SQL compares identifiers without case, and DuckDB folds ASCII only; so do we. An index maps folded
- * names to numbers by open addressing; who holds the names also holds the slots. */
+ * SQL compares identifiers without case, and DuckDB folds ASCII only; so do we. An index maps
+ * folded names to numbers by open addressing; who holds the names also holds the slots. */
 #pragma once
 
 #include "base/px.h"

@@ -31,7 +31,8 @@ static struct pack_plan plan_i64(const int64_t *values, uint32_t n)
     uint8_t width = width_of((uint64_t)high - (uint64_t)low);
     if (n == 1 || width == 0) return (struct pack_plan){PACK_OFFSET, 0, low, 0};
     uint8_t delta_width = width_of((uint64_t)delta_high - (uint64_t)delta_low);
-    if (delta_width < width) return (struct pack_plan){PACK_DELTA, delta_width, delta_low, values[0]};
+    if (delta_width < width)
+        return (struct pack_plan){PACK_DELTA, delta_width, delta_low, values[0]};
     return (struct pack_plan){PACK_OFFSET, width, low, 0};
 }
 
@@ -80,28 +81,22 @@ void pack_u32(const uint32_t *values, uint32_t n, struct px_buf *buf)
     if (!planes) return;
     for (unsigned byte = 0; byte < plan.width; byte++) {
         unsigned char *plane = planes + (size_t)byte * n;
-        for (uint32_t i = 0; i < n; i++) plane[i] = (unsigned char)((values[i] - low) >> (8 * byte));
+        for (uint32_t i = 0; i < n; i++)
+            plane[i] = (unsigned char)((values[i] - low) >> (8 * byte));
     }
 }
 
 /* ---- unpacking ---- */
 
-static bool take(struct px_str *rest, void *into, size_t n)
-{
-    if (rest->len < n) return false;
-    memcpy(into, rest->ptr, n);
-    *rest = px_str_skip(*rest, n);
-    return true;
-}
-
 static bool take_plan(struct px_str *rest, uint32_t n, struct pack_plan *ret_plan,
                       const unsigned char **ret_planes)
 {
     unsigned char head[2];
-    if (!take(rest, head, sizeof head) || head[0] > PACK_DELTA || head[1] > 8) return false;
+    if (!take_bytes(rest, head, sizeof head) || head[0] > PACK_DELTA || head[1] > 8) return false;
     *ret_plan = (struct pack_plan){.mode = (enum pack_mode)head[0], .width = head[1]};
-    if (!take(rest, &ret_plan->base, sizeof ret_plan->base)) return false;
-    if (head[0] == PACK_DELTA && !take(rest, &ret_plan->first, sizeof ret_plan->first)) return false;
+    if (!take_bytes(rest, &ret_plan->base, sizeof ret_plan->base)) return false;
+    if (head[0] == PACK_DELTA && !take_bytes(rest, &ret_plan->first, sizeof ret_plan->first))
+        return false;
     size_t bytes = (size_t)head[1] * n;
     if (rest->len < bytes) return false;
     *ret_planes = (const unsigned char *)rest->ptr;

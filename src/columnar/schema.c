@@ -21,8 +21,8 @@ static int widen(struct schema *schema)
 {
     uint32_t cap = schema->cap ? schema->cap * 2 : COLUMNS_AT_START;
     size_t bytes = sizeof *schema->columns;
-    struct schema_column *columns =
-        px_arena_realloc(schema->arena, schema->columns, schema->cap * bytes, cap * bytes);
+    struct schema_column *columns = px_arena_realloc(schema->arena, schema->columns,
+                                                     schema->cap * bytes, cap * bytes);
     if (!columns) return px_arena_fault(schema->arena);
     uint32_t slot_count = name_index_slots_for(cap);
     uint32_t *slots = px_arena_array(schema->arena, uint32_t, slot_count);
@@ -32,8 +32,7 @@ static int widen(struct schema *schema)
     schema->slots = slots;
     schema->slot_count = slot_count;
     struct name_index index = index_of(schema);
-    for (uint32_t i = 0; i < schema->count; i++)
-        *name_index_slot(&index, columns[i].name) = i + 1;
+    for (uint32_t i = 0; i < schema->count; i++) *name_index_slot(&index, columns[i].name) = i + 1;
     return 0;
 }
 

@@ -33,7 +33,8 @@ static int read_columns(yyjson_val *root, struct schema *schema)
 {
     size_t i, count;
     yyjson_val *item;
-    yyjson_arr_foreach(root, i, count, item) {
+    yyjson_arr_foreach(root, i, count, item)
+    {
         struct px_str name;
         enum col_type type;
         if (!read_column(item, &name, &type)) return SCHEMA_INVALID;

@@ -4,9 +4,9 @@
 static const struct {
     const char *name, *sql;
 } types[] = {
-    [COL_BOOL] = {"bool", "BOOLEAN"},     [COL_INT] = {"int", "BIGINT"},
-    [COL_DOUBLE] = {"double", "DOUBLE"},  [COL_STRING] = {"string", "VARCHAR"},
-    [COL_TIME] = {"time", "TIMESTAMP"},   [COL_JSON] = {"json", "JSON"},
+    [COL_BOOL] = {"bool", "BOOLEAN"},    [COL_INT] = {"int", "BIGINT"},
+    [COL_DOUBLE] = {"double", "DOUBLE"}, [COL_STRING] = {"string", "VARCHAR"},
+    [COL_TIME] = {"time", "TIMESTAMP"},  [COL_JSON] = {"json", "JSON"},
     [COL_MIXED] = {"mixed", "VARCHAR"},
 };
 

@@ -15,8 +15,8 @@ enum col_type {
 };
 
 #define COL_NAME_BYTES_MAX 256
-/* The time column every dataset has, and the column that holds what has no column of its own: a JSON
- * object of field name to value. */
+/* The time column every dataset has, and the column that holds what has no column of its own: a
+ * JSON object of field name to value. */
 #define COL_TIME_NAME "time"
 #define COL_OTHER_NAME "_other"
 

@@ -2,8 +2,8 @@
  *
  * Invariants: the runs' counts add up to count; text_bytes is the sum of the lengths (of the
  * dictionary's entries while is_dict); a slot of the dictionary's index is emptied only for the
- * newest entry, so linear probing never loses an older one; text has room for a byte more than it holds,
- * so that empty text has an address too. */
+ * newest entry, so linear probing never loses an older one; text has room for a byte more than it
+ * holds, so that empty text has an address too. */
 #include "columnar/values.h"
 
 #include <stdlib.h>
@@ -192,7 +192,8 @@ static bool dict_leave(struct values *values)
     if (!values_vec_room(&values->text, bytes + 1)) return false;
     for (uint32_t i = 0; i < values->count; i++) {
         const struct values_entry *entry = &entries[codes[i]];
-        if (entry->len) memcpy(values->text.ptr + at, values->dict_text.ptr + entry->offset, entry->len);
+        if (entry->len)
+            memcpy(values->text.ptr + at, values->dict_text.ptr + entry->offset, entry->len);
         at += entry->len;
         codes[i] = entry->len;
     }

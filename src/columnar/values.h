@@ -2,9 +2,9 @@
  * that have them. Internal to columnar.
  *
  * Memory is proportional to the values put, not to rows times columns: rows are kept as runs, so a
- * field that one row in a thousand has costs 8 bytes where it appears. Strings begin as a dictionary
- * (a code a value); one whose values turn out to be mostly different becomes one byte buffer plus
- * lengths. The last value can be taken back, which is how a row is aborted. */
+ * field that one row in a thousand has costs 8 bytes where it appears. Strings begin as a
+ * dictionary (a code a value); one whose values turn out to be mostly different becomes one byte
+ * buffer plus lengths. The last value can be taken back, which is how a row is aborted. */
 #pragma once
 
 #include "base/px.h"
@@ -31,7 +31,7 @@ struct values {
     bool is_dict;
     uint32_t dict_count, slot_count;
     size_t text_bytes;       /* in text, or in dict_text while is_dict */
-    struct values_vec fixed; /* int64, double, uint8; for text uint32 lengths, or codes if is_dict */
+    struct values_vec fixed; /* numbers; for text its lengths, or codes while is_dict: uint32 */
     struct values_vec runs;  /* struct values_run */
     struct values_vec text, dict_text;
     struct values_vec entries, slots; /* struct values_entry; uint32 entry + 1, 0 empty */

@@ -1,5 +1,5 @@
-/* Arbitrary bytes as a frame: opened, every column read, merged into a schema and converted. Nothing
- * worse than a fault may come of it. */
+/* Arbitrary bytes as a frame: opened, every column read, merged into a schema and converted.
+ * Nothing worse than a fault may come of it. */
 // link: px_columnar
 #include "columnar/convert.h"
 

@@ -1,5 +1,5 @@
-/* Arbitrary bytes as a JSON body: to rows, to a frame, back, and through a schema. What was accepted
- * must come back; what was refused must say where. */
+/* Arbitrary bytes as a JSON body: to rows, to a frame, back, and through a schema. What was
+ * accepted must come back; what was refused must say where. */
 // link: px_svc_ingest px_columnar
 #include <stdlib.h>
 
@@ -52,7 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (r == 0) {
         PX_ASSERT(result.accepted == batch_rows(batch));
         for (uint32_t i = 0; i < result.refusals_kept; i++)
-            PX_ASSERT(result.refusals[i].where.offset <= size && result.refusals[i].where.expected[0]);
+            PX_ASSERT(result.refusals[i].where.offset <= size &&
+                      result.refusals[i].where.expected[0]);
         check_frame(batch, &arena);
     } else {
         PX_ASSERT(where.offset <= size && where.expected[0] && batch_rows(batch) == 0);

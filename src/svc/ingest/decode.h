@@ -25,8 +25,10 @@ enum decode_answer {
     DECODE_INVALID = 1, /* the body as a whole: ret_where says what and where; no row was added */
     DECODE_TOO_LARGE,   /* more records or bytes than allowed; ret_where says which limit */
 };
-/* NDJSON (one object a line, blank lines skipped) or one JSON array of objects or one object: told by
- * the first byte. Nested objects are flattened with dots, arrays become JSON text, null is absent.
+/* NDJSON (one object a line, blank lines skipped) or one JSON array of objects or one object, which
+ * may take several lines: told by the first byte. Nested objects are flattened with dots, arrays
+ * become JSON text, null is absent. The batch must be empty. docs/design/schema.md has the rules for
+ * names, numbers and times.
  * A record's time is its first of: time_field when given, time, timestamp, @timestamp, ts, _time:
  * RFC 3339 text or a number in s, ms, us or ns, told by its magnitude; else the arrival. */
 PX_MUST_USE int decode_json_records(struct px_str body, struct px_str time_field,

@@ -1,7 +1,7 @@
 /* svc/ingest/decode_time.c - see decode_time.h.
  *
- * The form that nearly every record has, 2026-11-23T14:30:00.123456Z, is read here without a call, for
- * all years; anything else is px_time_parse()'s business. */
+ * The form that nearly every record has, 2026-11-23T14:30:00.123456Z, is read here without a call,
+ * for all years; anything else is px_time_parse()'s business. */
 #include "svc/ingest/decode_time.h"
 
 #include <math.h>
@@ -10,8 +10,8 @@
 
 #define US_PER_S INT64_C(1000000)
 
-/* Days since 1970-01-01 of a date of the Gregorian calendar; March is the first month of its year, so
- * that the leap day comes last. */
+/* Days since 1970-01-01 of a date of the Gregorian calendar; March is the first month of its year,
+ * so that the leap day comes last. */
 static int64_t day_number(unsigned year, unsigned month, unsigned day)
 {
     unsigned y = month > 2 ? year + 400 : year + 399; /* one cycle later: nothing is negative */
@@ -30,7 +30,8 @@ static unsigned month_days(unsigned year, unsigned month)
 /* Two digits; anything else gives 100 or more. */
 static inline unsigned two(const char *at)
 {
-    unsigned high = (unsigned char)at[0] - (unsigned)'0', low = (unsigned char)at[1] - (unsigned)'0';
+    unsigned high = (unsigned char)at[0] - (unsigned)'0',
+             low = (unsigned char)at[1] - (unsigned)'0';
     return high > 9 || low > 9 ? 10000 : high * 10 + low;
 }
 

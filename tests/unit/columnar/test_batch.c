@@ -81,9 +81,9 @@ TEST(an_aborted_row_leaves_no_trace)
     size_t bytes = batch_bytes(batch);
     for (int i = 0; i < 1000; i++) {
         batch_row_begin(batch);
-        CHECK_OK(batch_put_int(batch, S("a"), 1));                   /* another type */
+        CHECK_OK(batch_put_int(batch, S("a"), 1)); /* another type */
         CHECK_OK(batch_put_str(batch, S("a"), S("new in the dictionary")));
-        CHECK_OK(batch_put_double(batch, S("n"), 0.5));              /* would widen */
+        CHECK_OK(batch_put_double(batch, S("n"), 0.5)); /* would widen */
         CHECK_OK(batch_put_bool(batch, px_arena_printf(&t->arena, "new%d", i), true));
         CHECK_OK(batch_put_time(batch, T0));
         batch_row_abort(batch);
@@ -102,9 +102,9 @@ TEST(names_are_checked)
     PX_AUTO(batch_free) struct batch *batch = new_batch();
     char longest[COL_NAME_BYTES_MAX + 1];
     memset(longest, 'n', sizeof longest);
-    struct px_str bad[] = {S(""),         S("a\nb"),     S("a\x7F"),   S("\xC2\x85"),
-                           S("\xFF"),     S("\xE2\x82"), S("time"),    S("TIME"),
-                           px_str("a\0b", 3), px_str(longest, sizeof longest)};
+    struct px_str bad[] = {
+        S(""),         S("a\nb"), S("a\x7F"), S("\xC2\x85"),     S("\xFF"),
+        S("\xE2\x82"), S("time"), S("TIME"),  px_str("a\0b", 3), px_str(longest, sizeof longest)};
     for (size_t i = 0; i < PX_COUNT(bad); i++) {
         batch_row_begin(batch);
         CHECK_INT(batch_put_int(batch, bad[i], 1), BATCH_BAD_NAME);
@@ -173,16 +173,20 @@ static int use_it_all(struct px_buf *buf)
     char text[32];
     for (int i = 0; i < 600 && r == 0; i++) {
         struct px_str name = px_str(text, (size_t)snprintf(text, sizeof text, "f%d", i % 90));
-        struct px_str value = px_str(text, (size_t)snprintf(text, sizeof text, "f%d v%d", i % 90, i));
+        struct px_str value = px_str(text,
+                                     (size_t)snprintf(text, sizeof text, "f%d v%d", i % 90, i));
         batch_row_begin(batch);
         r = batch_put_time(batch, i);
         if (r == 0) r = batch_put_str(batch, S("s"), value);
         if (r == 0) r = batch_put_double(batch, S("d"), i / 3.0);
         if (r == 0 && i > 300) r = batch_put_int(batch, S("d"), i);
-        if (r == 0) r = i % 2 ? batch_put_bool(batch, S("m"), true) : batch_put_int(batch, S("m"), i);
+        if (r == 0)
+            r = i % 2 ? batch_put_bool(batch, S("m"), true) : batch_put_int(batch, S("m"), i);
         if (r == 0) r = batch_put_int(batch, px_str(value.ptr, name.len), i);
-        if (r == 0 && i % 7 != 0) r = batch_row_end(batch);
-        else batch_row_abort(batch);
+        if (r == 0 && i % 7 != 0)
+            r = batch_row_end(batch);
+        else
+            batch_row_abort(batch);
     }
     if (r == 0) r = frame_encode(batch, 0, NULL, buf);
     return r;

@@ -6,9 +6,7 @@ static void put_samples(struct batch *batch, enum col_type type)
 {
     struct px_str x = S("x");
     switch (type) {
-    case COL_BOOL:
-        ROW(batch, T0, batch_put_bool(batch, x, true));
-        break;
+    case COL_BOOL: ROW(batch, T0, batch_put_bool(batch, x, true)); break;
     case COL_INT:
         ROW(batch, T0, batch_put_int(batch, x, -12));
         ROW(batch, T0, batch_put_int(batch, x, INT64_C(9007199254740993)));
@@ -21,9 +19,17 @@ static void put_samples(struct batch *batch, enum col_type type)
         ROW(batch, T0, batch_put_double(batch, x, 1e300));
         break;
     case COL_STRING: {
-        struct px_str texts[] = {S("ab\"c"), S("12"),   S("12.50"), S("007"), S("-0"),
-                                 S("true"),  S("NaN"),  S(""),      S("18446744073709551616"),
-                                 S("0.12345678901234567"), S("2026-01-02T03:04:05+00:00"),
+        struct px_str texts[] = {S("ab\"c"),
+                                 S("12"),
+                                 S("12.50"),
+                                 S("007"),
+                                 S("-0"),
+                                 S("true"),
+                                 S("NaN"),
+                                 S(""),
+                                 S("18446744073709551616"),
+                                 S("0.12345678901234567"),
+                                 S("2026-01-02T03:04:05+00:00"),
                                  S("2026-01-02T03:04:05.0000001Z")};
         for (size_t i = 0; i < PX_COUNT(texts); i++)
             ROW(batch, T0, batch_put_str(batch, x, texts[i]));
@@ -55,74 +61,38 @@ static const struct {
     enum col_type from, to;
     const char *column, *other;
 } matrix[] = {
-    {COL_BOOL, COL_BOOL,
-     "true -",
-     "- -"},
-    {COL_BOOL, COL_INT,
-     "- -",
-     "{\"x\":true} -"},
-    {COL_BOOL, COL_DOUBLE,
-     "- -",
-     "{\"x\":true} -"},
-    {COL_BOOL, COL_STRING,
-     "'true' -",
-     "- -"},
-    {COL_BOOL, COL_TIME,
-     "- -",
-     "{\"x\":true} -"},
-    {COL_BOOL, COL_JSON,
-     "true -",
-     "- -"},
-    {COL_INT, COL_BOOL,
-     "- - -",
-     "{\"x\":-12} {\"x\":9007199254740993} -"},
-    {COL_INT, COL_INT,
-     "-12 9007199254740993 -",
-     "- - -"},
-    {COL_INT, COL_DOUBLE,
-     "-12 - -",
-     "- {\"x\":9007199254740993} -"},
-    {COL_INT, COL_STRING,
-     "'-12' '9007199254740993' -",
-     "- - -"},
-    {COL_INT, COL_TIME,
-     "- - -",
-     "{\"x\":-12} {\"x\":9007199254740993} -"},
-    {COL_INT, COL_JSON,
-     "-12 9007199254740993 -",
-     "- - -"},
-    {COL_DOUBLE, COL_BOOL,
-     "- - - - - -",
+    {COL_BOOL, COL_BOOL, "true -", "- -"},
+    {COL_BOOL, COL_INT, "- -", "{\"x\":true} -"},
+    {COL_BOOL, COL_DOUBLE, "- -", "{\"x\":true} -"},
+    {COL_BOOL, COL_STRING, "'true' -", "- -"},
+    {COL_BOOL, COL_TIME, "- -", "{\"x\":true} -"},
+    {COL_BOOL, COL_JSON, "true -", "- -"},
+    {COL_INT, COL_BOOL, "- - -", "{\"x\":-12} {\"x\":9007199254740993} -"},
+    {COL_INT, COL_INT, "-12 9007199254740993 -", "- - -"},
+    {COL_INT, COL_DOUBLE, "-12 - -", "- {\"x\":9007199254740993} -"},
+    {COL_INT, COL_STRING, "'-12' '9007199254740993' -", "- - -"},
+    {COL_INT, COL_TIME, "- - -", "{\"x\":-12} {\"x\":9007199254740993} -"},
+    {COL_INT, COL_JSON, "-12 9007199254740993 -", "- - -"},
+    {COL_DOUBLE, COL_BOOL, "- - - - - -",
      "{\"x\":12.0} {\"x\":0.5} {\"x\":-0.0} {\"x\":\"NaN\"} {\"x\":1e300} -"},
-    {COL_DOUBLE, COL_INT,
-     "12 - - - - -",
+    {COL_DOUBLE, COL_INT, "12 - - - - -",
      "- {\"x\":0.5} {\"x\":-0.0} {\"x\":\"NaN\"} {\"x\":1e300} -"},
-    {COL_DOUBLE, COL_DOUBLE,
-     "12 0.5 -0 nan 1.0000000000000001e+300 -",
-     "- - - - - -"},
-    {COL_DOUBLE, COL_STRING,
-     "'12.0' '0.5' '-0.0' 'NaN' '1e300' -",
-     "- - - - - -"},
-    {COL_DOUBLE, COL_TIME,
-     "- - - - - -",
+    {COL_DOUBLE, COL_DOUBLE, "12 0.5 -0 nan 1.0000000000000001e+300 -", "- - - - - -"},
+    {COL_DOUBLE, COL_STRING, "'12.0' '0.5' '-0.0' 'NaN' '1e300' -", "- - - - - -"},
+    {COL_DOUBLE, COL_TIME, "- - - - - -",
      "{\"x\":12.0} {\"x\":0.5} {\"x\":-0.0} {\"x\":\"NaN\"} {\"x\":1e300} -"},
-    {COL_DOUBLE, COL_JSON,
-     "12.0 0.5 -0.0 \"NaN\" 1e300 -",
-     "- - - - - -"},
-    {COL_STRING, COL_BOOL,
-     "- - - - - true - - - - - - -",
+    {COL_DOUBLE, COL_JSON, "12.0 0.5 -0.0 \"NaN\" 1e300 -", "- - - - - -"},
+    {COL_STRING, COL_BOOL, "- - - - - true - - - - - - -",
      "{\"x\":\"ab\\\"c\"} {\"x\":\"12\"} {\"x\":\"12.50\"} {\"x\":\"007\"} {\"x\":\"-0\"} "
      "- {\"x\":\"NaN\"} {\"x\":\"\"} {\"x\":\"18446744073709551616\"} "
      "{\"x\":\"0.12345678901234567\"} {\"x\":\"2026-01-02T03:04:05+00:00\"} "
      "{\"x\":\"2026-01-02T03:04:05.0000001Z\"} -"},
-    {COL_STRING, COL_INT,
-     "- 12 - - - - - - - - - - -",
+    {COL_STRING, COL_INT, "- 12 - - - - - - - - - - -",
      "{\"x\":\"ab\\\"c\"} - {\"x\":\"12.50\"} {\"x\":\"007\"} {\"x\":\"-0\"} "
      "{\"x\":\"true\"} {\"x\":\"NaN\"} {\"x\":\"\"} {\"x\":\"18446744073709551616\"} "
      "{\"x\":\"0.12345678901234567\"} {\"x\":\"2026-01-02T03:04:05+00:00\"} "
      "{\"x\":\"2026-01-02T03:04:05.0000001Z\"} -"},
-    {COL_STRING, COL_DOUBLE,
-     "- 12 12.5 - -0 - - - - - - - -",
+    {COL_STRING, COL_DOUBLE, "- 12 12.5 - -0 - - - - - - - -",
      "{\"x\":\"ab\\\"c\"} - - {\"x\":\"007\"} - {\"x\":\"true\"} {\"x\":\"NaN\"} "
      "{\"x\":\"\"} {\"x\":\"18446744073709551616\"} {\"x\":\"0.12345678901234567\"} "
      "{\"x\":\"2026-01-02T03:04:05+00:00\"} {\"x\":\"2026-01-02T03:04:05.0000001Z\"} -"},
@@ -130,8 +100,7 @@ static const struct {
      "'ab\"c' '12' '12.50' '007' '-0' 'true' 'NaN' '' '18446744073709551616' "
      "'0.12345678901234567' '2026-01-02T03:04:05+00:00' '2026-01-02T03:04:05.0000001Z' -",
      "- - - - - - - - - - - - -"},
-    {COL_STRING, COL_TIME,
-     "- - - - - - - - - - @0 - -",
+    {COL_STRING, COL_TIME, "- - - - - - - - - - @0 - -",
      "{\"x\":\"ab\\\"c\"} {\"x\":\"12\"} {\"x\":\"12.50\"} {\"x\":\"007\"} {\"x\":\"-0\"} "
      "{\"x\":\"true\"} {\"x\":\"NaN\"} {\"x\":\"\"} {\"x\":\"18446744073709551616\"} "
      "{\"x\":\"0.12345678901234567\"} - {\"x\":\"2026-01-02T03:04:05.0000001Z\"} -"},
@@ -140,60 +109,35 @@ static const struct {
      "\"18446744073709551616\" \"0.12345678901234567\" \"2026-01-02T03:04:05+00:00\" "
      "\"2026-01-02T03:04:05.0000001Z\" -",
      "- - - - - - - - - - - - -"},
-    {COL_TIME, COL_BOOL,
-     "- - -",
+    {COL_TIME, COL_BOOL, "- - -",
      "{\"x\":\"2026-01-02T03:04:05.000000Z\"} {\"x\":9223372036854775807} -"},
-    {COL_TIME, COL_INT,
-     "- - -",
+    {COL_TIME, COL_INT, "- - -",
      "{\"x\":\"2026-01-02T03:04:05.000000Z\"} {\"x\":9223372036854775807} -"},
-    {COL_TIME, COL_DOUBLE,
-     "- - -",
+    {COL_TIME, COL_DOUBLE, "- - -",
      "{\"x\":\"2026-01-02T03:04:05.000000Z\"} {\"x\":9223372036854775807} -"},
-    {COL_TIME, COL_STRING,
-     "'2026-01-02T03:04:05.000000Z' '9223372036854775807' -",
-     "- - -"},
-    {COL_TIME, COL_TIME,
-     "@0 @9221604713809775807 -",
-     "- - -"},
-    {COL_TIME, COL_JSON,
-     "\"2026-01-02T03:04:05.000000Z\" 9223372036854775807 -",
-     "- - -"},
-    {COL_JSON, COL_BOOL,
-     "- - -",
-     "{\"x\":[1,\"a\"]} {\"x\":{}} -"},
-    {COL_JSON, COL_INT,
-     "- - -",
-     "{\"x\":[1,\"a\"]} {\"x\":{}} -"},
-    {COL_JSON, COL_DOUBLE,
-     "- - -",
-     "{\"x\":[1,\"a\"]} {\"x\":{}} -"},
-    {COL_JSON, COL_STRING,
-     "'[1,\"a\"]' '{}' -",
-     "- - -"},
-    {COL_JSON, COL_TIME,
-     "- - -",
-     "{\"x\":[1,\"a\"]} {\"x\":{}} -"},
-    {COL_JSON, COL_JSON,
-     "[1,\"a\"] {} -",
-     "- - -"},
-    {COL_MIXED, COL_BOOL,
-     "- - - false - - - - -",
+    {COL_TIME, COL_STRING, "'2026-01-02T03:04:05.000000Z' '9223372036854775807' -", "- - -"},
+    {COL_TIME, COL_TIME, "@0 @9221604713809775807 -", "- - -"},
+    {COL_TIME, COL_JSON, "\"2026-01-02T03:04:05.000000Z\" 9223372036854775807 -", "- - -"},
+    {COL_JSON, COL_BOOL, "- - -", "{\"x\":[1,\"a\"]} {\"x\":{}} -"},
+    {COL_JSON, COL_INT, "- - -", "{\"x\":[1,\"a\"]} {\"x\":{}} -"},
+    {COL_JSON, COL_DOUBLE, "- - -", "{\"x\":[1,\"a\"]} {\"x\":{}} -"},
+    {COL_JSON, COL_STRING, "'[1,\"a\"]' '{}' -", "- - -"},
+    {COL_JSON, COL_TIME, "- - -", "{\"x\":[1,\"a\"]} {\"x\":{}} -"},
+    {COL_JSON, COL_JSON, "[1,\"a\"] {} -", "- - -"},
+    {COL_MIXED, COL_BOOL, "- - - false - - - - -",
      "{\"x\":12} {\"x\":\"12\"} {\"x\":\"a\\nb\"} - {\"x\":2.0} {\"x\":\"Infinity\"} "
      "{\"x\":{\"k\":1}} {\"x\":\"2026-01-02T03:04:05.000000Z\"} -"},
-    {COL_MIXED, COL_INT,
-     "12 12 - - 2 - - - -",
+    {COL_MIXED, COL_INT, "12 12 - - 2 - - - -",
      "- - {\"x\":\"a\\nb\"} {\"x\":false} - {\"x\":\"Infinity\"} {\"x\":{\"k\":1}} "
      "{\"x\":\"2026-01-02T03:04:05.000000Z\"} -"},
-    {COL_MIXED, COL_DOUBLE,
-     "12 12 - - 2 - - - -",
+    {COL_MIXED, COL_DOUBLE, "12 12 - - 2 - - - -",
      "- - {\"x\":\"a\\nb\"} {\"x\":false} - {\"x\":\"Infinity\"} {\"x\":{\"k\":1}} "
      "{\"x\":\"2026-01-02T03:04:05.000000Z\"} -"},
     {COL_MIXED, COL_STRING,
      "'12' '12' 'a\nb' 'false' '2.0' 'Infinity' '{\"k\":1}' '2026-01-02T03:04:05.000000Z' "
      "-",
      "- - - - - - - - -"},
-    {COL_MIXED, COL_TIME,
-     "- - - - - - - @0 -",
+    {COL_MIXED, COL_TIME, "- - - - - - - @0 -",
      "{\"x\":12} {\"x\":\"12\"} {\"x\":\"a\\nb\"} {\"x\":false} {\"x\":2.0} "
      "{\"x\":\"Infinity\"} {\"x\":{\"k\":1}} - -"},
     {COL_MIXED, COL_JSON,
@@ -281,7 +225,8 @@ TEST(merging_then_converting_loses_nothing_whatever_came_first)
                 left.validity = none;
                 CHECK_OK(convert_column(&schema, 1, &frames[i], &t->arena, &x));
                 if (other >= 0)
-                    CHECK_OK(convert_column(&schema, (uint32_t)other, &frames[i], &t->arena, &left));
+                    CHECK_OK(
+                        convert_column(&schema, (uint32_t)other, &frames[i], &t->arena, &left));
                 for (uint32_t row = 0; row + 1 < frames[i].header.rows; row++)
                     CHECK(!px_str_eq(show(t, &x, row), S("-")) !=
                           !px_str_eq(show(t, &left, row), S("-")));
@@ -307,7 +252,8 @@ TEST(a_senders_own_other_is_merged_under_what_is_left_over)
     PX_AUTO(batch_free) struct batch *batch = new_batch();
     ROW(batch, T0, batch_put_json(batch, S("_other"), S("{\"a\":1,\"x\":2,\"b\":[3]}")),
         batch_put_str(batch, S("x"), S("left")));
-    ROW(batch, T0, batch_put_json(batch, S("_other"), S("{\"big\":123456789012345678901234567890}")));
+    ROW(batch, T0,
+        batch_put_json(batch, S("_other"), S("{\"big\":123456789012345678901234567890}")));
     ROW(batch, T0, batch_put_json(batch, S("_other"), S("[1]")), batch_put_int(batch, S("x"), 5));
     ROW(batch, T0, batch_put_json(batch, S("_other"), S("{}")));
     ROW(batch, T0, batch_put_str(batch, S("x"), S("left")));
@@ -331,9 +277,8 @@ TEST(a_senders_other_of_another_type_stands_under_its_own_name)
     CHECK_OK(schema_init(&schema, &t->arena));
     CHECK_OK(schema_merge_frame(&schema, &frame, &changed));
     CHECK_INT(schema.count, 2);
-    CHECK_STR(converted(t, &schema, 1, &frame),
-              S("{\"_other\":\"text\"} {\"_other\":7} "
-                "{\"_other\":\"{\\\"not\\\":\\\"parsed\\\"}\"}"));
+    CHECK_STR(converted(t, &schema, 1, &frame), S("{\"_other\":\"text\"} {\"_other\":7} "
+                                                  "{\"_other\":\"{\\\"not\\\":\\\"parsed\\\"}\"}"));
 }
 
 TEST(fields_past_the_ceiling_are_in_other_under_their_names)

@@ -36,7 +36,8 @@ static void check_doubles(struct test *t, const double *values, size_t n)
 
 TEST(doubles_come_back_bit_for_bit)
 {
-    double odd[] = {0.0, -0.0, 0.0 / 0.0, 1 / 0.0, -1 / 0.0, 5e-324, 1.7976931348623157e308, 1.0 / 3};
+    double odd[] = {0.0,    -0.0, 0.0 / 0.0, 1 / 0.0, -1 / 0.0, 5e-324, 1.7976931348623157e308,
+                    1.0 / 3};
     double decimal[] = {12.5, 0.25, -3, 1e6, 0.1, 0.001, 123456.789};
     double long_decimal[] = {1, 2, 0.123456789012, 3.5, 0.1234567890123};
     double late[300];
@@ -66,8 +67,9 @@ static struct px_str model_text(struct test *t, uint32_t f, uint32_t r)
     case 3: return random % 3 ? S("") : px_arena_printf(&t->arena, "%u", random % 100);
     case 4: return px_arena_printf(&t->arena, "%08X", random); /* hex, but not lower case */
     case 5: return r % 64 == 63 ? px_arena_printf(&t->arena, "rare %u", r) : S("");
-    default: return px_arena_printf(&t->arena, "%.*s", (int)(random % 60),
-                                    "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz01234567");
+    default:
+        return px_arena_printf(&t->arena, "%.*s", (int)(random % 60),
+                               "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz01234567");
     }
 }
 
@@ -79,8 +81,8 @@ static void put_model_row(struct test *t, struct batch *batch, uint32_t row)
         struct px_str name = px_arena_printf(&t->arena, "f%u", f);
         struct px_str text = model_text(t, f, row);
         if (text.len == 0 && (f == 3 || f == 5)) continue;
-        int r = f == 8   ? batch_put_int(batch, name, (int64_t)text.len * row)
-                : f == 9 ? batch_put_bool(batch, name, text.len % 2)
+        int r = f == 8               ? batch_put_int(batch, name, (int64_t)text.len * row)
+                : f == 9             ? batch_put_bool(batch, name, text.len % 2)
                 : f == 10 && row % 5 ? batch_put_double(batch, name, (double)row / 4)
                 : f == 11            ? batch_put_json(batch, name, S("[1]"))
                                      : batch_put_str(batch, name, text);

@@ -105,7 +105,11 @@ TEST(json_comes_back)
 TEST(json_that_is_no_schema_is_an_answer)
 {
     struct px_str bad[] = {
-        S(""), S("[]"), S("{}"), S("[1]"), S("null"),
+        S(""),
+        S("[]"),
+        S("{}"),
+        S("[1]"),
+        S("null"),
         S("[{\"name\":\"time\",\"type\":\"int\"}]"),
         S("[{\"name\":\"x\",\"type\":\"int\"}]"),
         S("[{\"name\":\"time\",\"type\":\"time\"},{\"name\":\"x\",\"type\":\"mixed\"}]"),

@@ -32,8 +32,8 @@ static int decode_with(struct test *t, struct px_str body, struct px_str time_fi
     char *copy = malloc(body.len + 1);
     CHECK(copy);
     memcpy(copy + 1, body.ptr, body.len);
-    int r = decode_json_records(px_str(copy + 1, body.len), time_field, limits, &t->arena, ret->batch,
-                                &ret->result, &ret->where);
+    int r = decode_json_records(px_str(copy + 1, body.len), time_field, limits, &t->arena,
+                                ret->batch, &ret->result, &ret->where);
     free(copy);
     if (r == 0) ret->frame = open_batch(t, ret->batch);
     if (r != 0) CHECK_INT(batch_rows(ret->batch), 0);
@@ -113,7 +113,8 @@ TEST(only_the_first_refusals_are_kept_all_are_counted)
 
 TEST(an_array_cut_anywhere_is_invalid_as_a_whole)
 {
-    struct px_str whole = S("[{\"a\":\"x\\u00e4\\ud83d\\ude00\",\"b\":[1,{\"c\":null}]},{\"a\":-1.5e3},7]");
+    struct px_str whole = S(
+        "[{\"a\":\"x\\u00e4\\ud83d\\ude00\",\"b\":[1,{\"c\":null}]},{\"a\":-1.5e3},7]");
     for (size_t len = 1; len < whole.len; len++) {
         PX_AUTO(done) struct decoded it;
         CHECK_INT(decode(t, px_str(whole.ptr, len), &it), DECODE_INVALID);
@@ -133,7 +134,8 @@ TEST(elements_larger_than_a_window_are_found)
     size_t len = 0;
     body[len++] = '[';
     for (int i = 0; i < 40; i++)
-        len += (size_t)sprintf(body + len, "%s{\"n\":%d,\"s\":\"%0*d\"}", i ? "," : "", i, 1 + i * 90, i);
+        len += (size_t)sprintf(body + len, "%s{\"n\":%d,\"s\":\"%0*d\"}", i ? "," : "", i,
+                               1 + i * 90, i);
     body[len++] = ']';
     PX_AUTO(done) struct decoded it;
     CHECK_OK(decode(t, px_str(body, len), &it));
@@ -203,8 +205,9 @@ TEST(a_full_batch_is_too_large)
     struct decode_limits limits = test_limits(t);
     struct decode_result result;
     struct px_where where;
-    CHECK_INT(decode_json_records(S("{}\n{}\n{}"), S(""), &limits, &t->arena, batch, &result, &where),
-              DECODE_TOO_LARGE);
+    CHECK_INT(
+        decode_json_records(S("{}\n{}\n{}"), S(""), &limits, &t->arena, batch, &result, &where),
+        DECODE_TOO_LARGE);
     CHECK_INT(batch_rows(batch), 0);
 }
 
@@ -213,10 +216,11 @@ TEST(a_full_batch_is_too_large)
 TEST(objects_flatten_arrays_are_json_null_is_absent)
 {
     PX_AUTO(done) struct decoded it;
-    CHECK_OK(decode(t,
-                    S("{\"a\":{\"b\":{\"c\":1},\"d\":null,\"e\":\"x\"},\"f\":[1,{\"g\":[]},\"\\n\"],"
-                      "\"h\":null,\"i\":{},\"j\":[],\"k\":{\"l\":{}}}"),
-                    &it));
+    CHECK_OK(
+        decode(t,
+               S("{\"a\":{\"b\":{\"c\":1},\"d\":null,\"e\":\"x\"},\"f\":[1,{\"g\":[]},\"\\n\"],"
+                 "\"h\":null,\"i\":{},\"j\":[],\"k\":{\"l\":{}}}"),
+               &it));
     CHECK_INT(it.frame.header.columns, 7);
     CHECK_COLUMN(t, &it.frame, S("a.b.c"), S("1"));
     CHECK_COLUMN(t, &it.frame, S("a.e"), S("'x'"));
@@ -229,11 +233,12 @@ TEST(objects_flatten_arrays_are_json_null_is_absent)
 TEST(numbers_keep_their_digits)
 {
     PX_AUTO(done) struct decoded it;
-    CHECK_OK(decode(t,
-                    S("{\"a\":9223372036854775807,\"b\":-9223372036854775808,\"c\":9223372036854775808,"
-                      "\"d\":18446744073709551615,\"e\":123456789012345678901234567890,\"f\":1e400,"
-                      "\"g\":0.1,\"h\":1.0,\"i\":-0.0,\"j\":[123456789012345678901234567890,1e400]}"),
-                    &it));
+    CHECK_OK(
+        decode(t,
+               S("{\"a\":9223372036854775807,\"b\":-9223372036854775808,\"c\":9223372036854775808,"
+                 "\"d\":18446744073709551615,\"e\":123456789012345678901234567890,\"f\":1e400,"
+                 "\"g\":0.1,\"h\":1.0,\"i\":-0.0,\"j\":[123456789012345678901234567890,1e400]}"),
+               &it));
     CHECK_COLUMN(t, &it.frame, S("a"), S("9223372036854775807"));
     CHECK_COLUMN(t, &it.frame, S("b"), S("-9223372036854775808"));
     CHECK_COLUMN(t, &it.frame, S("c"), S("'9223372036854775808'"));
@@ -250,10 +255,18 @@ TEST(numbers_keep_their_digits)
 TEST(what_is_no_json_is_refused_with_its_place)
 {
     struct px_str bad[] = {
-        S("{\"a\":NaN}"),          S("{\"a\":\"\xFF\"}"),      S("{\"a\":\"\\ud800\"}"),
-        S("{\"a\":\"\\udc00x\"}"), S("{\"a\":\"\xED\xA0\x80\"}"), S("{\"a\":01}"),
-        S("{\"a\":1,}"),           S("{'a':1}"),               S("{\"a\":\"\t\"}"),
-        S("{\"a\":1}}"),           S("{\"a\" 1}"),             S("{\"a\":1} {\"a\":2}"),
+        S("{\"a\":NaN}"),
+        S("{\"a\":\"\xFF\"}"),
+        S("{\"a\":\"\\ud800\"}"),
+        S("{\"a\":\"\\udc00x\"}"),
+        S("{\"a\":\"\xED\xA0\x80\"}"),
+        S("{\"a\":01}"),
+        S("{\"a\":1,}"),
+        S("{'a':1}"),
+        S("{\"a\":\"\t\"}"),
+        S("{\"a\":1}}"),
+        S("{\"a\" 1}"),
+        S("{\"a\":1} {\"a\":2}"),
     };
     for (size_t i = 0; i < PX_COUNT(bad); i++) {
         PX_AUTO(done) struct decoded it;
@@ -344,8 +357,7 @@ TEST(time_is_read_in_all_its_forms)
         {"\"1767323045000\"", "@0"},
         {"\"2024-02-29T00:00:00Z\"", "@-58158245000000"},
     };
-    for (size_t i = 0; i < PX_COUNT(forms); i++)
-        check_time(t, forms[i][0], forms[i][1]);
+    for (size_t i = 0; i < PX_COUNT(forms); i++) check_time(t, forms[i][0], forms[i][1]);
 }
 
 TEST(times_agree_with_the_slow_reading_over_four_centuries)
@@ -368,22 +380,35 @@ TEST(nanoseconds_are_kept_beside_microseconds)
     CHECK(time.has_ns);
     CHECK_INT(time.ns, -1);
     PX_AUTO(done) struct decoded it;
-    CHECK_OK(decode(t,
-                    S("{\"time\":1767323045000000001}\n{\"time\":\"2026-01-02T03:04:05.000000002Z\"}\n"
-                      "{\"time\":\"2026-01-02T03:04:05.000001000Z\"}"),
-                    &it));
+    CHECK_OK(
+        decode(t,
+               S("{\"time\":1767323045000000001}\n{\"time\":\"2026-01-02T03:04:05.000000002Z\"}\n"
+                 "{\"time\":\"2026-01-02T03:04:05.000001000Z\"}"),
+               &it));
     CHECK_COLUMN(t, &it.frame, S("time"), S("@0 @0 @1"));
     CHECK_COLUMN(t, &it.frame, S("time_unix_nano"), S("1767323045000000001 1767323045000000002 -"));
 }
 
 TEST(what_is_no_time_or_out_of_range_is_refused)
 {
-    static const char *const bad[] = {
-        "\"1900-01-01T00:00:00Z\"", "\"2900-01-01T00:00:00Z\"", "-2208988800", "29348006400",
-        "\"2900-01-01\"",           "\"yesterday\"",            "true",        "[1]",
-        "{\"a\":1}",                "\"\"",                     "1e300",       "18446744073709551615",
-        "\"2026-02-30T00:00:00Z\"", "\"2026-01-02T24:00:00Z\"", "\"2026-01-02T03:04:05.Z\"",
-        "\"2026-1-2T03:04:05Z\"",   "\"2026-01-02T03:04:05+1\"", "\"2026-01-02T03:04:05+25:00\""};
+    static const char *const bad[] = {"\"1900-01-01T00:00:00Z\"",
+                                      "\"2900-01-01T00:00:00Z\"",
+                                      "-2208988800",
+                                      "29348006400",
+                                      "\"2900-01-01\"",
+                                      "\"yesterday\"",
+                                      "true",
+                                      "[1]",
+                                      "{\"a\":1}",
+                                      "\"\"",
+                                      "1e300",
+                                      "18446744073709551615",
+                                      "\"2026-02-30T00:00:00Z\"",
+                                      "\"2026-01-02T24:00:00Z\"",
+                                      "\"2026-01-02T03:04:05.Z\"",
+                                      "\"2026-1-2T03:04:05Z\"",
+                                      "\"2026-01-02T03:04:05+1\"",
+                                      "\"2026-01-02T03:04:05+25:00\""};
     for (size_t i = 0; i < PX_COUNT(bad); i++) {
         char body[200];
         PX_AUTO(done) struct decoded it;
