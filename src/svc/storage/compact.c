@@ -333,6 +333,15 @@ static int exchange(struct compacting *c)
     return STEP_MORE;
 }
 
+/* Rows so wide that all inputs together do not fit: one at a time then. */
+static int write_fewer(struct compacting *c, struct px_str dataset_json)
+{
+    PX_TRY(delete_outputs(c));
+    c->plan.count = 1;
+    PX_TRY(settle_columns(c, dataset_json));
+    return write_objects(c);
+}
+
 /* 0: nothing left to do. Answers: STEP_MORE, STEP_CONFLICT. */
 static int compact_step(struct compacting *c)
 {
@@ -348,6 +357,7 @@ static int compact_step(struct compacting *c)
     PX_TRY(storage_engine(storage, &c->engine));
     PX_TRY(settle_columns(c, snapshot.schema_json));
     r = write_objects(c);
+    if (r == PX_F_OOM && c->plan.count > 1) r = write_fewer(c, snapshot.schema_json);
     return r == 0 ? exchange(c) : after_failure(c, r);
 }
 

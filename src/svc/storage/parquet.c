@@ -200,7 +200,7 @@ static int stats_write(duckdb_vector vector, const struct schema *schema, const 
 
 /* ---- writing ---- */
 
-static void copy_text(const struct parquet_job *job, struct px_buf *sql)
+static void copy_text(const struct parquet_job *job, int64_t row_group_bytes, struct px_buf *sql)
 {
     px_buf_add_c(sql, "COPY (");
     px_buf_add_str(sql, job->select);
@@ -210,7 +210,7 @@ static void copy_text(const struct parquet_job *job, struct px_buf *sql)
                   " (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL %lld, PARQUET_VERSION "
                   "%.*s, ROW_GROUP_SIZE %lld, ROW_GROUP_SIZE_BYTES %lld, RETURN_STATS)",
                   (long long)job->how->compression_level, PX_FMT(job->how->version),
-                  (long long)job->how->row_group_rows, (long long)job->how->row_group_bytes);
+                  (long long)job->how->row_group_rows, (long long)row_group_bytes);
     px_buf_add_char(sql, '\0');
 }
 
@@ -238,17 +238,41 @@ static int written(struct sql_engine *engine, duckdb_result *result, const struc
     return 0;
 }
 
-int parquet_write(struct sql_engine *engine, const struct parquet_job *job, struct px_arena *arena,
-                  struct parquet_file *ret_file)
+static int write_once(struct sql_engine *engine, const struct parquet_job *job,
+                      int64_t row_group_bytes, struct px_arena *arena,
+                      struct parquet_file *ret_file)
 {
     PX_AUTO(px_buf_deinit) struct px_buf sql;
     px_buf_init(&sql, (size_t)16 << 20);
-    copy_text(job, &sql);
+    copy_text(job, row_group_bytes, &sql);
     PX_TRY(px_buf_fault(&sql));
     PX_AUTO(result_free) duckdb_result result = {0};
     if (duckdb_query(sql_engine_connection(engine), sql.ptr, &result) != DuckDBSuccess)
         return fault_of(&result);
     return written(engine, &result, job, arena, ret_file);
+}
+
+/* With one thread and ever smaller row groups: slower and larger, but it fits. */
+static int write_small(struct sql_engine *engine, const struct parquet_job *job,
+                       struct px_arena *arena, struct parquet_file *ret_file)
+{
+    int64_t threads = 1;
+    size_t rows = 0;
+    PX_TRY(parquet_select_ints(engine, S("SELECT CAST(current_setting('threads') AS BIGINT)"), 1, 1,
+                               &threads, &rows));
+    PX_TRY(sql_exec(engine, "SET threads = 1"));
+    int r = PX_F_OOM;
+    for (int64_t shrink = 4; shrink <= 64 && r == PX_F_OOM; shrink *= 4)
+        r = write_once(engine, job, PX_MAX(job->how->row_group_bytes / shrink, 1), arena, ret_file);
+    PX_TRY(r);
+    return sql_exec(engine, "SET threads = %lld", (long long)threads);
+}
+
+int parquet_write(struct sql_engine *engine, const struct parquet_job *job, struct px_arena *arena,
+                  struct parquet_file *ret_file)
+{
+    int r = write_once(engine, job, job->how->row_group_bytes, arena, ret_file);
+    return r == PX_F_OOM ? write_small(engine, job, arena, ret_file) : r;
 }
 
 /* ---- reading ---- */

@@ -1,0 +1,236 @@
+/* The function `catalog`: HTTP events about datasets, sealed and hot. */
+#include "svc/catalog/catalog_support.h"
+
+#include "columnar/batch.h"
+#include "columnar/frame.h"
+#include "svc/catalog/datasets.h"
+
+struct function {
+    struct catalog_fixture catalog;
+    struct hot_store *hot;
+    struct hot_writer *writer;
+    struct lifecycle lifecycle;
+    struct px_buf body;
+    struct lambda_reply reply;
+    struct api_response response; /* the last */
+    yyjson_val *json;
+};
+
+static void open_function(struct test *t, struct function *f)
+{
+    fixture_open(t, &f->catalog);
+    CHECK_OK(hot_store_open(test_path(t, "hot"), &f->hot));
+    CHECK_OK(hot_writer_new(f->hot, NULL, &f->writer));
+    CHECK_OK(lifecycle_parse(lifecycle_builtin(), &t->arena, &f->lifecycle, NULL));
+    px_buf_init(&f->body, 6u << 20);
+}
+
+static void close_function(struct function *f)
+{
+    px_buf_deinit(&f->body);
+    hot_writer_free(&f->writer);
+    hot_store_close(&f->hot);
+    fixture_close(&f->catalog);
+}
+
+/* One hot frame with a row per time; field `a` is a number. */
+static void append(struct function *f, const char *tenant, const char *dataset, int rows)
+{
+    struct batch *batch = NULL;
+    struct px_buf buf;
+    px_buf_init(&buf, 1u << 20);
+    CHECK_OK(batch_new(NULL, &batch));
+    for (int i = 0; i < rows; i++) {
+        batch_row_begin(batch);
+        CHECK_OK(batch_put_time(batch, INT64_C(1767225600000000) + i));
+        CHECK_OK(batch_put_int(batch, S("a"), i));
+        CHECK_OK(batch_row_end(batch));
+    }
+    CHECK_OK(frame_encode(batch, 1, (const uint8_t[16]){0}, &buf));
+    struct px_str payload = px_buf_str(&buf);
+    uint64_t seq = 0;
+    CHECK_OK(hot_append(f->writer, px_str_c(tenant), px_str_c(dataset), &payload, 1, &seq));
+    px_buf_deinit(&buf);
+    batch_free(&batch);
+}
+
+struct call {
+    const char *method, *dataset; /* dataset NULL: the collection */
+    const char *scopes, *tenant, *body;
+    bool retention;
+};
+
+/* The response's status; its body is parsed into f->json. */
+static int call(struct test *t, struct function *f, struct call c)
+{
+    const struct http_header param = {S("dataset"), px_str_c(c.dataset)};
+    const struct api_event http = {.resource = c.retention ? S("/v1/datasets/{dataset}/retention")
+                                               : c.dataset ? S("/v1/datasets/{dataset}")
+                                                           : S("/v1/datasets"),
+                                   .path = S("/v1/datasets"),
+                                   .method = px_str_c(c.method),
+                                   .path_params = &param,
+                                   .path_param_count = c.dataset != NULL,
+                                   .request_id = S("r-1"),
+                                   .caller = {.tenant = px_str_c(c.tenant ? c.tenant : "acme"),
+                                              .key_id = S("k"),
+                                              .scopes = px_str_c(c.scopes ? c.scopes : "query")},
+                                   .body = px_str_c(c.body ? c.body : "")};
+    struct px_buf payload;
+    px_buf_init(&payload, 1u << 20);
+    api_event_write(&http, &payload);
+    px_buf_clear(&f->body);
+    f->reply = (struct lambda_reply){.body = &f->body};
+    const struct lambda_event event = {
+        .payload = px_buf_str(&payload), .arena = &t->arena, .reply = &f->reply};
+    const struct datasets datasets = {f->catalog.catalog, f->hot, &f->lifecycle};
+    CHECK_OK(datasets_handle(&datasets, &event));
+    px_buf_deinit(&payload);
+    CHECK_OK(api_response_parse(px_buf_str(&f->body), &t->arena, &f->response));
+    CHECK_OK(px_json_parse(f->response.body, &t->arena, &f->json, NULL));
+    return f->response.status;
+}
+
+TEST(a_dataset_is_listed_from_its_first_accepted_row_on)
+{
+    struct function f = {0};
+    open_function(t, &f);
+    CHECK_INT(call(t, &f, (struct call){"GET"}), 200);
+    CHECK_INT(yyjson_arr_size(px_json_arr(f.json, "datasets")), 0);
+    CHECK_INT(call(t, &f, (struct call){"GET", "logs"}), 404);
+
+    append(&f, "acme", "logs", 3);
+    append(&f, "other", "secret", 3);
+    CHECK_OK(seal_one(
+        f.catalog.catalog,
+        &(struct one_sealing){.key = "k", .dataset = "app", .to = 1, .rows = 5, .max_us = 9}));
+    CHECK_INT(call(t, &f, (struct call){"GET"}), 200);
+    yyjson_val *list = px_json_arr(f.json, "datasets");
+    CHECK_INT(yyjson_arr_size(list), 2);
+    yyjson_val *app = yyjson_arr_get(list, 0), *logs = yyjson_arr_get(list, 1);
+    CHECK_STR(px_json_str(app, "name"), S("app"));
+    CHECK_INT(px_json_i64(app, "rows", -1), 5);
+    CHECK_INT(px_json_i64(app, "sealed_rows", -1), 5);
+    CHECK_INT(px_json_i64(app, "hot_bytes", -1), 0);
+    CHECK_STR(px_json_str(logs, "name"), S("logs"));
+    CHECK_INT(px_json_i64(logs, "rows", -1), 3);
+    CHECK_INT(px_json_i64(logs, "sealed_rows", -1), 0);
+    CHECK(px_json_i64(logs, "hot_bytes", -1) > 0);
+    CHECK_STR(px_json_str(logs, "time_min"), S("2026-01-01T00:00:00.000000Z"));
+    CHECK_STR(px_json_str(logs, "time_max"), S("2026-01-01T00:00:00.000002Z"));
+    CHECK_INT(px_json_i64(logs, "retention_days", -1), 365);
+
+    CHECK_INT(call(t, &f, (struct call){"GET", "logs"}), 200);
+    CHECK_INT(px_json_i64(f.json, "rows", -1), 3);
+    yyjson_val *columns = px_json_arr(f.json, "columns");
+    CHECK_INT(yyjson_arr_size(columns), 2);
+    CHECK_STR(px_json_str(yyjson_arr_get(columns, 1), "name"), S("a"));
+    CHECK_STR(px_json_str(yyjson_arr_get(columns, 1), "type"), S("int"));
+    close_function(&f);
+}
+
+TEST(sealed_frames_are_not_counted_twice)
+{
+    struct function f = {0};
+    open_function(t, &f);
+    append(&f, "acme", "logs", 3);
+    append(&f, "acme", "logs", 4);
+    char writer[HOT_WRITER_LEN + 1] = {0};
+    memcpy(writer, hot_writer_id(f.writer).ptr, HOT_WRITER_LEN);
+    CHECK_OK(seal_one(f.catalog.catalog,
+                      &(struct one_sealing){.key = "k", .writer = writer, .to = 1, .rows = 3}));
+    CHECK_INT(call(t, &f, (struct call){"GET", "logs"}), 200);
+    CHECK_INT(px_json_i64(f.json, "rows", -1), 7);
+    CHECK_INT(px_json_i64(f.json, "sealed_rows", -1), 3);
+    close_function(&f);
+}
+
+TEST(the_tenant_is_the_callers_and_changes_need_the_scope_admin)
+{
+    struct function f = {0};
+    open_function(t, &f);
+    append(&f, "acme", "logs", 3);
+    CHECK_INT(call(t, &f, (struct call){"GET", "logs", .tenant = "other"}), 404);
+    CHECK_INT(call(t, &f, (struct call){"GET", NULL, .tenant = ""}), 403);
+    CHECK_INT(call(t, &f, (struct call){"DELETE", "logs", .scopes = "ingest query"}), 403);
+    CHECK_INT(call(t, &f, (struct call){"PUT", "logs", .body = "{\"days\":3}", .retention = true}),
+              403);
+    CHECK_INT(call(t, &f, (struct call){"DELETE", "logs", .scopes = "admin", .tenant = "other"}),
+              404);
+    CHECK_INT(call(t, &f, (struct call){"GET", "no/name"}), 400);
+    CHECK_STR(px_json_str(f.json, "requestId"), S("r-1"));
+    CHECK_INT(px_json_i64(f.json, "status", 0), 400);
+    CHECK_INT(call(t, &f, (struct call){"POST", "logs", .scopes = "admin"}), 404);
+    CHECK_INT(call(t, &f, (struct call){"GET", "logs"}), 200);
+    close_function(&f);
+}
+
+TEST(a_dropped_dataset_is_gone_at_once_hot_rows_included)
+{
+    struct function f = {0};
+    open_function(t, &f);
+    append(&f, "acme", "logs", 3);
+    append(&f, "acme", "app", 1);
+    CHECK_OK(seal_one(
+        f.catalog.catalog,
+        &(struct one_sealing){.key = "k", .writer = "w0", .to = 1, .rows = 5, .max_us = 9}));
+    CHECK_INT(call(t, &f, (struct call){"GET", "logs"}), 200);
+    CHECK_INT(px_json_i64(f.json, "rows", -1), 8);
+    CHECK_INT(call(t, &f, (struct call){"DELETE", "logs", .scopes = "admin"}), 200);
+    CHECK(px_json_bool(f.json, "dropped", false));
+    CHECK_INT(call(t, &f, (struct call){"GET", "logs"}), 404);
+    CHECK_INT(call(t, &f, (struct call){"DELETE", "logs", .scopes = "admin"}), 404);
+    CHECK_INT(call(t, &f, (struct call){"GET"}), 200);
+    CHECK_INT(yyjson_arr_size(px_json_arr(f.json, "datasets")), 1);
+    append(&f, "acme", "logs", 2); /* begins anew */
+    CHECK_INT(call(t, &f, (struct call){"GET", "logs"}), 200);
+    CHECK_INT(px_json_i64(f.json, "rows", -1), 2);
+    close_function(&f);
+}
+
+TEST(retention_is_set_shown_and_checked)
+{
+    static const char *const bad[] = {"",
+                                      "{",
+                                      "7",
+                                      "{}",
+                                      "{\"days\":0}",
+                                      "{\"days\":36501}",
+                                      "{\"days\":1.5}",
+                                      "{\"days\":\"7\"}",
+                                      "{\"days\":-1}",
+                                      "{\"days\":18446744073709551615}",
+                                      "{\"days\":7,\"more\":1}"};
+    struct function f = {0};
+    open_function(t, &f);
+    struct call put = {"PUT", "logs", .scopes = "admin", .body = "{\"days\":7}", .retention = true};
+    CHECK_INT(call(t, &f, put), 404);
+    append(&f, "acme", "logs", 3);
+    for (size_t i = 0; i < PX_COUNT(bad); i++) {
+        put.body = bad[i];
+        CHECK_INT(call(t, &f, put), 400);
+        CHECK(px_json_str(f.json, "detail").len > 0);
+    }
+    put.body = "{\"days\":7}";
+    CHECK_INT(call(t, &f, put), 200);
+    CHECK_INT(px_json_i64(f.json, "days", -1), 7);
+    CHECK_INT(call(t, &f, (struct call){"GET", "logs"}), 200);
+    CHECK_INT(px_json_i64(f.json, "retention_days", -1), 7);
+    CHECK_INT(px_json_i64(f.json, "rows", -1), 3);
+    close_function(&f);
+}
+
+TEST(an_event_that_is_no_http_event_is_a_function_error)
+{
+    struct function f = {0};
+    open_function(t, &f);
+    f.reply = (struct lambda_reply){.body = &f.body};
+    const struct lambda_event event = {
+        .payload = S("{\"op\":\"seal\"}"), .arena = &t->arena, .reply = &f.reply};
+    const struct datasets datasets = {f.catalog.catalog, f.hot, &f.lifecycle};
+    CHECK_INT(datasets_handle(&datasets, &event), LAMBDA_ERROR);
+    CHECK_STR(f.reply.error_type, S("InvalidEvent"));
+    close_function(&f);
+}
+
+TEST_MAIN

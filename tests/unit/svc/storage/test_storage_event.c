@@ -1,0 +1,104 @@
+/* The function `storage`: events in, counts out, over the embedded stores. */
+#include "svc/storage/storage_kit.h"
+
+#include "base/px_json.h"
+#include "svc/storage/storage_event.h"
+
+struct fixture {
+    struct storage_function fn;
+    struct px_buf body;
+    struct lambda_reply reply;
+};
+
+static void open_function(struct test *t, struct fixture *f)
+{
+    f->fn = (struct storage_function){
+        .urls = {test_path(t, "hot"), test_path(t, "segments"), test_path(t, "analytics"),
+                 test_path(t, "tables.db"), test_path(t, "meta.db")},
+        .limits = {.memory_bytes = 512u << 20, .threads = 1, .temp_dir = test_path(t, "tmp")}};
+    px_buf_init(&f->body, 1u << 20);
+}
+
+static int handle(struct test *t, struct fixture *f, const char *payload)
+{
+    px_buf_clear(&f->body);
+    f->reply = (struct lambda_reply){.body = &f->body};
+    const struct lambda_event event = {
+        .payload = px_str_c(payload), .arena = &t->arena, .reply = &f->reply};
+    return storage_handle(&f->fn, &event);
+}
+
+static int64_t count_of(struct test *t, struct fixture *f, const char *payload, const char *name)
+{
+    CHECK_OK(handle(t, f, payload));
+    yyjson_val *root = NULL;
+    CHECK_OK(px_json_parse(px_buf_str(&f->body), &t->arena, &root, NULL));
+    CHECK(yyjson_obj_get(root, "more") && yyjson_obj_get(root, "ms"));
+    return px_json_i64(root, name, -1);
+}
+
+TEST(each_operation_answers_with_its_counts)
+{
+    struct kit kit = {0};
+    CHECK_OK(kit_open(&kit, t->dir));
+    struct hot_writer *writer = NULL;
+    CHECK_OK(hot_writer_new(kit.hot, NULL, &writer));
+    uint64_t seq = 0;
+    CHECK_OK(kit_append(writer, &(struct kit_rows){.count = 7}, &seq));
+    hot_writer_free(&writer);
+    kit_close(&kit);
+
+    struct fixture f = {0};
+    open_function(t, &f);
+    CHECK_INT(count_of(t, &f, "{\"op\":\"seal\",\"tenant\":\"other\"}", "rows"), 0);
+    CHECK_INT(count_of(t, &f, "{\"op\":\"seal\"}", "rows"), 7);
+    CHECK_INT(
+        count_of(t, &f, "{\"op\":\"compact\",\"tenant\":\"acme\",\"dataset\":\"logs\"}", "rows"),
+        7);
+    CHECK_INT(count_of(t, &f, "{\"op\":\"ttl\"}", "items_removed"), 0);
+    CHECK_INT(count_of(t, &f, "{\"op\":\"retain\"}", "objects_removed"), 0);
+    /* a year and more later the rows are past their retention */
+    CHECK_INT(
+        count_of(t, &f, "{\"op\":\"retain\",\"now\":\"2030-01-01T00:00:00Z\"}", "segments_in"), 1);
+    CHECK_INT(
+        count_of(t, &f, "{\"op\":\"retain\",\"now\":\"2030-01-02T00:00:00Z\"}", "objects_removed"),
+        1);
+    px_buf_deinit(&f.body);
+}
+
+TEST(a_wrong_event_is_a_function_error_that_says_why)
+{
+    static const char *const wrong[] = {"",
+                                        "[]",
+                                        "{}",
+                                        "{\"op\":\"sael\"}",
+                                        "{\"op\":7}",
+                                        "{\"op\":\"seal\",\"tenant\":\"../up\"}",
+                                        "{\"op\":\"seal\",\"dataset\":\"logs\"}",
+                                        "{\"op\":\"seal\",\"tenant\":\"acme\",\"dataset\":\"a/b\"}",
+                                        "{\"op\":\"retain\",\"now\":\"tomorrow\"}",
+                                        "{\"op\":\"retain\",\"now\":5}"};
+    struct fixture f = {0};
+    open_function(t, &f);
+    for (size_t i = 0; i < PX_COUNT(wrong); i++) {
+        CHECK_INT(handle(t, &f, wrong[i]), LAMBDA_ERROR);
+        CHECK_STR(f.reply.error_type, S("InvalidEvent"));
+        CHECK(f.reply.error_message.len > 0);
+    }
+    px_buf_deinit(&f.body);
+}
+
+TEST(a_missing_store_or_a_wrong_lifecycle_is_a_configuration_fault)
+{
+    struct fixture f = {0};
+    open_function(t, &f);
+    CHECK_OK(px_file_write_atomic(test_path(t, "lifecycle.json").ptr, S("{\"version\":2}"), 0600));
+    f.fn.lifecycle_path = test_path(t, "lifecycle.json");
+    CHECK_INT(handle(t, &f, "{\"op\":\"seal\"}"), PX_F_CONFIG);
+    f.fn.lifecycle_path = S("");
+    f.fn.urls.analytics = S("");
+    CHECK_INT(handle(t, &f, "{\"op\":\"seal\"}"), PX_F_CONFIG);
+    px_buf_deinit(&f.body);
+}
+
+TEST_MAIN
