@@ -256,12 +256,10 @@ size_t http_reply_piece(struct http_request *request, struct px_str piece)
 void http_reply_end(struct http_request *request, bool complete)
 {
     struct http_connection *conn = request->connection;
-    check_open(conn);
     uv_buf_t end = piece_of(S("0\r\n\r\n"));
-    if (!complete)
-        connection_close(conn);
-    else if (conn->chunked && !goes_nowhere(conn))
-        connection_write(conn, &end, 1);
+    if (!complete) connection_close(conn);
+    check_open(conn);
+    if (conn->chunked && !goes_nowhere(conn)) connection_write(conn, &end, 1);
     answered(conn);
 }
 

@@ -94,4 +94,5 @@ void http_reply(struct http_request *request, int status, const struct http_head
 void http_reply_begin(struct http_request *request, int status, const struct http_header *headers,
                       size_t header_count, void (*on_drain)(void *ctx), void *ctx);
 size_t http_reply_piece(struct http_request *request, struct px_str piece);
-void http_reply_end(struct http_request *request, bool complete); /* false: cut the connection */
+/* complete false: cut the connection; that is possible at any time, also without a beginning. */
+void http_reply_end(struct http_request *request, bool complete);

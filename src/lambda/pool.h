@@ -15,26 +15,31 @@
 
 struct lambda_pool; /* opaque */
 
+/* Everything is borrowed while the pool lives. */
 struct lambda_pool_options {
     const char *name;       /* function name */
     const char *executable; /* path of bootstrap */
     const char *const *env; /* "NAME=value", NULL-ended; the pool adds the AWS_* ones */
-    const char *log_path;   /* appended; stdout and stderr lines go to on_log too */
+    const char *log_path;   /* appended, NULL: none; one old file is kept as PATH.1 at 16 MiB */
     uint32_t memory_mb, timeout_ms;
     uint32_t concurrency_min; /* kept warm; 0: from zero */
     uint32_t concurrency_max;
-    uint32_t queue_max;  /* waiting invocations; past it LAMBDA_THROTTLED */
+    uint32_t queue_max;  /* waiting invocations; past it LAMBDA_THROTTLED; 0: 1000 */
     uint32_t idle_ms;    /* instances above concurrency_min end after; 0: 60 s */
     bool cancel_on_gone; /* SIGUSR1 to the instance when its caller is gone */
+    /* Each line of stdout and stderr, without its end; may be NULL. */
     void (*on_log)(void *ctx, const char *function, struct px_str line);
     void *ctx;
 };
 PX_MUST_USE int lambda_pool_new(uv_loop_t *loop, const struct lambda_pool_options *options,
                                 struct lambda_pool **ret_pool);
-/* Let running invocations end (at most grace_ms), SIGTERM, then SIGKILL; done is called when all
- * instances are reaped. */
+/* Take nothing new (LAMBDA_THROTTLED), let what was taken end (at most grace_ms), SIGTERM, then
+ * SIGKILL; done is called once when all instances are reaped. A second call hurries: its grace_ms
+ * counts from then, and its done takes the place of the first. */
 void lambda_pool_stop(struct lambda_pool *pool, uint32_t grace_ms, void (*done)(void *ctx),
                       void *ctx);
+/* Kill what is left. No callback is called any more, so invocations should have ended before. The
+ * memory goes when the loop has run its close callbacks. */
 void lambda_pool_free(struct lambda_pool **pool);
 
 enum lambda_outcome {
@@ -48,7 +53,7 @@ enum lambda_outcome {
 };
 struct lambda_result {
     enum lambda_outcome outcome;
-    struct px_str payload; /* valid during the callback */
+    struct px_str payload; /* valid during the callback, API_PADDING writable bytes behind it */
     bool cold;
     double init_ms, duration_ms;
     uint64_t max_rss_bytes; /* of the instance, sampled */
@@ -58,7 +63,8 @@ struct lambda_call {
     struct px_str trace_id;   /* X-Amzn-Trace-Id or empty */
     struct px_str request_id; /* UUID; borrowed until on_done */
     /* Streamed answers, when set: called for the prelude and pieces; see lambda_stream in runtime.h.
-     * It returns bytes queued downstream; the pool stops reading above 1 MiB until resumed. */
+     * It returns bytes queued downstream; the pool stops reading above 1 MiB until
+     * lambda_invocation_resume(). When not set, a streamed answer becomes an ordinary one. */
     void (*on_stream_begin)(void *ctx, struct px_str prelude_json);
     size_t (*on_stream_piece)(void *ctx, struct px_str piece);
     void (*on_done)(void *ctx,
@@ -72,6 +78,8 @@ struct lambda_invocation *lambda_pool_invoke(struct lambda_pool *pool,
 /* The caller is gone: a waiting invocation is dropped (on_done with LAMBDA_EXITED); a running one is
  * signalled when cancel_on_gone, and ends by itself otherwise. */
 void lambda_invocation_cancel(struct lambda_invocation *invocation);
+/* What was queued downstream has drained: go on reading a streamed answer. */
+void lambda_invocation_resume(struct lambda_invocation *invocation);
 
 struct lambda_pool_stats {
     uint32_t starting, idle, busy, queued;

@@ -1,0 +1,772 @@
+/* The pool against real processes: this program is also the function. Started with a Runtime API in its
+ * environment it runs lambda_run(), and an event "verb argument" says how it behaves. */
+#include "support/support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "base/px_id.h"
+#include "lambda/apigw.h"
+#include "lambda/pool.h"
+#include "lambda/runtime.h"
+
+/* ---- the function ---- */
+
+static volatile sig_atomic_t told_gone;
+static void on_usr1(int signal) { (void)signal, told_gone = 1; }
+
+static struct px_str verb_of(struct px_str payload, int64_t *ret_number)
+{
+    struct px_str rest = px_str_skip(px_str(payload.ptr, payload.len - 1), 1),
+                  verb; /* without quotes */
+    (void)px_str_cut(&rest, ' ', &verb);
+    *ret_number = 0;
+    if (!px_str_to_i64(rest, ret_number)) *ret_number = 0;
+    return verb;
+}
+
+static int stream_bytes(const struct lambda_event *event, int64_t bytes, bool fail)
+{
+    static const char piece[10000] = {'s'};
+    PX_TRY(lambda_stream_begin(
+        event, S("{\"statusCode\":201,\"headers\":{\"content-type\":\"text/plain\"}}")));
+    for (int64_t done = 0; done < bytes; done += (int64_t)sizeof piece)
+        PX_TRY(lambda_stream_write(
+            event, px_str(piece, (size_t)PX_MIN(bytes - done, (int64_t)sizeof piece))));
+    return fail ? px_fault(PX_F_IO, "in the middle") : 0;
+}
+
+static void add_bytes(struct px_buf *body, int64_t bytes)
+{
+    char *room = px_buf_reserve(body, (size_t)bytes);
+    if (!room) return;
+    memset(room, 'x', (size_t)bytes);
+    body->len += (size_t)bytes;
+}
+
+static void grow(int64_t mb)
+{
+    for (int64_t i = 0; i < mb; i++) {
+        char *block = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                           0);
+        if (block == MAP_FAILED) _exit(77);
+        memset(block, 1, 1 << 20);
+        usleep(1000);
+    }
+}
+
+static int handle(void *ctx, const struct lambda_event *event)
+{
+    (void)ctx;
+    struct px_buf *body = event->reply->body;
+    int64_t n;
+    struct px_str verb = verb_of(event->payload, &n);
+    if (px_str_eq(verb, S("pid")))
+        px_buf_printf(body, "%d", (int)getpid());
+    else if (px_str_eq(verb, S("sleep")))
+        usleep((useconds_t)n * 1000), px_buf_printf(body, "%d", (int)getpid());
+    else if (px_str_eq(verb, S("crash")))
+        raise(SIGSEGV);
+    else if (px_str_eq(verb, S("exit")))
+        _exit((int)n);
+    else if (px_str_eq(verb, S("grow")))
+        grow(n);
+    else if (px_str_eq(verb, S("bytes")))
+        add_bytes(body, n);
+    else if (px_str_eq(verb, S("stream")))
+        return stream_bytes(event, n, false);
+    else if (px_str_eq(verb, S("streamfail")))
+        return stream_bytes(event, n, true);
+    else if (px_str_eq(verb, S("fault")))
+        return px_fault(PX_F_NO_SPACE, "no room for \"%d\"", 7);
+    else if (px_str_eq(verb, S("length")))
+        px_buf_printf(body, "%zu", event->payload.len);
+    else if (px_str_eq(verb, S("env"))) {
+        for (char **e = environ; *e; e++) px_buf_printf(body, "%s\n", *e);
+    } else if (px_str_eq(verb, S("context"))) {
+        px_buf_printf(
+            body, "%.*s %.*s %d %lld", PX_FMT(event->request_id), PX_FMT(event->trace_id),
+            event->cold,
+            (long long)((event->deadline_ns - px_wall_ns(&px_clock_system)) / PX_NS_PER_MS));
+    } else if (px_str_eq(verb, S("error"))) {
+        event->reply->error_type = S("Tenant.Unknown");
+        event->reply->error_message = S("who?");
+        return LAMBDA_ERROR;
+    } else if (px_str_eq(verb, S("log"))) {
+        px_log(event->log, PX_INFO, "line one");
+        fprintf(stderr, "to stderr\nhalf a line");
+        fflush(stderr);
+    } else if (px_str_eq(verb, S("untilgone"))) {
+        for (int i = 0; i < 3000 && !told_gone; i++) usleep(1000);
+        px_buf_printf(body, "gone %d", (int)told_gone);
+    } else {
+        px_buf_add_str(body, event->payload);
+    }
+    return 0;
+}
+
+static int init(void *ctx, const struct px_log *log)
+{
+    (void)ctx, (void)log;
+    signal(SIGUSR1, on_usr1);
+    const char *how = getenv("TEST_INIT");
+    if (!how) return 0;
+    if (strcmp(how, "fault") == 0) return px_fault(PX_F_CONFIG, "no key");
+    if (strcmp(how, "exit") == 0) _exit(3);
+    if (strcmp(how, "slow") == 0) usleep(300000);
+    return 0;
+}
+
+static void stop(void *ctx)
+{
+    (void)ctx;
+    if (!getenv("TEST_STOP_FILE")) return;
+    int fd = open(getenv("TEST_STOP_FILE"), O_CREAT | O_WRONLY, 0600);
+    px_close(&fd);
+}
+
+/* ---- the rig ---- */
+
+struct rig {
+    struct test *t;
+    uv_loop_t loop;
+    struct lambda_pool *pool;
+    char executable[4096];
+    const char *env[8];
+    unsigned done, lines;
+    char log[4096];
+    bool stopped;
+};
+struct result { /* of one call; kept by the test */
+    struct rig *rig;
+    struct lambda_call call;
+    bool done;
+    enum lambda_outcome outcome;
+    struct px_str payload;
+    bool cold;
+    double init_ms, duration_ms;
+    uint64_t max_rss_bytes;
+    unsigned begins, pieces;
+    size_t stream_bytes, queued;
+    char prelude[128];
+    char id[37];
+};
+
+static void on_log(void *ctx, const char *function, struct px_str line)
+{
+    struct rig *rig = ctx;
+    CHECK_STR(px_str_c(function), S("unit"));
+    rig->lines++;
+    size_t used = strlen(rig->log);
+    (void)snprintf(rig->log + used, sizeof rig->log - used, "%.*s|", PX_FMT(line));
+}
+
+static void on_done(void *ctx, const struct lambda_result *result)
+{
+    struct result *r = ctx;
+    CHECK(!r->done);
+    r->done = true;
+    r->outcome = result->outcome;
+    r->payload = px_arena_dup(&r->rig->t->arena, result->payload);
+    r->cold = result->cold;
+    r->init_ms = result->init_ms;
+    r->duration_ms = result->duration_ms;
+    r->max_rss_bytes = result->max_rss_bytes;
+    r->rig->done++;
+}
+
+__attribute__((constructor)) static void warm_up(void) /* libuv's own descriptors */
+{
+    uv_loop_t loop;
+    PX_ASSERT(uv_loop_init(&loop) == 0 && uv_loop_close(&loop) == 0);
+    sigset_t all;
+    (void)sigemptyset(&all);
+    (void)sigaddset(&all, SIGPIPE);
+    (void)sigprocmask(SIG_BLOCK, &all, NULL);
+}
+
+static struct rig *rig_new(struct test *t, struct lambda_pool_options options)
+{
+    struct rig *rig = px_arena_new(&t->arena, struct rig);
+    rig->t = t;
+    CHECK_INT(uv_loop_init(&rig->loop), 0);
+    /* libuv makes descriptors for SIGCHLD with the first process of a loop */
+    ssize_t n = readlink("/proc/self/exe", rig->executable, sizeof rig->executable - 1);
+    CHECK(n > 0);
+    options.name = "unit";
+    if (!options.executable) options.executable = rig->executable;
+    if (!options.env) options.env = rig->env;
+    if (!options.memory_mb) options.memory_mb = 512;
+    if (!options.timeout_ms) options.timeout_ms = 20000;
+    if (!options.concurrency_max) options.concurrency_max = 2;
+    options.on_log = on_log;
+    options.ctx = rig;
+    CHECK_OK(lambda_pool_new(&rig->loop, &options, &rig->pool));
+    return rig;
+}
+
+static struct result *invoke_call(struct rig *rig, struct lambda_call call)
+{
+    struct result *result = px_arena_new(&rig->t->arena, struct result);
+    result->rig = rig;
+    px_uuid7(px_wall_ns(&px_clock_system), result->id);
+    call.request_id = px_str_c(result->id);
+    call.on_done = on_done;
+    call.ctx = result;
+    result->call = call;
+    (void)lambda_pool_invoke(rig->pool, &call);
+    CHECK(!result->done); /* never inside invoke */
+    return result;
+}
+
+static struct result *invoke(struct rig *rig, const char *payload)
+{
+    return invoke_call(rig, (struct lambda_call){.payload = px_str_c(payload)});
+}
+
+static void turn_until(struct rig *rig, const bool *flag, int ms)
+{
+    int64_t end_ns = px_mono_ns(&px_clock_system) + ms * PX_NS_PER_MS;
+    while (!(flag && *flag) && px_mono_ns(&px_clock_system) < end_ns) {
+        uv_run(&rig->loop, UV_RUN_NOWAIT);
+        usleep(500);
+    }
+}
+
+static struct result *finish(struct result *result)
+{
+    turn_until(result->rig, &result->done, 30000);
+    CHECK(result->done);
+    return result;
+}
+
+static struct px_str answer(struct rig *rig, const char *payload)
+{
+    struct result *result = finish(invoke(rig, payload));
+    if (result->outcome != LAMBDA_OK)
+        TEST_FAIL("%s: outcome %d %.*s", payload, result->outcome, PX_FMT(result->payload));
+    return result->payload;
+}
+
+static struct lambda_pool_stats stats_of(struct rig *rig)
+{
+    struct lambda_pool_stats stats;
+    lambda_pool_stats(rig->pool, &stats);
+    return stats;
+}
+
+static void on_stopped(void *ctx)
+{
+    struct rig *rig = ctx;
+    rig->stopped = true;
+    lambda_pool_free(&rig->pool);
+}
+
+static void rig_end(struct rig *rig)
+{
+    lambda_pool_stop(rig->pool, 0, on_stopped, rig);
+    turn_until(rig, &rig->stopped, 20000);
+    CHECK(rig->stopped);
+    uv_run(&rig->loop, UV_RUN_DEFAULT);
+    CHECK_INT(uv_loop_close(&rig->loop), 0);
+}
+
+static bool is_gone(pid_t pid) { return kill(pid, 0) != 0 && errno == ESRCH; }
+static bool has(struct px_str text, const char *part)
+{
+    return memmem(text.ptr, text.len, part, strlen(part));
+}
+
+/* ---- events ---- */
+
+TEST(from_zero_an_event_starts_an_instance_and_the_next_finds_it_warm)
+{
+    struct rig *rig = rig_new(t, (struct lambda_pool_options){0});
+    CHECK_INT(stats_of(rig).idle + stats_of(rig).starting, 0);
+    struct result *first = finish(invoke(rig, "\"hello\""));
+    CHECK_INT(first->outcome, LAMBDA_OK);
+    CHECK_STR(first->payload, S("\"hello\""));
+    CHECK(first->cold && first->init_ms > 0 && first->duration_ms > 0 && first->max_rss_bytes > 0);
+    struct result *second = finish(invoke(rig, "\"again\""));
+    CHECK(!second->cold);
+    CHECK_INT(stats_of(rig).cold_starts, 1);
+    CHECK_INT(stats_of(rig).invocations, 2);
+    rig_end(rig);
+}
+
+TEST(the_event_has_its_context_and_lambdas_environment)
+{
+    struct rig *rig = rig_new(
+        t, (struct lambda_pool_options){
+               .timeout_ms = 7000,
+               .env = (const char *const[]){"PRISM_REGION=eu-1", "TEST_X=y z", NULL}});
+    struct result *result = finish(invoke_call(
+        rig, (struct lambda_call){.payload = S("\"context\""),
+                                  .trace_id = S("Root=1-5759e988-bd862e3fe1be46a994272793")}));
+    CHECK(px_str_starts(result->payload, px_str_c(result->id)));
+    CHECK(has(result->payload, " Root=1-5759e988-bd862e3fe1be46a994272793 1 "));
+    int64_t left_ms;
+    CHECK(px_str_to_i64(px_str_skip(result->payload, result->payload.len - 4), &left_ms));
+    CHECK(left_ms > 3000 && left_ms <= 7000);
+    struct px_str env = answer(rig, "\"env\"");
+    static const char *const wanted[] = {"AWS_LAMBDA_FUNCTION_NAME=unit\n",
+                                         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=512\n",
+                                         "AWS_LAMBDA_FUNCTION_VERSION=$LATEST\n",
+                                         "AWS_REGION=eu-1\n",
+                                         "AWS_DEFAULT_REGION=eu-1\n",
+                                         "AWS_LAMBDA_RUNTIME_API=127.0.0.1:",
+                                         "AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/unit\n",
+                                         "AWS_LAMBDA_LOG_STREAM_NAME=20",
+                                         "AWS_LAMBDA_INITIALIZATION_TYPE=on-demand\n",
+                                         "LAMBDA_TASK_ROOT=/",
+                                         "_HANDLER=bootstrap\n",
+                                         "TZ=:UTC\n",
+                                         "LANG=en_US.UTF-8\n",
+                                         "PATH=/",
+                                         "TEST_X=y z\n"};
+    for (size_t i = 0; i < PX_COUNT(wanted); i++)
+        if (!has(env, wanted[i])) TEST_FAIL("%s is missing in\n%.*s", wanted[i], PX_FMT(env));
+    CHECK(!has(env, "HOME="));            /* nothing of the region's own environment */
+    CHECK(!has(env, "_X_AMZN_TRACE_ID")); /* the second event had none */
+    rig_end(rig);
+}
+
+TEST(errors_and_faults_of_a_function_are_its_outcome)
+{
+    struct rig *rig = rig_new(t, (struct lambda_pool_options){0});
+    struct result *result = finish(invoke(rig, "\"error\""));
+    CHECK_INT(result->outcome, LAMBDA_FUNCTION_ERROR);
+    CHECK_STR(result->payload,
+              S("{\"errorType\":\"Tenant.Unknown\",\"errorMessage\":\"who?\",\"stackTrace\":[]}"));
+    result = finish(invoke(rig, "\"fault\""));
+    CHECK_INT(result->outcome, LAMBDA_FUNCTION_ERROR);
+    CHECK(has(result->payload,
+              "{\"errorType\":\"NO_SPACE\",\"errorMessage\":\"NO_SPACE: no room for \\\"7\\\""));
+    CHECK_STR(answer(rig, "\"alive\""), S("\"alive\""));
+    CHECK_INT(stats_of(rig).cold_starts, 1); /* by the same process */
+    rig_end(rig);
+}
+
+TEST(large_events_and_answers_pass_and_too_large_ones_are_named)
+{
+    struct rig *rig = rig_new(t, (struct lambda_pool_options){0});
+    size_t bytes = LAMBDA_PAYLOAD_BYTES_MAX;
+    char *event = malloc(bytes + 1);
+    memset(event, 'e', bytes);
+    memcpy(event, "\"length ", 8);
+    event[bytes - 1] = '"', event[bytes] = '\0';
+    CHECK_STR(answer(rig, event), S("6291456"));
+    free(event);
+    CHECK_INT(answer(rig, "\"bytes 6291456\"").len, 6291456);
+    struct result *result = finish(invoke(rig, "\"bytes 6291457\""));
+    CHECK_INT(result->outcome, LAMBDA_TOO_LARGE);
+    CHECK(has(result->payload, "Function.ResponseSizeTooLarge"));
+    CHECK_STR(answer(rig, "\"alive\""), S("\"alive\""));
+    rig_end(rig);
+}
+
+/* ---- limits and crashes ---- */
+
+TEST(a_crash_is_answered_as_lambda_words_it_and_loses_nothing_else)
+{
+    struct rig *rig = rig_new(t, (struct lambda_pool_options){.concurrency_max = 1});
+    struct result *crash = invoke(rig, "\"crash\""), *waits = invoke(rig, "\"waits\"");
+    finish(crash);
+    CHECK_INT(crash->outcome, LAMBDA_EXITED);
+    char want[256];
+#if !defined(__SANITIZE_ADDRESS__)
+    (void)snprintf(
+        want, sizeof want,
+        "{\"errorType\":\"Runtime.ExitError\",\"errorMessage\":\"RequestId: %s Error: Runtime exited with "
+        "error: signal: segmentation fault\"}",
+        crash->id);
+    CHECK_STR(crash->payload, px_str_c(want));
+#endif
+    CHECK_INT(finish(waits)->outcome, LAMBDA_OK);
+    struct result *result = finish(invoke(rig, "\"exit 3\""));
+    CHECK(has(result->payload, "Error: Runtime exited with error: exit status 3\"}"));
+    result = finish(invoke(rig, "\"exit 0\""));
+    CHECK_INT(result->outcome, LAMBDA_EXITED);
+    CHECK(has(result->payload, "Runtime exited without providing a reason"));
+    CHECK_INT(stats_of(rig).crashes, 3);
+    (void)want;
+    rig_end(rig);
+}
+
+TEST(a_timeout_kills_the_instance_and_says_after_how_long)
+{
+    struct rig *rig = rig_new(
+        t, (struct lambda_pool_options){.timeout_ms = 250, .concurrency_max = 1});
+    pid_t pid = atoi(answer(rig, "\"pid\"").ptr);
+    struct result *result = finish(invoke(rig, "\"sleep 5000\""));
+    CHECK_INT(result->outcome, LAMBDA_TIMED_OUT);
+    CHECK(result->duration_ms >= 249 && result->duration_ms < 2000);
+    char want[200];
+    (void)snprintf(
+        want, sizeof want,
+        "{\"errorType\":\"Sandbox.Timedout\",\"errorMessage\":\"RequestId: %s Error: Task timed out after "
+        "0.25 seconds\"}",
+        result->id);
+    CHECK_STR(result->payload, px_str_c(want));
+    CHECK(atoi(answer(rig, "\"pid\"").ptr) != pid);
+    CHECK(is_gone(pid));
+    CHECK_INT(stats_of(rig).timeouts, 1);
+    rig_end(rig);
+}
+
+TEST(memory_over_the_limit_ends_the_instance)
+{
+    struct rig *rig = rig_new(t, (struct lambda_pool_options){.memory_mb = 160});
+    struct result *result = finish(invoke(rig, "\"grow 3000\""));
+    CHECK_INT(result->outcome, LAMBDA_EXITED);
+    CHECK(has(result->payload, "signal: killed"));
+    CHECK(result->max_rss_bytes > 160u << 20);
+    rig_end(rig);
+}
+
+#if !defined(__SANITIZE_ADDRESS__)
+TEST(memory_has_a_hard_ceiling_beside_the_sampled_one)
+{
+    struct rig *rig = rig_new(t, (struct lambda_pool_options){.memory_mb = 128});
+    pid_t pid = atoi(answer(rig, "\"pid\"").ptr);
+    struct rlimit limit;
+    CHECK_INT(prlimit(pid, RLIMIT_DATA, NULL, &limit), 0);
+    CHECK_INT(limit.rlim_max, (128 + 256) << 20);
+    rig_end(rig);
+}
+#endif
+
+/* ---- init ---- */
+
+TEST(an_init_error_is_retried_once_and_then_told)
+{
+    struct rig *rig = rig_new(
+        t, (struct lambda_pool_options){.env = (const char *const[]){"TEST_INIT=fault", NULL}});
+    struct result *result = finish(invoke(rig, "\"x\""));
+    CHECK_INT(result->outcome, LAMBDA_INIT_FAILED);
+    CHECK(has(result->payload, "{\"errorType\":\"CONFIG\",\"errorMessage\":\"CONFIG: no key"));
+    char *first = strstr(rig->log, "could not start");
+    CHECK(first && strstr(first + 1, "could not start")); /* two starts */
+    CHECK(!strstr(strstr(first + 1, "could not start") + 1, "could not start"));
+    rig_end(rig);
+}
+
+TEST(a_function_that_always_exits_does_not_spin)
+{
+    struct rig *rig = rig_new(
+        t, (struct lambda_pool_options){.env = (const char *const[]){"TEST_INIT=exit", NULL},
+                                        .concurrency_min = 1});
+    struct result *result = finish(invoke(rig, "\"x\""));
+    CHECK_INT(result->outcome, LAMBDA_INIT_FAILED);
+    CHECK(has(result->payload, "Runtime exited with error: exit status 3"));
+    turn_until(rig, NULL, 300); /* warm minimum or not, starts come 100, 200, 400 ms apart */
+    for (int i = 0; i < 200; i++) (void)invoke(rig, "\"x\"");
+    turn_until(rig, NULL, 400);
+    CHECK_INT(rig->done, 201); /* answered at once while the pool backs off */
+    rig_end(rig);
+}
+
+TEST(an_executable_that_cannot_be_started_is_an_init_failure)
+{
+    struct rig *rig = rig_new(t,
+                              (struct lambda_pool_options){.executable = "/nonexistent/bootstrap"});
+    struct result *result = finish(invoke(rig, "\"x\""));
+    CHECK_INT(result->outcome, LAMBDA_INIT_FAILED);
+    CHECK(has(result->payload, "Runtime.InvalidEntrypoint") &&
+          has(result->payload, "/nonexistent/bootstrap"));
+    rig_end(rig);
+}
+
+/* ---- scale ---- */
+
+TEST(waiting_events_start_more_instances_up_to_the_maximum)
+{
+    struct rig *rig = rig_new(t,
+                              (struct lambda_pool_options){.concurrency_max = 3, .queue_max = 6});
+    struct result *results[10];
+    for (int i = 0; i < 10; i++) results[i] = invoke(rig, "\"sleep 400\"");
+    unsigned outcomes[LAMBDA_TOO_LARGE + 1] = {0};
+    for (int i = 0; i < 10; i++) outcomes[finish(results[i])->outcome]++;
+    CHECK_INT(outcomes[LAMBDA_OK], 6);
+    CHECK_INT(outcomes[LAMBDA_THROTTLED], 4); /* the queue is bounded */
+    CHECK_STR(results[9]->payload.len > 0 && has(results[9]->payload, "TooManyRequestsException")
+                  ? S("y")
+                  : S("n"),
+              S("y"));
+    struct lambda_pool_stats stats = stats_of(rig);
+    CHECK_INT(stats.idle, 3);
+    CHECK_INT(stats.throttles, 4);
+    rig_end(rig);
+}
+
+TEST(idle_instances_end_but_the_warm_minimum_stays)
+{
+    struct rig *rig = rig_new(
+        t, (struct lambda_pool_options){.concurrency_min = 1,
+                                        .concurrency_max = 3,
+                                        .idle_ms = 150,
+                                        .env = (const char *const[]){"TEST_STOP_FILE=/tmp", NULL}});
+    struct result *results[3];
+    for (int i = 0; i < 3; i++) results[i] = invoke(rig, "\"sleep 500\"");
+    for (int i = 0; i < 3; i++) CHECK_INT(finish(results[i])->outcome, LAMBDA_OK);
+    CHECK_INT(stats_of(rig).idle, 3);
+    turn_until(rig, NULL, 900);
+    struct lambda_pool_stats stats = stats_of(rig);
+    CHECK_INT(stats.idle, 1);
+    CHECK_INT(stats.starting + stats.busy, 0);
+    CHECK_INT(stats.crashes, 0);
+    rig_end(rig);
+}
+
+TEST(a_warm_minimum_is_there_before_the_first_event_and_after_a_crash)
+{
+    struct rig *rig = rig_new(
+        t, (struct lambda_pool_options){.concurrency_min = 2, .concurrency_max = 2});
+    turn_until(rig, NULL, 400);
+    CHECK_INT(stats_of(rig).idle, 2);
+    struct result *result = finish(invoke(rig, "\"pid\""));
+    CHECK(!result->cold); /* nobody waited for its start */
+    CHECK_INT(finish(invoke(rig, "\"exit 1\""))->outcome, LAMBDA_EXITED);
+    turn_until(rig, NULL, 400);
+    CHECK_INT(stats_of(rig).idle, 2);
+    rig_end(rig);
+}
+
+/* ---- callers that go ---- */
+
+TEST(a_waiting_invocation_can_be_cancelled_and_a_running_one_is_signalled)
+{
+    struct rig *rig = rig_new(
+        t, (struct lambda_pool_options){.concurrency_max = 1, .cancel_on_gone = true});
+    CHECK_STR(answer(rig, "\"warm\""), S("\"warm\""));
+    struct result *running = px_arena_new(&t->arena, struct result),
+                  *waiting = px_arena_new(&t->arena, struct result);
+    running->rig = waiting->rig = rig;
+    struct lambda_call call = {
+        .payload = S("\"untilgone\""), .request_id = S("id-1"), .on_done = on_done, .ctx = running};
+    struct lambda_invocation *first = lambda_pool_invoke(rig->pool, &call);
+    call.ctx = waiting, call.request_id = S("id-2");
+    struct lambda_invocation *second = lambda_pool_invoke(rig->pool, &call);
+    turn_until(rig, NULL, 30);
+    lambda_invocation_cancel(second);
+    CHECK(!waiting->done);
+    CHECK_INT(finish(waiting)->outcome, LAMBDA_EXITED);
+    lambda_invocation_cancel(first);
+    CHECK_STR(finish(running)->payload, S("gone 1"));
+    rig_end(rig);
+}
+
+/* ---- streams ---- */
+
+static void on_begin(void *ctx, struct px_str prelude)
+{
+    struct result *result = ctx;
+    result->begins++;
+    (void)snprintf(result->prelude, sizeof result->prelude, "%.*s", PX_FMT(prelude));
+}
+static size_t on_piece(void *ctx, struct px_str piece)
+{
+    struct result *result = ctx;
+    result->pieces++;
+    result->stream_bytes += piece.len;
+    return result->queued;
+}
+static const struct lambda_call streaming = {.on_stream_begin = on_begin,
+                                             .on_stream_piece = on_piece};
+
+TEST(a_streamed_answer_comes_in_pieces_behind_its_prelude)
+{
+    struct rig *rig = rig_new(t, (struct lambda_pool_options){0});
+    struct lambda_call call = streaming;
+    call.payload = S("\"stream 20000000\"");
+    struct result *result = finish(invoke_call(rig, call));
+    CHECK_INT(result->outcome, LAMBDA_OK);
+    CHECK_INT(result->begins, 1);
+    CHECK_STR(px_str_c(result->prelude),
+              S("{\"statusCode\":201,\"headers\":{\"content-type\":\"text/plain\"}}"));
+    CHECK_INT(result->stream_bytes, 20000000);
+    CHECK(result->pieces > 100);
+    call.payload = S("\"stream 0\"");
+    result = finish(invoke_call(rig, call));
+    CHECK_INT(result->begins, 1);
+    CHECK_INT(result->stream_bytes, 0);
+    rig_end(rig);
+}
+
+TEST(a_slow_reader_holds_the_function_back)
+{
+    struct rig *rig = rig_new(t, (struct lambda_pool_options){0});
+    struct result *result = px_arena_new(&t->arena, struct result);
+    result->rig = rig;
+    result->queued = 2 << 20; /* says that more than 1 MiB waits */
+    struct lambda_call call = streaming;
+    call.payload = S("\"stream 20000000\""), call.request_id = S("id-1"), call.on_done = on_done,
+    call.ctx = result;
+    struct lambda_invocation *invocation = lambda_pool_invoke(rig->pool, &call);
+    turn_until(rig, NULL, 500);
+    CHECK(result->stream_bytes > 0 && result->stream_bytes < 200000);
+    CHECK(!result->done);
+    result->queued = 0;
+    lambda_invocation_resume(invocation);
+    CHECK_INT(finish(result)->outcome, LAMBDA_OK);
+    CHECK_INT(result->stream_bytes, 20000000);
+    rig_end(rig);
+}
+
+TEST(a_stream_that_fails_tells_its_error_at_the_end)
+{
+    struct rig *rig = rig_new(t, (struct lambda_pool_options){0});
+    struct lambda_call call = streaming;
+    call.payload = S("\"streamfail 5000\"");
+    struct result *result = finish(invoke_call(rig, call));
+    CHECK_INT(result->outcome, LAMBDA_FUNCTION_ERROR);
+    CHECK_INT(result->stream_bytes, 5000);
+    CHECK(has(result->payload, "{\"errorType\":\"IO\",\"errorMessage\":\"IO: in the middle"));
+    CHECK_STR(answer(rig, "\"alive\""), S("\"alive\""));
+    rig_end(rig);
+}
+
+TEST(a_caller_without_streaming_gets_an_ordinary_response)
+{
+    struct rig *rig = rig_new(t, (struct lambda_pool_options){0});
+    struct px_str payload = answer(rig, "\"stream 3\"");
+    struct api_response response;
+    CHECK_OK(api_response_parse(payload, &t->arena, &response));
+    CHECK_INT(response.status, 201);
+    CHECK_INT(response.body.len, 3);
+    CHECK_INT(finish(invoke(rig, "\"stream 7000000\""))->outcome, LAMBDA_TOO_LARGE);
+    CHECK_STR(answer(rig, "\"alive\""), S("\"alive\"")); /* by another instance */
+    rig_end(rig);
+}
+
+TEST(a_timeout_within_a_stream_ends_it)
+{
+    struct rig *rig = rig_new(t, (struct lambda_pool_options){.timeout_ms = 300});
+    struct result *result = px_arena_new(&t->arena, struct result);
+    result->rig = rig;
+    result->queued = 2 << 20;
+    struct lambda_call call = streaming;
+    call.payload = S("\"stream 20000000\""), call.request_id = S("id-1"), call.on_done = on_done,
+    call.ctx = result;
+    (void)lambda_pool_invoke(rig->pool, &call);
+    CHECK_INT(finish(result)->outcome, LAMBDA_TIMED_OUT);
+    CHECK_STR(answer(rig, "\"alive\""), S("\"alive\""));
+    rig_end(rig);
+}
+
+/* ---- output ---- */
+
+TEST(output_goes_to_the_log_file_and_the_callback_line_by_line)
+{
+    const char *path = test_path(t, "unit.log").ptr;
+    struct rig *rig = rig_new(t, (struct lambda_pool_options){.log_path = path});
+    (void)answer(rig, "\"log\"");
+    rig_end(rig);
+    CHECK_INT(rig->lines, 3);
+    CHECK(strstr(rig->log, "\"message\":\"line one\",\"requestId\":\""));
+    CHECK(strstr(rig->log, "|to stderr|half a line|"));
+    struct px_buf text;
+    px_buf_init(&text, 1 << 20);
+    CHECK_OK(px_file_read(path, &text));
+    CHECK(has(px_buf_str(&text), "line one") &&
+          has(px_buf_str(&text), "\nto stderr\nhalf a line\n"));
+    px_buf_deinit(&text);
+}
+
+/* ---- the end ---- */
+
+TEST(stopping_lets_what_runs_end_and_runs_the_functions_stop)
+{
+    const char *mark = test_path(t, "stopped").ptr;
+    struct px_str env = px_arena_printf(&t->arena, "TEST_STOP_FILE=%s", mark);
+    struct rig *rig = rig_new(
+        t, (struct lambda_pool_options){.env = (const char *const[]){env.ptr, NULL}});
+    (void)answer(rig, "\"warm\"");
+    struct result *running = invoke(rig, "\"sleep 300\"");
+    turn_until(rig, NULL, 50);
+    lambda_pool_stop(rig->pool, 5000, on_stopped, rig);
+    struct result *late = invoke(rig, "\"late\"");
+    CHECK_INT(finish(late)->outcome, LAMBDA_THROTTLED);
+    CHECK_INT(finish(running)->outcome, LAMBDA_OK);
+    turn_until(rig, &rig->stopped, 5000);
+    CHECK(rig->stopped);
+    CHECK_INT(access(mark, F_OK), 0);
+    uv_run(&rig->loop, UV_RUN_DEFAULT);
+    CHECK_INT(uv_loop_close(&rig->loop), 0);
+}
+
+TEST(stopping_ends_what_does_not_end_by_itself)
+{
+    struct rig *rig = rig_new(t, (struct lambda_pool_options){0});
+    pid_t pid = atoi(answer(rig, "\"pid\"").ptr);
+    struct result *running = invoke(rig, "\"sleep 15000\"");
+    turn_until(rig, NULL, 50);
+    int64_t begin_ns = px_mono_ns(&px_clock_system);
+    lambda_pool_stop(rig->pool, 100, on_stopped, rig);
+    turn_until(rig, &rig->stopped, 8000);
+    CHECK(rig->stopped && px_mono_ns(&px_clock_system) - begin_ns < 5 * PX_NS_PER_S);
+    CHECK_INT(running->outcome, LAMBDA_EXITED);
+    CHECK(is_gone(pid));
+    uv_run(&rig->loop, UV_RUN_DEFAULT);
+    CHECK_INT(uv_loop_close(&rig->loop), 0);
+}
+
+TEST(freeing_kills_what_is_left)
+{
+    struct rig *rig = rig_new(t, (struct lambda_pool_options){.concurrency_min = 1});
+    pid_t pid = atoi(answer(rig, "\"pid\"").ptr);
+    (void)invoke(rig, "\"sleep 15000\"");
+    turn_until(rig, NULL, 30);
+    lambda_pool_free(&rig->pool);
+    uv_run(&rig->loop, UV_RUN_DEFAULT);
+    CHECK(is_gone(pid));
+    CHECK_INT(rig->done, 1); /* no callback after that */
+    CHECK_INT(uv_loop_close(&rig->loop), 0);
+}
+
+/* A region killed outright takes its functions along: they see the end of their Runtime API. */
+TEST(functions_die_with_a_region_that_is_killed)
+{
+    int ends[2];
+    CHECK_INT(pipe(ends), 0);
+    CHECK_INT(prctl(PR_SET_CHILD_SUBREAPER, 1), 0); /* orphans come here to be reaped */
+    pid_t region = fork();
+    if (region == 0) {
+        struct rig *rig = rig_new(t, (struct lambda_pool_options){.concurrency_max = 2});
+        struct result *a = invoke(rig, "\"sleep 100\""), *b = invoke(rig, "\"sleep 100\"");
+        finish(a), finish(b);
+        dprintf(ends[1], "%.*s %.*s\n", PX_FMT(a->payload), PX_FMT(b->payload));
+        (void)invoke(rig, "\"sleep 400\""); /* one of them is at work when the region dies */
+        turn_until(rig, NULL, 20000);
+        _exit(0);
+    }
+    char text[64] = "";
+    CHECK(read(ends[0], text, sizeof text - 1) > 0);
+    int pids[2];
+    CHECK_INT(sscanf(text, "%d %d", &pids[0], &pids[1]), 2);
+    CHECK(!is_gone(pids[0]) && !is_gone(pids[1]));
+    usleep(50000);
+    CHECK_INT(kill(region, SIGKILL), 0);
+    CHECK_INT(waitpid(region, NULL, 0), region);
+    for (int i = 0; i < 100 && !(is_gone(pids[0]) && is_gone(pids[1])); i++) {
+        usleep(10000);
+        (void)waitpid(-1, NULL, WNOHANG);
+    }
+    CHECK(is_gone(pids[0]));
+    CHECK(is_gone(pids[1]));
+    px_close(&ends[0]);
+    px_close(&ends[1]);
+}
+
+int main(int argc, char **argv)
+{
+    if (getenv("AWS_LAMBDA_RUNTIME_API"))
+        return lambda_run(&(struct lambda_handler){.init = init, .handle = handle, .stop = stop});
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
+    return _cmocka_run_group_tests(argv[0], test_list, test_count, NULL, NULL);
+}
