@@ -4,8 +4,8 @@
  * snapshot of each dataset it names (snapshot.h), make a view of each (view.h), lock the engine, run,
  * write. docs/design/query.md has vocabulary, limits, formats and the lock-down.
  *
- * Bad input and reached limits are 4xx and 5xx answers given to the sink; a fault means that nothing
- * was given to it yet. */
+ * Bad input and reached limits are 4xx and 5xx answers given to the sink. After a fault the caller has
+ * either nothing yet or the beginning of a streamed answer. */
 #pragma once
 
 #include "base/px_arena.h"

@@ -1,0 +1,217 @@
+/* fn/query/main.c - function `query`: SQL over one tenant's data. Wiring only.
+ *
+ * Every answer is a streamed response, as the route's responseTransferMode STREAM asks for on AWS; a
+ * small one is the prelude and one piece. */
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "lambda/runtime.h"
+#include "svc/query/query.h"
+
+#define ARENA_BYTES_MAX ((size_t)512 << 20)
+#define DEADLINE_MARGIN_NS (500 * PX_NS_PER_MS) /* for telling the caller that time is up */
+
+struct function {
+    struct hot_store *hot;
+    struct object_store *segments, *analytics;
+    struct meta *meta;
+    struct catalog *catalog;
+    struct query *query;
+};
+
+/* The one flag of the process: the region signals SIGUSR1 when the caller is gone. */
+static volatile bool cancelled;
+
+static void on_cancel(int signal)
+{
+    (void)signal;
+    cancelled = true;
+}
+
+/* ---- environment ---- */
+
+static int read_text(const char *name, struct px_str *ret_text)
+{
+    struct px_str text = px_str_c(getenv(name));
+    if (text.len == 0) return px_fault(PX_F_CONFIG, "%s is not set", name);
+    *ret_text = text;
+    return 0;
+}
+
+static int read_number(const char *name, uint64_t max, uint64_t *value)
+{
+    const char *text = getenv(name);
+    if (!text || !*text) return 0; /* the default of query.h */
+    if (!px_str_to_u64(px_str_c(text), value) || *value == 0 || *value > max)
+        return px_fault(PX_F_CONFIG, "%s is a number from 1 to %llu, not \"%s\"", name,
+                        (unsigned long long)max, text);
+    return 0;
+}
+
+static int read_limits(struct query_limits *limits)
+{
+    uint64_t threads = 0, timeout = 0;
+    PX_TRY(read_number("PRISM_QUERY_MEMORY_BYTES", UINT64_C(1) << 40, &limits->memory_bytes));
+    PX_TRY(read_number("PRISM_QUERY_TEMP_BYTES_MAX", UINT64_C(1) << 42, &limits->temp_bytes_max));
+    PX_TRY(read_number("PRISM_QUERY_THREADS", 256, &threads));
+    PX_TRY(read_number("PRISM_QUERY_TIMEOUT_MS", 900000, &timeout));
+    PX_TRY(read_number("PRISM_QUERY_ROWS_MAX", UINT64_C(1) << 40, &limits->rows_max));
+    PX_TRY(read_number("PRISM_QUERY_RESULT_BYTES_MAX", UINT64_C(1) << 40, &limits->result_bytes_max));
+    limits->threads = (uint32_t)threads;
+    limits->timeout_ms = (int64_t)timeout;
+    return 0;
+}
+
+/* DuckDB's own limit does not see every allocation (the texts of one vector, say). With this, the
+ * function runs out of memory by an error of malloc, which is an answer, before the sandbox kills it. */
+static int bound_memory(void)
+{
+    uint64_t mb = 0;
+    PX_TRY(read_number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", UINT64_C(1) << 20, &mb));
+    struct rlimit limit = {mb << 20, mb << 20};
+    if (mb > 0 && setrlimit(RLIMIT_DATA, &limit) != 0) return px_fault_errno("setrlimit");
+    return 0;
+}
+
+/* ---- the function ---- */
+
+static int open_stores(struct function *fn, struct query_options *options)
+{
+    struct px_str hot, segments, analytics, meta;
+    PX_TRY(read_text("PRISM_HOT_URL", &hot));
+    PX_TRY(read_text("PRISM_SEGMENTS_URL", &segments));
+    PX_TRY(read_text("PRISM_ANALYTICS_URL", &analytics));
+    PX_TRY(read_text("PRISM_META_URL", &meta));
+    PX_TRY(read_text("PRISM_TMP", &options->temp_dir));
+    PX_TRY(hot_store_open(hot, &fn->hot));
+    PX_TRY(object_store_open(segments, &fn->segments));
+    PX_TRY(object_store_open(analytics, &fn->analytics));
+    PX_TRY(meta_open(meta, NULL, &fn->meta));
+    PX_TRY(catalog_new(fn->meta, options->clock, &fn->catalog));
+    options->hot = fn->hot;
+    options->segments = fn->segments;
+    options->analytics = fn->analytics;
+    options->catalog = fn->catalog;
+    return 0;
+}
+
+static int init(void *ctx, const struct px_log *log)
+{
+    (void)log;
+    struct function *fn = ctx;
+    struct query_options options = {.clock = &px_clock_system};
+    struct sigaction action = {.sa_handler = on_cancel, .sa_flags = SA_RESTART};
+    PX_TRY(read_limits(&options.limits));
+    PX_TRY(bound_memory());
+    PX_TRY(open_stores(fn, &options));
+    PX_TRY(query_new(&options, &fn->query));
+    if (sigaction(SIGUSR1, &action, NULL) != 0) return px_fault_errno("sigaction");
+    return 0;
+}
+
+/* ---- answers ---- */
+
+struct answering {
+    const struct lambda_event *event;
+    bool begun;
+};
+
+static int send(const struct lambda_event *event, const struct query_answer *answer)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf prelude;
+    px_buf_init(&prelude, 1u << 16);
+    px_buf_printf(&prelude, "{\"statusCode\":%d,\"headers\":{", answer->status);
+    for (size_t i = 0; i < answer->header_count; i++) {
+        if (i > 0) px_buf_add_char(&prelude, ',');
+        px_buf_add_json_str(&prelude, answer->headers[i].name);
+        px_buf_add_char(&prelude, ':');
+        px_buf_add_json_str(&prelude, answer->headers[i].value);
+    }
+    px_buf_add_c(&prelude, "}}");
+    PX_TRY(px_buf_fault(&prelude));
+    PX_TRY(lambda_stream_begin(event, px_buf_str(&prelude)));
+    return lambda_stream_write(event, answer->body);
+}
+
+static int sink_begin(void *ctx, const struct query_answer *answer)
+{
+    struct answering *answering = ctx;
+    answering->begun = true;
+    return send(answering->event, answer);
+}
+
+static int sink_more(void *ctx, struct px_str piece)
+{
+    return lambda_stream_write(((struct answering *)ctx)->event, piece);
+}
+
+/* The caller learns the kind of fault, the log its path. */
+static int answer_fault(const struct lambda_event *event, struct px_str request_id, int fault)
+{
+    px_log_fault(event->log, fault, "a query failed");
+    PX_AUTO(px_buf_deinit) struct px_buf problem;
+    px_buf_init(&problem, 1u << 16);
+    api_problem_write(px_fault_http(fault), px_str_c(px_fault_message(fault)), request_id,
+                      (struct px_str){0}, &problem);
+    PX_TRY(px_buf_fault(&problem));
+    struct http_header header = {S("Content-Type"), S("application/problem+json")};
+    return send(event, &(struct query_answer){.status = px_fault_http(fault),
+                                              .headers = &header,
+                                              .header_count = 1,
+                                              .body = px_buf_str(&problem),
+                                              .whole = true});
+}
+
+static int fail(const struct lambda_event *event, struct px_str type, struct px_str message)
+{
+    event->reply->error_type = type;
+    event->reply->error_message = message;
+    return LAMBDA_ERROR;
+}
+
+static int64_t deadline_mono_ns(const struct lambda_event *event)
+{
+    return px_mono_ns(&px_clock_system) + event->deadline_ns - px_wall_ns(&px_clock_system) -
+           DEADLINE_MARGIN_NS;
+}
+
+static int handle(void *ctx, const struct lambda_event *event)
+{
+    struct function *fn = ctx;
+    struct api_event api;
+    struct px_where where;
+    cancelled = false;
+    int r = api_event_parse_in_place(event->payload, event->arena, &api, &where);
+    if (r == API_INVALID)
+        return fail(event, S("InvalidEvent"), px_arena_dup(event->arena, px_str_c(where.expected)));
+    PX_TRY(r);
+    struct answering answering = {.event = event};
+    struct query_sink sink = {sink_begin, sink_more, &answering};
+    struct px_str why = {0};
+    r = query_handle(fn->query, &api, event->arena, deadline_mono_ns(event), &cancelled, &sink, &why);
+    if (r == QUERY_CUT) return fail(event, S("QueryCut"), why);
+    return r < 0 && !answering.begun ? answer_fault(event, api.request_id, r) : r;
+}
+
+static void stop(void *ctx)
+{
+    struct function *fn = ctx;
+    query_free(&fn->query);
+    catalog_free(&fn->catalog);
+    meta_close(&fn->meta);
+    hot_store_close(&fn->hot);
+    object_store_close(&fn->segments);
+    object_store_close(&fn->analytics);
+}
+
+int main(void)
+{
+    struct function fn = {0};
+    struct lambda_handler handler = {.init = init,
+                                     .handle = handle,
+                                     .stop = stop,
+                                     .ctx = &fn,
+                                     .arena_bytes_max = ARENA_BYTES_MAX};
+    return lambda_run(&handler);
+}
