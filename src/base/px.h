@@ -99,5 +99,5 @@ _Noreturn void px_panic(const char *file, int line, const char *what);
 #define PX_MAX(a, b) ((a) > (b) ? (a) : (b))
 
 /* Enders for PX_AUTO. */
-void px_close(int *fd);        /* -1 is empty */
+void px_close(int *fd);             /* -1 is empty */
 void px_free_mem(void *ptr_to_ptr); /* free() of the pointer that it points to */

@@ -9,6 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#if defined(__has_feature) /* clang */
+#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 #define POISON(ptr, n) ASAN_POISON_MEMORY_REGION((ptr), (n))
@@ -172,6 +177,7 @@ struct px_str px_arena_printf(struct px_arena *arena, const char *fmt, ...)
 int px_arena_fault(const struct px_arena *arena)
 {
     if (arena->full)
-        return px_fault(PX_F_LIMIT, "an arena reached its ceiling of %zu bytes", arena->limit_bytes);
+        return px_fault(PX_F_LIMIT, "an arena reached its ceiling of %zu bytes",
+                        arena->limit_bytes);
     return px_fault(PX_F_OOM, "an arena holding %zu bytes could not grow", arena->held_bytes);
 }

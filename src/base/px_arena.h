@@ -11,10 +11,10 @@ struct px_arena_block;
 struct px_arena {
     struct px_arena_block *first; /* newest first */
     char *cursor, *end;
-    size_t used_bytes;            /* handed out, without slack */
-    size_t limit_bytes;           /* ceiling over all blocks */
-    size_t held_bytes;            /* taken from malloc */
-    bool full;                    /* the ceiling was reached since the last reset */
+    size_t used_bytes;  /* handed out, without slack */
+    size_t limit_bytes; /* ceiling over all blocks */
+    size_t held_bytes;  /* taken from malloc */
+    bool full;          /* the ceiling was reached since the last reset */
 };
 
 /* No memory is taken until the first allocation. */

@@ -33,7 +33,10 @@ static inline void px_buf_add_str(struct px_buf *buf, struct px_str s)
 {
     px_buf_add(buf, s.ptr, s.len);
 }
-static inline void px_buf_add_c(struct px_buf *buf, const char *c) { px_buf_add(buf, c, strlen(c)); }
+static inline void px_buf_add_c(struct px_buf *buf, const char *c)
+{
+    px_buf_add(buf, c, strlen(c));
+}
 void px_buf_add_char(struct px_buf *buf, char c);
 void px_buf_printf(struct px_buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */

@@ -148,7 +148,8 @@ bool px_time_parse(struct px_str text, int64_t *ret_wall_ns)
     int64_t day_no, second = 0, fraction_ns = 0, offset_s = 0;
     if (!take_date(&text, &day_no)) return false;
     if (text.len > 0) {
-        if (!take_char(&text, 'T') && !take_char(&text, 't') && !take_char(&text, ' ')) return false;
+        if (!take_char(&text, 'T') && !take_char(&text, 't') && !take_char(&text, ' '))
+            return false;
         if (!take_time(&text, &second) || !take_fraction(&text, &fraction_ns)) return false;
         if (!take_zone(&text, &offset_s) || text.len > 0) return false;
     }

@@ -17,8 +17,14 @@ struct px_clock {
 };
 /* The machine's clocks; static and constant. */
 extern const struct px_clock px_clock_system;
-static inline int64_t px_wall_ns(const struct px_clock *clock) { return clock->wall_ns(clock->ctx); }
-static inline int64_t px_mono_ns(const struct px_clock *clock) { return clock->mono_ns(clock->ctx); }
+static inline int64_t px_wall_ns(const struct px_clock *clock)
+{
+    return clock->wall_ns(clock->ctx);
+}
+static inline int64_t px_mono_ns(const struct px_clock *clock)
+{
+    return clock->mono_ns(clock->ctx);
+}
 
 /* RFC 3339, e.g. 2026-11-23T14:30:00.123456789Z or with +01:00, a space for the T allowed, and a
  * bare date. Also YYYY-MM-DDTHH:MM:SS without zone, taken as UTC. False when it is anything else. */

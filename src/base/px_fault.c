@@ -27,10 +27,9 @@ static const struct {
     const char *name;
     int http;
     const char *message;
-} fault_table[] = {
-    {"?", 500, "no fault"},
+} fault_table[] = {{"?", 500, "no fault"},
 #define X(name, http, text) {#name, http, text},
-    PX_FAULTS(X)
+                   PX_FAULTS(X)
 #undef X
 };
 
@@ -85,12 +84,24 @@ static int fault_of_errno(int error)
 {
     switch (error) {
     case ENOMEM: return PX_F_OOM;
-    case ENOSPC: case EDQUOT: case EFBIG: return PX_F_NO_SPACE;
-    case EACCES: case EPERM: case EROFS: return PX_F_DENIED;
-    case EAGAIN: case EBUSY: case ETXTBSY: case EDEADLK: return PX_F_BUSY;
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG: return PX_F_NO_SPACE;
+    case EACCES:
+    case EPERM:
+    case EROFS: return PX_F_DENIED;
+    case EAGAIN:
+    case EBUSY:
+    case ETXTBSY:
+    case EDEADLK: return PX_F_BUSY;
     case ETIMEDOUT: return PX_F_TIMEOUT;
-    case EMFILE: case ENFILE: return PX_F_LIMIT;
-    case ECONNREFUSED: case ECONNRESET: case ECONNABORTED: case EPIPE: case EHOSTUNREACH:
+    case EMFILE:
+    case ENFILE: return PX_F_LIMIT;
+    case ECONNREFUSED:
+    case ECONNRESET:
+    case ECONNABORTED:
+    case EPIPE:
+    case EHOSTUNREACH:
     case ENETUNREACH: return PX_F_UNAVAILABLE;
     default: return PX_F_IO;
     }
@@ -132,8 +143,8 @@ static const char *base_name(const char *file)
 }
 
 /* Append to buf and return the new length, which stays below buf_bytes. */
-__attribute__((format(printf, 4, 5)))
-static size_t text_add(char *buf, size_t len, size_t buf_bytes, const char *fmt, ...)
+__attribute__((format(printf, 4, 5))) static size_t text_add(char *buf, size_t len,
+                                                             size_t buf_bytes, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);

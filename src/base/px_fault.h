@@ -11,18 +11,18 @@
 
 /*      name       HTTP  text */
 #define PX_FAULTS(X)                                                                               \
-    X(OOM,         503, "out of memory")                                                           \
-    X(IO,          500, "input or output failed")                                                  \
-    X(NO_SPACE,    507, "no space left on the device")                                             \
-    X(CORRUPT,     500, "stored data failed its check")                                            \
-    X(TIMEOUT,     504, "deadline passed")                                                         \
-    X(BUSY,        503, "resource is busy")                                                        \
+    X(OOM, 503, "out of memory")                                                                   \
+    X(IO, 500, "input or output failed")                                                           \
+    X(NO_SPACE, 507, "no space left on the device")                                                \
+    X(CORRUPT, 500, "stored data failed its check")                                                \
+    X(TIMEOUT, 504, "deadline passed")                                                             \
+    X(BUSY, 503, "resource is busy")                                                               \
     X(UNAVAILABLE, 503, "a needed service is unavailable")                                         \
-    X(DENIED,      403, "permission denied")                                                       \
-    X(CONFIG,      500, "configuration is wrong")                                                  \
-    X(PROTOCOL,    502, "peer broke the protocol")                                                 \
-    X(LIMIT,       507, "an internal limit was reached")                                           \
-    X(BUG,         500, "unexpected internal state")
+    X(DENIED, 403, "permission denied")                                                            \
+    X(CONFIG, 500, "configuration is wrong")                                                       \
+    X(PROTOCOL, 502, "peer broke the protocol")                                                    \
+    X(LIMIT, 507, "an internal limit was reached")                                                 \
+    X(BUG, 500, "unexpected internal state")
 
 enum px_fault {
     PX_F_NONE_ = 0,
@@ -37,7 +37,7 @@ enum {
 #undef X
 };
 
-const char *px_fault_name(int fault);   /* "OOM"; "?" for no fault */
+const char *px_fault_name(int fault); /* "OOM"; "?" for no fault */
 const char *px_fault_message(int fault);
 int px_fault_http(int fault);
 

@@ -79,7 +79,7 @@ bool px_unhex(struct px_str text, void *ret_bytes, size_t n)
         if (hex_value(text.ptr[i]) < 0) return false;
     unsigned char *out = ret_bytes;
     for (size_t i = 0; i < n; i++)
-        out[i] = (unsigned char)(hex_value(text.ptr[2 * i]) << 4 | hex_value(text.ptr[2 * i + 1]));
+        out[i] = (unsigned char)(16 * hex_value(text.ptr[2 * i]) + hex_value(text.ptr[2 * i + 1]));
     return true;
 }
 

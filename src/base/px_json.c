@@ -60,7 +60,8 @@ int px_json_parse(struct px_str text, struct px_arena *arena, yyjson_val **ret_r
     return 0;
 }
 
-int px_json_load(const char *path, size_t limit_bytes, struct px_arena *arena, yyjson_val **ret_root)
+int px_json_load(const char *path, size_t limit_bytes, struct px_arena *arena,
+                 yyjson_val **ret_root)
 {
     PX_AUTO(px_buf_deinit) struct px_buf text;
     px_buf_init(&text, limit_bytes);
@@ -70,7 +71,7 @@ int px_json_load(const char *path, size_t limit_bytes, struct px_arena *arena, y
         return px_fault(PX_F_CONFIG, "%s is larger than %zu bytes", path, limit_bytes);
     PX_TRY(r);
 
-    struct px_where where;
+    struct px_where where = {0};
     r = px_json_parse(px_buf_str(&text), arena, ret_root, &where);
     if (r != PX_JSON_INVALID) {
         PX_TRY(r);
@@ -149,7 +150,8 @@ void px_buf_add_json(struct px_buf *buf, yyjson_val *val)
     if (px_buf_fault(buf)) return;
     size_t len;
     yyjson_write_err err;
-    PX_AUTO(px_free_mem) char *text = yyjson_val_write_opts(val, YYJSON_WRITE_NOFLAG, NULL, &len, &err);
+    PX_AUTO(px_free_mem)
+    char *text = yyjson_val_write_opts(val, YYJSON_WRITE_NOFLAG, NULL, &len, &err);
     if (text)
         px_buf_add(buf, text, len);
     else

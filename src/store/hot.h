@@ -18,9 +18,9 @@
 #include "base/px_arena.h"
 #include "base/px_clock.h"
 
-#define HOT_WRITER_LEN 36                   /* a UUIDv7 */
-#define HOT_PAYLOAD_BYTES_MAX (256u << 20)  /* of one frame; more is PX_F_LIMIT */
-#define HOT_PARTS_MAX 1000                  /* pieces of one payload; asserted */
+#define HOT_WRITER_LEN 36                  /* a UUIDv7 */
+#define HOT_PAYLOAD_BYTES_MAX (256u << 20) /* of one frame; more is PX_F_LIMIT */
+#define HOT_PARTS_MAX 1000                 /* pieces of one payload; asserted */
 
 struct hot_store;  /* opaque */
 struct hot_writer; /* opaque: one per function instance; owns its open files */
@@ -30,9 +30,9 @@ PX_MUST_USE int hot_store_open(struct px_str root, struct hot_store **ret_store)
 void hot_store_close(struct hot_store **store);
 
 struct hot_writer_options {
-    uint64_t file_bytes_max; /* a larger file is closed before the next frame; 0: 64 MiB */
-    int64_t file_age_ms_max; /* likewise older; 0: 10 minutes */
-    uint32_t files_open_max; /* least recently used is closed first; 0: 256 */
+    uint64_t file_bytes_max;      /* a larger file is closed before the next frame; 0: 64 MiB */
+    int64_t file_age_ms_max;      /* likewise older; 0: 10 minutes */
+    uint32_t files_open_max;      /* least recently used is closed first; 0: 256 */
     const struct px_clock *clock; /* borrowed; NULL: the machine's */
 };
 /* The writer gets a fresh UUIDv7. `store` must outlive it. options may be NULL. */
@@ -44,7 +44,8 @@ struct px_str hot_writer_id(const struct hot_writer *writer);
  * over all files of (writer, tenant, dataset). A failed append does not use its number up, unless the
  * disk refused to take the frame back too: then the number is skipped, so that no other frame can
  * ever be taken for a repeat of it. */
-uint64_t hot_writer_next_seq(struct hot_writer *writer, struct px_str tenant, struct px_str dataset);
+uint64_t hot_writer_next_seq(struct hot_writer *writer, struct px_str tenant,
+                             struct px_str dataset);
 
 /* Append one frame and return once it is on stable storage (fdatasync; for a new file also its
  * folder).

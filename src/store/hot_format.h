@@ -56,4 +56,5 @@ static inline uint64_t hot_frame_bytes(uint64_t payload_bytes)
 /* "<writer>-<file_no>.wal" into name (at least HOT_NAME_BYTES); the reverse is false for any other. */
 #define HOT_NAME_BYTES 64
 void hot_name_make(struct px_str writer, uint32_t file_no, char *name);
-PX_MUST_USE bool hot_name_parse(struct px_str name, struct px_str *ret_writer, uint32_t *ret_file_no);
+PX_MUST_USE bool hot_name_parse(struct px_str name, struct px_str *ret_writer,
+                                uint32_t *ret_file_no);

@@ -22,6 +22,7 @@ int hot_store_open_on(struct px_str root, const struct hot_disk *disk, struct ho
     if (!store) return px_fault(PX_F_OOM, "the hot store");
     store->disk = disk;
     store->root = strndup(root.ptr, root.len);
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): PX_AUTO frees it */
     if (!store->root) return px_fault(PX_F_OOM, "the hot store");
     PX_TRY(px_dir_make(store->root));
     *ret_store = PX_TAKE(store);

@@ -43,6 +43,7 @@ int hot_reader_open(const struct hot_file *file, struct hot_reader **ret_reader)
     if (!reader) return px_fault(PX_F_OOM, "a hot reader");
     reader->place_crc = hot_place_crc(file->tenant, file->dataset, file->writer, file->file_no);
     reader->path = strndup(file->path.ptr, file->path.len);
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): PX_AUTO frees it */
     if (!reader->path) return px_fault(PX_F_OOM, "a hot reader");
     PX_AUTO(px_close) int fd = open(reader->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && (errno == ENOENT || errno == ESTALE)) return HOT_GONE;
@@ -70,8 +71,8 @@ static bool frame_at(const struct hot_reader *reader, size_t at, struct hot_fram
     if (!hot_frame_header_is_valid(&header, reader->place_crc)) return false;
     if (header.seq <= reader->last_seq) return false;
     if (hot_frame_bytes(header.payload_bytes) > reader->size - at) return false;
-    struct px_str payload =
-        px_str(reader->bytes + at + sizeof header, (size_t)header.payload_bytes);
+    struct px_str payload = px_str(reader->bytes + at + sizeof header,
+                                   (size_t)header.payload_bytes);
     if (hot_payload_crc(payload, reader->place_crc) != header.payload_crc) return false;
     *ret_frame = (struct hot_frame){header.seq, payload};
     return true;

@@ -116,10 +116,12 @@ static struct lane **lane_bucket(struct hot_writer *writer, struct px_str tenant
     return &writer->buckets[hash % LANE_BUCKETS];
 }
 
-static struct lane *lane_find(struct hot_writer *writer, struct px_str tenant, struct px_str dataset)
+static struct lane *lane_find(struct hot_writer *writer, struct px_str tenant,
+                              struct px_str dataset)
 {
     struct lane *lane = *lane_bucket(writer, tenant, dataset);
-    while (lane && !(px_str_eq(lane_tenant(lane), tenant) && px_str_eq(lane_dataset(lane), dataset)))
+    while (lane &&
+           !(px_str_eq(lane_tenant(lane), tenant) && px_str_eq(lane_dataset(lane), dataset)))
         lane = lane->next;
     return lane;
 }
@@ -173,8 +175,8 @@ static_assert(HOT_PARTS_MAX + 3 <= IOV_MAX, "one pwritev takes the frame");
 static void frame_add(struct frame_out *frame, const void *bytes, size_t n)
 {
     if (n == 0) return;
-    frame->pieces[frame->count++] =
-        (struct iovec){.iov_base = (void *)(uintptr_t)bytes, .iov_len = n};
+    frame->pieces[frame->count++] = (struct iovec){.iov_base = (void *)(uintptr_t)bytes,
+                                                   .iov_len = n};
     frame->bytes += n;
 }
 
@@ -187,8 +189,8 @@ static void frame_build(const struct hot_writer *writer, const struct lane *lane
     frame->bytes = 0;
     frame->count = 0;
     if (first) {
-        frame->file_header =
-            hot_file_header_make(hot_writer_id(writer), lane->file_no, lane->place_crc);
+        frame->file_header = hot_file_header_make(hot_writer_id(writer), lane->file_no,
+                                                  lane->place_crc);
         frame_add(frame, &frame->file_header, sizeof frame->file_header);
     }
     frame->header = hot_frame_header_make(lane->next_seq, parts, n_parts, lane->place_crc);
@@ -219,10 +221,9 @@ static int frame_write(const struct hot_writer *writer, int fd, struct frame_out
     struct iovec *piece = frame->pieces;
     int count = frame->count;
     while (count > 0) {
-        ssize_t done = writer->disk->pwritev(writer->disk->ctx, fd, piece, count,
-                                             (int64_t)offset);
-        if (done < 0) return px_fault_errno("write a frame of %llu bytes",
-                                            (unsigned long long)frame->bytes);
+        ssize_t done = writer->disk->pwritev(writer->disk->ctx, fd, piece, count, (int64_t)offset);
+        if (done < 0)
+            return px_fault_errno("write a frame of %llu bytes", (unsigned long long)frame->bytes);
         offset += (uint64_t)done;
         piece = pieces_skip(piece, &count, (size_t)done);
     }
@@ -349,7 +350,8 @@ static int file_write_new(const struct hot_writer *writer, const struct file_pat
         *ret_fd = fd;
         return 0;
     }
-    (void)disk->unlink(disk->ctx, paths->hidden); /* hidden from readers; else hot_sweep() finds it */
+    (void)disk->unlink(disk->ctx,
+                       paths->hidden); /* hidden from readers; else hot_sweep() finds it */
     (void)disk->close(disk->ctx, fd);
     PX_TRY(r);
     return 0;
@@ -390,7 +392,8 @@ static bool name_is_path_safe(struct px_str name)
     if (name.len == 0 || name.len > 128) return false;
     for (size_t i = 0; i < name.len; i++) {
         char c = name.ptr[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-')) return false;
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-'))
+            return false;
     }
     return true;
 }

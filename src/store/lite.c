@@ -20,13 +20,18 @@ static int fault_of_code(int code, int system_errno)
     if (code == SQLITE_IOERR_NOMEM) return PX_F_OOM;
     switch (code & 0xff) {
     case SQLITE_NOMEM: return PX_F_OOM;
-    case SQLITE_BUSY: case SQLITE_LOCKED: return PX_F_BUSY;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED: return PX_F_BUSY;
     case SQLITE_FULL: return PX_F_NO_SPACE;
-    case SQLITE_CORRUPT: case SQLITE_NOTADB: return PX_F_CORRUPT;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB: return PX_F_CORRUPT;
     case SQLITE_TOOBIG: return PX_F_LIMIT;
     case SQLITE_INTERRUPT: return PX_F_TIMEOUT;
-    case SQLITE_PERM: case SQLITE_AUTH: case SQLITE_READONLY: return PX_F_DENIED;
-    case SQLITE_IOERR: case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+    case SQLITE_READONLY: return PX_F_DENIED;
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
         if (system_errno == ENOSPC || system_errno == EDQUOT || system_errno == EFBIG)
             return PX_F_NO_SPACE;
         return system_errno == EACCES || system_errno == EPERM ? PX_F_DENIED : PX_F_IO;
@@ -241,7 +246,8 @@ int lite_run_script(struct lite *lite, const char *sql)
 static int set_relaxed(struct lite *lite, bool relaxed)
 {
     if (lite->relaxed == relaxed) return 0;
-    PX_TRY(lite_run_script(lite, relaxed ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=FULL"));
+    PX_TRY(
+        lite_run_script(lite, relaxed ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=FULL"));
     lite->relaxed = relaxed;
     return 0;
 }
@@ -256,5 +262,6 @@ int lite_begin_write(struct lite *lite, bool relaxed)
 void lite_rollback(struct lite *lite)
 {
     if (sqlite3_get_autocommit(lite->db)) return;
-    (void)sqlite3_exec(lite->db, "ROLLBACK", NULL, NULL, NULL); /* what fails is rolled back at reopen */
+    (void)sqlite3_exec(lite->db, "ROLLBACK", NULL, NULL,
+                       NULL); /* what fails is rolled back at reopen */
 }

@@ -42,7 +42,8 @@ struct lite_stmt {
 };
 PX_MUST_USE int lite_take(struct lite *lite, const char *sql, struct lite_stmt *ret_stmt);
 void lite_give(struct lite_stmt *stmt);
-void lite_bind_text(struct lite_stmt *stmt, int index, struct px_str text); /* borrowed until given back */
+void lite_bind_text(struct lite_stmt *stmt, int index,
+                    struct px_str text); /* borrowed until given back */
 void lite_bind_int(struct lite_stmt *stmt, int index, int64_t value);
 
 /* Answers: LITE_ROW, LITE_DONE, LITE_CONFLICT (unique, primary or foreign key). */

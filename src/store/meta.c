@@ -52,8 +52,7 @@ static int bind_value(sqlite3_stmt *stmt, int index, const struct meta_value *va
     case META_REAL: return sqlite3_bind_double(stmt, index, value->d);
     case META_TEXT:
         return sqlite3_bind_text64(stmt, index, ptr, value->s.len, SQLITE_TRANSIENT, SQLITE_UTF8);
-    case META_BYTES:
-        return sqlite3_bind_blob64(stmt, index, ptr, value->s.len, SQLITE_TRANSIENT);
+    case META_BYTES: return sqlite3_bind_blob64(stmt, index, ptr, value->s.len, SQLITE_TRANSIENT);
     }
     return SQLITE_MISUSE;
 }
@@ -85,7 +84,8 @@ int meta_exec(struct meta *meta, const char *sql, const struct meta_value *param
     if (r == LITE_ROW) return px_fault(PX_F_BUG, "rows from meta_exec: %s", sql);
     if (r != LITE_DONE) PX_TRY(r);
     if (ret_changed) {
-        bool any = sqlite3_total_changes64(meta->lite.db) != before; /* DDL leaves changes() stale */
+        bool any = sqlite3_total_changes64(meta->lite.db) !=
+                   before; /* DDL leaves changes() stale */
         *ret_changed = any ? sqlite3_changes64(meta->lite.db) : 0;
     }
     return 0;

@@ -29,10 +29,22 @@ struct meta_value {
     double d;
     struct px_str s; /* TEXT, BYTES */
 };
-static inline struct meta_value meta_i(int64_t i) { return (struct meta_value){META_INT, i, 0, {0}}; }
-static inline struct meta_value meta_s(struct px_str s) { return (struct meta_value){META_TEXT, 0, 0, s}; }
-static inline struct meta_value meta_bytes(struct px_str s) { return (struct meta_value){META_BYTES, 0, 0, s}; }
-static inline struct meta_value meta_null(void) { return (struct meta_value){META_NULL, 0, 0, {0}}; }
+static inline struct meta_value meta_i(int64_t i)
+{
+    return (struct meta_value){META_INT, i, 0, {0}};
+}
+static inline struct meta_value meta_s(struct px_str s)
+{
+    return (struct meta_value){META_TEXT, 0, 0, s};
+}
+static inline struct meta_value meta_bytes(struct px_str s)
+{
+    return (struct meta_value){META_BYTES, 0, 0, s};
+}
+static inline struct meta_value meta_null(void)
+{
+    return (struct meta_value){META_NULL, 0, 0, {0}};
+}
 
 /* Run a statement that returns no rows. ret_changed (may be NULL): rows changed.
  * Answers: META_CONFLICT on a unique or foreign key violation. */

@@ -26,12 +26,14 @@
 
 int object_store_open(struct px_str url, struct object_store **ret_store)
 {
-    if (px_str_starts(url, S("s3://"))) return px_fault(PX_F_CONFIG, "objects in S3 are not built in");
+    if (px_str_starts(url, S("s3://")))
+        return px_fault(PX_F_CONFIG, "objects in S3 are not built in");
     PX_AUTO(object_store_close) struct object_store *store = calloc(1, sizeof *store);
     if (!store) return px_fault(PX_F_OOM, "the object store");
     char path[PATH_MAX];
     int n = snprintf(path, sizeof path, "%.*s/" TEMP_FOLDER, PX_FMT(url));
     if (url.len == 0 || n < 0 || n >= PATH_MAX / 2)
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): PX_AUTO frees it */
         return px_fault(PX_F_CONFIG, "the object store's folder has a name of %zu bytes", url.len);
     PX_TRY(px_dir_make(path));
     path[url.len] = '\0';
@@ -200,7 +202,8 @@ int object_put_file(struct object_store *store, struct px_str key, struct px_str
     char path[PATH_MAX], local[PATH_MAX];
     struct stat from, root;
     PX_TRY(path_of(store, key, path));
-    if (local_path.len >= sizeof local) return px_fault(PX_F_LIMIT, "path of %zu bytes", local_path.len);
+    if (local_path.len >= sizeof local)
+        return px_fault(PX_F_LIMIT, "path of %zu bytes", local_path.len);
     memcpy(local, local_path.ptr, local_path.len);
     local[local_path.len] = '\0';
     if (stat(local, &from) != 0) return px_fault_errno("stat %s", local);
@@ -216,7 +219,8 @@ static int head(const char *path, struct stat *ret_about)
 {
     struct stat about;
     if (stat(path, &about) != 0)
-        return errno == ENOENT || errno == ENOTDIR ? OBJECT_ABSENT : px_fault_errno("stat %s", path);
+        return errno == ENOENT || errno == ENOTDIR ? OBJECT_ABSENT
+                                                   : px_fault_errno("stat %s", path);
     if (!S_ISREG(about.st_mode)) return OBJECT_ABSENT;
     *ret_about = about;
     return 0;

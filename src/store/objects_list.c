@@ -24,17 +24,16 @@ static int info_add(struct listing *listing, struct px_str key, const struct sta
 {
     if (listing->count == listing->room) {
         size_t room = listing->room ? listing->room * 2 : 32;
-        struct object_info *infos =
-            px_arena_realloc(listing->arena, listing->infos, listing->room * sizeof *infos,
-                             room * sizeof *infos);
+        struct object_info *infos = px_arena_realloc(
+            listing->arena, listing->infos, listing->room * sizeof *infos, room * sizeof *infos);
         if (!infos) return px_arena_fault(listing->arena);
         listing->infos = infos;
         listing->room = room;
     }
     struct px_str copy = px_arena_dup(listing->arena, key);
     if (!copy.ptr) return px_arena_fault(listing->arena);
-    listing->infos[listing->count++] =
-        (struct object_info){copy, (uint64_t)about->st_size, object_modified_ns(about)};
+    listing->infos[listing->count++] = (struct object_info){copy, (uint64_t)about->st_size,
+                                                            object_modified_ns(about)};
     return 0;
 }
 

@@ -71,7 +71,8 @@ static int key_make(const char *root, const char *path)
 {
     bool any_sealed = false;
     PX_TRY(px_dir_each(root, find_sealed, &any_sealed));
-    if (any_sealed) return px_fault(PX_F_CONFIG, "%s is missing, but secrets are sealed with it", path);
+    if (any_sealed)
+        return px_fault(PX_F_CONFIG, "%s is missing, but secrets are sealed with it", path);
     char key[KEY_BYTES];
     px_random(key, sizeof key);
     int r = px_file_write_new(path, px_str(key, sizeof key), 0600);
@@ -106,6 +107,7 @@ int secret_store_open(struct px_str url, struct secret_store **ret_store)
     PX_AUTO(secret_store_close) struct secret_store *store = calloc(1, sizeof *store);
     if (!store) return px_fault(PX_F_OOM, "the secret store");
     store->root = strndup(url.ptr, url.len);
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): PX_AUTO frees it */
     if (!store->root) return px_fault(PX_F_OOM, "the secret store");
     PX_TRY(px_dir_make(store->root));
     PX_TRY(key_read_or_make(store));
@@ -167,8 +169,8 @@ static int seal(const struct secret_store *store, struct px_str name, struct px_
 
     PX_AUTO(EVP_AEAD_CTX_cleanup) EVP_AEAD_CTX ctx;
     PX_TRY(cipher_init(store, &ctx));
-    int done = EVP_AEAD_CTX_seal(&ctx, out, &written, room, (const unsigned char *)nonce, NONCE_BYTES,
-                                 (const unsigned char *)value.ptr, value.len,
+    int done = EVP_AEAD_CTX_seal(&ctx, out, &written, room, (const unsigned char *)nonce,
+                                 NONCE_BYTES, (const unsigned char *)value.ptr, value.len,
                                  (const unsigned char *)name.ptr, name.len);
     PX_ASSERT(done && written == room);
     sealed->len += written;
@@ -218,7 +220,8 @@ static int put_with(struct secret_store *store, struct px_str name, struct px_st
                     int (*write)(const char *path, struct px_str bytes, unsigned mode))
 {
     char path[PATH_MAX];
-    if (value.len > VALUE_BYTES_MAX) return px_fault(PX_F_LIMIT, "a secret of %zu bytes", value.len);
+    if (value.len > VALUE_BYTES_MAX)
+        return px_fault(PX_F_LIMIT, "a secret of %zu bytes", value.len);
     PX_TRY(path_of(store, name, path));
     PX_AUTO(px_buf_deinit) struct px_buf sealed;
     px_buf_init(&sealed, HEAD_BYTES + VALUE_BYTES_MAX + TAG_BYTES);

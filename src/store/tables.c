@@ -81,7 +81,8 @@ static int key_check(const struct table_key *key)
     PX_ASSERT(table_name_is_valid(key->table));
     PX_ASSERT(key->partition.len > 0);
     if (key->partition.len > KEY_BYTES_MAX || key->sort.len > KEY_BYTES_MAX)
-        return px_fault(PX_F_LIMIT, "a key of %zu and %zu bytes", key->partition.len, key->sort.len);
+        return px_fault(PX_F_LIMIT, "a key of %zu and %zu bytes", key->partition.len,
+                        key->sort.len);
     return 0;
 }
 
@@ -143,7 +144,7 @@ int table_get(struct table_store *store, const struct table_key *key, struct px_
               struct table_item *ret_item)
 {
     PX_TRY(key_check(key));
-    struct table_item item;
+    struct table_item item = {0};
     PX_TRY(item_read(store, key, arena, &item));
     if (item.version == 0) return TABLE_ABSENT;
     *ret_item = item;
@@ -152,7 +153,8 @@ int table_get(struct table_store *store, const struct table_key *key, struct px_
 
 /* ---- changes, inside a write transaction ---- */
 
-static bool condition_holds(enum table_condition condition, int64_t version, int64_t current_version)
+static bool condition_holds(enum table_condition condition, int64_t version,
+                            int64_t current_version)
 {
     switch (condition) {
     case TABLE_ANY: return true;
@@ -191,7 +193,8 @@ static int item_write(struct table_store *store, const struct table_put *put, in
 static int item_remove(struct table_store *store, const struct table_key *key)
 {
     PX_AUTO(lite_give) struct lite_stmt stmt = {0};
-    PX_TRY(lite_take(&store->lite, "DELETE FROM items WHERE tbl = ?1 AND pk = ?2 AND sk = ?3", &stmt));
+    PX_TRY(
+        lite_take(&store->lite, "DELETE FROM items WHERE tbl = ?1 AND pk = ?2 AND sk = ?3", &stmt));
     bind_key(&stmt, key);
     PX_TRY(step_to_done(&stmt));
     return 0;
@@ -199,9 +202,10 @@ static int item_remove(struct table_store *store, const struct table_key *key)
 
 /* Answers: TABLE_CONDITION_FAILED, with ret_current (may be NULL) filled. */
 static int change_apply(struct table_store *store, const struct table_put *put,
-                        struct px_arena *arena, int64_t *ret_version, struct table_item *ret_current)
+                        struct px_arena *arena, int64_t *ret_version,
+                        struct table_item *ret_current)
 {
-    struct table_item current;
+    struct table_item current = {0};
     PX_TRY(item_read(store, &put->key, ret_current ? arena : NULL, &current));
     if (!condition_holds(put->condition, put->version, current.version)) {
         if (ret_current) *ret_current = current;
@@ -323,7 +327,8 @@ struct query_start {
 static struct query_start query_start(const struct table_query *query)
 {
     struct px_str after_partition = query->after_partition;
-    if (after_partition.len == 0 && query->after_sort.len > 0) after_partition = query->key.partition;
+    if (after_partition.len == 0 && query->after_sort.len > 0)
+        after_partition = query->key.partition;
     struct query_start start = {query->key.partition, query->key.sort, true};
     int order = px_str_cmp(after_partition, start.partition);
     if (after_partition.len == 0 || order < 0) return start;
@@ -337,11 +342,12 @@ static int query_take(struct table_store *store, const struct table_query *query
 {
     struct query_start start = query_start(query);
     PX_TRY(lite_take(&store->lite,
-                     start.inclusive
-                         ? "SELECT " ITEM_COLUMNS " FROM items WHERE tbl = ?1 AND (pk, sk) >= (?2, ?3)"
-                           " AND (expires_ns = 0 OR expires_ns > ?4) ORDER BY pk, sk"
-                         : "SELECT " ITEM_COLUMNS " FROM items WHERE tbl = ?1 AND (pk, sk) > (?2, ?3)"
-                           " AND (expires_ns = 0 OR expires_ns > ?4) ORDER BY pk, sk",
+                     start.inclusive ? "SELECT " ITEM_COLUMNS
+                                       " FROM items WHERE tbl = ?1 AND (pk, sk) >= (?2, ?3)"
+                                       " AND (expires_ns = 0 OR expires_ns > ?4) ORDER BY pk, sk"
+                                     : "SELECT " ITEM_COLUMNS
+                                       " FROM items WHERE tbl = ?1 AND (pk, sk) > (?2, ?3)"
+                                       " AND (expires_ns = 0 OR expires_ns > ?4) ORDER BY pk, sk",
                      ret_stmt));
     lite_bind_text(ret_stmt, 1, query->key.table);
     lite_bind_text(ret_stmt, 2, start.partition);

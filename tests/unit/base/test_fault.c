@@ -26,7 +26,8 @@ TEST(text_shows_detail_and_path)
 {
     CHECK_INT(outer(), PX_F_IO);
     px_fault_text(PX_F_IO, text, sizeof text);
-    CHECK(px_str_starts(px_str_c(text), S("IO: open /x: No such file or directory (test_fault.c:")));
+    CHECK(
+        px_str_starts(px_str_c(text), S("IO: open /x: No such file or directory (test_fault.c:")));
     int files = 0;
     for (const char *at = text; (at = strstr(at, "test_fault.c:")); at++) files++;
     CHECK_INT(files, 3);
@@ -71,9 +72,11 @@ TEST(errno_chooses_the_fault_and_survives)
 {
     static const struct {
         int error, fault;
-    } cases[] = {{ENOSPC, PX_F_NO_SPACE}, {EDQUOT, PX_F_NO_SPACE},   {EFBIG, PX_F_NO_SPACE},
-                 {ENOMEM, PX_F_OOM},      {EACCES, PX_F_DENIED},     {EIO, PX_F_IO},
-                 {ETIMEDOUT, PX_F_TIMEOUT}, {ECONNREFUSED, PX_F_UNAVAILABLE}, {EMFILE, PX_F_LIMIT}};
+    } cases[] = {{ENOSPC, PX_F_NO_SPACE},   {EDQUOT, PX_F_NO_SPACE},
+                 {EFBIG, PX_F_NO_SPACE},    {ENOMEM, PX_F_OOM},
+                 {EACCES, PX_F_DENIED},     {EIO, PX_F_IO},
+                 {ETIMEDOUT, PX_F_TIMEOUT}, {ECONNREFUSED, PX_F_UNAVAILABLE},
+                 {EMFILE, PX_F_LIMIT}};
     for (size_t i = 0; i < PX_COUNT(cases); i++) {
         errno = cases[i].error;
         CHECK_INT(px_fault_errno("doing it"), cases[i].fault);

@@ -12,8 +12,9 @@ static yyjson_val *parsed(struct test *t, struct px_str text)
 
 TEST(fields_come_with_their_type_or_the_default)
 {
-    yyjson_val *root = parsed(t, S("{\"s\":\"a\\u00e9\",\"i\":-3,\"r\":2.5,\"whole\":1e3,\"b\":true,"
-                                   "\"n\":null,\"big\":18446744073709551615,\"o\":{\"a\":[1,2]}}"));
+    yyjson_val *root = parsed(t,
+                              S("{\"s\":\"a\\u00e9\",\"i\":-3,\"r\":2.5,\"whole\":1e3,\"b\":true,"
+                                "\"n\":null,\"big\":18446744073709551615,\"o\":{\"a\":[1,2]}}"));
     CHECK_STR(px_json_str(root, "s"), S("aé"));
     CHECK_STR(px_json_str(root, "i"), S(""));
     CHECK_INT(px_json_i64(root, "i", 9), -3);
@@ -44,9 +45,11 @@ TEST(the_text_may_go_after_parsing_and_needs_no_padding)
 
 TEST(what_is_not_json_is_an_answer_with_its_place)
 {
-    static const char *const bad[] = {"", " ", "{", "[1,]", "{\"a\":1,}", "nul", "01", "1 2", "'a'",
-                                      "[NaN]", "// c\n1", "\"\x80\"", "\"\n\"", "\"\\ud800\"",
-                                      "\xef\xbb\xbf{}", "{a:1}", "1."};
+    static const char *const bad[] = {
+        "",        " ",        "{",      "[1,]",        "{\"a\":1,}",
+        "nul",     "01",       "1 2",    "'a'",         "[NaN]",
+        "// c\n1", "\"\x80\"", "\"\n\"", "\"\\ud800\"", "\xef\xbb\xbf{}",
+        "{a:1}",   "1."};
     for (size_t i = 0; i < PX_COUNT(bad); i++) {
         yyjson_val *root = NULL;
         struct px_where where = {.offset = 999};

@@ -27,7 +27,8 @@ TEST(the_ceiling_is_exact_and_told_from_memory_running_out)
     CHECK(px_arena_alloc(&arena, 48) && px_arena_alloc(&arena, 16));
     CHECK(!px_arena_alloc(&arena, 1) && px_arena_full(&arena));
     px_arena_reset(&arena);
-    CHECK(!px_arena_alloc(&arena, 100) && px_arena_alloc(&arena, 1)); /* what still fits does not hide it */
+    CHECK(!px_arena_alloc(&arena, 100) &&
+          px_arena_alloc(&arena, 1)); /* what still fits does not hide it */
     CHECK_INT(px_arena_fault(&arena), PX_F_LIMIT);
     px_arena_reset(&arena);
     CHECK(!px_arena_full(&arena) && px_arena_alloc(&arena, 64));
@@ -55,7 +56,7 @@ TEST(the_newest_allocation_grows_in_place)
     struct px_arena arena;
     px_arena_init(&arena, 1u << 20);
     char *first = px_arena_alloc(&arena, 10);
-    memcpy(first, "0123456789", 10);
+    for (int i = 0; i < 10; i++) first[i] = (char)('0' + i);
     CHECK(px_arena_realloc(&arena, first, 10, 1000) == first);
     CHECK(px_arena_realloc(&arena, first, 1000, 20) == first);
     char *second = px_arena_alloc(&arena, 10);
@@ -150,8 +151,9 @@ TEST(json_strings_escape_what_must_be_escaped)
 
 TEST(bytes_that_are_not_utf8_become_replacement_characters)
 {
-    static const char *const bad[] = {"\x80", "\xc0\xaf", "\xe0\x80\x80", "\xed\xa0\x80",
-                                      "\xf4\x90\x80\x80", "\xf8", "\xe2\x82", "\xf0\x9f\x98"};
+    static const char *const bad[] = {"\x80",         "\xc0\xaf",         "\xe0\x80\x80",
+                                      "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf8",
+                                      "\xe2\x82",     "\xf0\x9f\x98"};
     PX_AUTO(px_buf_deinit) struct px_buf buf;
     px_buf_init(&buf, 4096);
     for (size_t i = 0; i < PX_COUNT(bad); i++) {
@@ -164,9 +166,13 @@ TEST(bytes_that_are_not_utf8_become_replacement_characters)
 
 TEST(base64_is_that_of_rfc_4648)
 {
-    static const char *const cases[][2] = {{"", ""},         {"f", "Zg=="},     {"fo", "Zm8="},
-                                           {"foo", "Zm9v"},  {"foob", "Zm9vYg=="},
-                                           {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+    static const char *const cases[][2] = {{"", ""},
+                                           {"f", "Zg=="},
+                                           {"fo", "Zm8="},
+                                           {"foo", "Zm9v"},
+                                           {"foob", "Zm9vYg=="},
+                                           {"fooba", "Zm9vYmE="},
+                                           {"foobar", "Zm9vYmFy"}};
     PX_AUTO(px_buf_deinit) struct px_buf buf;
     px_buf_init(&buf, 4096);
     for (size_t i = 0; i < PX_COUNT(cases); i++) {

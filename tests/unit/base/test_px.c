@@ -56,7 +56,8 @@ TEST(numbers_are_the_whole_text_and_fit)
     CHECK(!px_str_to_u64(S("18446744073709551616"), &u));
     CHECK(!px_str_to_u64(S("99999999999999999999"), &u));
     CHECK(!px_str_to_u64(S(""), &u) && !px_str_to_u64(S("-1"), &u) && !px_str_to_u64(S("1 "), &u));
-    CHECK(!px_str_to_i64(S("-"), &i) && !px_str_to_i64(S("+1"), &i) && !px_str_to_i64(S("--1"), &i));
+    CHECK(!px_str_to_i64(S("-"), &i) && !px_str_to_i64(S("+1"), &i) &&
+          !px_str_to_i64(S("--1"), &i));
     CHECK_INT(u, 7);
 }
 
@@ -91,10 +92,7 @@ TEST(secrets_compare_by_content)
     CHECK(!px_secret_eq(S("abc"), S("ab")) && px_secret_eq(S(""), S("")));
 }
 
-TEST(random_bytes_differ)
-{
-    CHECK(px_random_u64() != px_random_u64());
-}
+TEST(random_bytes_differ) { CHECK(px_random_u64() != px_random_u64()); }
 
 static int *take_example(void)
 {

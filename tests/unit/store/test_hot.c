@@ -17,7 +17,8 @@ TEST(appended_frames_come_back_in_order_with_their_numbers)
     PX_AUTO(hot_writer_free) struct hot_writer *writer = NULL;
     CHECK_OK(hot_writer_new(store, NULL, &writer));
     for (uint64_t i = 1; i <= 100; i++) {
-        struct px_str parts[3] = {S("head "), px_arena_printf(&t->arena, "%*d", (int)i, (int)i), S("")};
+        struct px_str parts[3] = {S("head "), px_arena_printf(&t->arena, "%*d", (int)i, (int)i),
+                                  S("")};
         uint64_t seq = 0;
         CHECK_INT(hot_writer_next_seq(writer, ACME, LOGS), i);
         CHECK_OK(hot_append(writer, ACME, LOGS, parts, 3, &seq));
@@ -89,7 +90,8 @@ TEST(large_and_old_files_are_followed_by_new_ones)
     CHECK_OK(hot_writer_new(store, &options, &writer));
     struct px_str text = px_str(px_arena_zalloc(&t->arena, 100), 100);
     uint64_t seq;
-    for (int i = 0; i < 6; i++) CHECK_OK(append_text(writer, text, &seq)); /* 64 + 136 + 136: two a file */
+    for (int i = 0; i < 6; i++)
+        CHECK_OK(append_text(writer, text, &seq)); /* 64 + 136 + 136: two a file */
     CHECK_INT(read_all(t, store)->files, 3);
     CHECK_OK(append_text(writer, S("x"), &seq));
     test_advance(t, 999 * PX_NS_PER_MS);
@@ -117,7 +119,8 @@ TEST(the_least_recently_used_file_is_closed_first)
     CHECK_OK(hot_append(writer, ACME, S("c"), &text, 1, &seq)); /* closes b */
     CHECK_OK(hot_append(writer, ACME, S("a"), &text, 1, &seq));
     CHECK_INT(seq, 3);
-    CHECK_OK(hot_append(writer, ACME, S("b"), &text, 1, &seq)); /* closes c, b goes on in a new file */
+    CHECK_OK(
+        hot_append(writer, ACME, S("b"), &text, 1, &seq)); /* closes c, b goes on in a new file */
     CHECK_INT(seq, 2);
     struct hot_file *files;
     size_t count;
@@ -156,7 +159,8 @@ TEST(a_listing_is_ordered_and_takes_only_hot_files)
     }
     static const char *const others[] = {"note.txt", ".hidden.wal", "short-000001.wal"};
     for (size_t i = 0; i < PX_COUNT(others); i++)
-        CHECK_OK(px_file_write_atomic(test_path(t, "hot/acme/logs/%s", others[i]).ptr, S("x"), 0600));
+        CHECK_OK(
+            px_file_write_atomic(test_path(t, "hot/acme/logs/%s", others[i]).ptr, S("x"), 0600));
     CHECK_OK(hot_list(store, S(""), S(""), &t->arena, &files, &count));
     CHECK_INT(count, 9);
     for (size_t i = 1; i < count; i++) {
@@ -242,8 +246,8 @@ TEST(a_reader_sees_the_file_as_it_was_when_opened)
 TEST(what_died_writers_left_half_made_is_swept_when_old)
 {
     PX_AUTO(hot_store_close) struct hot_store *store = store_open(t);
-    struct px_str litter =
-        test_path(t, "hot/acme/logs/.019b7ca9-8c89-7000-8000-000000000000-000001.wal.new");
+    struct px_str litter = test_path(
+        t, "hot/acme/logs/.019b7ca9-8c89-7000-8000-000000000000-000001.wal.new");
     CHECK_OK(px_dir_make(test_path(t, "hot/acme/logs").ptr));
     CHECK_OK(px_file_write_atomic(litter.ptr, S("half"), 0600));
     size_t removed = 99;

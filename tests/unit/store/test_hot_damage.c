@@ -12,7 +12,8 @@ struct sample {
     size_t ends[FRAMES + 1];
 };
 
-static const struct px_str texts[FRAMES] = {{"first", 5}, {"", 0}, {"the third one", 13}, {"12345678", 8}};
+static const struct px_str texts[FRAMES] = {
+    {"first", 5}, {"", 0}, {"the third one", 13}, {"12345678", 8}};
 
 static void sample_close(struct sample *s) { hot_store_close(&s->store); }
 
@@ -110,8 +111,7 @@ TEST(one_wrong_byte_costs_at_most_its_own_frame_and_is_reported)
         CHECK_INT(rb->frames, hit == FRAMES || harmless ? FRAMES : FRAMES - 1);
         /* damage of the last frame cannot be told from a torn tail */
         CHECK_INT(rb->corrupt, !harmless && hit != FRAMES - 1);
-        for (size_t i = 0; i < rb->frames; i++)
-            CHECK_STR(rb->payloads[i], texts[rb->seqs[i] - 1]);
+        for (size_t i = 0; i < rb->frames; i++) CHECK_STR(rb->payloads[i], texts[rb->seqs[i] - 1]);
         px_arena_deinit(&t->arena);
         t->arena = keep;
     }

@@ -13,7 +13,10 @@ struct run {
     uint64_t seqs[APPENDS];
 };
 
-static struct px_str text_of(struct test *t, int i) { return px_arena_printf(&t->arena, "text %d", i); }
+static struct px_str text_of(struct test *t, int i)
+{
+    return px_arena_printf(&t->arena, "text %d", i);
+}
 
 /* Append numbered texts; small files, so that starting and extending both occur. */
 static void run_appends(struct test *t, struct bad_disk *bad, struct run *run)
@@ -43,7 +46,8 @@ static void check_run(struct test *t, const struct run *run, bool refused_may_sh
         if (run->acked[i] && !there) TEST_FAIL("acknowledged %d is lost", i);
         if (!run->acked[i] && there && !refused_may_show) TEST_FAIL("refused %d is there", i);
     }
-    for (size_t i = 1; i < rb->frames; i++) CHECK(rb->seqs[i] > rb->seqs[i - 1]); /* never one twice */
+    for (size_t i = 1; i < rb->frames; i++)
+        CHECK(rb->seqs[i] > rb->seqs[i - 1]); /* never one twice */
 }
 
 /* Returns whether the failure was reached at all. */
@@ -206,7 +210,8 @@ TEST(whatever_was_acknowledged_survives_kill_9)
         struct hot_file *files;
         size_t count;
         CHECK_OK(hot_list(store, ACME, LOGS, &t->arena, &files, &count));
-        for (size_t i = 0; i < count; i++) CHECK_OK(hot_file_remove(store, &files[i])); /* none lives */
+        for (size_t i = 0; i < count; i++)
+            CHECK_OK(hot_file_remove(store, &files[i])); /* none lives */
     }
 }
 

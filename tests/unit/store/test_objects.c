@@ -75,7 +75,8 @@ TEST(a_file_from_another_file_system_is_copied)
     char path[] = "/dev/shm/prism-object-XXXXXX";
     struct stat here, there;
     int fd = mkstemp(path);
-    if (fd < 0 || fstat(fd, &there) != 0 || stat(t->dir, &here) != 0 || here.st_dev == there.st_dev) {
+    if (fd < 0 || fstat(fd, &there) != 0 || stat(t->dir, &here) != 0 ||
+        here.st_dev == there.st_dev) {
         print_message("no second file system\n");
         px_close(&fd);
         return;
@@ -120,7 +121,8 @@ TEST(lists_are_in_key_order_and_go_on_after_a_key)
 {
     PX_AUTO(object_store_close) struct object_store *store = objects_open(t);
     static const char *const keys[] = {"a0", "a/y", "a-b", "a/x/1", "a/x.1", "b", "a/x/2", "a!/z"};
-    for (size_t i = 0; i < PX_COUNT(keys); i++) CHECK_OK(object_put(store, px_str_c(keys[i]), S("x")));
+    for (size_t i = 0; i < PX_COUNT(keys); i++)
+        CHECK_OK(object_put(store, px_str_c(keys[i]), S("x")));
     (void)temp_file(t, store, S("never listed"));
     const char *all[] = {"a!/z", "a-b", "a/x.1", "a/x/1", "a/x/2", "a/y", "a0", "b"};
     CHECK_STR(list(t, store, S(""), S(""), 100), S("a!/z a-b a/x.1 a/x/1 a/x/2 a/y a0 b "));
@@ -131,7 +133,8 @@ TEST(lists_are_in_key_order_and_go_on_after_a_key)
             size_t count;
             CHECK_OK(object_list(store, S(""), after, size, &t->arena, &infos, &count));
             for (size_t k = 0; k < count; k++)
-                joined = px_arena_printf(&t->arena, "%.*s%.*s ", PX_FMT(joined), PX_FMT(infos[k].key));
+                joined = px_arena_printf(&t->arena, "%.*s%.*s ", PX_FMT(joined),
+                                         PX_FMT(infos[k].key));
             if (count < size) break;
             after = infos[count - 1].key;
         }
@@ -149,7 +152,8 @@ static int put_bad_key(struct test *t, int i)
 {
     static const char *const bad[] = {"", "/a", "a/", "a//b", "..", "a/../b", ".", ".tmp/x"};
     struct object_store *store = NULL;
-    if ((size_t)i >= PX_COUNT(bad) || object_store_open(test_path(t, "objects"), &store) != 0) return 1;
+    if ((size_t)i >= PX_COUNT(bad) || object_store_open(test_path(t, "objects"), &store) != 0)
+        return 1;
     (void)!freopen("/dev/null", "w", stderr);
     signal(SIGABRT, SIG_DFL);
     struct rlimit none = {0, 0};

@@ -40,7 +40,7 @@ static int check_file(void *ctx, const char *name, bool is_dir)
     struct test *t = ctx;
     PX_AUTO(px_buf_deinit) struct px_buf bytes;
     px_buf_init(&bytes, 10000);
-    struct stat about;
+    struct stat about = {0};
     struct px_str path = test_path(t, "secrets/%s", name);
     CHECK(!is_dir && stat(path.ptr, &about) == 0);
     CHECK_INT(about.st_mode & 0777, 0600);

@@ -56,7 +56,8 @@ TEST(an_item_comes_back_as_put_and_counts_its_versions)
 TEST(keys_are_bytes)
 {
     PX_AUTO(table_store_close) struct table_store *store = tables_open(t);
-    struct px_str odd[] = {px_str("a\0b", 3), px_str("a\0c", 3), S("a"), S("\xff\xfe"), S("A"), S("'\"%")};
+    struct px_str odd[] = {px_str("a\0b", 3), px_str("a\0c", 3), S("a"), S("\xff\xfe"), S("A"),
+                           S("'\"%")};
     for (size_t i = 0; i < PX_COUNT(odd); i++) {
         struct table_put put = put_of(odd[i], odd[i], px_arena_printf(&t->arena, "%zu", i));
         put.condition = TABLE_NEW;
@@ -175,7 +176,8 @@ TEST(all_of_several_changes_or_none)
     CHECK_OK(table_put_all(store, puts, 0, &failed));
 }
 
-static size_t ask(struct test *t, struct table_store *store, struct table_query query, char *ret_text)
+static size_t ask(struct test *t, struct table_store *store, struct table_query query,
+                  char *ret_text)
 {
     struct table_item *items;
     size_t count;
@@ -297,7 +299,8 @@ static int count_up(struct test *t, int i)
         int r = table_get(store, &key, &arena, &item);
         int64_t value = 0;
         if (r < 0 || (r == 0 && !px_str_to_i64(item.document, &value))) return 1;
-        struct table_put put = put_of(S("counter"), S(""), px_arena_printf(&arena, "%d", (int)value + 1));
+        struct table_put put = put_of(S("counter"), S(""),
+                                      px_arena_printf(&arena, "%d", (int)value + 1));
         put.condition = r == 0 ? TABLE_VERSION : TABLE_NEW;
         put.version = item.version;
         r = table_put(store, &put, NULL, NULL, NULL);
@@ -321,10 +324,10 @@ TEST(versions_make_read_and_write_one_step)
 
 TEST(waiting_for_another_process_has_an_end)
 {
-    PX_AUTO(table_store_close) struct table_store *store = tables_open(t), *other = NULL;
+    PX_AUTO(table_store_close) struct table_store *other = NULL;
     struct table_options options = {.busy_ms = 50};
     CHECK_OK(table_store_open(test_path(t, "tables.db"), &options, &other));
-    sqlite3 *holder;
+    sqlite3 *holder = NULL;
     CHECK_INT(sqlite3_open(test_path(t, "tables.db").ptr, &holder), SQLITE_OK);
     CHECK_INT(sqlite3_exec(holder, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
     struct table_put put = put_of(S("p"), S(""), S("x"));

@@ -48,6 +48,7 @@ struct test {
         print_error(__VA_ARGS__);                                                                  \
         print_error("\n");                                                                         \
         _fail(__FILE__, __LINE__);                                                                 \
+        abort(); /* not reached; _fail() does not say so */                                        \
     } while (0)
 #define CHECK(cond)                                                                                \
     do {                                                                                           \
@@ -66,7 +67,8 @@ struct test {
     do {                                                                                           \
         int64_t check_got_ = (int64_t)(got), check_want_ = (int64_t)(want);                        \
         if (check_got_ != check_want_)                                                             \
-            TEST_FAIL("%s is %lld, not %lld", #got, (long long)check_got_, (long long)check_want_); \
+            TEST_FAIL("%s is %lld, not %lld", #got, (long long)check_got_,                         \
+                      (long long)check_want_);                                                     \
     } while (0)
 /* Two px_str. */
 #define CHECK_STR(got, want)                                                                       \
@@ -80,12 +82,15 @@ struct test {
 /* ---- what a test borrows ---- */
 
 __attribute__((unused)) static struct test *test_of_clock(void *ctx) { return ctx; }
-__attribute__((unused)) static int64_t test_clock_ns(void *ctx) { return test_of_clock(ctx)->now_ns; }
+__attribute__((unused)) static int64_t test_clock_ns(void *ctx)
+{
+    return test_of_clock(ctx)->now_ns;
+}
 __attribute__((unused)) static void test_advance(struct test *t, int64_t ns) { t->now_ns += ns; }
 
 /* A path in the scratch folder, NUL-terminated behind the view. */
-__attribute__((unused, format(printf, 2, 3)))
-static struct px_str test_path(struct test *t, const char *fmt, ...)
+__attribute__((unused, format(printf, 2, 3))) static struct px_str test_path(struct test *t,
+                                                                             const char *fmt, ...)
 {
     char name[512];
     va_list args;
