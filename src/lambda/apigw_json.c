@@ -115,7 +115,7 @@ int api_pairs_read(yyjson_val *single, yyjson_val *multi, struct px_arena *arena
     bool use_multi = yyjson_is_obj(multi);
     yyjson_val *map = use_multi ? multi : single;
     size_t count = 0;
-    bool fine = map_size(map, use_multi, &count);
+    bool fine = !map || map_size(map, use_multi, &count);
     struct http_header *pairs = NULL;
     if (fine && count > 0) {
         pairs = px_arena_array(arena, struct http_header, count);
