@@ -57,7 +57,7 @@ def test_new_fields_and_changed_types_fail_nothing(region):
     before = "SELECT sum(v) FROM types WHERE v >= 0"
     assert region.one(before) == 1
     for seal in (False, True):
-        assert region.ingest("types", [{"v": "text", "more": True}, {"v": {"deep": 1}}, {"v": [1]}, {"v": 2.5}]).status_code == 200
+        assert region.ingest("types", [{"v": "text", "more": True, "seal": seal}, {"v": {"deep": 1}}, {"v": [1]}, {"v": 2.5}]).status_code == 200
         if seal:
             region.run("tick", "seal")
         assert float(region.one(before)) >= 1
