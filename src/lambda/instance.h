@@ -96,6 +96,7 @@ struct lambda_pool {
     uint64_t spawn_after_ms;
     struct px_buf init_error; /* JSON of the newest */
     struct lambda_pool_stats stats;
+    double usual_ms; /* moving average of how long an event takes */
     bool stopping, freed, timer_closed;
     uint64_t stop_due_ms;
     void (*on_stopped)(void *ctx);

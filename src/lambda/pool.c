@@ -5,7 +5,8 @@
  * of the list is always taken, so that those not needed fall idle and end.
  *
  * An invocation that waits longer than SCALE_AFTER_MS starts another instance, and each such look at
- * most doubles their number: small fast events share warm instances, slow ones soon get their own. */
+ * most doubles their number: small fast events share warm instances, slow ones soon get their own.
+ * All of it holds up to concurrency_max. */
 #include "lambda/pool.h"
 
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include "lambda/instance.h"
 
 #define SCALE_AFTER_MS 5
+#define SHORT_EVENT_MS 5.0
 #define SAMPLE_MS 100
 #define IDLE_MS_DEFAULT 60000
 #define QUEUE_DEFAULT 1000
@@ -53,6 +55,7 @@ void pool_finish(struct lambda_invocation *invocation, enum lambda_outcome outco
         result.init_ms = invocation->cold ? instance->init_ms : 0;
         result.duration_ms = (double)(uv_hrtime() - invocation->begun_ns) / 1e6;
         result.max_rss_bytes = instance->rss_max_bytes;
+        pool->usual_ms += (result.duration_ms - pool->usual_ms) / 16;
     }
     if (outcome != LAMBDA_OK && outcome != LAMBDA_THROTTLED) pool->stats.errors++;
     if (outcome == LAMBDA_THROTTLED) pool->stats.throttles++;
@@ -159,6 +162,13 @@ static struct census census_of(const struct lambda_pool *pool)
     return census;
 }
 
+/* Events this short wait for a processor rather than for one another: more processes than twice the
+ * processors would only take turns. */
+static bool processors_are_the_limit(const struct lambda_pool *pool, const struct census *census)
+{
+    return pool->usual_ms < SHORT_EVENT_MS && census->live >= 2 * uv_available_parallelism();
+}
+
 static uint32_t instances_wanted(struct lambda_pool *pool, const struct census *census,
                                  uint64_t now_ms)
 {
@@ -168,7 +178,7 @@ static uint32_t instances_wanted(struct lambda_pool *pool, const struct census *
         more = options->concurrency_min - census->live;
     if (pool->queued > census->starting && census->live > 0) {
         uint64_t due_ms = pool->queue->queued_ms + SCALE_AFTER_MS;
-        if (now_ms >= due_ms)
+        if (now_ms >= due_ms && !processors_are_the_limit(pool, census))
             more = PX_MAX(more, PX_MIN(pool->queued - census->starting, census->live));
         pool_wake(pool, PX_MAX(due_ms, now_ms + SCALE_AFTER_MS));
     } else if (pool->queued > 0 && census->live == 0) {
@@ -362,6 +372,7 @@ int lambda_pool_new(uv_loop_t *loop, const struct lambda_pool_options *options,
     pool->queue_end = &pool->queue;
     pool->to_tell_end = &pool->to_tell;
     pool->timer_due_ms = UINT64_MAX;
+    pool->usual_ms = SHORT_EVENT_MS; /* unknown: not short */
     px_buf_init(&pool->init_error, INIT_ERROR_BYTES_MAX);
     int r = log_file_open(&pool->log, options->log_path, LOG_BYTES_MAX);
     if (r == 0 && uv_timer_init(loop, &pool->timer) != 0) r = px_fault(PX_F_IO, "a timer");
