@@ -43,6 +43,7 @@ static void print_requests(const char *endpoint, const char *key, FILE *to)
     (void)fprintf(to,
                   "\nSend a log record, as NDJSON or over OTLP:\n"
                   "  curl -sS %s/v1/ingest/app -H \"Authorization: Bearer %s\" \\\n"
+                  "    -H 'Content-Type: application/x-ndjson' \\\n"
                   "    -d '{\"service\":\"web\",\"message\":\"hello\"}'\n"
                   "  curl -sS %s/v1/logs -H \"Authorization: Bearer %s\" \\\n"
                   "    -H 'Content-Type: application/json' \\\n"
