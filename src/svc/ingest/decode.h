@@ -35,7 +35,7 @@ PX_MUST_USE int decode_json_records(struct px_str body, struct px_str time_field
                                     const struct decode_limits *limits, struct px_arena *arena,
                                     struct batch *batch, struct decode_result *ret_result,
                                     struct px_where *ret_where);
-/* OTLP export requests, protobuf (json false) or OTLP's JSON mapping. Columns: docs/api.md. */
+/* OTLP export requests, protobuf (json false) or OTLP's JSON mapping. Columns: docs/design/ingest.md. */
 enum otlp_signal { OTLP_LOGS, OTLP_TRACES, OTLP_METRICS };
 PX_MUST_USE int decode_otlp(enum otlp_signal signal, bool json, struct px_str body,
                             const struct decode_limits *limits, struct px_arena *arena,

@@ -1,4 +1,4 @@
-/* svc/ingest/otlp_logs.c - log records to rows. Columns: docs/api.md. */
+/* svc/ingest/otlp_logs.c - log records to rows. Columns: docs/design/ingest.md. */
 #include "svc/ingest/otlp.h"
 
 typedef Opentelemetry__Proto__Logs__V1__ResourceLogs resource_logs;

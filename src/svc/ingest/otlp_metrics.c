@@ -1,4 +1,4 @@
-/* svc/ingest/otlp_metrics.c - metrics to rows, one a data point. Columns: docs/api.md. */
+/* svc/ingest/otlp_metrics.c - metrics to rows, one a data point. Columns: docs/design/ingest.md. */
 #include "svc/ingest/otlp.h"
 
 typedef Opentelemetry__Proto__Metrics__V1__ResourceMetrics resource_metrics;

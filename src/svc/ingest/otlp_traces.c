@@ -1,4 +1,4 @@
-/* svc/ingest/otlp_traces.c - spans to rows. Columns: docs/api.md. Events and links are JSON arrays:
+/* svc/ingest/otlp_traces.c - spans to rows. Columns: docs/design/ingest.md. Events and links are JSON arrays:
  * unnested with SQL when they are wanted, out of the way when they are not. */
 #include "svc/ingest/otlp.h"
 
