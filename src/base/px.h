@@ -55,6 +55,7 @@ static inline bool px_str_ends(struct px_str s, struct px_str tail)
 /* The rest of s after its first n bytes; n past the end gives the empty view. */
 static inline struct px_str px_str_skip(struct px_str s, size_t n)
 {
+    if (!s.ptr) return s; /* NULL + 0 is undefined in C17 */
     return n >= s.len ? (struct px_str){s.ptr + s.len, 0} : (struct px_str){s.ptr + n, s.len - n};
 }
 /* Order as memcmp does, the shorter first among equals. */
