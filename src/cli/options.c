@@ -168,26 +168,58 @@ static error_t wrong_value(struct parse *parse, const struct cli_option *option,
                     wanted, text);
 }
 
-/* What argp does not know, or what lacks its value. */
-static void wrong_option(struct parse *parse, const struct argp_option *table, const char *text)
+/* The one option that a long name or its unambiguous beginning means; NULL: none. */
+static const struct argp_option *by_long_name(const struct argp_option *table, struct px_str name)
+{
+    const struct argp_option *found = NULL;
+    for (const struct argp_option *o = table; o->name || o->doc; o++) {
+        if (!o->name || !px_str_starts(px_str_c(o->name), name)) continue;
+        if (strlen(o->name) == name.len) return o;
+        if (found) return NULL;
+        found = o;
+    }
+    return found;
+}
+
+static const struct argp_option *by_letter(const struct argp_option *table, char letter)
+{
+    for (const struct argp_option *o = table; o->name || o->doc; o++)
+        if (o->name && o->key == letter) return o;
+    return NULL;
+}
+
+static void unknown_option(struct parse *parse, const struct argp_option *table, struct px_str name,
+                           const char *text)
 {
     const char *names[OPTIONS_MAX];
     size_t count = 0;
-    struct px_str name = px_str_skip(px_str_c(text),
-                                     px_str_starts(px_str_c(text), S("--")) ? 2 : 1);
-    (void)px_str_cut(&name, '=', &name);
-    for (const struct argp_option *o = table; o->name || o->doc; o++) {
-        if (!o->name) continue;
-        bool known = px_str_eq(name, px_str_c(o->name)) || (text[1] != '-' && text[1] == o->key);
-        if (known && o->arg) {
-            (void)complain(parse, "%s needs a value: %s", text, o->arg);
-            return;
-        }
-        names[count++] = o->name;
-    }
+    for (const struct argp_option *o = table; o->name || o->doc; o++)
+        if (o->name) names[count++] = o->name;
     const char *meant = words_nearest(name, names, count);
     (void)complain(parse, "there is no option '%s'%s%s%s", text, meant ? "; did you mean --" : "",
                    meant ? meant : "", meant ? "?" : "");
+}
+
+/* argp says only that an option is unknown or lacks its value: look for the first such. */
+static void wrong_option(struct parse *parse, const struct argp_option *table, char **argv)
+{
+    for (size_t i = 1; argv[i] && strcmp(argv[i], "--") != 0; i++) {
+        bool is_long = argv[i][0] == '-' && argv[i][1] == '-';
+        if (argv[i][0] != '-' || argv[i][1] == '\0') continue;
+        struct px_str rest = px_str_c(argv[i] + (is_long ? 2 : 1)), name;
+        bool has_value = px_str_cut(&rest, '=', &name);
+        const struct argp_option *o = is_long ? by_long_name(table, name)
+                                              : by_letter(table, argv[i][1]);
+        if (!o) {
+            unknown_option(parse, table, name, argv[i]);
+            return;
+        }
+        if (!o->arg || has_value || (!is_long && argv[i][2])) continue;
+        if (argv[i + 1] && ++i) continue;
+        (void)complain(parse, "%s needs a value: %s", argv[i], o->arg);
+        return;
+    }
+    (void)complain(parse, "the options cannot be understood");
 }
 
 static error_t on_argument(struct parse *parse, char *text, struct argp_state *state)
@@ -261,14 +293,13 @@ static int run_argp(struct parse *parse, const char *path, unsigned flags, int a
                         .args_doc = parse->verb ? parse->verb->arguments : "VERB ..."};
     char *name = argv[0];
     argv[0] = px_arena_cstr(&parse->cli->arena, px_str_c(path));
-    int at = 1;
     parse->path = path;
     error_t error = argp_parse(&argp, argc, argv,
-                               flags | ARGP_NO_EXIT | ARGP_NO_HELP | ARGP_NO_ERRS, &at, parse);
+                               flags | ARGP_NO_EXIT | ARGP_NO_HELP | ARGP_NO_ERRS, NULL, parse);
     argv[0] = name;
     if (parse->help && !parse->wrong) return OPTIONS_HELP;
     if (!error) return 0;
-    if (!parse->wrong) wrong_option(parse, table, argv[PX_MAX(PX_MIN(at, argc) - 1, 1)]);
+    if (!parse->wrong) wrong_option(parse, table, argv);
     return OPTIONS_WRONG;
 }
 

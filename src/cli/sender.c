@@ -32,8 +32,8 @@ struct sender {
     pthread_cond_t ended;
     struct sender_totals totals;
     uint32_t running;
-    int outcome; /* 0, an answer or a fault; the first one stays */
-    bool stop;
+    int outcome;         /* 0, an answer or a fault; the first one stays */
+    bool stop, answered; /* answered: the region has, ever */
     char why[512];
     struct worker workers[SENDER_CONNECTIONS_MAX];
 };
@@ -46,6 +46,15 @@ static bool stopped(struct sender *sender)
     bool stop = sender->stop;
     pthread_mutex_unlock(&sender->lock);
     return stop;
+}
+
+/* How long a batch may be repeated by now; 0: for ever. */
+static int64_t time_limit_ms(struct sender *sender)
+{
+    pthread_mutex_lock(&sender->lock);
+    bool greeting = !sender->answered && sender->options.greet_time_ms > 0;
+    pthread_mutex_unlock(&sender->lock);
+    return greeting ? sender->options.greet_time_ms : sender->options.max_time_ms;
 }
 
 /* The end for all threads, with its reason; -1 as the result of the thread's own calls. */
@@ -145,34 +154,48 @@ static struct px_str why_of(struct worker *worker, const struct http_response *r
     return why.ptr ? why : detail;
 }
 
+static void note_call(struct sender *sender, const struct request *request, bool answered)
+{
+    pthread_mutex_lock(&sender->lock);
+    sender->totals.wire_bytes += request->body.len;
+    sender->answered |= answered;
+    pthread_mutex_unlock(&sender->lock);
+}
+
+/* One that may be repeated: wait, or end it all when its time is over. -1: all is over. */
+static int repeat_later(struct worker *worker, int r, const struct http_response *response,
+                        uint32_t attempt, int64_t first_ns)
+{
+    struct sender *sender = worker->sender;
+    char text[400];
+    struct px_str after = {0};
+    struct px_str why = px_str_c(r != 0 ? px_fault_text(r, text, sizeof text) : "");
+    if (r == 0) {
+        why = why_of(worker, response);
+        after = http_response_header(response, S("Retry-After"));
+    }
+    int64_t limit_ms = time_limit_ms(sender);
+    int64_t spent_ms = (px_mono_ns(sender->options.clock) - first_ns) / PX_NS_PER_MS;
+    if (limit_ms > 0 && spent_ms >= limit_ms)
+        return end_all(sender, r == PX_F_UNAVAILABLE ? SENDER_UNREACHABLE : SENDER_GAVE_UP, why);
+    return pause_ms(sender, backoff_ms(attempt, after)) ? 0 : -1;
+}
+
 /* Send until there is an answer that repeating cannot change. -1: all is over. */
 static int call_until_answered(struct worker *worker, const struct request *request,
                                struct http_response *ret_response)
 {
     struct sender *sender = worker->sender;
-    const struct sender_options *options = &sender->options;
-    int64_t first_ns = px_mono_ns(options->clock);
+    int64_t first_ns = px_mono_ns(sender->options.clock);
     for (uint32_t attempt = 0;; attempt++) {
         px_arena_reset(&worker->arena);
         if (stopped(sender)) return -1;
-        pthread_mutex_lock(&sender->lock);
-        sender->totals.wire_bytes += request->body.len;
-        pthread_mutex_unlock(&sender->lock);
         int r = call_once(worker, request, ret_response);
+        note_call(sender, request, r == 0);
         if (r == 0 && !worth_repeating(ret_response->status)) return 0;
         if (r == PX_F_OOM || r == PX_F_CONFIG) return end_by_fault(sender, r);
-        struct px_str after = {0}, why;
-        char text[400];
-        if (r == 0) {
-            why = why_of(worker, ret_response);
-            after = http_response_header(ret_response, S("Retry-After"));
-        } else {
-            why = px_str_c(px_fault_text(r, text, sizeof text));
-        }
-        int64_t spent_ms = (px_mono_ns(options->clock) - first_ns) / PX_NS_PER_MS;
-        if (options->max_time_ms > 0 && spent_ms >= options->max_time_ms)
-            return end_all(sender, SENDER_GAVE_UP, why);
-        if (!pause_ms(sender, backoff_ms(attempt, after))) return -1;
+        r = repeat_later(worker, r, ret_response, attempt, first_ns);
+        if (r != 0) return r;
     }
 }
 

@@ -45,13 +45,14 @@ struct sender_totals {
 struct sender; /* opaque */
 enum sender_answer {
     SENDER_RUNNING = 1,
-    SENDER_REFUSED, /* the region refuses this sender altogether: no key, no right */
-    SENDER_GAVE_UP, /* a batch was not answered within max_time_ms */
+    SENDER_REFUSED,     /* the region refuses this sender altogether: no key, no right */
+    SENDER_GAVE_UP,     /* a batch got no good answer in its time */
+    SENDER_UNREACHABLE, /* nor even a connection */
 };
 PX_MUST_USE int sender_start(const struct sender_options *options, struct sender **ret_sender);
 /* What was settled so far. */
 void sender_totals(struct sender *sender, struct sender_totals *ret_totals);
-/* Wait at most wait_ms for the end. Answers: see above; ret_why (for REFUSED, GAVE_UP) gets a sentence
+/* Wait at most wait_ms for the end. Answers: see above; ret_why (except for RUNNING) gets a sentence
  * that lives as long as the sender. Faults: the input could not be read, memory. */
 PX_MUST_USE int sender_wait(struct sender *sender, int wait_ms, const char **ret_why);
 void sender_free(struct sender **sender); /* ends it */

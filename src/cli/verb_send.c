@@ -17,6 +17,9 @@
 
 #define REFRESH_MS 100
 #define REFUSALS_SHOWN 20
+#define MAX_TIME_MS 120000
+#define GREET_TIME_MS                                                                              \
+    2000 /* without --max-time nobody waits long for a region that never was there */
 
 struct send_values {
     const char *dataset, *compress, *source, *time_field;
@@ -48,7 +51,7 @@ static const struct cli_option options[] = {
      NULL, 0, 0},
 };
 static const struct send_values defaults = {
-    .compress = "zstd", .batch_bytes = 4000000, .concurrency = 4, .max_time_ms = 120000};
+    .compress = "zstd", .batch_bytes = 4000000, .concurrency = 4};
 
 /* ---- the input ---- */
 
@@ -141,14 +144,22 @@ static void print_summary(struct cli *cli, const struct sender_totals *t, double
 {
     char records[32], bytes[24], wire[24], rate[32];
     (void)fprintf(
-        cli->out, "%s records stored (%s, %s on the wire) in %.1f s, %s records/s\n",
-        cli_count(t->accepted, records), cli_bytes(t->bytes, bytes), cli_bytes(t->wire_bytes, wire),
-        seconds, cli_count((uint64_t)((double)t->accepted / (seconds > 0 ? seconds : 1e-9)), rate));
+        cli->out, "%s record%s stored (%s, %s on the wire) in %.1f s, %s records/s\n",
+        cli_count(t->accepted, records), t->accepted == 1 ? "" : "s", cli_bytes(t->bytes, bytes),
+        cli_bytes(t->wire_bytes, wire), seconds,
+        cli_count((uint64_t)((double)t->accepted / (seconds > 0 ? seconds : 1e-9)), rate));
     if (t->duplicates > 0)
         (void)fprintf(cli->out, "%s records were stored before; nothing is there twice\n",
                       cli_count(t->duplicates, records));
     if (t->repeats > 0)
         (void)fprintf(cli->out, "%llu requests were repeated\n", (unsigned long long)t->repeats);
+}
+
+static int by_line(const void *a, const void *b)
+{
+    uint64_t x = ((const struct sender_refusal *)a)->line,
+             y = ((const struct sender_refusal *)b)->line;
+    return (x > y) - (x < y);
 }
 
 static void print_refusals(struct cli *cli, const char *name, const struct sender_totals *t)
@@ -173,12 +184,18 @@ static int report(struct cli *cli, const struct send_values *v, const char *name
     struct cli told = *cli;
     told.json = false; /* the summary is the one document on standard output */
     if (outcome == SENDER_REFUSED) return cli_fail(&told, CLI_REFUSED, "refused: %s", why);
+    if (outcome == SENDER_UNREACHABLE)
+        return cli_fail(
+            &told, CLI_NOT_RUNNING,
+            "nothing answers on port %d (data folder %s): start a region with prism up, "
+            "then send the same file again; nothing is stored twice",
+            (int)settings_port(cli), cli->data_dir);
     if (outcome == SENDER_GAVE_UP)
         return cli_fail(
             &told, CLI_REGION_ERROR,
-            "gave up after %lld s without a good answer: %s. Sending the same file again goes "
-            "on without storing anything twice",
-            (long long)(v->max_time_ms / 1000), why);
+            "gave up after %.1f s: %s. Send the same file again to go on; nothing is stored "
+            "twice",
+            seconds, why);
     if (outcome != 0) return cli_fail(&told, CLI_FAILED, "%s", why);
     if (t->refused > 0)
         return cli_fail(&told, CLI_REFUSED, "%llu records were refused",
@@ -207,6 +224,7 @@ static int deliver(struct cli *cli, const struct send_values *v, const struct in
     }
     progress_clear(&progress);
     sender_totals(sender, totals);
+    qsort(totals->refusals, totals->refusals_kept, sizeof totals->refusals[0], by_line);
     int exit = report(cli, v, input->name, totals, seconds_since(cli, start_ns), outcome, why);
     sender_free(&sender);
     return exit;
@@ -229,7 +247,10 @@ static int fill_options(struct cli *cli, const struct send_values *v, const stru
         .batch_bytes = (size_t)v->batch_bytes,
         .connections = (uint32_t)v->concurrency,
         .wrap = v->raw,
-        .max_time_ms = v->repeat_on_error ? 0 : PX_MAX(v->max_time_ms, 1),
+        .max_time_ms = v->repeat_on_error   ? 0
+                       : v->max_time_ms > 0 ? v->max_time_ms
+                                            : MAX_TIME_MS,
+        .greet_time_ms = v->repeat_on_error || v->max_time_ms > 0 ? 0 : GREET_TIME_MS,
         .clock = cli->clock,
     };
     bool known = encoding_parse(px_str_c(v->compress), &ret_options->encoding);
