@@ -75,7 +75,7 @@ def test_telemetrygen(region, signal, dataset):
     before = region.query(f"SELECT count(*) FROM {dataset}")
     before = before.json()["rows"][0][0] if before.status_code == 200 else 0
     done = subprocess.run([foreign("PRISM_TELEMETRYGEN", "telemetrygen"), signal, "--otlp-http", "--otlp-insecure", "--otlp-endpoint", f"127.0.0.1:{region.port}",
-                           "--otlp-header", f'Authorization="Bearer {region.key}"', f"--{signal}", "50", "--workers", "1"],
+                           "--otlp-header", f'Authorization="Bearer {region.key}"', f"--{signal}", "50", "--workers", "1", "--rate", "0"],
                           capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert region.one(f"SELECT count(*) FROM {dataset}") - before >= 50
