@@ -23,8 +23,9 @@ struct sender_options {
     size_t batch_bytes;
     uint32_t connections;
     enum encoding encoding;
-    bool wrap;           /* lines of text instead of NDJSON */
-    int64_t max_time_ms; /* how long one batch is repeated; 0: for ever */
+    bool wrap;             /* lines of text instead of NDJSON */
+    int64_t max_time_ms;   /* how long one batch is repeated; 0: for ever */
+    int64_t greet_time_ms; /* the same before the region has answered at all; 0: like max_time_ms */
     const struct px_clock *clock;
 };
 struct sender_refusal {
