@@ -111,13 +111,14 @@ static void write_dataset(const struct answer *a, const struct dataset_view *vie
                           struct px_buf *json)
 {
     const struct dataset_info *info = &view->info;
+    long long rows = info->rows + (int64_t)view->hot.rows;
+    long long bytes = info->bytes + (int64_t)view->hot.bytes;
     px_buf_add_c(json, "\"name\":");
     px_buf_add_json_str(json, info->name);
     px_buf_printf(json,
                   ",\"rows\":%lld,\"sealed_rows\":%lld,\"bytes\":%lld,\"hot_bytes\":%llu,"
                   "\"segments\":%lld",
-                  (long long)(info->rows + (int64_t)view->hot.rows), (long long)info->rows,
-                  (long long)info->bytes, (unsigned long long)view->hot.bytes,
+                  rows, (long long)info->rows, bytes, (unsigned long long)view->hot.bytes,
                   (long long)info->segments);
     if (info->quarantined > 0)
         px_buf_printf(json, ",\"quarantined\":%lld", (long long)info->quarantined);

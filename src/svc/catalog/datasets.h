@@ -6,7 +6,8 @@
  *   PUT    /v1/datasets/{dataset}/retention    {"days": n} (scope admin)
  *
  * The tenant is the caller's, from nowhere else. A dataset is there as soon as a row was accepted:
- * `rows` counts sealed and hot rows, `sealed_rows` and `hot_bytes` say how they stand. */
+ * `rows` and `bytes` count sealed segments and hot frames, `sealed_rows` and `hot_bytes` tell them
+ * apart. */
 #pragma once
 
 #include "lambda/apigw.h"

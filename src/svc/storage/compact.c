@@ -6,7 +6,6 @@
  * for the next step, so that a step stays bounded whatever times a tenant sends.
  *
  * Crash points: before the transaction new objects are orphans; after it the old ones are dead. */
-#include <stdlib.h>
 #include <time.h>
 
 #include "base/px_id.h"
@@ -107,10 +106,11 @@ static int select_days(struct compacting *c, int64_t day_first, int64_t day_end,
     px_buf_add_c(sql, "SELECT ");
     add_columns(&c->columns, sql);
     PX_TRY(add_source(c, sql));
+    long long first_us = day_first * DAY_US, end_us = day_end * DAY_US;
     px_buf_printf(sql,
                   " WHERE \"time\" >= make_timestamp(%lld) AND \"time\" < make_timestamp(%lld) "
                   "ORDER BY \"time\"",
-                  (long long)(day_first * DAY_US), (long long)(day_end * DAY_US));
+                  first_us, end_us);
     return px_buf_fault(sql);
 }
 
@@ -365,10 +365,10 @@ static int compact_step(struct compacting *c)
 static int compact_step_alloc(struct storage *storage, const struct dataset_info *info,
                               struct storage_counts *counts)
 {
-    PX_AUTO(px_free_mem) struct compacting *c = calloc(1, sizeof *c);
-    if (!c) return px_fault(PX_F_OOM, "compaction");
     PX_AUTO(px_arena_deinit) struct px_arena arena;
     px_arena_init(&arena, STORAGE_ARENA_BYTES_MAX);
+    struct compacting *c = px_arena_new(&arena, struct compacting);
+    if (!c) return px_arena_fault(&arena);
     c->storage = storage;
     c->tenant = info->tenant;
     c->dataset = info->name;

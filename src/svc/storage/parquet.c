@@ -5,8 +5,6 @@
  * of a column in the map is quoted as an SQL identifier. */
 #include "svc/storage/parquet.h"
 
-#include <stdlib.h>
-
 #include "base/px_clock.h"
 
 enum { STATS_ROWS = 1, STATS_BYTES = 2, STATS_COLUMNS = 4 };
@@ -118,10 +116,11 @@ static bool bounds_read(const struct map *stats, idx_t row, enum col_type type,
 /* SQL takes NaN for greater than every number, so bounds of a column with NaN exclude rows that they
  * must not. has_nan in the statistics speaks of the last row group only (DuckDB 1.5); the footer has
  * no bounds for a row group with NaN. Columns of a file are numbered as in its schema. */
-static int find_nan(struct sql_engine *engine, const struct parquet_job *job, bool *nan)
+static int find_nan(struct sql_engine *engine, const struct parquet_job *job,
+                    struct px_arena *arena, bool *nan)
 {
-    PX_AUTO(px_free_mem) int64_t *columns = calloc(job->schema->count, sizeof *columns);
-    if (!columns) return px_fault(PX_F_OOM, "columns");
+    int64_t *columns = px_arena_array(arena, int64_t, job->schema->count);
+    if (!columns) return px_arena_fault(arena);
     PX_AUTO(px_buf_deinit) struct px_buf sql;
     px_buf_init(&sql, (size_t)1 << 20);
     px_buf_add_c(&sql, "SELECT DISTINCT CAST(column_id AS BIGINT) FROM parquet_metadata(");
@@ -144,7 +143,7 @@ static int find_unbounded(struct sql_engine *engine, const struct parquet_job *j
     if (!unbounded) return px_arena_fault(arena);
     for (uint32_t i = 0; i < job->schema->count; i++) {
         if (job->schema->columns[i].type != COL_DOUBLE) continue;
-        PX_TRY(find_nan(engine, job, unbounded));
+        PX_TRY(find_nan(engine, job, arena, unbounded));
         break;
     }
     *ret_unbounded = unbounded;
@@ -328,7 +327,7 @@ int parquet_verify(struct sql_engine *engine, struct px_str path, int64_t rows,
     px_buf_add_c(&sql, "SELECT count(*), CAST(count(hash(t)) AS BIGINT) FROM read_parquet(");
     sql_add_literal(&sql, path);
     px_buf_add_c(&sql, ", hive_partitioning = false) t");
-    int64_t found[2];
+    int64_t found[2] = {0};
     size_t count = 0;
     int r = px_buf_fault(&sql);
     if (r == 0) r = parquet_select_ints(engine, px_buf_str(&sql), 2, 1, found, &count);

@@ -99,6 +99,7 @@ static int writer_mark(struct seal_batch *batch, struct px_str writer, uint64_t 
     struct seal_mark *last = batch->mark_count ? &batch->marks[batch->mark_count - 1] : NULL;
     if (!last || !px_str_eq(last->writer, writer)) {
         PX_TRY(GROW(batch, marks, mark_count, mark_cap));
+        PX_ASSERT(batch->marks);
         last = &batch->marks[batch->mark_count++];
         *last = (struct seal_mark){writer, sealed, sealed};
     }
@@ -172,6 +173,7 @@ static int take_file(struct storage *storage, struct seal_batch *batch, const st
         if (grown != 0) hot_reader_close(&reader);
         PX_TRY(grown);
     }
+    PX_ASSERT(batch->sources);
     struct seal_source *source = &batch->sources[batch->source_count++];
     *source = (struct seal_source){.file = file, .reader = reader, .closed = !live};
     size_t frames_before = batch->frame_count, bad_before = batch->bad_count;

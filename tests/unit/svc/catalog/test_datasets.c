@@ -116,6 +116,8 @@ TEST(a_dataset_is_listed_from_its_first_accepted_row_on)
     CHECK_INT(px_json_i64(logs, "rows", -1), 3);
     CHECK_INT(px_json_i64(logs, "sealed_rows", -1), 0);
     CHECK(px_json_i64(logs, "hot_bytes", -1) > 0);
+    CHECK_INT(px_json_i64(logs, "bytes", -1), px_json_i64(logs, "hot_bytes", 0));
+    CHECK_INT(px_json_i64(app, "bytes", -1), 50);
     CHECK_STR(px_json_str(logs, "time_min"), S("2026-01-01T00:00:00.000000Z"));
     CHECK_STR(px_json_str(logs, "time_max"), S("2026-01-01T00:00:00.000002Z"));
     CHECK_INT(px_json_i64(logs, "retention_days", -1), 365);

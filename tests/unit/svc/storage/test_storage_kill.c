@@ -51,7 +51,7 @@ static int child_main(char **argv)
     kit.lifecycle.dead_grace_s = 0;
     kit.lifecycle.orphan_age_s = strcmp(argv[3], "sweep") == 0 ? 0 : 3600;
     if (r == 0)
-        r = strcmp(argv[3], "write") == 0 ? child_write(&kit, atoll(argv[4]))
+        r = strcmp(argv[3], "write") == 0 ? child_write(&kit, strtoll(argv[4], NULL, 10))
                                           : child_run(&kit, argv[3]);
     char text[512];
     if (r != 0) print_error("%s: %s\n", argv[3], px_fault_text(r, text, sizeof text));
@@ -151,7 +151,7 @@ TEST(operations_killed_at_random_moments_lose_and_double_nothing)
 {
     static const char *const ops[] = {"seal", "compact", "sweep"};
     const char *env = getenv("PRISM_KILLS");
-    int kills = env ? atoi(env) : 40, killed = 0;
+    int kills = env ? (int)strtol(env, NULL, 10) : 40, killed = 0;
     frames_written = 0;
     write_round(t);
     long span_us = time_of(t, "seal");
