@@ -22,6 +22,7 @@ struct gateway_call {
     struct api_caller caller;
     struct px_buf event;
     struct lambda_invocation *invocation;
+    struct gateway_call **stream_link; /* in the request's arena; what its on_drain sees */
     char request_id[37];
     char trace_id[128]; /* X-Amzn-Trace-Id */
     bool sampled, streaming, cold;

@@ -91,6 +91,14 @@ void gateway_reply_result(struct gateway_call *call, const struct lambda_result 
 
 /* ---- streamed answers ---- */
 
+/* The last bytes may drain after the call's end, so the server holds a link that is cut then. */
+static void on_drain(void *ctx)
+{
+    struct gateway_call *call = *(struct gateway_call **)ctx;
+    if (call && call->invocation)
+        lambda_invocation_resume(call->invocation);
+}
+
 void gateway_stream_begin(void *ctx, struct px_str prelude_json)
 {
     struct gateway_call *call = ctx;
@@ -101,9 +109,15 @@ void gateway_stream_begin(void *ctx, struct px_str prelude_json)
         gateway_refuse(call, API_GW_INTEGRATION_FAILURE, "the stream's prelude is malformed");
         return;
     }
+    call->stream_link = px_arena_new(call->request->arena, struct gateway_call *);
+    if (!call->stream_link) {
+        gateway_refuse(call, API_GW_INTEGRATION_FAILURE, "out of memory");
+        return;
+    }
+    *call->stream_link = call;
     call->status = prelude.status;
-    http_reply_begin(call->request, prelude.status, prelude.headers, prelude.header_count, NULL,
-                     NULL);
+    http_reply_begin(call->request, prelude.status, prelude.headers, prelude.header_count, on_drain,
+                     call->stream_link);
 }
 
 size_t gateway_stream_piece(void *ctx, struct px_str piece)
@@ -118,6 +132,7 @@ void gateway_stream_end(struct gateway_call *call, bool complete)
 {
     struct http_request *request = call->request;
     gateway_log_access(call);
+    *call->stream_link = NULL;
     call->request = NULL;
     request->user = NULL;
     http_reply_end(request, complete);
