@@ -95,8 +95,7 @@ void gateway_reply_result(struct gateway_call *call, const struct lambda_result 
 static void on_drain(void *ctx)
 {
     struct gateway_call *call = *(struct gateway_call **)ctx;
-    if (call && call->invocation)
-        lambda_invocation_resume(call->invocation);
+    if (call && call->invocation) lambda_invocation_resume(call->invocation);
 }
 
 void gateway_stream_begin(void *ctx, struct px_str prelude_json)
