@@ -136,9 +136,8 @@ static struct px_str refused_text(const struct ingest_outcome *outcome, char *te
     char first[sizeof(struct px_where)] = "";
     if (outcome->result && outcome->result->refusals_kept > 0)
         (void)where_text(&outcome->result->refusals[0].where, first, sizeof first);
-    int n = snprintf(text, room, "%llu of %llu records were refused%s%s",
-                     (unsigned long long)outcome->refused,
-                     (unsigned long long)(outcome->accepted + outcome->refused),
+    unsigned long long refused = outcome->refused, all = outcome->accepted + outcome->refused;
+    int n = snprintf(text, room, "%llu of %llu records were refused%s%s", refused, all,
                      first[0] ? ", the first: " : "", first);
     return px_str(text, PX_MIN((size_t)PX_MAX(n, 0), room - 1));
 }

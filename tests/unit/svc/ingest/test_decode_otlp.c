@@ -206,14 +206,15 @@ TEST(metrics_have_a_row_for_each_point)
     CHECK_LACKS(rows_line(rows, 3), "value");
     CHECK_HAS(rows_line(rows, 3), "flags:int=1");
     CHECK_HAS(rows_line(rows, 4), "type:string=\"sum\" value:double=9007199254740992 ");
-    const char *const sum[] = {
-        "value_int:int=9007199254740993", "is_monotonic:bool=true",
-        "aggregation_temporality:string=\"CUMULATIVE\"",
-        "start_time_unix_nano:int=1767323044999999995",
+    const char *const sum[] = {"value_int:int=9007199254740993", "is_monotonic:bool=true",
+                               "aggregation_temporality:string=\"CUMULATIVE\"",
+                               "start_time_unix_nano:int=1767323044999999995"};
+    for (size_t i = 0; i < PX_COUNT(sum); i++) CHECK_HAS(rows_line(rows, 4), sum[i]);
+    CHECK_HAS(
+        rows_line(rows, 4),
         "exemplars:json=[{\"time_unix_nano\":1767323045000000000,\"value\":0.25,\"trace_id\":"
         "\"0102030405060708090a0b0c0d0e0f10\",\"span_id\":\"0102030405060708\",\"attributes\":"
-        "{\"user\":\"x\"}},{\"time_unix_nano\":1767323045000000001,\"value\":7}]"};
-    for (size_t i = 0; i < PX_COUNT(sum); i++) CHECK_HAS(rows_line(rows, 4), sum[i]);
+        "{\"user\":\"x\"}},{\"time_unix_nano\":1767323045000000001,\"value\":7}]");
 }
 
 TEST(histograms_and_summaries_keep_their_buckets)
