@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 
+#include "columnar/frame_layout.h"
 #include "columnar/names.h"
 #include "columnar/schema.h"
 
@@ -20,7 +21,6 @@
 #define BATCH_BYTES_DEFAULT ((size_t)64 << 20)
 #define BATCH_BYTES_CEILING ((size_t)1 << 30) /* offsets are 32 bits wide */
 #define BATCH_ROWS_DEFAULT 1000000u
-#define BATCH_ROWS_CEILING (1u << 22) /* FRAME_ROWS_MAX */
 #define ROW_COLUMNS_DEFAULT 1000u
 /* Memory kept over a reset: more than this is given back. */
 #define KEEP_BYTES_MAX ((size_t)96 << 20)
@@ -148,24 +148,34 @@ static int time_column_add(struct batch *batch)
     return 0;
 }
 
-int batch_new(const struct batch_limits *limits, struct batch **ret_batch)
+static int batch_init(struct batch *batch)
 {
-    PX_AUTO(batch_free) struct batch *batch = calloc(1, sizeof *batch);
-    if (!batch) return px_fault(PX_F_OOM, "a batch");
-    batch->magic = BATCH_MAGIC;
-    batch->limits = limits ? *limits : (struct batch_limits){0};
     struct batch_limits *max = &batch->limits;
     if (max->bytes_max == 0) max->bytes_max = BATCH_BYTES_DEFAULT;
     if (max->rows_max == 0) max->rows_max = BATCH_ROWS_DEFAULT;
     if (max->columns_max == 0) max->columns_max = SCHEMA_COLUMNS_MAX;
     if (max->row_columns_max == 0) max->row_columns_max = ROW_COLUMNS_DEFAULT;
-    PX_ASSERT(max->bytes_max <= BATCH_BYTES_CEILING && max->rows_max <= BATCH_ROWS_CEILING);
+    PX_ASSERT(max->bytes_max <= BATCH_BYTES_CEILING && max->rows_max <= FRAME_ROWS_MAX);
+    batch->magic = BATCH_MAGIC;
+    batch->first_follower = BATCH_NO_COLUMN;
     batch->row_log = malloc(max->row_columns_max * sizeof *batch->row_log);
     batch->scratch = frame_scratch_new();
     if (!batch->row_log || !batch->scratch) return px_fault(PX_F_OOM, "a batch");
     PX_TRY(time_column_add(batch));
-    batch->first_follower = BATCH_NO_COLUMN;
-    *ret_batch = PX_TAKE(batch);
+    return 0;
+}
+
+int batch_new(const struct batch_limits *limits, struct batch **ret_batch)
+{
+    struct batch *batch = calloc(1, sizeof *batch);
+    if (!batch) return px_fault(PX_F_OOM, "a batch");
+    if (limits) batch->limits = *limits;
+    int r = batch_init(batch);
+    if (r != 0) {
+        batch_free(&batch);
+        return r;
+    }
+    *ret_batch = batch;
     return 0;
 }
 
@@ -306,7 +316,7 @@ static int find_column(struct batch *batch, struct px_str name, uint32_t *ret_co
             return 0;
         }
     }
-    uint32_t column, last_put = batch->last_put;
+    uint32_t column = 0, last_put = batch->last_put;
     int r = find_or_add(batch, name, &column); /* may move the columns */
     if (r != 0) return r;
     if (last_put == BATCH_NO_COLUMN)

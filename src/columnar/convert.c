@@ -2,6 +2,7 @@
 #include "columnar/convert.h"
 
 #include "columnar/convert_impl.h"
+#include "columnar/frame_layout.h"
 #include "columnar/names.h"
 #include "columnar/values.h"
 
@@ -34,7 +35,7 @@ int convert_all_null(const struct frame *frame, enum col_type type, struct px_ar
     size_t rows = frame->header.rows;
     uint64_t *validity = px_arena_array(arena, uint64_t, rows / 64 + 1);
     void *items = px_arena_zalloc_array(arena, item_bytes(type), rows + 1);
-    if (!validity || !items) return px_arena_fault(arena);
+    if (!validity || !items) return frame_no_room(arena);
     *ret_values = (struct frame_values){.type = type, .validity = validity};
     ret_values->b = items;
     return 0;
@@ -44,7 +45,7 @@ int convert_all_null(const struct frame *frame, enum col_type type, struct px_ar
 static int ints_to_doubles(uint32_t rows, struct px_arena *arena, struct frame_values *values)
 {
     double *doubles = px_arena_alloc(arena, (rows + 1) * sizeof *doubles);
-    if (!doubles) return px_arena_fault(arena);
+    if (!doubles) return frame_no_room(arena);
     for (uint32_t i = 0; i < rows; i++) doubles[i] = (double)values->i[i];
     values->type = COL_DOUBLE;
     values->d = doubles;

@@ -35,7 +35,7 @@ static int find_misfits(struct other *other)
 {
     const struct frame *frame = other->frame;
     other->misfits = px_arena_array(other->arena, struct misfit, frame->header.columns);
-    if (!other->misfits) return px_arena_fault(other->arena);
+    if (!other->misfits) return frame_no_room(other->arena);
     int own = frame_find(frame, S(COL_OTHER_NAME));
     other->has_own = own >= 0;
     if (own >= 0) PX_TRY(frame_read_column(frame, (uint32_t)own, other->arena, &other->own));
@@ -162,7 +162,7 @@ static int build(struct other *other, struct frame_values *ret_values)
     struct px_str *views = (struct px_str *)(uintptr_t)values.s;
     PX_TRY(add_rows(other, views, (uint64_t *)(uintptr_t)values.validity));
     struct px_str text = px_arena_dup(other->arena, px_buf_str(&other->text));
-    if (!text.ptr) return px_arena_fault(other->arena);
+    if (!text.ptr) return frame_no_room(other->arena);
     for (uint32_t row = 0; row < other->frame->header.rows; row++) {
         if (!values_have_row(&values, row)) continue;
         views[row].ptr = text.ptr;

@@ -25,7 +25,7 @@ static int keep_scratch(struct value_space *space, enum col_type type, struct va
 {
     PX_TRY(px_buf_fault(&space->scratch));
     struct px_str text = px_arena_dup(space->arena, px_buf_str(&space->scratch));
-    if (!text.ptr) return px_arena_fault(space->arena);
+    if (!text.ptr) return frame_no_room(space->arena);
     *ret_value = (struct value){.type = type, .s = text};
     return 0;
 }

@@ -45,6 +45,7 @@ int frame_find(const struct frame *frame, struct px_str name); /* ASCII case fol
 /* One column decoded, as arrays of header.rows values. */
 struct frame_values {
     enum col_type type;
+    uint32_t dict_count;
     const uint64_t *validity; /* bit i set: row i has a value; NULL: all have */
     union {
         const uint8_t *b;
@@ -55,7 +56,6 @@ struct frame_values {
     /* STRING with few distinct values: s[i] == dict[codes[i]]; then s may be NULL */
     const struct px_str *dict;
     const uint32_t *codes;
-    uint32_t dict_count;
 };
 /* Decode into arena (scratch of about raw_bytes plus 24 bytes a row). s is always filled unless the
  * column is a dictionary, where dict and codes are filled instead. Faults: PX_F_CORRUPT. */

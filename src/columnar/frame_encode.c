@@ -110,6 +110,13 @@ static enum frame_encoding add_bools(const struct values *values, struct px_buf 
     return FRAME_BITS;
 }
 
+static inline uint64_t bits_of(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
 /* Whether value is exactly integer / 10^power as division rounds it; both are exact in a double, so
  * reading divides likewise and gets the same bits. -0.0 is not. */
 static inline bool decimal_of(double value, unsigned power, int64_t *ret_integer)
@@ -119,7 +126,7 @@ static inline bool decimal_of(double value, unsigned power, int64_t *ret_integer
     int64_t integer = (int64_t)(scaled + (scaled < 0 ? -0.5 : 0.5));
     double back = (double)integer / frame_powers_of_ten[power];
     *ret_integer = integer;
-    return memcmp(&back, &value, sizeof back) == 0;
+    return bits_of(back) == bits_of(value);
 }
 
 /* The least power that holds for the first values; false when there is none. */

@@ -49,3 +49,6 @@ enum frame_encoding {
 #define FRAME_DECIMAL_POWER_MAX 12
 static const double frame_powers_of_ten[FRAME_DECIMAL_POWER_MAX + 1]
     __attribute__((unused)) = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
+
+/* The fault for a NULL from this arena; said so that the compiler knows that it is never 0. */
+#define frame_no_room(arena) px_is_fault_(px_arena_fault(arena))

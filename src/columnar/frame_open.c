@@ -4,7 +4,7 @@
 #include "columnar/names.h"
 #include "columnar/pack.h"
 
-static int corrupt(const char *what) { return px_fault(PX_F_CORRUPT, "frame: %s", what); }
+#define corrupt(what) px_fault(PX_F_CORRUPT, "frame: %s", (what))
 
 static int open_header(struct px_str *rest, struct frame_disk_header *ret_header)
 {
@@ -96,7 +96,7 @@ static int index_names(struct frame *frame, struct px_arena *arena)
 {
     frame->slot_count = name_index_slots_for(frame->header.columns);
     frame->slots = px_arena_array(arena, uint32_t, frame->slot_count);
-    if (!frame->slots) return px_arena_fault(arena);
+    if (!frame->slots) return frame_no_room(arena);
     struct name_index index = index_of(frame);
     for (uint32_t i = 0; i < frame->header.columns; i++) {
         uint32_t *slot = name_index_slot(&index, frame->columns[i].name);
@@ -110,7 +110,7 @@ static int open_directory(const struct frame_disk_header *disk, struct px_str di
                           struct px_arena *arena, struct frame *frame)
 {
     struct frame_column *columns = px_arena_array(arena, struct frame_column, disk->columns);
-    if (!columns) return px_arena_fault(arena);
+    if (!columns) return frame_no_room(arena);
     size_t block_offset = sizeof *disk + disk->directory_bytes;
     for (uint32_t i = 0; i < disk->columns; i++)
         PX_TRY(open_column(&directory, frame, &block_offset, &columns[i]));

@@ -19,10 +19,8 @@ struct reading {
     const uint64_t *validity;
 };
 
-static int corrupt(const struct reading *reading, const char *what)
-{
-    return px_fault(PX_F_CORRUPT, "frame, column %.*s: %s", PX_FMT(reading->column->name), what);
-}
+#define corrupt(reading, what)                                                                     \
+    px_fault(PX_F_CORRUPT, "frame, column %.*s: %s", PX_FMT((reading)->column->name), (what))
 
 static void *room(const struct reading *reading, size_t item_bytes, size_t n)
 {
@@ -39,7 +37,7 @@ static int run_zstd(const struct reading *reading, struct px_str block, char *ra
     struct px_arena *arena = reading->arena, before = *arena;
     size_t workspace_bytes = ZSTD_estimateDCtxSize();
     void *workspace = px_arena_alloc(arena, workspace_bytes);
-    if (!workspace) return px_arena_fault(arena);
+    if (!workspace) return frame_no_room(arena);
     ZSTD_DCtx *zstd = ZSTD_initStaticDCtx(workspace, workspace_bytes);
     PX_ASSERT(zstd);
     size_t bytes = ZSTD_decompressDCtx(zstd, raw, raw_bytes, block.ptr, block.len);
@@ -62,7 +60,7 @@ static int decompress(struct reading *reading)
     if (ZSTD_getFrameContentSize(block.ptr, block.len) != column->raw_bytes)
         return corrupt(reading, "size in the block differs from the directory");
     char *raw = room(reading, 1, column->raw_bytes);
-    if (!raw) return px_arena_fault(reading->arena);
+    if (!raw) return frame_no_room(reading->arena);
     PX_TRY(run_zstd(reading, block, raw, column->raw_bytes));
     reading->rest = px_str(raw, column->raw_bytes);
     return 0;
@@ -76,7 +74,7 @@ static int read_validity(struct reading *reading)
     size_t bytes = (reading->rows + 7u) / 8, words = (reading->rows + 63u) / 64;
     if (reading->rest.len < bytes) return corrupt(reading, "cut off in its row bitmap");
     uint64_t *validity = room(reading, sizeof *validity, words);
-    if (!validity) return px_arena_fault(reading->arena);
+    if (!validity) return frame_no_room(reading->arena);
     memset(validity, 0, words * sizeof *validity);
     memcpy(validity, reading->rest.ptr, bytes);
     reading->rest = px_str_skip(reading->rest, bytes);
@@ -113,7 +111,7 @@ static int read_bools(struct reading *reading, struct frame_values *values)
 {
     if (reading->rest.len != (reading->count + 7u) / 8) return corrupt(reading, "size of its bits");
     uint8_t *b = room(reading, 1, reading->rows);
-    if (!b) return px_arena_fault(reading->arena);
+    if (!b) return frame_no_room(reading->arena);
     const unsigned char *bits = (const unsigned char *)reading->rest.ptr;
     for (uint32_t i = 0; i < reading->count; i++) b[i] = bits[i / 8] >> i % 8 & 1;
     SPREAD(reading, b);
@@ -124,7 +122,7 @@ static int read_bools(struct reading *reading, struct frame_values *values)
 static int read_words(struct reading *reading, int64_t **ret_words)
 {
     int64_t *words = room(reading, sizeof *words, reading->rows);
-    if (!words) return px_arena_fault(reading->arena);
+    if (!words) return frame_no_room(reading->arena);
     if (!unpack_i64(&reading->rest, reading->count, words) || reading->rest.len != 0)
         return corrupt(reading, "packed integers");
     *ret_words = words;
@@ -172,7 +170,7 @@ static int read_views(struct reading *reading, uint32_t n, uint32_t room_for,
 {
     struct px_str *views = room(reading, sizeof *views, room_for);
     uint32_t *lens = room(reading, sizeof *lens, n);
-    if (!views || !lens) return px_arena_fault(reading->arena);
+    if (!views || !lens) return frame_no_room(reading->arena);
     if (!unpack_u32(&reading->rest, n, lens)) return corrupt(reading, "packed lengths");
     const char *at = reading->rest.ptr;
     size_t left = reading->rest.len;
@@ -209,7 +207,7 @@ static int read_dict(struct reading *reading, struct frame_values *values)
     struct px_str *dict;
     PX_TRY(read_views(reading, n, n, &dict));
     uint32_t *codes = room(reading, sizeof *codes, reading->rows);
-    if (!codes) return px_arena_fault(reading->arena);
+    if (!codes) return frame_no_room(reading->arena);
     if (!unpack_u32(&reading->rest, reading->count, codes) || reading->rest.len != 0)
         return corrupt(reading, "packed codes");
     uint32_t largest = 0;
@@ -239,7 +237,7 @@ static int read_hex(struct reading *reading, struct frame_values *values)
     if (reading->rest.len != 1 + bytes) return corrupt(reading, "size of its hex text");
     struct px_str *views = room(reading, sizeof *views, reading->rows);
     char *text = room(reading, 2, bytes);
-    if (!views || !text) return px_arena_fault(reading->arena);
+    if (!views || !text) return frame_no_room(reading->arena);
     write_hex((const unsigned char *)reading->rest.ptr + 1, bytes, text);
     for (uint32_t i = 0; i < reading->count; i++) views[i] = px_str(text + i * len, len);
     SPREAD(reading, views);

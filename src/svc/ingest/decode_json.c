@@ -47,7 +47,7 @@ static int room_for_record(struct decoding *in, size_t bytes)
     size_t pool_bytes = yyjson_read_max_memory_usage(cap, READ_FLAGS);
     char *text = px_arena_alloc(in->arena, cap + TEXT_PADDING);
     char *pool = text ? px_arena_alloc(in->arena, pool_bytes) : NULL;
-    if (!pool) return px_arena_fault(in->arena);
+    if (!pool) return px_is_fault_(px_arena_fault(in->arena));
     in->text = text;
     in->pool = pool;
     in->record_cap = cap;
@@ -98,8 +98,8 @@ static size_t skip_space(struct px_str body, size_t at)
 
 static int add_line(struct decoding *in, size_t offset, size_t bytes)
 {
-    yyjson_doc *doc;
-    yyjson_read_err error;
+    yyjson_doc *doc = NULL;
+    yyjson_read_err error = {0};
     if (bytes > in->limits->record_bytes_max) {
         px_where_set(&in->where, offset, "", "a record of at most %zu bytes",
                      in->limits->record_bytes_max);
@@ -138,8 +138,8 @@ static int is_one_object(struct decoding *in, size_t at, bool *ret_is)
 {
     const char *end = memchr(in->body.ptr + at, '\n', in->body.len - at);
     size_t line = end ? (size_t)(end - in->body.ptr) - at : in->body.len - at;
-    yyjson_doc *doc;
-    yyjson_read_err error;
+    yyjson_doc *doc = NULL;
+    yyjson_read_err error = {0};
     *ret_is = false;
     bool can_be = skip_space(in->body, at + line) < in->body.len &&
                   in->body.len - at <= in->limits->record_bytes_max;
@@ -179,7 +179,7 @@ static int parse_element(struct decoding *in, size_t at, size_t *window, yyjson_
     size_t largest = PX_MIN(left, in->limits->record_bytes_max);
     for (;; *window *= 2) {
         size_t bytes = PX_MIN(*window, largest);
-        yyjson_read_err error;
+        yyjson_read_err error = {0};
         int r = parse(in, at, bytes, YYJSON_READ_STOP_WHEN_DONE, ret_doc, &error);
         if (r != PARSE_INVALID) return r;
         if (bytes < largest) continue;
@@ -217,7 +217,7 @@ static int decode_array(struct decoding *in, size_t at, struct px_where *ret_whe
         in->record_offset = at;
         if (in->record == in->limits->records_max) return too_many(in, ret_where);
         if (at == body.len) return invalid(ret_where, at, "an element of the array");
-        yyjson_doc *doc;
+        yyjson_doc *doc = NULL;
         int r = parse_element(in, at, &window, &doc, ret_where);
         if (r != 0) return r;
         r = decoding_add_record(in, yyjson_doc_get_root(doc));

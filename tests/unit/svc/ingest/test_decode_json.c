@@ -1,4 +1,6 @@
 /* JSON bodies to rows, and what is refused: where, and why. */
+#include "support/support_alloc.h"
+
 #include "columnar/columnar_kit.h"
 #include "svc/ingest/decode.h"
 #include "svc/ingest/decode_time.h"
@@ -322,6 +324,32 @@ TEST(a_field_named_other_is_a_field)
     CHECK_ROWS(it, 2, 0);
     CHECK_COLUMN(t, &it.frame, S("_other"), S("'x' -"));
     CHECK_COLUMN(t, &it.frame, S("_other.k"), S("- 1"));
+}
+
+/* ---- memory ---- */
+
+static int decode_once(const struct decode_limits *limits, size_t arena_bytes)
+{
+    PX_AUTO(batch_free) struct batch *batch = NULL;
+    struct px_arena arena;
+    struct decode_result result;
+    struct px_where where;
+    px_arena_init(&arena, arena_bytes);
+    int r = batch_new(NULL, &batch);
+    if (r == 0)
+        r = decode_json_records(S("{\"a\":{\"b\":[1,2]},\"c\":\"x\"}\n{\"c\":1}\n"
+                                  "{\"a\":{\"b\":{}},\"d\":1}\n{\"\":1}"),
+                                S(""), limits, &arena, batch, &result, &where);
+    if (r == 0) CHECK_INT(result.accepted, 3);
+    px_arena_deinit(&arena);
+    return r;
+}
+
+TEST(running_out_of_memory_is_a_fault_and_leaks_nothing)
+{
+    struct decode_limits limits = test_limits(t);
+    SWEEP_ALLOCATIONS(decode_once(&limits, 1u << 20), (void)0);
+    CHECK_INT(decode_once(&limits, 1000), PX_F_LIMIT);
 }
 
 /* ---- time ---- */
