@@ -182,7 +182,9 @@ static int remove_hot(struct storage *storage, struct px_str tenant, struct px_a
         bool live = true;
         PX_TRY(hot_file_is_live(storage->options.hot, &files[i], &live));
         if (live) continue;
-        PX_TRY(hot_file_remove(storage->options.hot, &files[i]));
+        int removed = hot_file_remove(storage->options.hot, &files[i]);
+        if (removed == PX_F_BUSY) continue; /* another process looks at its lock: next time */
+        PX_TRY(removed);
         counts->files_removed++;
     }
     struct folder_walk walk = {arena, storage->options.hot_root, tenant};
@@ -278,6 +280,9 @@ static int sweep(struct storage *storage, struct storage_counts *counts)
         PX_TRY(object_store_sweep(stores[i], age_ms, &removed));
         counts->objects_removed += removed;
     }
+    size_t removed = 0;
+    PX_TRY(hot_sweep(storage->options.hot, age_ms, &removed));
+    counts->files_removed += removed;
     return 0;
 }
 

@@ -286,7 +286,9 @@ static int remove_files(const struct sealing *sealing, const struct seal_batch *
         const struct seal_source *source = &batch->sources[i];
         if (!source->closed || !source->ended) continue;
         if (source->corrupt) PX_TRY(set_file_aside(sealing, source, batch->arena));
-        PX_TRY(hot_file_remove(sealing->storage->options.hot, source->file));
+        int r = hot_file_remove(sealing->storage->options.hot, source->file);
+        if (r == PX_F_BUSY) continue; /* another process looks at its lock: next time */
+        PX_TRY(r);
         sealing->counts->files_removed++;
     }
     return 0;

@@ -259,11 +259,18 @@ TEST(orphans_and_leftovers_go_and_the_quarantine_stays)
     CHECK_OK(object_put(kit.segments, S("acme/logs/orphan.parquet"), S("x")));
     CHECK_OK(object_put(kit.analytics, S("acme/logs/date=2026-01-01/orphan.parquet"), S("x")));
     CHECK_OK(object_put(kit.segments, S("_quarantine/hot/acme/logs/w-1.wal"), S("x")));
+    char *hidden = px_arena_cstr(&t->arena, test_path(t, "hot/acme/logs/.w-000001.wal.new"));
+    char *spill = px_arena_cstr(&t->arena, test_path(t, "tmp/storage-spill-killed"));
+    CHECK_OK(px_file_write_atomic(hidden, S("x"), 0600));
+    CHECK_OK(px_dir_make(spill));
     CHECK_OK(storage_retain(kit.storage, &everything, &counts));
-    CHECK_INT(counts.objects_removed, 0); /* too young to be sure */
+    CHECK_INT(counts.objects_removed + counts.files_removed, 0); /* too young to be sure */
+    CHECK_INT(access(hidden, F_OK), 0);
     kit.lifecycle.orphan_age_s = 0;
     CHECK_OK(storage_retain(kit.storage, &everything, &counts));
-    CHECK_INT(counts.objects_removed, 2);
+    CHECK_INT(counts.objects_removed, 3); /* two objects, one folder */
+    CHECK_INT(counts.files_removed, 1);
+    CHECK(access(hidden, F_OK) != 0 && access(spill, F_OK) != 0);
     CHECK_INT(kit_objects(kit.segments, S("_quarantine/")), 1);
     kit_check_all(&kit, 5, NULL);
     hot_writer_free(&writer);
