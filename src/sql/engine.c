@@ -83,15 +83,18 @@ int sql_engine_new(const struct sql_limits *limits, struct sql_engine **ret_engi
     return 0;
 }
 
+void sql_engine_stop(struct sql_engine *engine)
+{
+    PX_ASSERT(engine->magic == SQL_ENGINE_MAGIC);
+    sql_forget(engine);
+    if (engine->connection) duckdb_disconnect(&engine->connection);
+}
+
 void sql_engine_free(struct sql_engine **engine)
 {
     struct sql_engine *e = *engine;
     if (!e) return;
-    PX_ASSERT(e->magic == SQL_ENGINE_MAGIC);
-    sql_watch_free(&e->watch);
-    if (e->has_result) duckdb_destroy_result(&e->result);
-    if (e->prepared) duckdb_destroy_prepare(&e->prepared);
-    if (e->connection) duckdb_disconnect(&e->connection);
+    sql_engine_stop(e);
     if (e->database) duckdb_close(&e->database);
     px_arena_deinit(&e->arena);
     free(e);

@@ -22,6 +22,9 @@ struct sql_limits {
  * with `time` without a cast and prune row groups. */
 PX_MUST_USE int sql_engine_new(const struct sql_limits *limits, struct sql_engine **ret_engine);
 void sql_engine_free(struct sql_engine **engine);
+/* End the statement and the connection: nothing runs, and what was registered may go. sql_engine_free()
+ * then has the database left to close, which takes milliseconds; another thread may do it. */
+void sql_engine_stop(struct sql_engine *engine);
 duckdb_connection sql_engine_connection(struct sql_engine *engine);
 /* Run trusted SQL of ours, which may be several statements; an error is a fault with DuckDB's text. */
 PX_MUST_USE int sql_exec(struct sql_engine *engine, const char *fmt, ...)

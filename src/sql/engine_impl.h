@@ -27,5 +27,7 @@ struct sql_engine {
  * arena is full. */
 struct px_str sql_scrub(const struct sql_engine *engine, const char *text, struct px_arena *arena,
                         bool *ret_found);
+/* Give up the running statement, if any. */
+void sql_forget(struct sql_engine *engine);
 /* What an error of DuckDB means for trusted SQL: always a fault. */
 int sql_fault(duckdb_error_type type, const char *text);

@@ -74,7 +74,7 @@ static int prepare(struct sql_engine *engine, const char *sql, duckdb_statement_
     return 0;
 }
 
-static void forget(struct sql_engine *engine)
+void sql_forget(struct sql_engine *engine)
 {
     sql_watch_free(&engine->watch);
     if (engine->has_result) duckdb_destroy_result(&engine->result);
@@ -104,7 +104,7 @@ static int run(struct sql_engine *engine, struct px_str sql, duckdb_statement_ty
                struct px_str *ret_why)
 {
     PX_ASSERT(engine->magic == SQL_ENGINE_MAGIC && engine->locked);
-    forget(engine);
+    sql_forget(engine);
     char *text = px_arena_cstr(arena, sql);
     if (!text) return px_fault(px_arena_fault(arena), "statement");
     PX_TRY(sql_watch_new(engine->connection, leash, &engine->watch));

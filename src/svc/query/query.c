@@ -244,7 +244,10 @@ static int run_steps(struct job *job)
 
 static void job_deinit(struct job *job)
 {
-    sql_engine_free(&job->engine); /* before the frames that it scans */
+    if (job->engine) { /* before the frames that it scans go */
+        sql_engine_stop(job->engine);
+        spare_give(job->query->spare, &job->engine);
+    }
     for (size_t i = 0; i < job->snapshot_count; i++)
         snapshot_release(&job->snapshots[i]);
     if (job->parquet_path.len > 0) (void)unlink(job->parquet_path.ptr);

@@ -1,5 +1,5 @@
-/* svc/query/spare.c - see spare.h. States: nothing, opening (a thread runs), ready. The thread is joined
- * before its result is looked at, so nothing is shared. */
+/* svc/query/spare.c - see spare.h. A thread that opens owns `engine` until it is joined, one that closes
+ * owns `old`; nothing is shared. */
 #include "svc/query/spare.h"
 
 #include <pthread.h>
@@ -9,26 +9,31 @@ struct spare {
     struct px_arena arena;
     struct sql_limits limits;
     struct sql_engine *engine;
-    pthread_t thread;
+    pthread_t open_thread;
     bool opening;
+    struct sql_engine *old;
+    pthread_t close_thread;
+    bool closing;
 };
 
-static void *open_thread(void *arg)
+static void *open_engine(void *arg)
 {
     struct spare *spare = arg;
     if (sql_engine_new(&spare->limits, &spare->engine) != 0) spare->engine = NULL;
     return NULL; /* whoever takes tries again and sees the fault */
 }
 
-static void begin(struct spare *spare)
+static void *close_engine(void *arg)
 {
-    spare->opening = pthread_create(&spare->thread, NULL, open_thread, spare) == 0;
+    struct spare *spare = arg;
+    sql_engine_free(&spare->old);
+    return NULL;
 }
 
-static void settle(struct spare *spare)
+static void join(pthread_t thread, bool *running)
 {
-    if (spare->opening) pthread_join(spare->thread, NULL);
-    spare->opening = false;
+    if (*running) pthread_join(thread, NULL);
+    *running = false;
 }
 
 int spare_new(const struct sql_limits *limits, struct spare **ret_spare)
@@ -47,7 +52,8 @@ int spare_new(const struct sql_limits *limits, struct spare **ret_spare)
 void spare_free(struct spare **spare)
 {
     if (!*spare) return;
-    settle(*spare);
+    join((*spare)->open_thread, &(*spare)->opening);
+    join((*spare)->close_thread, &(*spare)->closing);
     sql_engine_free(&(*spare)->engine);
     px_arena_deinit(&(*spare)->arena);
     free(*spare);
@@ -56,9 +62,17 @@ void spare_free(struct spare **spare)
 
 int spare_take(struct spare *spare, struct sql_engine **ret_engine)
 {
-    settle(spare);
+    join(spare->open_thread, &spare->opening);
     if (!spare->engine) PX_TRY(sql_engine_new(&spare->limits, &spare->engine));
     *ret_engine = PX_TAKE(spare->engine);
-    begin(spare);
+    spare->opening = pthread_create(&spare->open_thread, NULL, open_engine, spare) == 0;
     return 0;
+}
+
+void spare_give(struct spare *spare, struct sql_engine **engine)
+{
+    join(spare->close_thread, &spare->closing);
+    spare->old = PX_TAKE(*engine);
+    spare->closing = pthread_create(&spare->close_thread, NULL, close_engine, spare) == 0;
+    if (!spare->closing) sql_engine_free(&spare->old);
 }

@@ -33,9 +33,32 @@ static void add_converted(struct px_buf *sql, const struct schema_column *to,
     px_buf_printf(sql, " AS %s)", view_type(to->type));
 }
 
-static void add_columns(struct px_buf *sql, const struct schema *to, const struct schema *from)
+/* Of a UNION ALL of which no column is used, as under count(*), DuckDB keeps the first. That would be
+ * `time`, read in full for nothing; so a constant stands before it, and the view leaves it out. */
+static struct px_str constant_name(const struct schema *schema, struct px_arena *arena)
+{
+    struct px_str name = S("_row");
+    while (name.ptr && schema_find(schema, name) >= 0)
+        name = px_arena_printf(arena, "_%.*s", PX_FMT(name));
+    return name;
+}
+
+static void add_outer(struct px_buf *sql, const struct schema *schema)
 {
     px_buf_add_c(sql, "SELECT ");
+    for (uint32_t i = 0; i < schema->count; i++) {
+        if (i > 0) px_buf_add_c(sql, ", ");
+        sql_add_identifier(sql, schema->columns[i].name);
+    }
+    px_buf_add_c(sql, " FROM (");
+}
+
+static void add_columns(struct px_buf *sql, const struct schema *to, const struct schema *from,
+                        struct px_str constant)
+{
+    px_buf_add_c(sql, "SELECT true AS ");
+    sql_add_identifier(sql, constant);
+    px_buf_add_c(sql, ", ");
     for (uint32_t i = 0; i < to->count; i++) {
         int index = schema_find(from, to->columns[i].name);
         if (i > 0) px_buf_add_c(sql, ", ");
@@ -107,40 +130,57 @@ static int file_schema(const struct snapshot_file *file, struct px_arena *arena,
     return 0;
 }
 
-static int add_groups(struct px_buf *sql, const struct snapshot *snapshot, struct px_arena *arena,
-                      const char **word)
+/* All files in one branch as they are: what the fast form needs. */
+static int is_plain(const struct snapshot *snapshot, struct px_arena *arena, bool *ret_plain)
+{
+    *ret_plain = false;
+    if (snapshot->hot.frame_count > 0 || snapshot->file_count == 0) return 0;
+    if (group_end(snapshot, 0) != snapshot->file_count) return 0;
+    struct schema from;
+    PX_TRY(file_schema(&snapshot->files[0], arena, &from));
+    *ret_plain = same_columns(&snapshot->hot.schema, &from);
+    return 0;
+}
+
+static int add_branches(struct px_buf *sql, const struct snapshot *snapshot, size_t slot,
+                        struct px_arena *arena)
 {
     const struct schema *to = &snapshot->hot.schema;
-    for (size_t first = 0; first < snapshot->file_count;) {
-        size_t end = group_end(snapshot, first);
+    struct px_str constant = constant_name(to, arena);
+    if (!constant.ptr) return px_fault(px_arena_fault(arena), "view");
+    for (size_t first = 0, end; first < snapshot->file_count; first = end) {
+        end = group_end(snapshot, first);
         struct schema from;
         PX_TRY(file_schema(&snapshot->files[first], arena, &from));
-        bool alone = end - first == snapshot->file_count && snapshot->hot.frame_count == 0;
-        px_buf_add_c(sql, *word);
-        if (alone && same_columns(to, &from)) px_buf_add_c(sql, "SELECT *");
-        else add_columns(sql, to, &from);
+        if (first > 0) px_buf_add_c(sql, " UNION ALL ");
+        add_columns(sql, to, &from, constant);
         add_files(sql, snapshot->files + first, end - first);
         add_range(sql, &snapshot->hot);
-        *word = " UNION ALL ";
-        first = end;
     }
+    if (snapshot->hot.frame_count == 0 && snapshot->file_count > 0) return 0;
+    if (snapshot->file_count > 0) px_buf_add_c(sql, " UNION ALL ");
+    add_columns(sql, to, to, constant);
+    px_buf_printf(sql, " FROM prism_hot(%zu)", slot); /* with no frames: no rows */
     return 0;
 }
 
 int view_add(const struct snapshot *snapshot, size_t slot, struct px_arena *arena, struct px_buf *sql)
 {
-    const struct schema *schema = &snapshot->hot.schema;
-    const char *word = "";
+    bool plain = false;
     if (snapshot->file_count > 1)
         qsort(snapshot->files, snapshot->file_count, sizeof(*snapshot->files), by_schema);
+    PX_TRY(is_plain(snapshot, arena, &plain));
     px_buf_add_c(sql, "CREATE VIEW ");
     sql_add_identifier(sql, snapshot->dataset);
     px_buf_add_c(sql, " AS ");
-    PX_TRY(add_groups(sql, snapshot, arena, &word));
-    if (snapshot->hot.frame_count > 0 || snapshot->file_count == 0) { /* with no frames: no rows */
-        px_buf_add_c(sql, word);
-        add_columns(sql, schema, schema);
-        px_buf_printf(sql, " FROM prism_hot(%zu)", slot);
+    if (plain) {
+        px_buf_add_c(sql, "SELECT *");
+        add_files(sql, snapshot->files, snapshot->file_count);
+        add_range(sql, &snapshot->hot);
+    } else {
+        add_outer(sql, &snapshot->hot.schema);
+        PX_TRY(add_branches(sql, snapshot, slot, arena));
+        px_buf_add_char(sql, ')');
     }
     px_buf_add_c(sql, ";\n");
     return px_buf_fault(sql);
