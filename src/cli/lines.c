@@ -109,7 +109,8 @@ int lines_next(struct lines *lines, struct px_buf *buf, struct lines_batch *ret_
     PX_TRY(fill(lines, buf, lines->batch_bytes));
     if (buf->len == 0) return LINES_END;
 
-    size_t cut = last_end(buf, PX_MIN(buf->len, lines->batch_bytes));
+    bool is_last = lines->at_end && buf->len <= lines->batch_bytes;
+    size_t cut = is_last ? buf->len : last_end(buf, PX_MIN(buf->len, lines->batch_bytes));
     if (cut == 0) PX_TRY(find_far_end(lines, buf, &cut));
     struct lines_batch batch = {
         .offset = lines->offset, .first_line = lines->line, .line_count = 1};
