@@ -1,0 +1,1 @@
+CREATE VIEW logs AS SELECT 1

@@ -1,0 +1,1 @@
+SHOW TABLES FROM system.information_schema

@@ -1,0 +1,1 @@
+SELECT * FROM READ_TEXT('/etc/passwd')

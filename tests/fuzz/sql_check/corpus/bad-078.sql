@@ -1,0 +1,1 @@
+SELECT * FROM parquet_kv_metadata('x')

@@ -1,0 +1,1 @@
+SELECT * FROM histogram('duckdb_views', 'sql')

@@ -1,0 +1,1 @@
+SELECT * REPLACE ((SELECT 1 FROM glob('*')) AS body) FROM logs

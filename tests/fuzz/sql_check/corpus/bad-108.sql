@@ -1,0 +1,1 @@
+SELECT 1 QUALIFY (SELECT true FROM glob('*'))

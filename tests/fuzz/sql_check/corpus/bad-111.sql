@@ -1,0 +1,1 @@
+SELECT CASE WHEN (SELECT true FROM glob('*')) THEN 1 END

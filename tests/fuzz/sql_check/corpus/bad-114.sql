@@ -1,0 +1,1 @@
+SELECT COLUMNS(c -> (SELECT true FROM glob('*'))) FROM logs

@@ -1,0 +1,1 @@
+SELECT system.pg_catalog.pg_size_pretty(1)

@@ -1,0 +1,1 @@
+SELECT 1 FROM logs ORDER BY current_setting('a')

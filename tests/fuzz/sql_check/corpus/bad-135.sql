@@ -1,0 +1,1 @@
+SELECT __internal_compress_string_ubigint('a')

@@ -1,0 +1,1 @@
+FROM logs SELECT body WHERE n > 1 LIMIT 10

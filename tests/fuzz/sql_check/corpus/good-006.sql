@@ -1,0 +1,1 @@
+SELECT body, count(*) FROM logs GROUP BY ALL ORDER BY ALL

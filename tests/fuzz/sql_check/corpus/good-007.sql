@@ -1,0 +1,1 @@
+SELECT * EXCLUDE (n) REPLACE (upper(body) AS body) FROM logs

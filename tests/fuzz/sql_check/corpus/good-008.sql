@@ -1,0 +1,1 @@
+SELECT COLUMNS('b.*') FROM logs

@@ -1,0 +1,1 @@
+DESCRIBE SELECT n + 1 AS m FROM logs

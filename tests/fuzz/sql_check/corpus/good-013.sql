@@ -1,0 +1,1 @@
+SELECT a.n FROM logs a JOIN traces b USING (n)

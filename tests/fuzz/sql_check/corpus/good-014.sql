@@ -1,0 +1,1 @@
+SELECT * FROM logs ASOF JOIN traces ON logs.n = traces.n AND logs.time >= traces.time

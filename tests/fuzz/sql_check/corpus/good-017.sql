@@ -1,0 +1,1 @@
+SELECT row_number() OVER (PARTITION BY body ORDER BY time) FROM logs QUALIFY row_number() OVER () = 1

@@ -1,0 +1,1 @@
+SELECT lag(n) OVER w FROM logs WINDOW w AS (ORDER BY time)

@@ -1,0 +1,1 @@
+SELECT u FROM logs, LATERAL (SELECT unnest([n, n + 1]) AS u)

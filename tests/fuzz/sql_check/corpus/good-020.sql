@@ -1,0 +1,1 @@
+SELECT * FROM range(10) r(i), unnest([1, 2]) x(v)

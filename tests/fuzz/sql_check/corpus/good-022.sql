@@ -1,0 +1,1 @@
+SELECT json_extract_string(body, '$.a'), body->>'$.b', body->'c' FROM logs

@@ -1,0 +1,1 @@
+SELECT regexp_extract(body, 'a(.)', 1) FROM logs WHERE body SIMILAR TO '.*x' OR body ~ 'y'

@@ -1,0 +1,1 @@
+SELECT quantile_cont(n, [0.5, 0.99]), approx_quantile(n, 0.9), median(n) FROM logs

@@ -1,0 +1,1 @@
+PIVOT logs ON body IN ('a', 'b') USING count(*)

@@ -1,0 +1,1 @@
+SELECT * FROM logs USING SAMPLE 10 PERCENT (bernoulli, 42)

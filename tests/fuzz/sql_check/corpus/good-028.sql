@@ -1,0 +1,1 @@
+SELECT list_filter([1, 2, 3], lambda x: x > 1), [x * 2 FOR x IN [1, 2]]

@@ -1,0 +1,1 @@
+SELECT time_bucket(INTERVAL 5 MINUTE, time), count(*) FROM logs WHERE time > now() - INTERVAL 1 DAY GROUP BY 1

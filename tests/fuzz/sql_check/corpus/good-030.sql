@@ -1,0 +1,1 @@
+SELECT date_trunc('hour', time), strftime(time, '%H'), epoch_ms(time) FROM logs

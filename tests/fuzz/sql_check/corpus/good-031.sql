@@ -1,0 +1,1 @@
+SELECT current_timestamp, current_date, localtimestamp, ago(INTERVAL 1 HOUR)

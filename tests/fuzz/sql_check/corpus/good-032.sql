@@ -1,0 +1,1 @@
+SELECT body.upper().length() FROM logs

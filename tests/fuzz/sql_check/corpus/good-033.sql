@@ -1,0 +1,1 @@
+SELECT CASE WHEN n BETWEEN 1 AND 2 THEN 'a' ELSE 'b' END, n IN (1, 2), n IS NULL, NOT true FROM logs

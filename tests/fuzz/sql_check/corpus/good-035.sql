@@ -1,0 +1,1 @@
+SELECT struct_pack(a := 1).a, {'a': 1}['a'], MAP {'k': 1}['k'], [1, 2][1:2]

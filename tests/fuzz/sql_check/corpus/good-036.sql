@@ -1,0 +1,1 @@
+SELECT count(*) FILTER (n > 1), string_agg(body, ',' ORDER BY time), arg_max(body, n) FROM logs

@@ -1,0 +1,1 @@
+SELECT * FROM logs WHERE (n, body) IN (SELECT n, body FROM traces)

@@ -1,0 +1,1 @@
+SELECT * FROM logs SEMI JOIN traces USING (n)

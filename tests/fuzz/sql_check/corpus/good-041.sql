@@ -1,0 +1,1 @@
+SELECT GROUPING(body), body, sum(n) FROM logs GROUP BY ROLLUP (body)

@@ -1,0 +1,1 @@
+SELECT coalesce(n, 0), ifnull(n, 1), nullif(n, 2), if(n > 1, 2, 3), greatest(1, 2) FROM logs

@@ -1,0 +1,1 @@
+SELECT 'a' || 'b', concat('a', 1), format('{} {}', 1, 'x'), printf('%d', 1)

@@ -1,0 +1,1 @@
+SELECT 'file.parquet', '/etc/passwd', 'read_csv(''x'')' -- text is only text

@@ -1,0 +1,1 @@
+SELECT (SELECT max(n) FROM traces WHERE traces.n = logs.n) FROM logs

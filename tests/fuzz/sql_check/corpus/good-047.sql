@@ -1,0 +1,1 @@
+SELECT unnest(string_split(body, ' ')) AS word, count(*) FROM logs GROUP BY word

@@ -1,0 +1,1 @@
+SELECT histogram(n), approx_count_distinct(body), mode(body) FROM logs
