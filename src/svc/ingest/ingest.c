@@ -129,7 +129,7 @@ static int decode_records(struct ingest *ingest, const struct ingest_request *re
 /* ---- storing ---- */
 
 /* Everything that makes two requests the same, in one hash; the seed keeps routes, datasets, and keys
- * from contents, apart. */
+ * from contents, apart. The same records read with another time_field are other content. */
 static void hash_request(const struct ingest_request *request, char kind, struct px_str text,
                          uint8_t hash[16])
 {
@@ -137,6 +137,8 @@ static void hash_request(const struct ingest_request *request, char kind, struct
     int n = snprintf(context, sizeof context, "%c%c%.*s", kind, request->is_otlp ? 'o' : 'r',
                      PX_FMT(request->dataset));
     uint64_t seed = XXH3_64bits(context, (size_t)n);
+    if (kind == 'c' && request->time_field.len > 0)
+        seed = XXH3_64bits_withSeed(request->time_field.ptr, request->time_field.len, seed);
     XXH128_canonical_t canonical;
     XXH128_canonicalFromHash(&canonical,
                              XXH3_128bits_withSeed(text.len ? text.ptr : "", text.len, seed));

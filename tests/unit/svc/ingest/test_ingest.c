@@ -273,6 +273,18 @@ TEST(the_same_body_without_key_is_stored_once_within_its_window)
     CHECK_INT(stored_in(t, it.hot, "logs").frames, 2);
 }
 
+TEST(the_same_body_with_another_time_field_is_another_request)
+{
+    PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, NULL);
+    struct request request = {.body = S("{\"a\":1767323000,\"b\":1767323001}")};
+    CHECK_STATUS(200, send_to(t, it.ingest, &request));
+    request.time_field = "b";
+    struct reply reply = send_to(t, it.ingest, &request);
+    CHECK_STATUS(200, reply);
+    CHECK(!px_json_bool(reply.json, "duplicate", true));
+    CHECK_INT(stored_in(t, it.hot, "events").frames, 2);
+}
+
 TEST(a_compressed_repeat_is_the_same_content)
 {
     PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, NULL);
