@@ -21,6 +21,7 @@ struct fake {
     struct px_buf stored; /* bodies that got a 200 for the first time */
     char keys[64][LINES_KEY_BYTES];
     int key_count;
+    int64_t max_time_ms; /* of the sender; 0: 20 s */
     void (*answer)(struct fake *fake, struct http_request *request, struct px_str body, int call);
 };
 
@@ -123,7 +124,7 @@ static void send_text(struct test *t, const struct fake *fake, struct px_str tex
         .batch_bytes = batch_bytes,
         .connections = 3,
         .encoding = ENCODING_ZSTD,
-        .max_time_ms = 3000,
+        .max_time_ms = fake->max_time_ms ? fake->max_time_ms : 20000,
         .clock = &px_clock_system,
     };
     struct sender *sender = NULL;
@@ -306,7 +307,7 @@ static void answer_never(struct fake *fake, struct http_request *request, struct
 
 TEST(sending_gives_up_when_its_time_is_over)
 {
-    struct fake fake = {.answer = answer_never};
+    struct fake fake = {.answer = answer_never, .max_time_ms = 300};
     static struct outcome got;
     fake_start(&fake);
     send_text(t, &fake, many_lines(t, 3), 1000, &got);
