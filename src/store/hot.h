@@ -41,9 +41,8 @@ PX_MUST_USE int hot_writer_new(struct hot_store *store, const struct hot_writer_
 void hot_writer_free(struct hot_writer **writer);
 struct px_str hot_writer_id(const struct hot_writer *writer);
 /* The sequence number that the next append to this dataset by this writer will carry: 1, 2, 3, ...
- * over all files of (writer, tenant, dataset). A failed append does not use its number up, unless the
- * disk refused to take the frame back too: then the number is skipped, so that no other frame can
- * ever be taken for a repeat of it. */
+ * over all files of (writer, tenant, dataset). A failed append uses its number up: a reader may have
+ * seen the frame before it was withdrawn, and no other frame may ever be taken for a repeat of it. */
 uint64_t hot_writer_next_seq(struct hot_writer *writer, struct px_str tenant,
                              struct px_str dataset);
 

@@ -236,17 +236,16 @@ static int frame_write(const struct hot_writer *writer, int fd, struct frame_out
 
 /* Make sure that no reader ever takes what lies behind lane->bytes for a frame: zero its header, and
  * if that is not confirmed cut it off (last, since a reader may have mapped it). */
-static bool frame_withdraw(const struct hot_writer *writer, const struct lane *lane)
+static void frame_withdraw(const struct hot_writer *writer, const struct lane *lane)
 {
     const struct hot_disk *disk = writer->disk;
     struct hot_frame_header void_header = {0};
     struct iovec piece = {&void_header, sizeof void_header};
-    if (disk->pwritev(disk->ctx, lane->fd, &piece, 1, (int64_t)lane->bytes) ==
-            (ssize_t)sizeof void_header &&
-        disk->fdatasync(disk->ctx, lane->fd) == 0)
-        return true;
-    return disk->ftruncate(disk->ctx, lane->fd, (int64_t)lane->bytes) == 0 &&
-           disk->fdatasync(disk->ctx, lane->fd) == 0;
+    bool voided = disk->pwritev(disk->ctx, lane->fd, &piece, 1, (int64_t)lane->bytes) ==
+                      (ssize_t)sizeof void_header &&
+                  disk->fdatasync(disk->ctx, lane->fd) == 0;
+    if (!voided && disk->ftruncate(disk->ctx, lane->fd, (int64_t)lane->bytes) == 0)
+        (void)disk->fdatasync(disk->ctx, lane->fd);
 }
 
 static int check_still_linked(const struct hot_writer *writer, const struct lane *lane)
@@ -266,7 +265,9 @@ static int lane_extend(struct hot_writer *writer, struct lane *lane, struct fram
         lane->next_seq++;
         return 0;
     }
-    if (!frame_withdraw(writer, lane)) lane->next_seq++;
+    /* A sealer may have read the frame before it was withdrawn and hold its number for sealed. */
+    frame_withdraw(writer, lane);
+    lane->next_seq++;
     lane_close(writer, lane);
     PX_TRY(r);
     return 0;
@@ -375,7 +376,7 @@ static int lane_start(struct hot_writer *writer, struct lane *lane, const struct
     }
     if (r != 0) {
         if (first_of_lane && withdrawn) lane->file_no = 0; /* prepare the folders again */
-        if (!withdrawn) lane->next_seq++;
+        lane->next_seq++; /* see lane_extend() */
         PX_TRY(r);
     }
     writer->files_open++;

@@ -100,9 +100,9 @@ TEST(a_failed_sync_poisons_the_file)
     CHECK_OK(append_text(writer, S("one"), &seq));
     bad.fail_from = bad.calls + 2; /* pwritev, then fdatasync */
     CHECK_INT(append_text(writer, S("two"), &seq), PX_F_IO);
-    CHECK_INT(hot_writer_next_seq(writer, ACME, LOGS), 2);
+    CHECK_INT(hot_writer_next_seq(writer, ACME, LOGS), 3);
     CHECK_OK(append_text(writer, S("three"), &seq));
-    CHECK_INT(seq, 2);
+    CHECK_INT(seq, 3);
     struct readback *rb = read_all(t, store);
     CHECK_INT(rb->files, 2); /* the doubtful one is not written to again */
     CHECK_INT(rb->frames, 2);

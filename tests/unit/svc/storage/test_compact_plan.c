@@ -29,7 +29,7 @@ static size_t chosen(const struct segment *segments, size_t count)
 
 TEST(sealed_segments_are_taken_up_to_the_target_and_at_least_one)
 {
-    struct segment s[5];
+    struct segment s[5] = {0};
     CHECK_INT(chosen(s, 0), 0);
     for (int i = 0; i < 5; i++) s[i] = segment(TIER_SEGMENT, i, 60 * MIB);
     CHECK_INT(chosen(s, 5), 3);
