@@ -1,6 +1,8 @@
 /* cli/guide.c - lines to copy. */
 #include "cli/guide.h"
 
+#include <errno.h>
+
 #include "base/px_buf.h"
 #include "cli/settings.h"
 
@@ -30,10 +32,11 @@ static const char *command(struct cli *cli)
 {
     struct cli plain = {.arena = {0}, .err = stderr, .out = stdout};
     px_arena_init(&plain.arena, 64 * 1024);
-    const char *text = "prism";
+    const char *text =
+        program_invocation_name; /* as it was called: a build tree is not on the PATH */
     bool found = settings_from_environment(&plain) == CLI_OK &&
                  strcmp(plain.data_dir, cli->data_dir) == 0;
-    if (!found) text = px_arena_printf(&cli->arena, "prism --data %s", cli->data_dir).ptr;
+    if (!found) text = px_arena_printf(&cli->arena, "%s --data '%s'", text, cli->data_dir).ptr;
     px_arena_deinit(&plain.arena);
     return text ? text : "prism";
 }

@@ -171,7 +171,9 @@ int remote_run(struct remote *remote, const struct remote_call *call,
     if (r < 0) return call_failed(remote, r);
     if (ret_response->status / 100 == 2) return CLI_OK;
     if (call->on_body) ret_response->body = px_str(sink.text, sink.text_bytes);
-    return remote_refused(remote->cli, ret_response);
+    int exit = remote_refused(remote->cli, ret_response);
+    ret_response->body = (struct px_str){0};
+    return exit;
 }
 
 int remote_json(struct remote *remote, const struct remote_call *call, yyjson_val **ret_root,

@@ -104,8 +104,9 @@ TEST(a_line_that_is_too_long_is_passed_over_and_named)
 {
     static char text[6u << 20];
     memset(text, 'x', sizeof text);
-    memcpy(text, "one\n", 4);
-    memcpy(text + sizeof text - 7, "\nthree\n", 7);
+    struct px_str first = S("one\n"), last = S("\nthree\n");
+    memcpy(text, first.ptr, first.len);
+    memcpy(text + sizeof text - last.len, last.ptr, last.len);
     int fd = file_of(t, px_str(text, sizeof text));
     struct lines lines;
     struct lines_batch batch;
