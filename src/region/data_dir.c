@@ -73,31 +73,6 @@ static int make_folders(const struct data_dir *dir, struct px_arena *arena)
     return 0;
 }
 
-int data_dir_open(const char *path, const char *region_name, struct px_arena *arena,
-                  const struct px_clock *clock, struct data_dir *ret_dir)
-{
-    struct data_dir dir = {.lock_fd = -1};
-    char real[4096];
-    (void)clock;
-    PX_TRY(px_dir_make(path));
-    if (!realpath(path, real)) return px_fault_errno("%s: %m", path);
-    dir.path = px_arena_dup(arena, px_str_c(real));
-    dir.region_name = px_arena_dup(arena, px_str_c(region_name ? region_name : ""));
-    if (!dir.path.ptr || !dir.region_name.ptr) return px_arena_fault(arena);
-    int r = take_lock(&dir, arena);
-    if (r == DATA_DIR_BUSY) return r;
-    PX_TRY(r);
-    r = read_memory(&dir, arena);
-    if (r == 0) r = make_folders(&dir, arena);
-    if (r != 0) {
-        data_dir_close(&dir);
-        return px_fold(r, __FILE__, __LINE__);
-    }
-    if (dir.region_name.len == 0) dir.region_name = S("local");
-    *ret_dir = dir;
-    return 0;
-}
-
 void data_dir_close(struct data_dir *dir) { px_close(&dir->lock_fd); }
 
 int data_dir_remember(struct data_dir *dir, uint16_t port, const struct px_clock *clock)
@@ -114,5 +89,30 @@ int data_dir_remember(struct data_dir *dir, uint16_t port, const struct px_clock
     snprintf(path, sizeof(path), "%.*s/prism.json", PX_FMT(dir->path));
     PX_TRY(px_file_write_atomic(path, px_buf_str(&text), 0600));
     dir->port = port;
+    return 0;
+}
+
+int data_dir_open(const char *path, const char *region_name, struct px_arena *arena,
+                  const struct px_clock *clock, struct data_dir *ret_dir)
+{
+    struct data_dir dir = {.lock_fd = -1};
+    char real[4096];
+    PX_TRY(px_dir_make(path));
+    if (!realpath(path, real)) return px_fault_errno("%s: %m", path);
+    dir.path = px_arena_dup(arena, px_str_c(real));
+    dir.region_name = px_arena_dup(arena, px_str_c(region_name ? region_name : ""));
+    if (!dir.path.ptr || !dir.region_name.ptr) return px_arena_fault(arena);
+    int r = take_lock(&dir, arena);
+    if (r == DATA_DIR_BUSY) return r;
+    PX_TRY(r);
+    r = read_memory(&dir, arena);
+    if (dir.region_name.len == 0) dir.region_name = S("local");
+    if (r == 0 && dir.created) r = data_dir_remember(&dir, 0, clock); /* ours from here on */
+    if (r == 0) r = make_folders(&dir, arena);
+    if (r != 0) {
+        data_dir_close(&dir);
+        return px_fold(r, __FILE__, __LINE__);
+    }
+    *ret_dir = dir;
     return 0;
 }

@@ -228,10 +228,8 @@ static int start(struct region *region, struct px_str *ret_key)
 
 static void serve(struct region *region, struct px_str key)
 {
-    const struct region_ready ready = {.port = region->port,
-                                       .created = region->data.created,
-                                       .tenant = S(FIRST_TENANT),
-                                       .key = key};
+    const struct region_ready ready = {
+        .port = region->port, .created = key.len > 0, .tenant = S(FIRST_TENANT), .key = key};
     watch(region);
     region->phase = REGION_SERVING;
     px_log(&region->log, PX_INFO, "serving on port %u", region->port);

@@ -23,7 +23,7 @@ struct region_options {
 /* What `prism up` prints. Views live during the callback only. */
 struct region_ready {
     uint16_t port;
-    bool created;         /* the data folder was new: first_key is shown now and never again */
+    bool created;         /* the first tenant was made now: its key is shown once */
     struct px_str tenant; /* the first tenant */
     struct px_str key;    /* its key; empty unless created */
 };

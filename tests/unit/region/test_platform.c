@@ -90,6 +90,18 @@ TEST(data_folder_is_one_regions_at_a_time_and_remembers)
     data_dir_close(&second);
 }
 
+TEST(folder_whose_first_start_ended_early_is_taken_up_again)
+{
+    struct data_dir dir = {.lock_fd = -1};
+    const char *path = test_path(t, "data").ptr;
+    CHECK_OK(data_dir_open(path, "eu", &t->arena, &t->clock, &dir));
+    data_dir_close(&dir);
+    CHECK_OK(data_dir_open(path, NULL, &t->arena, &t->clock, &dir));
+    CHECK_INT(dir.port, 0);
+    CHECK_STR(dir.region_name, S("eu"));
+    data_dir_close(&dir);
+}
+
 TEST(folder_of_others_or_of_a_later_format_is_left_alone)
 {
     struct data_dir dir = {.lock_fd = -1};
