@@ -97,11 +97,11 @@ static int maps_read(yyjson_val *root, struct px_arena *arena, struct api_event 
     return 0;
 }
 
-int api_event_parse_in_place(struct px_str payload, struct px_arena *arena,
-                             struct api_event *ret_event, struct px_where *ret_where)
+static int event_of(struct px_str text, const struct api_cut *cut, struct px_arena *arena,
+                    struct api_event *ret_event, struct px_where *ret_where)
 {
     PX_AUTO(api_json_free) yyjson_doc *doc = NULL;
-    int r = api_json_parse(payload, &doc, ret_where);
+    int r = api_json_parse(text, &doc, ret_where);
     if (r != 0) return r;
     yyjson_val *root = yyjson_doc_get_root(doc);
     struct api_event event = {0};
@@ -113,18 +113,34 @@ int api_event_parse_in_place(struct px_str payload, struct px_arena *arena,
     r = maps_read(root, arena, &event, ret_where);
     if (r != 0) return r;
     bool was_base64;
-    r = api_body_read(root, arena, &event.body, &was_base64, ret_where);
+    r = api_body_read(root, cut, arena, &event.body, &was_base64, ret_where);
     if (r != 0) return r;
     *ret_event = event;
     return 0;
 }
 
+static int event_of_cut(struct px_str payload, struct px_arena *arena, struct api_event *ret_event)
+{
+    struct api_cut cut;
+    int r = api_json_cut(payload, arena, &cut);
+    return r == 0 ? event_of(cut.rest, &cut, arena, ret_event, NULL) : r;
+}
+
+int api_event_parse_in_place(struct px_str payload, struct px_arena *arena,
+                             struct api_event *ret_event, struct px_where *ret_where)
+{
+    int r = event_of_cut(payload, arena, ret_event);
+    return r == API_INVALID ? event_of(payload, NULL, arena, ret_event, ret_where) : r;
+}
+
 int api_event_parse(struct px_str payload, struct px_arena *arena, struct api_event *ret_event,
                     struct px_where *ret_where)
 {
+    int r = event_of_cut(payload, arena, ret_event);
+    if (r != API_INVALID) return r;
     struct px_str copy;
     PX_TRY(api_json_dup(payload, arena, &copy));
-    return api_event_parse_in_place(copy, arena, ret_event, ret_where);
+    return event_of(copy, NULL, arena, ret_event, ret_where);
 }
 
 struct px_str api_header(const struct api_event *event, struct px_str name)

@@ -41,12 +41,12 @@ struct api_event {
     struct px_str body; /* decoded from base64 */
 };
 enum api_answer { API_INVALID = 1 };
-/* The payload is copied into the arena first.
+/* What is needed of the payload is copied into the arena.
  * Answers: API_INVALID (not a proxy event).
  * Faults: PX_F_OOM, PX_F_LIMIT from the arena. */
 PX_MUST_USE int api_event_parse(struct px_str payload, struct px_arena *arena,
                                 struct api_event *ret_event, struct px_where *ret_where);
-/* The same without the copy, for large bodies: payload is written to, must be followed by
+/* The same without the copy: payload is written to, must be followed by
  * API_PADDING writable bytes, and must outlive the event. What the runtime (lambda_event.payload)
  * and the pool (lambda_result.payload) hand out is such memory. */
 PX_MUST_USE int api_event_parse_in_place(struct px_str payload, struct px_arena *arena,

@@ -1,8 +1,7 @@
 /* lambda/apigw_json.c - maps and bodies in JSON; see the header.
  *
- * Documents are parsed where they stand: strings are views into the payload, and yyjson's own values
- * are dropped as soon as the views are taken. A body of several MB is so touched twice, by the scan
- * for its end and by the base64 decoder. */
+ * Documents are parsed where they stand: strings are views into them, and yyjson's own values are
+ * dropped as soon as the views are taken. */
 #include "lambda/apigw_json.h"
 
 #include <aws/common/encoding.h>
@@ -46,6 +45,28 @@ int api_json_dup(struct px_str payload, struct px_arena *arena, struct px_str *r
     if (!copy) return px_arena_fault(arena);
     if (payload.len > 0) memcpy(copy, payload.ptr, payload.len);
     *ret_copy = px_str(copy, payload.len);
+    return 0;
+}
+
+#define CUT_BYTES_MIN (16u * 1024u)
+
+int api_json_cut(struct px_str payload, struct px_arena *arena, struct api_cut *ret_cut)
+{
+    static const char key[] = "\"body\":\"";
+    if (payload.len < CUT_BYTES_MIN) return API_INVALID;
+    const char *found = memmem(payload.ptr, payload.len, key, sizeof key - 1);
+    if (!found) return API_INVALID;
+    const char *begin = found + sizeof key - 1, *end = payload.ptr + payload.len;
+    const char *quote = memchr(begin, '"', (size_t)(end - begin));
+    if (!quote || (size_t)(quote - begin) < payload.len / 2) return API_INVALID;
+    size_t head = (size_t)(begin - payload.ptr), tail = (size_t)(end - quote);
+    char *rest = px_arena_alloc(arena, head + tail + API_PADDING);
+    if (!rest) return px_arena_fault(arena);
+    memcpy(rest, payload.ptr, head);
+    memcpy(rest + head, quote, tail);
+    ret_cut->rest = px_str(rest, head + tail);
+    ret_cut->at = rest + head;
+    ret_cut->body = px_str(begin, (size_t)(quote - begin));
     return 0;
 }
 
@@ -217,8 +238,8 @@ static int body_decode(struct px_str base64, struct px_arena *arena, struct px_s
     return 0;
 }
 
-int api_body_read(yyjson_val *obj, struct px_arena *arena, struct px_str *ret_body,
-                  bool *ret_was_base64, struct px_where *ret_where)
+int api_body_read(yyjson_val *obj, const struct api_cut *cut, struct px_arena *arena,
+                  struct px_str *ret_body, bool *ret_was_base64, struct px_where *ret_where)
 {
     yyjson_val *body = yyjson_obj_get(obj, "body"), *flag = yyjson_obj_get(obj, "isBase64Encoded");
     bool text_is_fine = !body || yyjson_is_null(body) || yyjson_is_str(body);
@@ -228,6 +249,10 @@ int api_body_read(yyjson_val *obj, struct px_arena *arena, struct px_str *ret_bo
     }
     struct px_str text = px_json_val_str(body);
     bool base64 = yyjson_get_bool(flag);
+    if (cut) {
+        if (!base64 || text.ptr != cut->at || text.len > 0) return API_INVALID;
+        text = cut->body;
+    }
     if (base64 && text.len > 0) {
         int r = body_decode(text, arena, &text);
         if (r == API_INVALID) px_where_set(ret_where, 0, "body", "base64, as isBase64Encoded says");

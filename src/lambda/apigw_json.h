@@ -29,6 +29,20 @@ void api_pairs_write_single(const char *field, struct api_pairs pairs, struct px
 void api_pairs_write_multi(const char *field, struct api_pairs pairs, struct px_buf *buf);
 bool api_pairs_repeat_a_name(struct api_pairs pairs);
 
-/* "body" and "isBase64Encoded" of obj. Answers: API_INVALID. */
-PX_MUST_USE int api_body_read(yyjson_val *obj, struct px_arena *arena, struct px_str *ret_body,
-                              bool *ret_was_base64, struct px_where *ret_where);
+/* A document taken apart: a large base64 body need not go through the JSON parser, which looks at each
+ * byte, when the base64 decoder does that anyway. What looks like the body's text is left out of
+ * `rest`; api_body_read() believes it only if the parser finds an empty "body" at that very place and
+ * the text is base64. Otherwise the whole document is to be parsed. */
+struct api_cut {
+    struct px_str rest; /* in the arena, to be parsed in place */
+    const char *at;     /* in rest, where the body's text would begin */
+    struct px_str body; /* view into the payload */
+};
+/* Answers: API_INVALID (small, or nothing looks like a body). */
+PX_MUST_USE int api_json_cut(struct px_str payload, struct px_arena *arena,
+                             struct api_cut *ret_cut);
+
+/* "body" and "isBase64Encoded" of obj. cut may be NULL. Answers: API_INVALID. */
+PX_MUST_USE int api_body_read(yyjson_val *obj, const struct api_cut *cut, struct px_arena *arena,
+                              struct px_str *ret_body, bool *ret_was_base64,
+                              struct px_where *ret_where);

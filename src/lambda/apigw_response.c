@@ -44,29 +44,46 @@ static int headers_read(yyjson_val *root, struct px_arena *arena, struct api_res
     return 0;
 }
 
-int api_response_parse_in_place(struct px_str payload, struct px_arena *arena,
-                                struct api_response *ret_response)
+static int response_of(struct px_str text, const struct api_cut *cut, struct px_arena *arena,
+                       struct api_response *ret_response)
 {
     PX_AUTO(api_json_free) yyjson_doc *doc = NULL;
-    int r = api_json_parse(payload, &doc, NULL);
+    int r = api_json_parse(text, &doc, NULL);
     if (r != 0) return r;
     yyjson_val *root = yyjson_doc_get_root(doc);
     struct api_response response = {0};
     if (!status_read(yyjson_obj_get(root, "statusCode"), &response.status)) return API_INVALID;
     r = headers_read(root, arena, &response);
     if (r != 0) return r;
-    r = api_body_read(root, arena, &response.body, &response.binary, NULL);
+    r = api_body_read(root, cut, arena, &response.body, &response.binary, NULL);
     if (r != 0) return r;
     *ret_response = response;
     return 0;
 }
 
+static int response_of_cut(struct px_str payload, struct px_arena *arena,
+                           struct api_response *ret_response)
+{
+    struct api_cut cut;
+    int r = api_json_cut(payload, arena, &cut);
+    return r == 0 ? response_of(cut.rest, &cut, arena, ret_response) : r;
+}
+
+int api_response_parse_in_place(struct px_str payload, struct px_arena *arena,
+                                struct api_response *ret_response)
+{
+    int r = response_of_cut(payload, arena, ret_response);
+    return r == API_INVALID ? response_of(payload, NULL, arena, ret_response) : r;
+}
+
 int api_response_parse(struct px_str payload, struct px_arena *arena,
                        struct api_response *ret_response)
 {
+    int r = response_of_cut(payload, arena, ret_response);
+    if (r != API_INVALID) return r;
     struct px_str copy;
     PX_TRY(api_json_dup(payload, arena, &copy));
-    return api_response_parse_in_place(copy, arena, ret_response);
+    return response_of(copy, NULL, arena, ret_response);
 }
 
 /* ---- writing ---- */

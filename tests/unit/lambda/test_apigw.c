@@ -102,6 +102,61 @@ TEST(a_large_body_survives_both_ways)
     free(body);
 }
 
+/* What only looks like a large body must not be taken for one. */
+TEST(large_bodies_are_found_by_the_parser_and_not_by_their_looks)
+{
+    static char base64[40001], quoted[40001];
+    memset(base64, 'A', 40000);
+    memset(quoted, 'B', 40000);
+    memcpy(quoted + 30000, "\\\"", 2);
+    static const struct {
+        const char *format, *text;
+        size_t body_bytes; /* 0: invalid */
+        char first;
+    } cases[] = {
+        {"{\"httpMethod\":\"GET\",\"path\":\"/\",\"body\":\"%s\",\"isBase64Encoded\":true}", base64,
+         30000, 0},
+        {"{\"body\":\"%s\",\"isBase64Encoded\":true,\"httpMethod\":\"GET\",\"path\":\"/\"}", base64,
+         30000, 0},
+        {"{\"httpMethod\":\"GET\",\"path\":\"/\",\"body\":\"%s\",\"isBase64Encoded\":false}",
+         base64, 40000, 'A'},
+        {"{\"httpMethod\":\"GET\",\"path\":\"/\",\"body\":\"%s\"}", base64, 40000, 'A'},
+        {"{\"httpMethod\":\"GET\",\"path\":\"/\",\"body\":\"%s\"}", quoted, 39999, 'B'},
+        {"{\"httpMethod\":\"GET\",\"path\":\"/\",\"body\":\"%s\",\"isBase64Encoded\":true}", quoted,
+         0, 0},
+        {"{\"headers\":{\"body\":\"%s\"},\"httpMethod\":\"GET\",\"path\":\"/\",\"body\":\"aGk=\","
+         "\"isBase64Encoded\":true}",
+         base64, 2, 'h'},
+        {"{\"x\":\"\\\"body\\\":\",\"body\":\"%s\",\"httpMethod\":\"GET\",\"path\":\"/\",\"isBase64Encoded\":true}",
+         base64, 30000, 0},
+        {"{\"body\":\"aGk=\",\"y\":\"%s\",\"httpMethod\":\"GET\",\"path\":\"/\",\"isBase64Encoded\":true}",
+         base64, 2, 'h'},
+        {"{\"httpMethod\":\"GET\",\"path\":\"/\",\"body\":\"%s", base64, 0, 0},
+        {"{\"httpMethod\":\"GET\",\"path\":\"/\",\"body\":\"%s\"x}", base64, 0, 0},
+    };
+    for (size_t i = 0; i < PX_COUNT(cases); i++) {
+        size_t bytes = strlen(cases[i].format) + strlen(cases[i].text) + API_PADDING;
+        char *json = malloc(bytes);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        int n = snprintf(json, bytes, cases[i].format, cases[i].text);
+#pragma GCC diagnostic pop
+        for (int in_place = 0; in_place < 2; in_place++) {
+            struct api_event event;
+            struct px_where where = {0};
+            struct px_str payload = px_str(json, (size_t)n);
+            int r = in_place ? api_event_parse_in_place(payload, &t->arena, &event, &where)
+                             : api_event_parse(payload, &t->arena, &event, &where);
+            if (r != (cases[i].body_bytes ? 0 : API_INVALID)) TEST_FAIL("case %zu gave %d", i, r);
+            if (r == API_INVALID) CHECK(where.expected[0] != '\0');
+            if (r != 0) continue;
+            CHECK_INT(event.body.len, cases[i].body_bytes);
+            CHECK_INT(event.body.ptr[0], cases[i].first);
+        }
+        free(json);
+    }
+}
+
 TEST(what_is_no_event_is_invalid_and_says_where)
 {
     static const struct {
