@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down test bench docs lint fmt install clean
+.PHONY: help setup build up down test soak bench docs lint fmt install clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -24,6 +24,10 @@ down: ## Stop the region that `make up` started
 test: ## Run unit tests, the replay of fuzz inputs and the tests of a whole region
 	@tools/setup test
 	@tools/run-tests
+
+soak: build ## Kill a region for an hour or so while a million records are sent, sealed and compacted
+	@tools/setup test
+	@PRISM_KILL_ROUNDS=100 PRISM_KILL_RECORDS=1000000 tools/run-tests --sys -k test_kill
 
 bench: ## Run the benchmarks, each beside its reference
 	@tools/setup bench
