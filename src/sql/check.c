@@ -109,8 +109,8 @@ static void check_base_table(struct check *check, yyjson_val *node)
     struct px_str name = px_json_str(node, "table_name");
     if (catalog.len > 0 || schema.len > 0) {
         struct px_str first = catalog.len > 0 ? catalog : schema;
-        refuse(check, "\"%.*s\".\"%.*s\": a dataset is named without database or schema", SHOWN(first),
-               SHOWN(name));
+        refuse(check, "\"%.*s\".\"%.*s\": a dataset is named without database or schema",
+               SHOWN(first), SHOWN(name));
         return;
     }
     add_table(check, name);
@@ -145,12 +145,11 @@ static void check_table_function(struct check *check, yyjson_val *node, int dept
     }
     size_t i, n;
     yyjson_val *key, *value;
-    yyjson_obj_foreach(node, i, n, key, value) {
+    yyjson_obj_foreach(node, i, n, key, value)
+    {
         if (value != function) walk(check, value, depth + 1);
     }
-    yyjson_obj_foreach(function, i, n, key, value) {
-        walk(check, value, depth + 1);
-    }
+    yyjson_obj_foreach(function, i, n, key, value) { walk(check, value, depth + 1); }
 }
 
 static void define(struct check *check, struct px_str name)
@@ -163,9 +162,9 @@ static void define(struct check *check, struct px_str name)
     }
     if (check->defined_count == check->defined_cap) {
         size_t cap = check->defined_cap ? check->defined_cap * 2 : 16;
-        struct px_str *grown =
-            px_arena_realloc(check->arena, check->defined, check->defined_cap * sizeof(*grown),
-                             cap * sizeof(*grown));
+        struct px_str *grown = px_arena_realloc(check->arena, check->defined,
+                                                check->defined_cap * sizeof(*grown),
+                                                cap * sizeof(*grown));
         if (!grown) {
             check->no_memory = true;
             return;
@@ -180,7 +179,8 @@ static void check_cte_map(struct check *check, yyjson_val *cte_map)
 {
     size_t i, n;
     yyjson_val *entry;
-    yyjson_arr_foreach(yyjson_obj_get(cte_map, "map"), i, n, entry) {
+    yyjson_arr_foreach(yyjson_obj_get(cte_map, "map"), i, n, entry)
+    {
         define(check, px_json_str(entry, "key"));
     }
 }
@@ -203,9 +203,7 @@ static void check_object(struct check *check, yyjson_val *node, int depth)
 
     size_t i, n;
     yyjson_val *key, *value;
-    yyjson_obj_foreach(node, i, n, key, value) {
-        walk(check, value, depth + 1);
-    }
+    yyjson_obj_foreach(node, i, n, key, value) { walk(check, value, depth + 1); }
 }
 
 static void walk(struct check *check, yyjson_val *value, int depth)
@@ -218,9 +216,7 @@ static void walk(struct check *check, yyjson_val *value, int depth)
     } else if (yyjson_is_arr(value)) {
         size_t i, n;
         yyjson_val *item;
-        yyjson_arr_foreach(value, i, n, item) {
-            walk(check, item, depth + 1);
-        }
+        yyjson_arr_foreach(value, i, n, item) { walk(check, item, depth + 1); }
     }
 }
 
@@ -279,14 +275,15 @@ static void check_parsed(struct check *check, yyjson_val *root, yyjson_val **ret
     struct px_str message = px_json_str(root, "error_message");
     if (px_json_bool(root, "error", true)) {
         if (px_str_starts(message, S("Only SELECT statements")))
-            refuse(check, "only one SELECT statement is allowed (also WITH, VALUES, FROM, DESCRIBE, "
-                          "SUMMARIZE, SHOW TABLES; a PIVOT needs its values listed: ON column IN (...))");
+            refuse(check,
+                   "only one SELECT statement is allowed (also WITH, VALUES, FROM, DESCRIBE, "
+                   "SUMMARIZE, SHOW TABLES; a PIVOT needs its values listed: ON column IN (...))");
         else if (px_str_starts(message, S("memory exhausted")) ||
                  px_str_starts(message, S("Max expression depth")))
             refuse(check, "the statement is nested too deeply");
         else
-            refuse(check, "the statement cannot be parsed: %.*s", (int)PX_MIN(message.len, (size_t)400),
-                   message.ptr ? message.ptr : "");
+            refuse(check, "the statement cannot be parsed: %.*s",
+                   (int)PX_MIN(message.len, (size_t)400), message.ptr ? message.ptr : "");
     } else if (yyjson_arr_size(statements) != 1) {
         refuse(check, yyjson_arr_size(statements) == 0 ? "there is no statement"
                                                        : "only one statement is allowed");
@@ -297,9 +294,11 @@ static void check_parsed(struct check *check, yyjson_val *root, yyjson_val **ret
 
 static bool text_ok(struct check *check, struct px_str sql)
 {
-    if (px_str_trim(sql).len == 0) refuse(check, "the statement is empty");
+    if (px_str_trim(sql).len == 0)
+        refuse(check, "the statement is empty");
     else if (sql.len > SQL_STATEMENT_BYTES_MAX)
-        refuse(check, "the statement has %zu bytes, more than %d", sql.len, SQL_STATEMENT_BYTES_MAX);
+        refuse(check, "the statement has %zu bytes, more than %d", sql.len,
+               SQL_STATEMENT_BYTES_MAX);
     else if (memchr(sql.ptr, '\0', sql.len))
         refuse(check, "the statement contains a NUL character");
     return check->why.ptr == NULL;
@@ -307,7 +306,8 @@ static bool text_ok(struct check *check, struct px_str sql)
 
 static int give(struct check *check, struct sql_statement *ret_statement)
 {
-    struct sql_table *tables = px_arena_array(check->arena, struct sql_table, check->table_count + 1);
+    struct sql_table *tables = px_arena_array(check->arena, struct sql_table,
+                                              check->table_count + 1);
     if (!tables) return px_fault(px_arena_fault(check->arena), "table names");
     memcpy(tables, check->tables, check->table_count * sizeof(*tables));
     for (size_t i = 0; i < check->table_count; i++) {

@@ -41,7 +41,8 @@ static int set_all(duckdb_config config, const struct sql_limits *limits)
     };
     for (size_t i = 0; i < PX_COUNT(settings); i++) {
         if (duckdb_set_config(config, settings[i][0], settings[i][1]) != DuckDBSuccess)
-            return px_fault(PX_F_BUG, "DuckDB has no setting %s = %s", settings[i][0], settings[i][1]);
+            return px_fault(PX_F_BUG, "DuckDB has no setting %s = %s", settings[i][0],
+                            settings[i][1]);
     }
     return 0;
 }
@@ -101,10 +102,7 @@ void sql_engine_free(struct sql_engine **engine)
     *engine = NULL;
 }
 
-duckdb_connection sql_engine_connection(struct sql_engine *engine)
-{
-    return engine->connection;
-}
+duckdb_connection sql_engine_connection(struct sql_engine *engine) { return engine->connection; }
 
 int sql_fault(duckdb_error_type type, const char *text)
 {

@@ -31,7 +31,8 @@ PX_MUST_USE int sql_exec(struct sql_engine *engine, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* From here on: only these files can be opened, no setting changed, no extension loaded. Their names
  * are kept out of the texts that sql_run() and sql_fetch() give. Called once. */
-PX_MUST_USE int sql_engine_lock(struct sql_engine *engine, const struct px_str *files, size_t count);
+PX_MUST_USE int sql_engine_lock(struct sql_engine *engine, const struct px_str *files,
+                                size_t count);
 
 /* Names in SQL text. */
 void sql_add_identifier(struct px_buf *buf, struct px_str name); /* "na""me" */

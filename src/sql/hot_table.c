@@ -47,8 +47,8 @@ static duckdb_logical_type type_of(enum col_type type)
         return json;
     }
     static const duckdb_type types[] = {
-        [COL_BOOL] = DUCKDB_TYPE_BOOLEAN,  [COL_INT] = DUCKDB_TYPE_BIGINT,
-        [COL_DOUBLE] = DUCKDB_TYPE_DOUBLE, [COL_STRING] = DUCKDB_TYPE_VARCHAR,
+        [COL_BOOL] = DUCKDB_TYPE_BOOLEAN,   [COL_INT] = DUCKDB_TYPE_BIGINT,
+        [COL_DOUBLE] = DUCKDB_TYPE_DOUBLE,  [COL_STRING] = DUCKDB_TYPE_VARCHAR,
         [COL_TIME] = DUCKDB_TYPE_TIMESTAMP, [COL_MIXED] = DUCKDB_TYPE_VARCHAR,
     };
     return duckdb_create_logical_type(types[type]);
@@ -239,9 +239,9 @@ static int next_frame(struct scan *scan, struct local *local)
 
 static void fill_chunk(struct scan *scan, struct local *local, duckdb_data_chunk output)
 {
-    struct hot_rows rows = {local->rows, local->next_row,
-                            PX_MIN(local->row_count - local->next_row,
-                                   (uint32_t)duckdb_vector_size())};
+    struct hot_rows rows = {
+        local->rows, local->next_row,
+        PX_MIN(local->row_count - local->next_row, (uint32_t)duckdb_vector_size())};
     for (idx_t i = 0; i < scan->column_count; i++) {
         if (scan->columns[i] >= scan->set->schema.count) continue;
         hot_vector_fill(duckdb_data_chunk_get_vector(output, i), &local->values[i], &rows,
@@ -272,8 +272,10 @@ static void hot_function(duckdb_function_info info, duckdb_data_chunk output)
             return;
         }
     }
-    if (local->frame) fill_chunk(scan, local, output);
-    else duckdb_data_chunk_set_size(output, 0);
+    if (local->frame)
+        fill_chunk(scan, local, output);
+    else
+        duckdb_data_chunk_set_size(output, 0);
 }
 
 int hot_table_register(duckdb_connection connection, struct hot_sets *sets)

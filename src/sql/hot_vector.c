@@ -102,8 +102,7 @@ duckdb_vector hot_dictionary_new(const struct frame_values *values)
     duckdb_destroy_logical_type(&type);
     if (!dictionary) return NULL;
     duckdb_string_t *texts = duckdb_vector_get_data(dictionary);
-    for (uint32_t i = 0; i < values->dict_count; i++)
-        set_text(&texts[i], values->dict[i]);
+    for (uint32_t i = 0; i < values->dict_count; i++) set_text(&texts[i], values->dict[i]);
     set_text(&texts[values->dict_count], (struct px_str){0});
     duckdb_vector_ensure_validity_writable(dictionary);
     duckdb_validity_set_row_invalid(duckdb_vector_get_validity(dictionary), values->dict_count);

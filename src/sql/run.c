@@ -42,8 +42,10 @@ static duckdb_error_type type_of_text(const char *text)
         const char *words;
         duckdb_error_type type;
     } known[] = {
-        {"INTERNAL Error", DUCKDB_ERROR_INTERNAL}, {"FATAL Error", DUCKDB_ERROR_FATAL},
-        {"IO Error", DUCKDB_ERROR_IO},             {"Out of Memory Error", DUCKDB_ERROR_OUT_OF_MEMORY},
+        {"INTERNAL Error", DUCKDB_ERROR_INTERNAL},
+        {"FATAL Error", DUCKDB_ERROR_FATAL},
+        {"IO Error", DUCKDB_ERROR_IO},
+        {"Out of Memory Error", DUCKDB_ERROR_OUT_OF_MEMORY},
         {"INTERRUPT Error", DUCKDB_ERROR_INTERRUPT},
     };
     for (size_t i = 0; text && i < PX_COUNT(known); i++) {

@@ -13,15 +13,9 @@ static void add_quoted(struct px_buf *buf, struct px_str s, char quote)
     px_buf_add_char(buf, quote);
 }
 
-void sql_add_identifier(struct px_buf *buf, struct px_str name)
-{
-    add_quoted(buf, name, '"');
-}
+void sql_add_identifier(struct px_buf *buf, struct px_str name) { add_quoted(buf, name, '"'); }
 
-void sql_add_literal(struct px_buf *buf, struct px_str text)
-{
-    add_quoted(buf, text, '\'');
-}
+void sql_add_literal(struct px_buf *buf, struct px_str text) { add_quoted(buf, text, '\''); }
 
 /* The hidden name that stands at the start of text, the longest of them; its length or 0. */
 static size_t hidden_at(const struct sql_engine *engine, struct px_str text)
@@ -38,8 +32,7 @@ static size_t hidden_at(const struct sql_engine *engine, struct px_str text)
 static size_t path_rest(struct px_str text)
 {
     size_t n = 0;
-    while (n < text.len && !strchr(" \t\n\"')],;", text.ptr[n]))
-        n++;
+    while (n < text.len && !strchr(" \t\n\"')],;", text.ptr[n])) n++;
     return n;
 }
 

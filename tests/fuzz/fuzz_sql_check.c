@@ -36,9 +36,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sql_statement statement;
     struct px_str why = {0};
     int r = sql_check(engine, px_str((const char *)data, size), &arena, &statement, &why);
-    if (r == 0) check_names(&statement);
-    else if (r == SQL_REFUSED) PX_ASSERT(why.len > 0);
-    else if (r != PX_F_LIMIT) sql_engine_free(&engine); /* DuckDB gave up on it */
+    if (r == 0)
+        check_names(&statement);
+    else if (r == SQL_REFUSED)
+        PX_ASSERT(why.len > 0);
+    else if (r != PX_F_LIMIT)
+        sql_engine_free(&engine); /* DuckDB gave up on it */
     px_arena_deinit(&arena);
     return 0;
 }

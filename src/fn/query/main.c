@@ -57,7 +57,8 @@ static int read_limits(struct query_limits *limits)
     PX_TRY(read_number("PRISM_QUERY_THREADS", 256, &threads));
     PX_TRY(read_number("PRISM_QUERY_TIMEOUT_MS", 900000, &timeout));
     PX_TRY(read_number("PRISM_QUERY_ROWS_MAX", UINT64_C(1) << 40, &limits->rows_max));
-    PX_TRY(read_number("PRISM_QUERY_RESULT_BYTES_MAX", UINT64_C(1) << 40, &limits->result_bytes_max));
+    PX_TRY(
+        read_number("PRISM_QUERY_RESULT_BYTES_MAX", UINT64_C(1) << 40, &limits->result_bytes_max));
     limits->threads = (uint32_t)threads;
     limits->timeout_ms = (int64_t)timeout;
     return 0;
@@ -189,7 +190,8 @@ static int handle(void *ctx, const struct lambda_event *event)
     struct answering answering = {.event = event};
     struct query_sink sink = {sink_begin, sink_more, &answering};
     struct px_str why = {0};
-    r = query_handle(fn->query, &api, event->arena, deadline_mono_ns(event), &cancelled, &sink, &why);
+    r = query_handle(fn->query, &api, event->arena, deadline_mono_ns(event), &cancelled, &sink,
+                     &why);
     if (r == QUERY_CUT) return fail(event, S("QueryCut"), why);
     return r < 0 && !answering.begun ? answer_fault(event, api.request_id, r) : r;
 }

@@ -118,13 +118,16 @@ static void add_time_tz(struct px_buf *buf, duckdb_time_tz value)
     duckdb_time_tz_struct parts = duckdb_from_time_tz(value);
     int offset = parts.offset < 0 ? -parts.offset : parts.offset;
     add_time_of_day(buf, parts.time);
-    px_buf_printf(buf, "%c%02d:%02d", parts.offset < 0 ? '-' : '+', offset / 3600, offset / 60 % 60);
+    px_buf_printf(buf, "%c%02d:%02d", parts.offset < 0 ? '-' : '+', offset / 3600,
+                  offset / 60 % 60);
 }
 
 static void add_day(struct px_buf *buf, duckdb_date date)
 {
-    if (duckdb_is_finite_date(date)) add_date(buf, duckdb_from_date(date));
-    else px_buf_add_c(buf, date.days > 0 ? "infinity" : "-infinity");
+    if (duckdb_is_finite_date(date))
+        add_date(buf, duckdb_from_date(date));
+    else
+        px_buf_add_c(buf, date.days > 0 ? "infinity" : "-infinity");
 }
 
 /* ---- texts ---- */
@@ -180,7 +183,8 @@ static __int128 decimal_at(const struct cell_type *type, const void *data, idx_t
 static void add_uhugeint(struct px_buf *buf, duckdb_uhugeint value)
 {
     char text[48];
-    char *start = put_u128(text + sizeof(text), ((unsigned __int128)value.upper << 64) | value.lower);
+    char *start = put_u128(text + sizeof(text),
+                           ((unsigned __int128)value.upper << 64) | value.lower);
     px_buf_add(buf, start, (size_t)(text + sizeof(text) - start));
 }
 
@@ -202,10 +206,13 @@ static void add_float(struct px_buf *buf, float value)
 /* ---- scalars ---- */
 
 /* All but VARCHAR, ENUM and BLOB; nothing here needs escaping in JSON. */
-static void add_scalar(struct px_buf *buf, const struct cell_type *type, const void *data, idx_t row)
+static void add_scalar(struct px_buf *buf, const struct cell_type *type, const void *data,
+                       idx_t row)
 {
     switch (type->id) {
-    case DUCKDB_TYPE_BOOLEAN: px_buf_add_c(buf, ((const bool *)data)[row] ? "true" : "false"); break;
+    case DUCKDB_TYPE_BOOLEAN:
+        px_buf_add_c(buf, ((const bool *)data)[row] ? "true" : "false");
+        break;
     case DUCKDB_TYPE_TINYINT: add_i64(buf, ((const int8_t *)data)[row]); break;
     case DUCKDB_TYPE_SMALLINT: add_i64(buf, ((const int16_t *)data)[row]); break;
     case DUCKDB_TYPE_INTEGER: add_i64(buf, ((const int32_t *)data)[row]); break;
@@ -220,12 +227,18 @@ static void add_scalar(struct px_buf *buf, const struct cell_type *type, const v
     case DUCKDB_TYPE_FLOAT: add_float(buf, ((const float *)data)[row]); break;
     case DUCKDB_TYPE_DOUBLE: add_double(buf, ((const double *)data)[row]); break;
     case DUCKDB_TYPE_TIMESTAMP:
-    case DUCKDB_TYPE_TIMESTAMP_TZ: add_timestamp(buf, ((const int64_t *)data)[row], 1000000, 6); break;
+    case DUCKDB_TYPE_TIMESTAMP_TZ:
+        add_timestamp(buf, ((const int64_t *)data)[row], 1000000, 6);
+        break;
     case DUCKDB_TYPE_TIMESTAMP_S: add_timestamp(buf, ((const int64_t *)data)[row], 1, 0); break;
     case DUCKDB_TYPE_TIMESTAMP_MS: add_timestamp(buf, ((const int64_t *)data)[row], 1000, 3); break;
-    case DUCKDB_TYPE_TIMESTAMP_NS: add_timestamp(buf, ((const int64_t *)data)[row], 1000000000, 9); break;
+    case DUCKDB_TYPE_TIMESTAMP_NS:
+        add_timestamp(buf, ((const int64_t *)data)[row], 1000000000, 9);
+        break;
     case DUCKDB_TYPE_DATE: add_day(buf, ((const duckdb_date *)data)[row]); break;
-    case DUCKDB_TYPE_TIME: add_time_of_day(buf, duckdb_from_time(((const duckdb_time *)data)[row])); break;
+    case DUCKDB_TYPE_TIME:
+        add_time_of_day(buf, duckdb_from_time(((const duckdb_time *)data)[row]));
+        break;
     case DUCKDB_TYPE_TIME_TZ: add_time_tz(buf, ((const duckdb_time_tz *)data)[row]); break;
     case DUCKDB_TYPE_UUID: add_uuid(buf, ((const duckdb_hugeint *)data)[row]); break;
     case DUCKDB_TYPE_BIT: add_bits(buf, text_at(data, row)); break;
@@ -293,7 +306,8 @@ static void add_items(struct px_buf *buf, const struct cell_type *type, duckdb_v
 }
 
 /* Keys of text make an object, other keys a list of pairs. */
-static void add_map(struct px_buf *buf, const struct cell_type *type, duckdb_vector vector, idx_t row)
+static void add_map(struct px_buf *buf, const struct cell_type *type, duckdb_vector vector,
+                    idx_t row)
 {
     duckdb_list_entry entry = ((duckdb_list_entry *)duckdb_vector_get_data(vector))[row];
     duckdb_vector pairs = duckdb_list_vector_get_child(vector);
@@ -372,7 +386,8 @@ static bool is_null(const struct cell_type *type, duckdb_vector vector, idx_t ro
            (validity && !duckdb_validity_row_is_valid(validity, row));
 }
 
-void cell_add_json(struct px_buf *buf, const struct cell_type *type, duckdb_vector vector, idx_t row)
+void cell_add_json(struct px_buf *buf, const struct cell_type *type, duckdb_vector vector,
+                   idx_t row)
 {
     if (is_null(type, vector, row)) {
         px_buf_add(buf, "null", 4);
@@ -380,8 +395,10 @@ void cell_add_json(struct px_buf *buf, const struct cell_type *type, duckdb_vect
     }
     const void *data = duckdb_vector_get_data(vector);
     if (type->id == DUCKDB_TYPE_VARCHAR) {
-        if (type->is_json) add_json_text(buf, text_at(data, row));
-        else px_buf_add_json_str(buf, text_at(data, row));
+        if (type->is_json)
+            add_json_text(buf, text_at(data, row));
+        else
+            px_buf_add_json_str(buf, text_at(data, row));
     } else if (type->id == DUCKDB_TYPE_ENUM) {
         px_buf_add_json_str(buf, type->labels[enum_code(type, data, row)]);
     } else if (!isfinite(real_at(type, data, row))) {
@@ -390,20 +407,28 @@ void cell_add_json(struct px_buf *buf, const struct cell_type *type, duckdb_vect
         add_scalar(buf, type, data, row);
     } else if (!add_nested(buf, type, vector, row)) {
         px_buf_add_char(buf, '"');
-        if (type->id == DUCKDB_TYPE_BLOB) px_buf_add_base64(buf, text_at(data, row));
-        else add_scalar(buf, type, data, row);
+        if (type->id == DUCKDB_TYPE_BLOB)
+            px_buf_add_base64(buf, text_at(data, row));
+        else
+            add_scalar(buf, type, data, row);
         px_buf_add_char(buf, '"');
     }
 }
 
-bool cell_add_text(struct px_buf *buf, const struct cell_type *type, duckdb_vector vector, idx_t row)
+bool cell_add_text(struct px_buf *buf, const struct cell_type *type, duckdb_vector vector,
+                   idx_t row)
 {
     if (is_null(type, vector, row)) return false;
     const void *data = duckdb_vector_get_data(vector);
-    if (type->id == DUCKDB_TYPE_VARCHAR) px_buf_add_str(buf, text_at(data, row));
-    else if (type->id == DUCKDB_TYPE_ENUM) px_buf_add_str(buf, type->labels[enum_code(type, data, row)]);
-    else if (type->id == DUCKDB_TYPE_BLOB) px_buf_add_base64(buf, text_at(data, row));
-    else if (!isfinite(real_at(type, data, row))) add_not_finite(buf, real_at(type, data, row));
-    else if (!add_nested(buf, type, vector, row)) add_scalar(buf, type, data, row);
+    if (type->id == DUCKDB_TYPE_VARCHAR)
+        px_buf_add_str(buf, text_at(data, row));
+    else if (type->id == DUCKDB_TYPE_ENUM)
+        px_buf_add_str(buf, type->labels[enum_code(type, data, row)]);
+    else if (type->id == DUCKDB_TYPE_BLOB)
+        px_buf_add_base64(buf, text_at(data, row));
+    else if (!isfinite(real_at(type, data, row)))
+        add_not_finite(buf, real_at(type, data, row));
+    else if (!add_nested(buf, type, vector, row))
+        add_scalar(buf, type, data, row);
     return true;
 }

@@ -9,13 +9,13 @@
 
 struct cell_type {
     duckdb_type id;
-    bool is_json;                  /* VARCHAR that holds JSON text */
-    struct px_str name;            /* as SQL spells it: "BIGINT", "DECIMAL(10,2)", "VARCHAR[]" */
-    duckdb_type storage;           /* DECIMAL, ENUM: what the vector holds */
-    uint8_t scale;                 /* DECIMAL */
-    uint64_t array_size;           /* ARRAY */
-    const struct px_str *labels;   /* ENUM values; STRUCT and UNION member names */
-    struct cell_type *children;    /* LIST, ARRAY: 1; MAP: key, value; STRUCT, UNION: members */
+    bool is_json;                /* VARCHAR that holds JSON text */
+    struct px_str name;          /* as SQL spells it: "BIGINT", "DECIMAL(10,2)", "VARCHAR[]" */
+    duckdb_type storage;         /* DECIMAL, ENUM: what the vector holds */
+    uint8_t scale;               /* DECIMAL */
+    uint64_t array_size;         /* ARRAY */
+    const struct px_str *labels; /* ENUM values; STRUCT and UNION member names */
+    struct cell_type *children;  /* LIST, ARRAY: 1; MAP: key, value; STRUCT, UNION: members */
     uint32_t child_count;
 };
 enum cell_answer { CELL_UNSUPPORTED = 1 };

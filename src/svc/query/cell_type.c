@@ -54,7 +54,8 @@ static int take_text(char *text, struct px_arena *arena, struct px_str *ret_text
     return ret_text->ptr ? 0 : full(arena);
 }
 
-static int init_child(duckdb_logical_type logical, struct px_arena *arena, struct cell_type *ret_type)
+static int init_child(duckdb_logical_type logical, struct px_arena *arena,
+                      struct cell_type *ret_type)
 {
     PX_AUTO(type_free) duckdb_logical_type owned = logical;
     int r = cell_type_init(owned, arena, ret_type);
@@ -65,7 +66,8 @@ static int init_decimal(duckdb_logical_type logical, struct px_arena *arena, str
 {
     type->scale = duckdb_decimal_scale(logical);
     type->storage = duckdb_decimal_internal_type(logical);
-    type->name = px_arena_printf(arena, "DECIMAL(%u,%u)", duckdb_decimal_width(logical), type->scale);
+    type->name = px_arena_printf(arena, "DECIMAL(%u,%u)", duckdb_decimal_width(logical),
+                                 type->scale);
     return type->name.ptr ? 0 : full(arena);
 }
 
@@ -89,7 +91,8 @@ static int alloc_children(struct px_arena *arena, struct cell_type *type, uint32
     return type->children ? 0 : full(arena);
 }
 
-static int init_sequence(duckdb_logical_type logical, struct px_arena *arena, struct cell_type *type)
+static int init_sequence(duckdb_logical_type logical, struct px_arena *arena,
+                         struct cell_type *type)
 {
     bool array = type->id == DUCKDB_TYPE_ARRAY;
     PX_TRY(alloc_children(arena, type, 1));

@@ -51,8 +51,8 @@ void cost_add_json(struct px_buf *buf, const struct query_cost *cost)
                   "{\"bytes_scanned\":%llu,\"files_read\":%llu,\"files_pruned\":%llu,\"rows\":%llu,"
                   "\"cpu_ms\":%.1f,\"wall_ms\":%.1f}",
                   (unsigned long long)cost->bytes_scanned, (unsigned long long)cost->files_read,
-                  (unsigned long long)cost->files_pruned, (unsigned long long)cost->rows, cost->cpu_ms,
-                  cost->wall_ms);
+                  (unsigned long long)cost->files_pruned, (unsigned long long)cost->rows,
+                  cost->cpu_ms, cost->wall_ms);
 }
 
 void cost_add_header(struct px_buf *buf, const struct query_cost *cost)
@@ -61,6 +61,6 @@ void cost_add_header(struct px_buf *buf, const struct query_cost *cost)
                   "bytes_scanned=%llu, files_read=%llu, files_pruned=%llu, rows=%llu, cpu_ms=%.1f, "
                   "wall_ms=%.1f",
                   (unsigned long long)cost->bytes_scanned, (unsigned long long)cost->files_read,
-                  (unsigned long long)cost->files_pruned, (unsigned long long)cost->rows, cost->cpu_ms,
-                  cost->wall_ms);
+                  (unsigned long long)cost->files_pruned, (unsigned long long)cost->rows,
+                  cost->cpu_ms, cost->wall_ms);
 }

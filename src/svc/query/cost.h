@@ -19,6 +19,7 @@ struct cost_mark {
 void cost_mark_set(struct cost_mark *mark, const struct px_clock *clock);
 /* cpu, wall and the bytes that read(2) and pread(2) gave since the mark. One query runs at a time in a
  * function's process, so the process's numbers are the query's. */
-void cost_since(const struct cost_mark *mark, const struct px_clock *clock, struct query_cost *cost);
+void cost_since(const struct cost_mark *mark, const struct px_clock *clock,
+                struct query_cost *cost);
 void cost_add_json(struct px_buf *buf, const struct query_cost *cost);   /* an object */
 void cost_add_header(struct px_buf *buf, const struct query_cost *cost); /* bytes_scanned=1, ... */

@@ -43,12 +43,15 @@ int job_sql_answer(struct job *job, int answer, struct px_str why)
     PX_TRY(scan_fault(job));
     switch (answer) {
     case SQL_TIMEOUT:
-        return job_refuse(job, 504, "the query ran longer than its limit of %lld ms: narrow \"start\" and "
-                                    "\"end\", or read less", (long long)job->timeout_ms);
+        return job_refuse(job, 504,
+                          "the query ran longer than its limit of %lld ms: narrow \"start\" and "
+                          "\"end\", or read less",
+                          (long long)job->timeout_ms);
     case SQL_CANCELLED: return job_refuse(job, 499, "the query was cancelled: its caller is gone");
     case SQL_MEMORY:
-        return job_refuse(job, 400, "the query needs more memory than its limit of %llu MiB: narrow "
-                                    "\"start\" and \"end\", or aggregate earlier",
+        return job_refuse(job, 400,
+                          "the query needs more memory than its limit of %llu MiB: narrow "
+                          "\"start\" and \"end\", or aggregate earlier",
                           (unsigned long long)(job->query->options.limits.memory_bytes >> 20));
     default: return job_refuse(job, 400, "%.*s", PX_FMT(why));
     }
@@ -63,10 +66,10 @@ void job_measure(struct job *job)
 struct px_str job_warning(struct job *job)
 {
     size_t damaged = 0;
-    for (size_t i = 0; i < job->snapshot_count; i++)
-        damaged += job->snapshots[i].damaged;
+    for (size_t i = 0; i < job->snapshot_count; i++) damaged += job->snapshots[i].damaged;
     if (damaged == 0) return (struct px_str){0};
-    return px_arena_printf(job->arena, "%zu damaged batches of fresh records were left out", damaged);
+    return px_arena_printf(job->arena, "%zu damaged batches of fresh records were left out",
+                           damaged);
 }
 
 /* ---- who asks, and what ---- */
@@ -124,9 +127,9 @@ static int refuse_dataset(struct job *job, struct px_str name)
     }
     px_buf_add_char(&extra, ']');
     PX_TRY(px_buf_fault(&extra));
-    struct px_str detail =
-        px_arena_printf(job->arena, "there is no dataset \"%.*s\"%s", PX_FMT(name),
-                        count > 0 ? "; \"datasets\" lists those that exist" : ": nothing was sent yet");
+    struct px_str detail = px_arena_printf(
+        job->arena, "there is no dataset \"%.*s\"%s", PX_FMT(name),
+        count > 0 ? "; \"datasets\" lists those that exist" : ": nothing was sent yet");
     if (!detail.ptr) return px_fault(px_arena_fault(job->arena), "problem");
     PX_TRY(reply_problem(&job->reply, 404, detail, px_buf_str(&extra)));
     return HANDLED;
@@ -142,8 +145,9 @@ static int take_snapshots(struct job *job)
         const struct sql_table *table = &job->statement.tables[i];
         int r = SNAPSHOT_ABSENT;
         if (dataset_name_ok(table->name, NULL))
-            r = snapshot_take(&stores, job->event->caller.tenant, table->name, job->request.start_us,
-                              job->request.end_us, job->arena, &job->snapshots[job->snapshot_count]);
+            r = snapshot_take(&stores, job->event->caller.tenant, table->name,
+                              job->request.start_us, job->request.end_us, job->arena,
+                              &job->snapshots[job->snapshot_count]);
         if (r == SNAPSHOT_ABSENT && table->defined) continue;
         if (r == SNAPSHOT_ABSENT) return refuse_dataset(job, table->name);
         PX_TRY(r);
@@ -191,17 +195,16 @@ static int make_views(struct job *job)
 static int name_parquet(struct job *job)
 {
     struct query *query = job->query;
-    job->parquet_path =
-        px_arena_printf(job->arena, "%.*s/query-%ld-%llu.parquet", PX_FMT(query->options.temp_dir),
-                        (long)getpid(), (unsigned long long)++query->serial);
+    job->parquet_path = px_arena_printf(job->arena, "%.*s/query-%ld-%llu.parquet",
+                                        PX_FMT(query->options.temp_dir), (long)getpid(),
+                                        (unsigned long long)++query->serial);
     return job->parquet_path.ptr ? 0 : px_fault(px_arena_fault(job->arena), "temporary file");
 }
 
 static int lock(struct job *job)
 {
     size_t count = 0;
-    for (size_t i = 0; i < job->snapshot_count; i++)
-        count += job->snapshots[i].file_count;
+    for (size_t i = 0; i < job->snapshot_count; i++) count += job->snapshots[i].file_count;
     struct px_str *files = px_arena_array(job->arena, struct px_str, count + 1);
     if (!files) return px_fault(px_arena_fault(job->arena), "files");
     count = 0;
@@ -248,8 +251,7 @@ static void job_deinit(struct job *job)
         sql_engine_stop(job->engine);
         spare_give(job->query->spare, &job->engine);
     }
-    for (size_t i = 0; i < job->snapshot_count; i++)
-        snapshot_release(&job->snapshots[i]);
+    for (size_t i = 0; i < job->snapshot_count; i++) snapshot_release(&job->snapshots[i]);
     if (job->parquet_path.len > 0) (void)unlink(job->parquet_path.ptr);
     reply_deinit(&job->reply);
 }

@@ -50,7 +50,8 @@ struct query_answer {
 };
 struct query_sink {
     int (*begin)(void *ctx, const struct query_answer *answer);
-    int (*more)(void *ctx, struct px_str piece); /* NULL: no streaming, longer answers are refused */
+    int (*more)(void *ctx,
+                struct px_str piece); /* NULL: no streaming, longer answers are refused */
     void *ctx;
 };
 enum query_outcome {

@@ -11,10 +11,7 @@ void reply_init(struct reply *reply, const struct query_sink *sink, struct px_st
     px_buf_init(&reply->body, BODY_BYTES_MAX);
 }
 
-void reply_deinit(struct reply *reply)
-{
-    px_buf_deinit(&reply->body);
-}
+void reply_deinit(struct reply *reply) { px_buf_deinit(&reply->body); }
 
 static int begin(struct reply *reply, bool whole, struct px_str cost, struct px_str warning)
 {
@@ -36,7 +33,8 @@ static int begin(struct reply *reply, bool whole, struct px_str cost, struct px_
 
 static int give(struct reply *reply)
 {
-    if (!reply->begun) PX_TRY(begin(reply, false, (struct px_str){0}, (struct px_str){0}));
+    if (!reply->begun)
+        PX_TRY(begin(reply, false, (struct px_str){0}, (struct px_str){0}));
     else if (reply->body.len > 0)
         PX_TRY(reply->sink->more(reply->sink->ctx, px_buf_str(&reply->body)));
     reply->bytes_given += reply->body.len;

@@ -36,7 +36,8 @@ static bool parse_relative(struct px_str text, int64_t now_us, int64_t *ret_us)
     } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
     if (text.len < 3 || (text.ptr[0] != '-' && text.ptr[0] != '+')) return false;
     uint64_t count;
-    if (!px_str_to_u64(px_str(text.ptr + 1, text.len - 2), &count) || count > 100000000) return false;
+    if (!px_str_to_u64(px_str(text.ptr + 1, text.len - 2), &count) || count > 100000000)
+        return false;
     for (size_t i = 0; i < PX_COUNT(units); i++) {
         if (units[i].unit != text.ptr[text.len - 1]) continue;
         int64_t distance = (int64_t)count * units[i].seconds * 1000000;
@@ -51,10 +52,14 @@ static bool parse_relative(struct px_str text, int64_t now_us, int64_t *ret_us)
 static bool parse_number(double value, int64_t *ret_us)
 {
     double size = fabs(value), us;
-    if (size < 1e11) us = value * 1e6;
-    else if (size < 1e14) us = value * 1e3;
-    else if (size < 1e17) us = value;
-    else us = value / 1e3;
+    if (size < 1e11)
+        us = value * 1e6;
+    else if (size < 1e14)
+        us = value * 1e3;
+    else if (size < 1e17)
+        us = value;
+    else
+        us = value / 1e3;
     if (!(fabs(us) < (double)TIME_US_MAX)) return false;
     *ret_us = (int64_t)llround(us);
     return true;
@@ -85,9 +90,11 @@ static int read_times(yyjson_val *root, int64_t now_ns, struct px_arena *arena,
         yyjson_val *value = yyjson_obj_get(root, keys[i]);
         if (!value || yyjson_is_null(value)) continue;
         if (!parse_time(value, now_ns / 1000, into[i]))
-            return invalid(arena, ret_why,
-                           "\"%s\" is no time: expected RFC 3339, a number since 1970, \"now\", or a "
-                           "distance such as \"-15m\"", keys[i]);
+            return invalid(
+                arena, ret_why,
+                "\"%s\" is no time: expected RFC 3339, a number since 1970, \"now\", or a "
+                "distance such as \"-15m\"",
+                keys[i]);
     }
     if (request->start_us >= request->end_us)
         return invalid(arena, ret_why, "\"start\" is not before \"end\"");
@@ -158,14 +165,16 @@ static int check_keys(yyjson_val *root, struct px_arena *arena, struct px_str *r
     static const char *const known[] = {"sql", "start", "end", "format", "limit"};
     size_t i, n;
     yyjson_val *key, *value;
-    yyjson_obj_foreach(root, i, n, key, value) {
+    yyjson_obj_foreach(root, i, n, key, value)
+    {
         bool found = false;
         for (size_t k = 0; k < PX_COUNT(known); k++)
             found = found || yyjson_equals_str(key, known[k]);
         if (!found)
-            return invalid(arena, ret_why,
-                           "unknown field \"%.*s\": the fields are sql, start, end, format and limit",
-                           (int)PX_MIN(yyjson_get_len(key), (size_t)60), yyjson_get_str(key));
+            return invalid(
+                arena, ret_why,
+                "unknown field \"%.*s\": the fields are sql, start, end, format and limit",
+                (int)PX_MIN(yyjson_get_len(key), (size_t)60), yyjson_get_str(key));
     }
     return 0;
 }
@@ -184,9 +193,11 @@ int query_request_read(const struct api_event *event, int64_t now_ns, struct px_
         return invalid(arena, ret_why, "the body must be an object: {\"sql\": \"SELECT ...\"}");
     r = check_keys(root, arena, ret_why);
     if (r != 0) return r;
-    struct query_request request = {.start_us = INT64_MIN, .end_us = INT64_MAX, .limit = UINT64_MAX};
+    struct query_request request = {
+        .start_us = INT64_MIN, .end_us = INT64_MAX, .limit = UINT64_MAX};
     yyjson_val *sql = yyjson_obj_get(root, "sql");
-    if (!yyjson_is_str(sql)) return invalid(arena, ret_why, "\"sql\" must be the text of a statement");
+    if (!yyjson_is_str(sql))
+        return invalid(arena, ret_why, "\"sql\" must be the text of a statement");
     request.sql = px_json_val_str(sql);
     r = read_times(root, now_ns, arena, &request, ret_why);
     if (r == 0) r = read_format(event, root, arena, &request, ret_why);

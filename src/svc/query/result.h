@@ -10,14 +10,16 @@
 struct result_out {
     struct px_buf *buf;
     struct px_arena *arena;
-    duckdb_result *result;          /* schema */
-    const struct px_str *names;     /* of the columns, as SQL gives them */
-    const struct cell_type *types;  /* NULL for formats that do not need them */
+    duckdb_result *result;         /* schema */
+    const struct px_str *names;    /* of the columns, as SQL gives them */
+    const struct cell_type *types; /* NULL for formats that do not need them */
     idx_t column_count;
     uint64_t rows; /* written so far */
     void *state;   /* the writer's own */
 };
-enum result_answer { RESULT_UNSUPPORTED = 1 }; /* out->state is then a NUL-ended reason in the arena */
+enum result_answer {
+    RESULT_UNSUPPORTED = 1
+}; /* out->state is then a NUL-ended reason in the arena */
 struct result_format {
     struct px_str name, content_type;
     bool binary, needs_types;

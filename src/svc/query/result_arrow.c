@@ -25,21 +25,18 @@ static ArrowErrorCode write_bytes(struct ArrowIpcOutputStream *stream, const voi
     return px_buf_fault(state->buf) == 0 ? NANOARROW_OK : ENOMEM;
 }
 
-static void release_stream(struct ArrowIpcOutputStream *stream)
-{
-    stream->release = NULL;
-}
+static void release_stream(struct ArrowIpcOutputStream *stream) { stream->release = NULL; }
 
 /* ---- failures ---- */
 
 static int unsupported(struct result_out *out, const char *text)
 {
     out->state = NULL;
-    struct px_str reason =
-        px_arena_printf(out->arena,
-                        "the result cannot be given as Arrow (%.200s): cast the column to a plain type "
-                        "or ask for another format",
-                        text && *text ? text : "a type that it does not have");
+    struct px_str reason = px_arena_printf(
+        out->arena,
+        "the result cannot be given as Arrow (%.200s): cast the column to a plain type "
+        "or ask for another format",
+        text && *text ? text : "a type that it does not have");
     if (!reason.ptr) return px_fault(px_arena_fault(out->arena), "arrow");
     out->state = (void *)(uintptr_t)reason.ptr;
     return RESULT_UNSUPPORTED;
@@ -81,12 +78,10 @@ static int convert_schema(struct result_out *out, struct state *state, struct px
         names[i] = px_arena_cstr(out->arena, out->names[i]);
         if (!names[i]) return px_fault(px_arena_fault(out->arena), "arrow");
     }
-    for (idx_t i = 0; i < n; i++)
-        types[i] = duckdb_column_logical_type(out->result, i);
-    duckdb_error_data error =
-        duckdb_to_arrow_schema(state->options, types, names, n, &state->schema);
-    for (idx_t i = 0; i < n; i++)
-        duckdb_destroy_logical_type(&types[i]);
+    for (idx_t i = 0; i < n; i++) types[i] = duckdb_column_logical_type(out->result, i);
+    duckdb_error_data error = duckdb_to_arrow_schema(state->options, types, names, n,
+                                                     &state->schema);
+    for (idx_t i = 0; i < n; i++) duckdb_destroy_logical_type(&types[i]);
     return failed(&error, out->arena, ret_text) ? RESULT_UNSUPPORTED : 0;
 }
 

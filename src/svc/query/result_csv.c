@@ -24,8 +24,10 @@ static void add_quoted(struct px_buf *buf, struct px_str field)
 
 static void add_field(struct px_buf *buf, struct px_str field)
 {
-    if (needs_quotes(field)) add_quoted(buf, field);
-    else px_buf_add_str(buf, field);
+    if (needs_quotes(field))
+        add_quoted(buf, field);
+    else
+        px_buf_add_str(buf, field);
 }
 
 static void scratch_free(struct result_out *out)

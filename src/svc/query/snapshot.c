@@ -41,9 +41,9 @@ static int add_frame(struct taking *taking, struct px_str writer, const struct h
 {
     if (taking->frame_count == taking->frame_cap) {
         size_t cap = taking->frame_cap ? taking->frame_cap * 2 : 64;
-        struct taken_frame *grown =
-            px_arena_realloc(taking->arena, taking->frames, taking->frame_cap * sizeof(*grown),
-                             cap * sizeof(*grown));
+        struct taken_frame *grown = px_arena_realloc(taking->arena, taking->frames,
+                                                     taking->frame_cap * sizeof(*grown),
+                                                     cap * sizeof(*grown));
         if (!grown) return px_fault(px_arena_fault(taking->arena), "frames");
         taking->frames = grown;
         taking->frame_cap = cap;
@@ -62,7 +62,8 @@ static int add_frame(struct taking *taking, struct px_str writer, const struct h
 
 static bool in_range(const struct taking *taking, const struct frame *frame)
 {
-    return frame->header.time_max_us >= taking->start_us && frame->header.time_min_us < taking->end_us;
+    return frame->header.time_max_us >= taking->start_us &&
+           frame->header.time_min_us < taking->end_us;
 }
 
 /* The frames beyond the mark. Those outside the time range go, too: they still count for the schema,
@@ -85,8 +86,10 @@ static int read_file(struct taking *taking, const struct hot_file *file, struct 
     bool used = false;
     for (size_t i = first; i < taking->frame_count; i++)
         used = used || in_range(taking, &taking->frames[i].frame);
-    if (used) taking->snapshot.hot_files_read++;
-    else if (taking->frame_count > first) taking->snapshot.pruned++;
+    if (used)
+        taking->snapshot.hot_files_read++;
+    else if (taking->frame_count > first)
+        taking->snapshot.pruned++;
     return 0;
 }
 
@@ -183,6 +186,7 @@ static int name_files(struct taking *taking)
                                                                      : taking->stores->segments;
         PX_TRY(object_url(store, segment->key, taking->arena, &snapshot->files[i].url));
         snapshot->files[i].schema_json = segment->schema_json;
+        snapshot->files[i].rows = segment->rows;
     }
     snapshot->file_count = count;
     snapshot->pruned += taking->catalog.pruned;
@@ -192,12 +196,15 @@ static int name_files(struct taking *taking)
 /* ---- attempts ---- */
 
 /* ret_same: nothing moved meanwhile. */
-static int attempt(struct taking *taking, struct px_str tenant, struct px_str dataset, bool *ret_same)
+static int attempt(struct taking *taking, struct px_str tenant, struct px_str dataset,
+                   bool *ret_same)
 {
     int r = catalog_read(taking->stores->catalog, tenant, dataset, taking->start_us, taking->end_us,
                          taking->arena, &taking->catalog);
-    if (r == CATALOG_ABSENT) taking->catalog = (struct catalog_snapshot){0};
-    else PX_TRY(r);
+    if (r == CATALOG_ABSENT)
+        taking->catalog = (struct catalog_snapshot){0};
+    else
+        PX_TRY(r);
     taking->seen = r == 0;
     PX_TRY(read_hot(taking, tenant, dataset));
     int64_t version = 0;
@@ -242,8 +249,7 @@ int snapshot_take(const struct snapshot_stores *stores, struct px_str tenant, st
 
 void snapshot_release(struct snapshot *snapshot)
 {
-    for (size_t i = 0; i < snapshot->reader_count; i++)
-        hot_reader_close(&snapshot->readers[i]);
+    for (size_t i = 0; i < snapshot->reader_count; i++) hot_reader_close(&snapshot->readers[i]);
     free(snapshot->readers);
     snapshot->readers = NULL;
     snapshot->reader_count = snapshot->reader_cap = 0;
@@ -266,10 +272,8 @@ int snapshot_datasets(const struct snapshot_stores *stores, struct px_str tenant
     PX_TRY(hot_list(stores->hot, tenant, (struct px_str){0}, arena, &files, &file_count));
     struct px_str *names = px_arena_array(arena, struct px_str, sealed_count + file_count + 1);
     if (!names) return px_fault(px_arena_fault(arena), "dataset names");
-    for (size_t i = 0; i < sealed_count; i++)
-        names[n++] = sealed[i].name;
-    for (size_t i = 0; i < file_count; i++)
-        names[n++] = files[i].dataset;
+    for (size_t i = 0; i < sealed_count; i++) names[n++] = sealed[i].name;
+    for (size_t i = 0; i < file_count; i++) names[n++] = files[i].dataset;
     if (n > 1) qsort(names, n, sizeof(*names), by_name);
     for (size_t i = 0; i < n; i++) {
         if (unique == 0 || !px_str_eq(names[unique - 1], names[i])) names[unique++] = names[i];

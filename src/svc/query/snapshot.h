@@ -16,12 +16,14 @@ struct snapshot_stores {
 struct snapshot_file {
     struct px_str url;         /* something DuckDB opens */
     struct px_str schema_json; /* its columns */
+    int64_t rows;
 };
 struct snapshot {
     struct px_str dataset;
     struct snapshot_file *files;
     size_t file_count;
-    struct hot_set hot; /* frames of the range in order of acceptance; its schema is the dataset's */
+    struct hot_set
+        hot; /* frames of the range in order of acceptance; its schema is the dataset's */
     struct hot_reader **readers; /* keep the frames mapped */
     size_t reader_count, reader_cap;
     size_t hot_files_read, pruned; /* files */

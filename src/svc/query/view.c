@@ -62,8 +62,10 @@ static void add_columns(struct px_buf *sql, const struct schema *to, const struc
     for (uint32_t i = 0; i < to->count; i++) {
         int index = schema_find(from, to->columns[i].name);
         if (i > 0) px_buf_add_c(sql, ", ");
-        if (index < 0) add_null(sql, &to->columns[i]);
-        else add_converted(sql, &to->columns[i], &from->columns[index]);
+        if (index < 0)
+            add_null(sql, &to->columns[i]);
+        else
+            add_converted(sql, &to->columns[i], &from->columns[index]);
         px_buf_add_c(sql, " AS ");
         sql_add_identifier(sql, to->columns[i].name);
     }
@@ -164,7 +166,8 @@ static int add_branches(struct px_buf *sql, const struct snapshot *snapshot, siz
     return 0;
 }
 
-int view_add(const struct snapshot *snapshot, size_t slot, struct px_arena *arena, struct px_buf *sql)
+int view_add(const struct snapshot *snapshot, size_t slot, struct px_arena *arena,
+             struct px_buf *sql)
 {
     bool plain = false;
     if (snapshot->file_count > 1)

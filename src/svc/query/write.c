@@ -15,8 +15,10 @@ static void format_free(const struct result_format *format, struct result_out *o
 
 static int refuse_type(struct job *job, struct px_str column, struct px_str type)
 {
-    return job_refuse(job, 400, "column \"%.*s\" has the type %.*s, which this format does not have: cast it "
-                                "to VARCHAR", PX_FMT(column), PX_FMT(type));
+    return job_refuse(job, 400,
+                      "column \"%.*s\" has the type %.*s, which this format does not have: cast it "
+                      "to VARCHAR",
+                      PX_FMT(column), PX_FMT(type));
 }
 
 static int describe(struct job *job, const struct result_format *format, struct result_out *out)

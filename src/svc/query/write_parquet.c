@@ -14,8 +14,7 @@
 static int copy_sql(struct job *job, struct px_buf *sql)
 {
     struct px_str text = px_str_trim(job->request.sql);
-    while (px_str_ends(text, S(";")))
-        text = px_str_trim(px_str(text.ptr, text.len - 1));
+    while (px_str_ends(text, S(";"))) text = px_str_trim(px_str(text.ptr, text.len - 1));
     uint64_t limit = PX_MIN(job->request.limit, job->query->options.limits.rows_max + 1);
     px_buf_add_c(sql, "COPY (FROM (");
     px_buf_add_str(sql, text);
@@ -34,7 +33,8 @@ static int rows_copied(struct job *job, uint64_t *ret_rows)
     if (r > 0) return job_sql_answer(job, r, why);
     PX_TRY(r);
     if (!chunk) return px_fault(PX_F_BUG, "COPY gave no row");
-    *ret_rows = (uint64_t)((int64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 0)))[0];
+    *ret_rows = (uint64_t)((int64_t *)duckdb_vector_get_data(
+        duckdb_data_chunk_get_vector(chunk, 0)))[0];
     duckdb_destroy_data_chunk(&chunk);
     return 0;
 }

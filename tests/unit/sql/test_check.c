@@ -77,7 +77,8 @@ static const struct {
     {"SUMMARIZE 'a.parquet'", "files cannot be reached"},
     {"TABLE 'a.parquet'", "files cannot be reached"},
     {"PIVOT 'a.csv' ON x IN (1) USING count(*)", "files cannot be reached"},
-    {"SELECT list_transform([1], lambda x: (SELECT max(a) FROM 'f.csv'))", "files cannot be reached"},
+    {"SELECT list_transform([1], lambda x: (SELECT max(a) FROM 'f.csv'))",
+     "files cannot be reached"},
     /* catalogs and other tenants */
     {"SELECT * FROM other_tenant.logs", "without database or schema"},
     {"SELECT * FROM \"other_tenant\".\"logs\"", "without database or schema"},
@@ -248,7 +249,8 @@ TEST(views_of_the_engine_cannot_be_names_of_ctes)
     duckdb_result result;
     CHECK(duckdb_query(sql_engine_connection(engine),
                        "SELECT view_name FROM duckdb_views() WHERE internal AND schema_name <> "
-                       "'information_schema'", &result) == DuckDBSuccess);
+                       "'information_schema'",
+                       &result) == DuckDBSuccess);
     duckdb_data_chunk chunk = duckdb_fetch_chunk(result);
     CHECK(chunk && duckdb_data_chunk_get_size(chunk) > 20);
     duckdb_string_t *names = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 0));
@@ -272,19 +274,22 @@ TEST(the_list_of_functions_matches_this_duckdb)
     PX_AUTO(sql_engine_free) struct sql_engine *engine = NULL;
     engine_open(&engine);
     duckdb_result result;
-    CHECK(duckdb_query(sql_engine_connection(engine),
-                       "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type IN "
-                       "('scalar', 'aggregate', 'macro') AND function_name NOT LIKE 'icu_collate%' "
-                       "AND function_name NOT LIKE '\\_\\_internal%' ESCAPE '\\'",
-                       &result) == DuckDBSuccess);
+    CHECK(
+        duckdb_query(sql_engine_connection(engine),
+                     "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type IN "
+                     "('scalar', 'aggregate', 'macro') AND function_name NOT LIKE 'icu_collate%' "
+                     "AND function_name NOT LIKE '\\_\\_internal%' ESCAPE '\\'",
+                     &result) == DuckDBSuccess);
     size_t allowed = 0, refused = 0;
     for (duckdb_data_chunk chunk; (chunk = duckdb_fetch_chunk(result));) {
         duckdb_string_t *names = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 0));
         for (idx_t i = 0; i < duckdb_data_chunk_get_size(chunk); i++) {
-            struct px_str name =
-                px_str(duckdb_string_t_data(&names[i]), duckdb_string_t_length(names[i]));
-            if (sql_function_allowed(name)) allowed++;
-            else refused++;
+            struct px_str name = px_str(duckdb_string_t_data(&names[i]),
+                                        duckdb_string_t_length(names[i]));
+            if (sql_function_allowed(name))
+                allowed++;
+            else
+                refused++;
         }
         duckdb_destroy_data_chunk(&chunk);
     }
@@ -330,11 +335,9 @@ static struct px_str nested(struct test *t, const char *head, const char *open, 
     struct px_buf buf;
     px_buf_init(&buf, 8u << 20);
     px_buf_add_c(&buf, head);
-    for (size_t i = 0; i < n; i++)
-        px_buf_add_c(&buf, open);
+    for (size_t i = 0; i < n; i++) px_buf_add_c(&buf, open);
     px_buf_add_c(&buf, middle);
-    for (size_t i = 0; i < n; i++)
-        px_buf_add_c(&buf, close);
+    for (size_t i = 0; i < n; i++) px_buf_add_c(&buf, close);
     struct px_str text = px_arena_dup(&t->arena, px_buf_str(&buf));
     px_buf_deinit(&buf);
     return text;

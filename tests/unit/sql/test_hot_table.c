@@ -19,15 +19,13 @@ struct world {
 static void world_free(struct world *world)
 {
     sql_engine_free(&world->engine);
-    for (size_t i = 0; i < PX_COUNT(world->bytes); i++)
-        px_buf_deinit(&world->bytes[i]);
+    for (size_t i = 0; i < PX_COUNT(world->bytes); i++) px_buf_deinit(&world->bytes[i]);
 }
 
 static void world_init(struct test *t, struct world *world)
 {
     memset(world, 0, sizeof(*world));
-    for (size_t i = 0; i < PX_COUNT(world->bytes); i++)
-        px_buf_init(&world->bytes[i], 64u << 20);
+    for (size_t i = 0; i < PX_COUNT(world->bytes); i++) px_buf_init(&world->bytes[i], 64u << 20);
     CHECK_OK(schema_init(&world->set.schema, &t->arena));
     world->set.frames = world->frames;
     world->set.start_us = INT64_MIN;
@@ -98,21 +96,23 @@ TEST(frames_are_one_table)
 {
     PX_AUTO(world_free) struct world world;
     world_init(t, &world);
-    for (int i = 0; i < 10; i++)
-        add_lines(t, &world, i * 5000, 5000);
+    for (int i = 0; i < 10; i++) add_lines(t, &world, i * 5000, 5000);
     CHECK_STR(ask(t, &world, "SELECT count(*)::VARCHAR FROM prism_hot(0)"), S("50000"));
     CHECK_STR(ask(t, &world, "SELECT sum(n)::VARCHAR FROM prism_hot(0)"), S("1249975000"));
     CHECK_STR(ask(t, &world, "SELECT count(DISTINCT body)::VARCHAR FROM prism_hot(0)"), S("50000"));
-    CHECK_STR(ask(t, &world, "SELECT concat_ws('|', count(level), count(DISTINCT level), min(level)) "
-                             "FROM prism_hot(0)"),
+    CHECK_STR(ask(t, &world,
+                  "SELECT concat_ws('|', count(level), count(DISTINCT level), min(level)) "
+                  "FROM prism_hot(0)"),
               S("40000|3|a level of more than twelve bytes"));
-    CHECK_STR(ask(t, &world, "SELECT concat_ws('|', count(gap), min(gap), sum(d), count(*) FILTER (even)) "
-                             "FROM prism_hot(0)"),
+    CHECK_STR(ask(t, &world,
+                  "SELECT concat_ws('|', count(gap), min(gap), sum(d), count(*) FILTER (even)) "
+                  "FROM prism_hot(0)"),
               S("16667|-49998|624987500.0|25000"));
     CHECK_STR(ask(t, &world, "SELECT concat_ws('|', min(time), max(time)) FROM prism_hot(0)"),
               S("2026-01-01 00:00:00|2026-01-01 13:53:19"));
-    CHECK_STR(ask(t, &world, "SELECT string_agg(column_name||' '||column_type, ',') FROM (DESCRIBE FROM "
-                             "prism_hot(0))"),
+    CHECK_STR(ask(t, &world,
+                  "SELECT string_agg(column_name||' '||column_type, ',') FROM (DESCRIBE FROM "
+                  "prism_hot(0))"),
               S("time TIMESTAMP,n BIGINT,body VARCHAR,d DOUBLE,even BOOLEAN,gap BIGINT,tags JSON,"
                 "level VARCHAR"));
 }
@@ -121,23 +121,25 @@ TEST(every_row_is_whole_whatever_the_encoding)
 {
     PX_AUTO(world_free) struct world world;
     world_init(t, &world);
-    for (int i = 0; i < 3; i++)
-        add_lines(t, &world, i * 7001, 7001);
-    CHECK_STR(ask(t, &world,
-                  "SELECT count(*)::VARCHAR FROM prism_hot(0) WHERE body = 'line number '||n||' of this test' "
-                  "AND level IS NOT DISTINCT FROM CASE WHEN n % 5 = 0 THEN NULL WHEN n % 3 = 0 THEN 'debug' "
-                  "WHEN n % 3 = 1 THEN 'info' ELSE 'a level of more than twelve bytes' END "
-                  "AND epoch_us(time) = 1767225600000000 + n * 1000000 AND d = n / 2 "
-                  "AND even = (n % 2 = 0) AND gap IS NOT DISTINCT FROM CASE WHEN n % 3 = 0 THEN -n END "
-                  "AND tags::VARCHAR = '[1,2]'"),
-              S("21003"));
+    for (int i = 0; i < 3; i++) add_lines(t, &world, i * 7001, 7001);
+    CHECK_STR(
+        ask(t, &world,
+            "SELECT count(*)::VARCHAR FROM prism_hot(0) WHERE body = 'line number '||n||' of this test' "
+            "AND level IS NOT DISTINCT FROM CASE WHEN n % 5 = 0 THEN NULL WHEN n % 3 = 0 THEN 'debug' "
+            "WHEN n % 3 = 1 THEN 'info' ELSE 'a level of more than twelve bytes' END "
+            "AND epoch_us(time) = 1767225600000000 + n * 1000000 AND d = n / 2 "
+            "AND even = (n % 2 = 0) AND gap IS NOT DISTINCT FROM CASE WHEN n % 3 = 0 THEN -n END "
+            "AND tags::VARCHAR = '[1,2]'"),
+        S("21003"));
     /* through operators that keep, cut and reorder vectors */
-    CHECK_STR(ask(t, &world, "SELECT count(*)::VARCHAR FROM (SELECT a.level, b.body, a.n FROM prism_hot(0) a "
-                             "JOIN prism_hot(0) b USING (n) ORDER BY a.level, b.body LIMIT 9000) WHERE "
-                             "body LIKE '%'||n||'%'"),
+    CHECK_STR(ask(t, &world,
+                  "SELECT count(*)::VARCHAR FROM (SELECT a.level, b.body, a.n FROM prism_hot(0) a "
+                  "JOIN prism_hot(0) b USING (n) ORDER BY a.level, b.body LIMIT 9000) WHERE "
+                  "body LIKE '%'||n||'%'"),
               S("9000"));
-    CHECK_STR(ask(t, &world, "SELECT max(c)::VARCHAR FROM (SELECT level, count(*) c FROM prism_hot(0) WHERE "
-                             "n % 2 = 1 GROUP BY level)"),
+    CHECK_STR(ask(t, &world,
+                  "SELECT max(c)::VARCHAR FROM (SELECT level, count(*) c FROM prism_hot(0) WHERE "
+                  "n % 2 = 1 GROUP BY level)"),
               S("2801"));
 }
 
@@ -160,12 +162,12 @@ TEST(rows_outside_the_range_are_left_out)
 {
     PX_AUTO(world_free) struct world world;
     world_init(t, &world);
-    for (int i = 0; i < 4; i++)
-        add_lines(t, &world, i * 1000, 1000);
+    for (int i = 0; i < 4; i++) add_lines(t, &world, i * 1000, 1000);
     world.set.start_us = T0 + 1500 * INT64_C(1000000);
     world.set.end_us = T0 + 3001 * INT64_C(1000000);
-    CHECK_STR(ask(t, &world, "SELECT concat_ws('|', count(*), min(n), max(n), count(level), count(DISTINCT "
-                             "body), sum(gap)) FROM prism_hot(0)"),
+    CHECK_STR(ask(t, &world,
+                  "SELECT concat_ws('|', count(*), min(n), max(n), count(level), count(DISTINCT "
+                  "body), sum(gap)) FROM prism_hot(0)"),
               S("1501|1500|3000|1200|1501|-1127250"));
     world.set.end_us = world.set.start_us;
     CHECK_STR(ask(t, &world, "SELECT count(*)::VARCHAR FROM prism_hot(0)"), S("0"));
@@ -186,25 +188,30 @@ TEST(frames_of_other_shapes_are_seen_through_the_schema)
     CHECK_OK(batch_put_str(batch, S("fresh"), S("new")));
     CHECK_OK(batch_row_end(batch));
     add_frame(t, &world, batch);
-    CHECK_STR(ask(t, &world, "SELECT concat_ws('|', n IS NULL, d, level, fresh, _other) FROM prism_hot(0) WHERE "
-                             "fresh IS NOT NULL"),
-              S("true|7.0|5|new|{\"n\":\"not a number\"}"));
-    CHECK_STR(ask(t, &world, "SELECT concat_ws('|', count(n), count(fresh), count(*)) FROM prism_hot(0)"),
-              S("10|1|11"));
+    CHECK_STR(
+        ask(t, &world,
+            "SELECT concat_ws('|', n IS NULL, d, level, fresh, _other) FROM prism_hot(0) WHERE "
+            "fresh IS NOT NULL"),
+        S("true|7.0|5|new|{\"n\":\"not a number\"}"));
+    CHECK_STR(
+        ask(t, &world, "SELECT concat_ws('|', count(n), count(fresh), count(*)) FROM prism_hot(0)"),
+        S("10|1|11"));
 }
 
 TEST(parquet_made_from_frames_holds_the_same)
 {
     PX_AUTO(world_free) struct world world;
     world_init(t, &world);
-    for (int i = 0; i < 4; i++)
-        add_lines(t, &world, i * 5000, 5000);
-    CHECK_OK(sql_exec(world.engine, "COPY (SELECT * FROM prism_hot(0)) TO '%s/x.parquet' (FORMAT parquet)",
+    for (int i = 0; i < 4; i++) add_lines(t, &world, i * 5000, 5000);
+    CHECK_OK(sql_exec(world.engine,
+                      "COPY (SELECT * FROM prism_hot(0)) TO '%s/x.parquet' (FORMAT parquet)",
                       t->dir));
-    struct px_str sql =
-        px_arena_printf(&t->arena, "SELECT count(*)::VARCHAR FROM ((FROM prism_hot(0) EXCEPT ALL FROM "
-                                   "'%s/x.parquet') UNION ALL (FROM '%s/x.parquet' EXCEPT ALL FROM "
-                                   "prism_hot(0)))", t->dir, t->dir);
+    struct px_str sql = px_arena_printf(
+        &t->arena,
+        "SELECT count(*)::VARCHAR FROM ((FROM prism_hot(0) EXCEPT ALL FROM "
+        "'%s/x.parquet') UNION ALL (FROM '%s/x.parquet' EXCEPT ALL FROM "
+        "prism_hot(0)))",
+        t->dir, t->dir);
     CHECK_STR(ask(t, &world, sql.ptr), S("0"));
 }
 
@@ -213,7 +220,8 @@ TEST(a_damaged_frame_fails_the_statement_and_leaves_its_fault)
     PX_AUTO(world_free) struct world world;
     world_init(t, &world);
     add_lines(t, &world, 0, 5000);
-    const struct frame_column *column = &world.frames[0].columns[frame_find(&world.frames[0], S("body"))];
+    const struct frame_column *column =
+        &world.frames[0].columns[frame_find(&world.frames[0], S("body"))];
     memset(world.bytes[0].ptr + column->block_offset, 0x5a, column->block_bytes);
     struct px_str error = ask(t, &world, "SELECT max(body) FROM prism_hot(0)");
     CHECK(strstr(error.ptr, "fresh data cannot be read"));

@@ -14,19 +14,18 @@ static void engine_open(struct test *t, struct sql_engine **ret_engine)
 {
     struct px_str spill = test_path(t, "spill");
     CHECK_OK(px_dir_make(spill.ptr));
-    struct sql_limits limits = {.memory_bytes = 128u << 20,
-                                .threads = 2,
-                                .temp_dir = spill,
-                                .temp_bytes_max = 64u << 20};
+    struct sql_limits limits = {
+        .memory_bytes = 128u << 20, .threads = 2, .temp_dir = spill, .temp_bytes_max = 64u << 20};
     struct sql_engine *engine = NULL;
     CHECK_OK(sql_engine_new(&limits, &engine));
     *ret_engine = engine;
-    CHECK_OK(sql_exec(engine,
-                      "COPY (SELECT TIMESTAMP '2026-01-01' + INTERVAL (i) SECOND AS time, 'line '||i AS "
-                      "body, i AS n FROM range(200000) r(i)) TO '%s/a.parquet' (FORMAT parquet);"
-                      "COPY (SELECT 'secret' AS body) TO '%s/b.parquet' (FORMAT parquet);"
-                      "CREATE VIEW logs AS FROM read_parquet(['%s/a.parquet'])",
-                      t->dir, t->dir, t->dir));
+    CHECK_OK(
+        sql_exec(engine,
+                 "COPY (SELECT TIMESTAMP '2026-01-01' + INTERVAL (i) SECOND AS time, 'line '||i AS "
+                 "body, i AS n FROM range(200000) r(i)) TO '%s/a.parquet' (FORMAT parquet);"
+                 "COPY (SELECT 'secret' AS body) TO '%s/b.parquet' (FORMAT parquet);"
+                 "CREATE VIEW logs AS FROM read_parquet(['%s/a.parquet'])",
+                 t->dir, t->dir, t->dir));
     struct px_str files[] = {test_path(t, "a.parquet")};
     CHECK_OK(sql_engine_lock(engine, files, 1));
 }
@@ -64,7 +63,8 @@ TEST(statements_run_on_a_locked_engine)
         {"SELECT u FROM (FROM logs LIMIT 2), LATERAL (SELECT unnest([n, n + 1]) AS u)", 4},
         {"SELECT a.n FROM logs a JOIN logs b USING (n) WHERE a.n < 5", 5},
         {"SELECT * FROM (FROM logs LIMIT 3) a ASOF JOIN logs b ON a.time >= b.time", 3},
-        {"SELECT regexp_extract(body, '([0-9]+)', 1) FROM logs WHERE body SIMILAR TO 'line 1.3'", 10},
+        {"SELECT regexp_extract(body, '([0-9]+)', 1) FROM logs WHERE body SIMILAR TO 'line 1.3'",
+         10},
         {"SELECT json_extract_string('{\"a\": 1}', '$.a')", 1},
         {"SELECT key FROM json_each('{\"a\": 1, \"b\": 2}')", 2},
         {"SELECT quantile_cont(n, [0.5, 0.9]), median(n), approx_quantile(n, 0.5) FROM logs", 1},
@@ -96,7 +96,8 @@ TEST(statements_run_on_a_locked_engine)
         if (r == 0)
             r = run_all(t, engine, px_str_c(good[i].sql), 20000, &never_cancelled, &rows, &why);
         if (r != 0) TEST_FAIL("%s\n  gave %d: %.*s", good[i].sql, r, PX_FMT(why));
-        if (rows != good[i].rows) TEST_FAIL("%s\n  gave %lu rows", good[i].sql, (unsigned long)rows);
+        if (rows != good[i].rows)
+            TEST_FAIL("%s\n  gave %lu rows", good[i].sql, (unsigned long)rows);
     }
 }
 
@@ -133,8 +134,10 @@ TEST(a_locked_engine_reaches_no_file_and_no_setting)
         PX_AUTO(px_buf_deinit) struct px_buf text;
         px_buf_init(&text, 4096);
         for (const char *c = statements[i]; *c; c++) {
-            if (c[0] == '%' && c[1] == 's') px_buf_add_c(&text, t->dir), c++;
-            else px_buf_add_char(&text, *c);
+            if (c[0] == '%' && c[1] == 's')
+                px_buf_add_c(&text, t->dir), c++;
+            else
+                px_buf_add_char(&text, *c);
         }
         sql = px_arena_dup(&t->arena, px_buf_str(&text));
         struct px_str why;
@@ -150,9 +153,12 @@ TEST(a_locked_engine_reaches_no_file_and_no_setting)
 TEST(virtual_columns_show_no_path)
 {
     static const char *const statements[] = {
-        "SELECT filename FROM logs",     "SELECT logs.filename FROM logs",
-        "SELECT file_row_number FROM logs", "SELECT file_index FROM logs",
-        "SELECT rowid FROM logs",        "SELECT logs.\"file_name\" FROM logs",
+        "SELECT filename FROM logs",
+        "SELECT logs.filename FROM logs",
+        "SELECT file_row_number FROM logs",
+        "SELECT file_index FROM logs",
+        "SELECT rowid FROM logs",
+        "SELECT logs.\"file_name\" FROM logs",
         "SELECT COLUMNS('file.*') FROM logs",
     };
     PX_AUTO(sql_engine_free) struct sql_engine *engine = NULL;
@@ -252,8 +258,10 @@ TEST(errors_while_fetching_are_answers)
     engine_open(t, &engine);
     struct px_str why;
     uint64_t rows;
-    CHECK_INT(run_all(t, engine, S("SELECT CASE WHEN n = 199999 THEN body::INT ELSE 1 END FROM logs"),
-                      20000, &never_cancelled, &rows, &why), SQL_FAILED);
+    CHECK_INT(run_all(t, engine,
+                      S("SELECT CASE WHEN n = 199999 THEN body::INT ELSE 1 END FROM logs"), 20000,
+                      &never_cancelled, &rows, &why),
+              SQL_FAILED);
     CHECK(strstr(why.ptr, "Could not convert"));
     CHECK_INT(run_all(t, engine, S("SELECT nope FROM logs"), 20000, &never_cancelled, &rows, &why),
               SQL_FAILED);
@@ -264,11 +272,12 @@ TEST(a_broken_file_is_a_fault_not_the_callers_mistake)
 {
     PX_AUTO(sql_engine_free) struct sql_engine *engine = NULL;
     engine_open(t, &engine);
-    CHECK_OK(px_file_write_atomic(test_path(t, "a.parquet").ptr, S("no parquet at all, not even close"),
-                                  0600));
+    CHECK_OK(px_file_write_atomic(test_path(t, "a.parquet").ptr,
+                                  S("no parquet at all, not even close"), 0600));
     struct px_str why;
     uint64_t rows;
-    int r = run_all(t, engine, S("SELECT count(body), max(n) FROM logs"), 20000, &never_cancelled, &rows, &why);
+    int r = run_all(t, engine, S("SELECT count(body), max(n) FROM logs"), 20000, &never_cancelled,
+                    &rows, &why);
     if (r >= 0) TEST_FAIL("gave %d: %.*s", r, PX_FMT(why));
 }
 

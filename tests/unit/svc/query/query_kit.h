@@ -118,7 +118,8 @@ __attribute__((unused)) static void kit_seal(struct test *t, struct kit *kit, st
     size_t count = 0;
     CHECK_OK(hot_list(kit->hot, kit->tenant, dataset, &t->arena, &files, &count));
     struct catalog_snapshot before = {0};
-    int r = catalog_read(kit->catalog, kit->tenant, dataset, INT64_MIN, INT64_MAX, &t->arena, &before);
+    int r = catalog_read(kit->catalog, kit->tenant, dataset, INT64_MIN, INT64_MAX, &t->arena,
+                         &before);
     CHECK(r == 0 || r == CATALOG_ABSENT);
     uint64_t from = 0, to;
     CHECK_OK(catalog_mark(kit->catalog, kit->tenant, dataset, hot_writer_id(kit->writer), &from));
@@ -155,14 +156,15 @@ __attribute__((unused)) static void kit_seal(struct test *t, struct kit *kit, st
         for (size_t f = 0; f < set.frame_count; f++)
             used = used || frame_find(&frames[f], set.schema.columns[c].name) >= 0;
         if (used)
-            CHECK_OK(schema_merge(&file_schema, set.schema.columns[c].name, set.schema.columns[c].type,
-                                  &changed));
+            CHECK_OK(schema_merge(&file_schema, set.schema.columns[c].name,
+                                  set.schema.columns[c].type, &changed));
     }
     struct hot_set file_set = set;
     file_set.schema = file_schema;
     struct hot_sets sets = {.sets = {&file_set}, .count = 1};
     PX_AUTO(sql_engine_free) struct sql_engine *engine = NULL;
-    CHECK_OK(sql_engine_new(&(struct sql_limits){.memory_bytes = 256u << 20, .threads = 1}, &engine));
+    CHECK_OK(
+        sql_engine_new(&(struct sql_limits){.memory_bytes = 256u << 20, .threads = 1}, &engine));
     CHECK_OK(hot_table_register(sql_engine_connection(engine), &sets));
     struct px_str path;
     CHECK_OK(object_temp_path(kit->segments, &t->arena, &path));
@@ -188,7 +190,8 @@ __attribute__((unused)) static void kit_seal(struct test *t, struct kit *kit, st
                               .schema_json = px_buf_str(&file),
                               .stats_json = S("{}")};
     struct seal_mark mark = {hot_writer_id(kit->writer), from, to};
-    struct catalog_sealing sealing = {kit->tenant, dataset, px_buf_str(&all), &segment, 1, &mark, 1};
+    struct catalog_sealing sealing = {kit->tenant, dataset, px_buf_str(&all), &segment, 1,
+                                      &mark,       1};
     CHECK_OK(catalog_seal(kit->catalog, &sealing));
     if (!keep_hot) { /* files are removed once their writer is gone */
         hot_writer_free(&kit->writer);
@@ -228,7 +231,8 @@ static int kit_more(void *ctx, struct px_str piece)
 }
 
 /* The outcome of query_handle(); a NUL stands behind the body. */
-static int kit_post(struct kit *kit, struct px_str body, bool stream, const volatile bool *cancelled)
+static int kit_post(struct kit *kit, struct px_str body, bool stream,
+                    const volatile bool *cancelled)
 {
     struct http_header headers[] = {{S("Content-Type"), S("application/json")}};
     struct api_event event = {.resource = S("/v1/query"),
@@ -254,7 +258,8 @@ static int kit_post(struct kit *kit, struct px_str body, bool stream, const vola
 }
 
 /* A statement; the body must be the result of one value of text. */
-static struct px_str kit_value(struct test *t, struct kit *kit, const char *sql)
+__attribute__((unused)) static struct px_str kit_value(struct test *t, struct kit *kit,
+                                                       const char *sql)
 {
     PX_AUTO(px_buf_deinit) struct px_buf body;
     px_buf_init(&body, 1u << 20);
@@ -268,7 +273,8 @@ static struct px_str kit_value(struct test *t, struct kit *kit, const char *sql)
     return px_str_trim(rest);
 }
 
-static struct px_str kit_json(struct test *t, struct kit *kit, const char *request, int status)
+__attribute__((unused)) static struct px_str kit_json(struct test *t, struct kit *kit,
+                                                      const char *request, int status)
 {
     CHECK_OK(kit_post(kit, px_str_c(request), false, NULL));
     if (kit->status != status) TEST_FAIL("%s\n  gave %d %s", request, kit->status, kit->body.ptr);

@@ -11,12 +11,13 @@ TEST(fresh_and_sealed_rows_are_one_table)
     CHECK_STR(kit_value(t, &kit, "SELECT count(*) FROM logs"), S("1000")); /* sealed only */
     kit_lines(&kit, S("logs"), 1000, 500);
     CHECK_STR(kit_value(t, &kit, "SELECT count(*), sum(n), count(DISTINCT body) FROM logs"),
-              S("1500,1124250,1500")); /* both */
+              S("1500,1124250,1500"));  /* both */
     kit_seal(t, &kit, S("logs"), true); /* sealed, and the file not yet removed */
     CHECK_STR(kit_value(t, &kit, "SELECT count(*), sum(n) FROM LOGS"), S("1500,1124250"));
     kit_lines(&kit, S("logs"), 1500, 1);
     CHECK_STR(kit_value(t, &kit, "SELECT count(*), max(n) FROM logs"), S("1501,1500"));
-    CHECK_STR(kit_value(t, &kit, "SELECT a.n FROM logs a JOIN logs b USING (n) WHERE b.n = 1500"), S("1500"));
+    CHECK_STR(kit_value(t, &kit, "SELECT a.n FROM logs a JOIN logs b USING (n) WHERE b.n = 1500"),
+              S("1500"));
 }
 
 TEST(shapes_that_differ_are_seen_through_one_schema)
@@ -35,8 +36,10 @@ TEST(shapes_that_differ_are_seen_through_one_schema)
     CHECK_STR(kit_value(t, &kit, all), S("11,1,3,2"));
     kit_seal(t, &kit, S("logs"), false);
     CHECK_STR(kit_value(t, &kit, all), S("11,1,3,2"));
-    CHECK_STR(kit_value(t, &kit, "SELECT string_agg(column_name||' '||column_type, ' ') FROM (DESCRIBE logs)"),
-              S("time TIMESTAMP n BIGINT body VARCHAR level BIGINT tags VARCHAR"));
+    CHECK_STR(
+        kit_value(t, &kit,
+                  "SELECT string_agg(column_name||' '||column_type, ' ') FROM (DESCRIBE logs)"),
+        S("time TIMESTAMP n BIGINT body VARCHAR level BIGINT tags VARCHAR"));
 }
 
 TEST(a_column_widens_from_int_to_double)
@@ -55,15 +58,18 @@ TEST(a_column_widens_from_int_to_double)
     CHECK_OK(batch_put_double(doubles, S("load"), 0.5));
     CHECK_OK(batch_row_end(doubles));
     kit_append(&kit, S("logs"), doubles);
-    CHECK_STR(kit_value(t, &kit, "SELECT any_value(typeof(load)), sum(load), count(*) FROM logs"), S("DOUBLE,3.5,2"));
+    CHECK_STR(kit_value(t, &kit, "SELECT any_value(typeof(load)), sum(load), count(*) FROM logs"),
+              S("DOUBLE,3.5,2"));
     kit_seal(t, &kit, S("logs"), false);
-    CHECK_STR(kit_value(t, &kit, "SELECT any_value(typeof(load)), sum(load), count(*) FROM logs"), S("DOUBLE,3.5,2"));
+    CHECK_STR(kit_value(t, &kit, "SELECT any_value(typeof(load)), sum(load), count(*) FROM logs"),
+              S("DOUBLE,3.5,2"));
     PX_AUTO(batch_free) struct batch *texts = kit_batch();
     kit_row(texts, 3);
     CHECK_OK(batch_put_str(texts, S("load"), S("high")));
     CHECK_OK(batch_row_end(texts));
     kit_append(&kit, S("logs"), texts);
-    CHECK_STR(kit_value(t, &kit, "SELECT count(load), count(*), max(_other->>'load') FROM logs"), S("2,3,high"));
+    CHECK_STR(kit_value(t, &kit, "SELECT count(load), count(*), max(_other->>'load') FROM logs"),
+              S("2,3,high"));
 }
 
 TEST(start_and_end_cut_and_prune)
@@ -89,7 +95,8 @@ TEST(start_and_end_cut_and_prune)
     };
     for (size_t i = 0; i < PX_COUNT(cases); i++) {
         struct px_str request = px_arena_printf(
-            &t->arena, "{\"sql\":\"SELECT count(*) FROM logs\",\"format\":\"csv\"%s}", cases[i].range);
+            &t->arena, "{\"sql\":\"SELECT count(*) FROM logs\",\"format\":\"csv\"%s}",
+            cases[i].range);
         struct px_str body = kit_json(t, &kit, request.ptr, 200);
         CHECK_STR(body, px_arena_printf(&t->arena, "count_star()\r\n%s\r\n", cases[i].count));
         if (!strstr(kit.headers, cases[i].cost)) TEST_FAIL("%s: %s", cases[i].range, kit.headers);
@@ -108,10 +115,17 @@ TEST(relative_times_count_from_now)
         CHECK_OK(batch_row_end(batch));
     }
     kit_append(&kit, S("logs"), batch);
-    (void)kit_json(t, &kit, "{\"sql\":\"SELECT count(*) AS c FROM logs\",\"start\":\"-270s\",\"format\":\"csv\"}", 200);
+    (void)kit_json(
+        t, &kit,
+        "{\"sql\":\"SELECT count(*) AS c FROM logs\",\"start\":\"-270s\",\"format\":\"csv\"}", 200);
     CHECK_STR(px_buf_str(&kit.body), S("c\r\n5\r\n"));
-    CHECK_STR(kit_value(t, &kit, "SELECT count(*) FROM logs WHERE time > now() - INTERVAL 150 SECOND"), S("3"));
-    CHECK_STR(kit_value(t, &kit, "SELECT count(*) FROM logs WHERE time > current_timestamp - INTERVAL 150 SECOND"), S("3"));
+    CHECK_STR(
+        kit_value(t, &kit, "SELECT count(*) FROM logs WHERE time > now() - INTERVAL 150 SECOND"),
+        S("3"));
+    CHECK_STR(
+        kit_value(t, &kit,
+                  "SELECT count(*) FROM logs WHERE time > current_timestamp - INTERVAL 150 SECOND"),
+        S("3"));
 }
 
 TEST(bad_requests_say_what_is_wrong)
@@ -176,10 +190,13 @@ TEST(a_cte_may_have_the_name_of_a_dataset)
     PX_AUTO(kit_free) struct kit kit;
     kit_init(t, &kit, NULL);
     kit_lines(&kit, S("logs"), 0, 10);
-    CHECK_STR(kit_value(t, &kit, "WITH logs AS (SELECT * FROM logs WHERE n < 3) SELECT count(*) FROM logs"), S("3"));
+    CHECK_STR(kit_value(t, &kit,
+                        "WITH logs AS (SELECT * FROM logs WHERE n < 3) SELECT count(*) FROM logs"),
+              S("3"));
     CHECK_STR(kit_value(t, &kit, "WITH x AS (SELECT 7 AS v) SELECT v FROM x"), S("7"));
     /* a name that is defined elsewhere does not open anything here */
-    struct px_str body = kit_value(t, &kit, "SELECT * FROM (WITH hidden AS (SELECT 1) FROM hidden), hidden");
+    struct px_str body = kit_value(t, &kit,
+                                   "SELECT * FROM (WITH hidden AS (SELECT 1) FROM hidden), hidden");
     CHECK_INT(kit.status, 400);
     CHECK(strstr(body.ptr, "hidden does not exist"));
 }
@@ -192,9 +209,17 @@ TEST(what_a_statement_can_list_shows_no_paths)
     kit_lines(&kit, S("other"), 0, 10);
     kit_seal(t, &kit, S("logs"), false);
     static const char *const statements[] = {
-        "SHOW TABLES", "DESCRIBE logs", "SUMMARIZE logs", "FROM logs", "SELECT filename FROM logs",
-        "SELECT * FROM logs WHERE body = 1", "SELECT logs FROM logs", "EXPLAIN SELECT * FROM logs",
-        "SELECT sql FROM duckdb_views()", "FROM (DESCRIBE logs)", "SELECT alias(body), typeof(logs) FROM logs",
+        "SHOW TABLES",
+        "DESCRIBE logs",
+        "SUMMARIZE logs",
+        "FROM logs",
+        "SELECT filename FROM logs",
+        "SELECT * FROM logs WHERE body = 1",
+        "SELECT logs FROM logs",
+        "EXPLAIN SELECT * FROM logs",
+        "SELECT sql FROM duckdb_views()",
+        "FROM (DESCRIBE logs)",
+        "SELECT alias(body), typeof(logs) FROM logs",
     };
     for (size_t i = 0; i < PX_COUNT(statements); i++) {
         struct px_str body = kit_value(t, &kit, statements[i]);
@@ -210,7 +235,8 @@ TEST(formats_by_field_and_limit)
     kit_init(t, &kit, NULL);
     kit_lines(&kit, S("logs"), 0, 5000);
     (void)kit_json(t, &kit, "{\"sql\":\"SELECT n FROM logs ORDER BY n\",\"limit\":2}", 200);
-    CHECK(strstr(kit.body.ptr, "\"rows\":[\n[0],\n[1]],\n\"row_count\":2,\"truncated\":true,\"cost\":{"));
+    CHECK(strstr(kit.body.ptr,
+                 "\"rows\":[\n[0],\n[1]],\n\"row_count\":2,\"truncated\":true,\"cost\":{"));
     CHECK(strstr(kit.headers, "Content-Type: application/json\n"));
     CHECK(strstr(kit.headers, "Prism-Query-Cost: bytes_scanned="));
     CHECK(strstr(kit.headers, "rows=2, cpu_ms="));
@@ -230,20 +256,29 @@ TEST(parquet_answers_are_files_that_leave_nothing_behind)
     PX_AUTO(kit_free) struct kit kit;
     kit_init(t, &kit, NULL);
     kit_lines(&kit, S("logs"), 0, 5000);
-    (void)kit_json(t, &kit,
-                   "{\"sql\":\"SELECT n, body, n AS n FROM logs ORDER BY n -- all; \\n ; \",\"format\":\"parquet\"}", 200);
+    (void)kit_json(
+        t, &kit,
+        "{\"sql\":\"SELECT n, body, n AS n FROM logs ORDER BY n -- all; \\n ; \",\"format\":\"parquet\"}",
+        200);
     CHECK(kit.binary && memcmp(kit.body.ptr, "PAR1", 4) == 0);
     CHECK(strstr(kit.headers, "rows=5000"));
     struct px_str copy = test_path(t, "copy.parquet");
     CHECK_OK(px_file_write_atomic(copy.ptr, px_buf_str(&kit.body), 0600));
     PX_AUTO(sql_engine_free) struct sql_engine *engine = NULL;
-    CHECK_OK(sql_engine_new(&(struct sql_limits){.memory_bytes = 128u << 20, .threads = 1}, &engine));
-    CHECK_OK(sql_exec(engine, "SELECT CASE WHEN count(*) = 5000 AND sum(n) = 12497500 THEN 1 ELSE error('no') END "
-                              "FROM read_parquet('%s')", copy.ptr));
+    CHECK_OK(
+        sql_engine_new(&(struct sql_limits){.memory_bytes = 128u << 20, .threads = 1}, &engine));
+    CHECK_OK(sql_exec(
+        engine,
+        "SELECT CASE WHEN count(*) = 5000 AND sum(n) = 12497500 THEN 1 ELSE error('no') END "
+        "FROM read_parquet('%s')",
+        copy.ptr));
     CHECK_INT(rmdir(test_path(t, "tmp").ptr), 0); /* empty */
     CHECK_OK(px_dir_make(test_path(t, "tmp").ptr));
-    (void)kit_json(t, &kit, "{\"sql\":\"SELECT * FROM (SELECT 1) /* ) TO 'x' */\",\"format\":\"parquet\"}", 200);
-    (void)kit_json(t, &kit, "{\"sql\":\"SELECT n FROM logs\",\"limit\":7,\"format\":\"parquet\"}", 200);
+    (void)kit_json(t, &kit,
+                   "{\"sql\":\"SELECT * FROM (SELECT 1) /* ) TO 'x' */\",\"format\":\"parquet\"}",
+                   200);
+    (void)kit_json(t, &kit, "{\"sql\":\"SELECT n FROM logs\",\"limit\":7,\"format\":\"parquet\"}",
+                   200);
     CHECK(strstr(kit.headers, "rows=7"));
     (void)kit_json(t, &kit, "{\"sql\":\"DESCRIBE logs\",\"format\":\"parquet\"}", 200);
     (void)kit_json(t, &kit, "{\"sql\":\"SELECT 1) TO 'x.csv' --\",\"format\":\"parquet\"}", 400);
@@ -254,9 +289,15 @@ TEST(parquet_answers_are_files_that_leave_nothing_behind)
 TEST(reached_limits_are_answers)
 {
     PX_AUTO(kit_free) struct kit kit;
-    kit_init(t, &kit, &(struct query_limits){.memory_bytes = 64u << 20, .temp_bytes_max = 16u << 20,
-                                             .timeout_ms = 300, .rows_max = 1000, .result_bytes_max = 20000});
-    (void)kit_json(t, &kit, "{\"sql\":\"SELECT count(*) FROM range(1000000000000) r(i) WHERE i % 7 = 2\"}", 504);
+    kit_init(t, &kit,
+             &(struct query_limits){.memory_bytes = 64u << 20,
+                                    .temp_bytes_max = 16u << 20,
+                                    .timeout_ms = 300,
+                                    .rows_max = 1000,
+                                    .result_bytes_max = 20000});
+    (void)kit_json(t, &kit,
+                   "{\"sql\":\"SELECT count(*) FROM range(1000000000000) r(i) WHERE i % 7 = 2\"}",
+                   504);
     CHECK(strstr(kit.body.ptr, "limit of 300 ms") || strstr(kit.body.ptr, "limit of 299 ms"));
     (void)kit_json(t, &kit, "{\"sql\":\"FROM range(1001)\"}", 400);
     CHECK(strstr(kit.body.ptr, "more than 1000 rows: add LIMIT"));
@@ -266,16 +307,21 @@ TEST(reached_limits_are_answers)
     (void)kit_json(t, &kit, "{\"sql\":\"SELECT repeat('x', 30) FROM range(1000)\"}", 400);
     CHECK(strstr(kit.body.ptr, "more than 20000 bytes: add LIMIT"));
     volatile bool cancelled = true;
-    CHECK_OK(kit_post(&kit, S("{\"sql\":\"SELECT count(*) FROM range(1000000000000) r(i) WHERE i % 7 = 2\"}"),
-                      false, &cancelled));
+    CHECK_OK(kit_post(
+        &kit, S("{\"sql\":\"SELECT count(*) FROM range(1000000000000) r(i) WHERE i % 7 = 2\"}"),
+        false, &cancelled));
     CHECK_INT(kit.status, 499);
 }
 
 TEST(memory_is_bounded)
 {
     PX_AUTO(kit_free) struct kit kit;
-    kit_init(t, &kit, &(struct query_limits){.memory_bytes = 64u << 20, .temp_bytes_max = 16u << 20});
-    (void)kit_json(t, &kit, "{\"sql\":\"SELECT max(len(l)) FROM (SELECT list(i) AS l FROM range(100000000) r(i))\"}", 400);
+    kit_init(t, &kit,
+             &(struct query_limits){.memory_bytes = 64u << 20, .temp_bytes_max = 16u << 20});
+    (void)kit_json(
+        t, &kit,
+        "{\"sql\":\"SELECT max(len(l)) FROM (SELECT list(i) AS l FROM range(100000000) r(i))\"}",
+        400);
     CHECK(strstr(kit.body.ptr, "more memory than its limit of 64 MiB"));
     (void)kit_json(t, &kit, "{\"sql\":\"SELECT 1\"}", 200);
 }
@@ -287,7 +333,9 @@ TEST(large_answers_stream)
     static const char *const formats[] = {"json", "ndjson", "csv", "arrow", "parquet"};
     for (size_t i = 0; i < PX_COUNT(formats); i++) {
         struct px_str request = px_arena_printf(
-            &t->arena, "{\"sql\":\"SELECT i, hash(i)::VARCHAR||hash(i+1) AS h, hash(i+2) FROM range(300000) r(i)\",\"format\":\"%s\"}", formats[i]);
+            &t->arena,
+            "{\"sql\":\"SELECT i, hash(i)::VARCHAR||hash(i+1) AS h, hash(i+2) FROM range(300000) r(i)\",\"format\":\"%s\"}",
+            formats[i]);
         CHECK_OK(kit_post(&kit, request, true, NULL));
         CHECK_INT(kit.status, 200);
         if (kit.whole || kit.pieces < 5) TEST_FAIL("%s: %zu pieces", formats[i], kit.pieces);
@@ -295,8 +343,12 @@ TEST(large_answers_stream)
         CHECK_OK(kit_post(&kit, request, false, NULL));
         CHECK_INT(kit.status, 400);
     }
-    CHECK_INT(kit_post(&kit, S("{\"sql\":\"SELECT i, CASE WHEN i < 900000 THEN 1 ELSE 'x'::INT END FROM range(1000000) r(i)\"}"),
-                       true, NULL), QUERY_CUT);
+    CHECK_INT(
+        kit_post(
+            &kit,
+            S("{\"sql\":\"SELECT i, CASE WHEN i < 900000 THEN 1 ELSE 'x'::INT END FROM range(1000000) r(i)\"}"),
+            true, NULL),
+        QUERY_CUT);
     CHECK(kit.why.len > 0);
 }
 
@@ -311,7 +363,8 @@ TEST(damaged_fresh_frames_are_left_out_with_a_warning)
     size_t count = 0;
     CHECK_OK(hot_list(kit.hot, kit.tenant, S("logs"), &t->arena, &files, &count));
     FILE *file = fopen(files[0].path.ptr, "r+b");
-    CHECK(file && fseek(file, (long)files[0].bytes / 2, SEEK_SET) == 0 && fputc(0x55, file) == 0x55);
+    CHECK(file && fseek(file, (long)files[0].bytes / 2, SEEK_SET) == 0 &&
+          fputc(0x55, file) == 0x55);
     CHECK(fclose(file) == 0);
     CHECK_STR(kit_value(t, &kit, "SELECT count(*) FROM logs"), S("20"));
     CHECK(strstr(kit.headers, "Prism-Query-Warning: 1 damaged"));

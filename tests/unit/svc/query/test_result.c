@@ -6,7 +6,8 @@
 #include "sql/engine.h"
 #include "svc/query/result.h"
 
-static const struct query_cost cost = {.bytes_scanned = 10, .files_read = 1, .rows = 3, .cpu_ms = 1.5};
+static const struct query_cost cost = {
+    .bytes_scanned = 10, .files_read = 1, .rows = 3, .cpu_ms = 1.5};
 
 static int fill_out(struct test *t, struct result_out *out, const struct result_format *format)
 {
@@ -91,7 +92,8 @@ static const struct {
     {"(-99999999999999999999999999999999999.999)::DECIMAL(38,3)",
      "-99999999999999999999999999999999999.999", NULL},
     {"TIMESTAMP '2026-01-02 03:04:05'", "\"2026-01-02T03:04:05Z\"", "2026-01-02T03:04:05Z"},
-    {"TIMESTAMP '2026-01-02 03:04:05.120'", "\"2026-01-02T03:04:05.120Z\"", "2026-01-02T03:04:05.120Z"},
+    {"TIMESTAMP '2026-01-02 03:04:05.120'", "\"2026-01-02T03:04:05.120Z\"",
+     "2026-01-02T03:04:05.120Z"},
     {"TIMESTAMP '1900-01-02 03:04:05.000001'", "\"1900-01-02T03:04:05.000001Z\"",
      "1900-01-02T03:04:05.000001Z"},
     {"TIMESTAMP '9999-12-31 23:59:59'", "\"9999-12-31T23:59:59Z\"", "9999-12-31T23:59:59Z"},
@@ -99,7 +101,8 @@ static const struct {
     {"'2026-01-02 03:04:05+01'::TIMESTAMPTZ", "\"2026-01-02T02:04:05Z\"", "2026-01-02T02:04:05Z"},
     {"TIMESTAMP_NS '2026-01-02 03:04:05.123456789'", "\"2026-01-02T03:04:05.123456789Z\"",
      "2026-01-02T03:04:05.123456789Z"},
-    {"TIMESTAMP_MS '2026-01-02 03:04:05.123'", "\"2026-01-02T03:04:05.123Z\"", "2026-01-02T03:04:05.123Z"},
+    {"TIMESTAMP_MS '2026-01-02 03:04:05.123'", "\"2026-01-02T03:04:05.123Z\"",
+     "2026-01-02T03:04:05.123Z"},
     {"TIMESTAMP_S '2026-01-02 03:04:05'", "\"2026-01-02T03:04:05Z\"", "2026-01-02T03:04:05Z"},
     {"DATE '2026-01-02'", "\"2026-01-02\"", "2026-01-02"},
     {"'-infinity'::DATE", "\"-infinity\"", "-infinity"},
@@ -127,7 +130,8 @@ static const struct {
     {"{'a': 1, 'b': NULL, 'c': ['x']}", "{\"a\":1,\"b\":null,\"c\":[\"x\"]}",
      "\"{\"\"a\"\":1,\"\"b\"\":null,\"\"c\"\":[\"\"x\"\"]}\""},
     {"MAP {'k': 1, 'l': 2}", "{\"k\":1,\"l\":2}", "\"{\"\"k\"\":1,\"\"l\"\":2}\""},
-    {"MAP {1: 'a'}", "[{\"key\":1,\"value\":\"a\"}]", "\"[{\"\"key\"\":1,\"\"value\"\":\"\"a\"\"}]\""},
+    {"MAP {1: 'a'}", "[{\"key\":1,\"value\":\"a\"}]",
+     "\"[{\"\"key\"\":1,\"\"value\"\":\"\"a\"\"}]\""},
     {"union_value(num := 2)", "2", NULL},
 };
 
@@ -141,8 +145,9 @@ TEST(every_type_has_its_form)
         CHECK_STR(px_buf_str(&buf), px_arena_printf(&t->arena, "{\"v\":%s}\n", values[i].json));
         px_buf_clear(&buf);
         CHECK_OK(write_result(t, sql.ptr, &result_csv, &buf));
-        CHECK_STR(px_buf_str(&buf), px_arena_printf(&t->arena, "v\r\n%s\r\n",
-                                                    values[i].text ? values[i].text : values[i].json));
+        CHECK_STR(px_buf_str(&buf),
+                  px_arena_printf(&t->arena, "v\r\n%s\r\n",
+                                  values[i].text ? values[i].text : values[i].json));
     }
 }
 
@@ -150,13 +155,14 @@ TEST(the_json_document)
 {
     PX_AUTO(px_buf_deinit) struct px_buf buf;
     px_buf_init(&buf, 1u << 20);
-    CHECK_OK(write_result(t, "SELECT i AS a, 'x' AS \"a b\", [i] AS l FROM range(2) r(i)", &result_json,
-                          &buf));
-    CHECK_STR(px_buf_str(&buf),
-              S("{\"columns\":[{\"name\":\"a\",\"type\":\"BIGINT\"},{\"name\":\"a b\",\"type\":\"VARCHAR\"},"
-                "{\"name\":\"l\",\"type\":\"BIGINT[]\"}],\n\"rows\":[\n[0,\"x\",[0]],\n[1,\"x\",[1]]],\n"
-                "\"row_count\":2,\"truncated\":false,\"cost\":{\"bytes_scanned\":10,\"files_read\":1,"
-                "\"files_pruned\":0,\"rows\":3,\"cpu_ms\":1.5,\"wall_ms\":0.0}}\n"));
+    CHECK_OK(write_result(t, "SELECT i AS a, 'x' AS \"a b\", [i] AS l FROM range(2) r(i)",
+                          &result_json, &buf));
+    CHECK_STR(
+        px_buf_str(&buf),
+        S("{\"columns\":[{\"name\":\"a\",\"type\":\"BIGINT\"},{\"name\":\"a b\",\"type\":\"VARCHAR\"},"
+          "{\"name\":\"l\",\"type\":\"BIGINT[]\"}],\n\"rows\":[\n[0,\"x\",[0]],\n[1,\"x\",[1]]],\n"
+          "\"row_count\":2,\"truncated\":false,\"cost\":{\"bytes_scanned\":10,\"files_read\":1,"
+          "\"files_pruned\":0,\"rows\":3,\"cpu_ms\":1.5,\"wall_ms\":0.0}}\n"));
 }
 
 TEST(an_empty_result_is_a_document)
@@ -183,17 +189,19 @@ TEST(nested_rows_beyond_the_first_are_right)
 {
     PX_AUTO(px_buf_deinit) struct px_buf buf;
     px_buf_init(&buf, 16u << 20);
-    CHECK_OK(write_result(t,
-                          "SELECT [b.s, a.i::VARCHAR] AS l, {'s': b.s} AS st FROM range(5000) a(i) JOIN "
-                          "(SELECT i, 'text of row '||i AS s FROM range(7) t(i)) b ON a.i % 7 = b.i "
-                          "WHERE a.i % 3 = 0 ORDER BY a.i",
-                          &result_ndjson, &buf));
+    CHECK_OK(
+        write_result(t,
+                     "SELECT [b.s, a.i::VARCHAR] AS l, {'s': b.s} AS st FROM range(5000) a(i) JOIN "
+                     "(SELECT i, 'text of row '||i AS s FROM range(7) t(i)) b ON a.i % 7 = b.i "
+                     "WHERE a.i % 3 = 0 ORDER BY a.i",
+                     &result_ndjson, &buf));
     struct px_str rest = px_buf_str(&buf), line;
     for (int i = 0; i < 5000; i += 3) {
         (void)px_str_cut(&rest, '\n', &line);
-        CHECK_STR(line, px_arena_printf(&t->arena,
-                                        "{\"l\":[\"text of row %d\",\"%d\"],\"st\":{\"s\":\"text of row %d\"}}",
-                                        i % 7, i, i % 7));
+        CHECK_STR(line, px_arena_printf(
+                            &t->arena,
+                            "{\"l\":[\"text of row %d\",\"%d\"],\"st\":{\"s\":\"text of row %d\"}}",
+                            i % 7, i, i % 7));
     }
     CHECK_INT(rest.len, 0);
 }
@@ -211,16 +219,17 @@ static int64_t read_arrow(struct px_str bytes, int64_t *ret_sum)
     CHECK_INT(ArrowIpcArrayStreamReaderInit(&stream, &input, NULL), NANOARROW_OK);
     struct ArrowSchema schema;
     CHECK_INT(stream.get_schema(&stream, &schema), 0);
-    CHECK(strcmp(schema.children[0]->name, "n") == 0 && strcmp(schema.children[0]->format, "l") == 0);
-    CHECK(strcmp(schema.children[1]->name, "s") == 0 && strcmp(schema.children[1]->format, "u") == 0);
+    CHECK(strcmp(schema.children[0]->name, "n") == 0 &&
+          strcmp(schema.children[0]->format, "l") == 0);
+    CHECK(strcmp(schema.children[1]->name, "s") == 0 &&
+          strcmp(schema.children[1]->format, "u") == 0);
     int64_t rows = 0;
     for (;;) {
         struct ArrowArray array;
         CHECK_INT(stream.get_next(&stream, &array), 0);
         if (!array.release) break;
         const int64_t *numbers = array.children[0]->buffers[1];
-        for (int64_t i = 0; i < array.length; i++)
-            *ret_sum += numbers[i];
+        for (int64_t i = 0; i < array.length; i++) *ret_sum += numbers[i];
         rows += array.length;
         array.release(&array);
     }
@@ -233,8 +242,10 @@ TEST(arrow_streams_read_back)
 {
     PX_AUTO(px_buf_deinit) struct px_buf buf;
     px_buf_init(&buf, 16u << 20);
-    CHECK_OK(write_result(t, "SELECT i AS n, 'row '||i AS s, [i] AS l, TIMESTAMP '2026-01-01' AS ts, "
-                             "{'a': i} AS st FROM range(5000) r(i)", &result_arrow, &buf));
+    CHECK_OK(write_result(t,
+                          "SELECT i AS n, 'row '||i AS s, [i] AS l, TIMESTAMP '2026-01-01' AS ts, "
+                          "{'a': i} AS st FROM range(5000) r(i)",
+                          &result_arrow, &buf));
     int64_t sum = 0;
     CHECK_INT(read_arrow(px_buf_str(&buf), &sum), 5000);
     CHECK_INT(sum, 5000 * 4999 / 2);

@@ -6,11 +6,11 @@
 
 #define SCHEMA "[{\"name\":\"time\",\"type\":\"time\"},{\"name\":\"a\",\"type\":\"int\"}]"
 #define WIDE                                                                                       \
-    "[{\"name\":\"time\",\"type\":\"time\"},{\"name\":\"a\",\"type\":\"double\"},"               \
+    "[{\"name\":\"time\",\"type\":\"time\"},{\"name\":\"a\",\"type\":\"double\"},"                 \
     "{\"name\":\"_row\",\"type\":\"json\"},{\"name\":\"q\\\"x\",\"type\":\"string\"}]"
 
-static struct px_str view(struct test *t, const char *schema, struct snapshot_file *files, size_t count,
-                          bool hot, int64_t start_us, int64_t end_us)
+static struct px_str view(struct test *t, const char *schema, struct snapshot_file *files,
+                          size_t count, bool hot, int64_t start_us, int64_t end_us)
 {
     static const struct frame frame;
     struct snapshot snapshot = {.dataset = S("logs"), .files = files, .file_count = count};
@@ -28,22 +28,25 @@ static struct px_str view(struct test *t, const char *schema, struct snapshot_fi
 TEST(files_of_the_datasets_schema_are_plain_parquet)
 {
     struct snapshot_file files[] = {{S("/b'c"), S(SCHEMA)}, {S("/a"), S(SCHEMA)}};
-    CHECK_STR(view(t, SCHEMA, files, 2, false, INT64_MIN, INT64_MAX),
-              S("CREATE VIEW \"logs\" AS SELECT * FROM read_parquet(['/a','/b''c'], hive_partitioning = "
-                "false);\n"));
-    CHECK_STR(view(t, SCHEMA, files, 1, false, -5, 7),
-              S("CREATE VIEW \"logs\" AS SELECT * FROM read_parquet(['/a'], hive_partitioning = false) WHERE "
-                "\"time\" >= make_timestamp(-5) AND \"time\" < make_timestamp(7);\n"));
+    CHECK_STR(
+        view(t, SCHEMA, files, 2, false, INT64_MIN, INT64_MAX),
+        S("CREATE VIEW \"logs\" AS SELECT * FROM read_parquet(['/a','/b''c'], hive_partitioning = "
+          "false);\n"));
+    CHECK_STR(
+        view(t, SCHEMA, files, 1, false, -5, 7),
+        S("CREATE VIEW \"logs\" AS SELECT * FROM read_parquet(['/a'], hive_partitioning = false) WHERE "
+          "\"time\" >= make_timestamp(-5) AND \"time\" < make_timestamp(7);\n"));
 }
 
 TEST(fresh_rows_join_by_union_with_a_constant_in_front)
 {
     struct snapshot_file files[] = {{S("/a"), S(SCHEMA)}};
-    CHECK_STR(view(t, SCHEMA, files, 1, true, INT64_MIN, 7),
-              S("CREATE VIEW \"logs\" AS SELECT \"time\", \"a\" FROM ("
-                "SELECT true AS \"_row\", \"time\" AS \"time\", \"a\" AS \"a\" FROM read_parquet(['/a'], "
-                "hive_partitioning = false) WHERE \"time\" < make_timestamp(7) UNION ALL "
-                "SELECT true AS \"_row\", \"time\" AS \"time\", \"a\" AS \"a\" FROM prism_hot(3));\n"));
+    CHECK_STR(
+        view(t, SCHEMA, files, 1, true, INT64_MIN, 7),
+        S("CREATE VIEW \"logs\" AS SELECT \"time\", \"a\" FROM ("
+          "SELECT true AS \"_row\", \"time\" AS \"time\", \"a\" AS \"a\" FROM read_parquet(['/a'], "
+          "hive_partitioning = false) WHERE \"time\" < make_timestamp(7) UNION ALL "
+          "SELECT true AS \"_row\", \"time\" AS \"time\", \"a\" AS \"a\" FROM prism_hot(3));\n"));
 }
 
 TEST(each_schema_among_the_files_is_a_branch_converted_to_the_datasets)
@@ -51,8 +54,9 @@ TEST(each_schema_among_the_files_is_a_branch_converted_to_the_datasets)
     struct snapshot_file files[] = {{S("/a"), S(SCHEMA)}, {S("/b"), S(WIDE)}, {S("/c"), S(SCHEMA)}};
     struct px_str sql = view(t, WIDE, files, 3, false, INT64_MIN, INT64_MAX);
     CHECK(strstr(sql.ptr, "read_parquet(['/a','/c']"));
-    CHECK(strstr(sql.ptr, "CAST(\"a\" AS DOUBLE) AS \"a\", CAST(NULL AS VARCHAR) AS \"_row\", CAST(NULL AS "
-                          "VARCHAR) AS \"q\"\"x\" FROM read_parquet(['/a'"));
+    CHECK(strstr(sql.ptr,
+                 "CAST(\"a\" AS DOUBLE) AS \"a\", CAST(NULL AS VARCHAR) AS \"_row\", CAST(NULL AS "
+                 "VARCHAR) AS \"q\"\"x\" FROM read_parquet(['/a'"));
     CHECK(strstr(sql.ptr, "SELECT true AS \"__row\", ")); /* not a column's name */
     CHECK(!strstr(sql.ptr, "prism_hot"));
 }
