@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/px_clock.h"
+#include "base/px_json.h"
 
 /* RLIMIT_DATA counts what is mapped, used or not (stacks of threads, arenas of malloc), so the kernel's
  * ceiling stands well above the sampled one; it stops what allocates faster than samples come. */
@@ -129,12 +130,27 @@ static void exit_text(const struct instance *instance, char *text, size_t bytes)
     }
 }
 
+/* errorMessage of what was told about the init, cut to fit. */
+static const char *init_message(const struct px_buf *error, char *text, size_t bytes)
+{
+    PX_AUTO(px_arena_deinit) struct px_arena arena;
+    yyjson_val *root = NULL;
+    px_arena_init(&arena, 4u << 20);
+    struct px_str message = px_buf_str(error);
+    if (px_json_parse(message, &arena, &root, NULL) == 0)
+        message = px_json_str(root, "errorMessage");
+    (void)snprintf(text, bytes, "%.*s", (int)PX_MIN(message.len, bytes - 1), message.ptr);
+    return text;
+}
+
 static void note_init_exit(struct instance *instance)
 {
     struct px_buf *error = &instance->pool->init_error;
-    char text[96];
-    if (error->len > 0) return; /* the function itself or the init limit has said more */
+    char text[96], reason[512];
     exit_text(instance, text, sizeof text);
+    instance_report(instance, S(""), "error",
+                    error->len > 0 ? init_message(error, reason, sizeof reason) : text);
+    if (error->len > 0) return; /* the function itself or the init limit has said more */
     pool_error_json(error, "Runtime.ExitError", S(""), text);
 }
 
@@ -165,6 +181,7 @@ static void bury(struct instance *instance)
     if (invocation) {
         char text[96];
         exit_text(instance, text, sizeof text);
+        instance_report(instance, invocation->call.request_id, "error", text);
         instance->pool->stats.crashes++;
         pool_finish_error(invocation, LAMBDA_EXITED, "Runtime.ExitError", text);
     }
@@ -207,6 +224,7 @@ static void time_out(struct instance *instance)
     instance_stop(instance, SIGKILL);
     instance_stream_drop(instance);
     pool->stats.timeouts++;
+    instance_report(instance, invocation->call.request_id, "timeout", text);
     pool_finish_error(invocation, LAMBDA_TIMED_OUT, "Sandbox.Timedout", text);
 }
 

@@ -95,6 +95,7 @@ struct lambda_pool {
     uint32_t init_failures; /* in a row */
     uint64_t spawn_after_ms;
     struct px_buf init_error; /* JSON of the newest */
+    char last_error[256];
     struct lambda_pool_stats stats;
     double usual_ms; /* moving average of how long an event takes */
     bool stopping, freed, timer_closed;
@@ -150,3 +151,6 @@ void instance_stream_drop(struct instance *instance); /* cuts its connection */
 /* Takes the descriptor, also when it fails. */
 PX_MUST_USE int instance_output_open(struct instance *instance, int fd);
 void instance_output_flush(struct instance *instance);
+/* A platform event of Lambda's logs about this instance, into its log. request_id empty: its init. */
+void instance_report(struct instance *instance, struct px_str request_id, const char *status,
+                     const char *message);

@@ -6,6 +6,7 @@
 
 #include "base/px_id.h"
 #include "lambda/instance.h"
+#include "lambda/runtime_post.h"
 
 struct env {
     struct px_arena *arena;
@@ -70,7 +71,7 @@ int instance_environment(const struct lambda_pool *pool, uint16_t port, bool pro
 {
     size_t own = 0;
     while (pool->options.env && pool->options.env[own]) own++;
-    struct env env = {.arena = arena, .room = own + 20};
+    struct env env = {.arena = arena, .room = own + 21};
     env.at = px_arena_array(arena, char *, env.room + 1);
     if (!env.at) return px_arena_fault(arena);
     for (size_t i = 0; i < own; i++) env.at[env.count++] = (char *)(uintptr_t)pool->options.env[i];
@@ -87,6 +88,8 @@ int instance_environment(const struct lambda_pool *pool, uint16_t port, bool pro
     const char *region = value_of(&env, S("PRISM_REGION"), "local");
     add(&env, "AWS_REGION", region);
     add(&env, "AWS_DEFAULT_REGION", region);
+    (void)snprintf(text, sizeof text, "%d", (int)getpid());
+    add(&env, RUNTIME_REGION_PID, text);
     add_logging(&env, pool->options.name);
     add_paths(&env, pool->options.executable);
     if (arena->full) return px_arena_fault(arena);

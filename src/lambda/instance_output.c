@@ -1,6 +1,8 @@
 /* lambda/instance_output.c - what an instance writes to stdout and stderr, line by line. */
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "base/px_clock.h"
 #include "lambda/instance.h"
 
 #define SCRATCH_BYTES (64u * 1024u)
@@ -23,6 +25,33 @@ void instance_output_flush(struct instance *instance)
     log_file_append(&instance->pool->log, S("\n"));
     tell_line(instance, px_buf_str(line));
     px_buf_clear(line);
+}
+
+/* Source of the form: AWS Lambda Telemetry API, Event schema reference. */
+void instance_report(struct instance *instance, struct px_str request_id, const char *status,
+                     const char *message)
+{
+    struct lambda_pool *pool = instance->pool;
+    PX_AUTO(px_buf_deinit) struct px_buf json;
+    char when[40];
+    px_buf_init(&json, 16u * 1024u);
+    px_buf_printf(&json, "{\"time\":\"%.*s\",\"type\":\"%s\",\"record\":{",
+                  PX_FMT(px_time_format(px_wall_ns(&px_clock_system), 3, when)),
+                  request_id.len > 0 ? "platform.report" : "platform.initReport");
+    if (request_id.len > 0) {
+        px_buf_add_c(&json, "\"requestId\":");
+        px_buf_add_json_str(&json, request_id);
+        px_buf_add_char(&json, ',');
+    }
+    px_buf_printf(&json, "\"status\":\"%s\",\"errorMessage\":", status);
+    px_buf_add_json_str(&json, px_str_c(message));
+    px_buf_printf(&json, ",\"metrics\":{\"memorySizeMB\":%u,\"maxMemoryUsedMB\":%llu}}}\n",
+                  pool->options.memory_mb,
+                  (unsigned long long)((instance->rss_max_bytes + (1 << 20) - 1) >> 20));
+    (void)snprintf(pool->last_error, sizeof pool->last_error, "%s", message);
+    if (px_buf_fault(&json)) return;
+    log_file_append(&pool->log, px_buf_str(&json));
+    tell_line(instance, px_str(json.ptr, json.len - 1));
 }
 
 static void keep(struct instance *instance, struct px_str part)

@@ -95,6 +95,9 @@ static void tell_all(struct lambda_pool *pool)
         if (invocation->outcome == LAMBDA_THROTTLED)
             pool_finish_error(invocation, LAMBDA_THROTTLED, "TooManyRequestsException",
                               "Rate Exceeded.");
+        else if (invocation->outcome == LAMBDA_TOO_LARGE)
+            pool_finish_error(invocation, LAMBDA_TOO_LARGE, "RequestTooLargeException",
+                              "Request must be smaller than 6291456 bytes");
         else
             pool_finish_error(invocation, invocation->outcome, "Runtime.ExitError",
                               "the caller is gone");
@@ -314,7 +317,9 @@ struct lambda_invocation *lambda_pool_invoke(struct lambda_pool *pool,
     invocation->call = *call;
     pool->stats.invocations++;
     struct instance *instance = pool->queue || pool->stopping ? NULL : idle_instance(pool);
-    if (instance) {
+    if (call->payload.len > LAMBDA_PAYLOAD_BYTES_MAX) {
+        tell_later(invocation, LAMBDA_TOO_LARGE);
+    } else if (instance) {
         instance_give(instance, invocation);
     } else if (pool->stopping || pool->queued >= pool->options.queue_max) {
         tell_later(invocation, LAMBDA_THROTTLED);
@@ -347,6 +352,7 @@ void lambda_pool_stats(const struct lambda_pool *pool, struct lambda_pool_stats 
     stats.busy = census.busy;
     stats.idle = census.live - census.starting - census.busy;
     stats.queued = pool->queued;
+    stats.last_error = pool->last_error;
     for (struct instance *i = pool->instances; i; i = i->next) {
         if (!instance_is_live(i)) continue;
         if (i->state == INSTANCE_IDLE)

@@ -27,7 +27,8 @@ struct lambda_pool_options {
     uint32_t queue_max;  /* waiting invocations; past it LAMBDA_THROTTLED; 0: 1000 */
     uint32_t idle_ms;    /* instances above concurrency_min end after; 0: 60 s */
     bool cancel_on_gone; /* SIGUSR1 to the instance when its caller is gone */
-    /* Each line of stdout and stderr, without its end; may be NULL. */
+    /* Each line of stdout and stderr, without its end; may be NULL. When an instance crashes, times out
+     * or fails to start, a line of the pool's own says so, in the form of Lambda's platform events. */
     void (*on_log)(void *ctx, const char *function, struct px_str line);
     void *ctx;
 };
@@ -49,7 +50,9 @@ enum lambda_outcome {
     LAMBDA_TIMED_OUT, /* Sandbox.Timedout: "... Task timed out after 3.00 seconds" */
     LAMBDA_INIT_FAILED,
     LAMBDA_THROTTLED, /* TooManyRequestsException, 429 */
-    LAMBDA_TOO_LARGE, /* response over 6 MB: Function.ResponseSizeTooLarge */
+    /* Over 6 MB: the response (Function.ResponseSizeTooLarge), or the event, which then was not given
+     * to the function (RequestTooLargeException; a gateway sees to it before and answers 413). */
+    LAMBDA_TOO_LARGE,
 };
 struct lambda_result {
     enum lambda_outcome outcome;
@@ -85,5 +88,6 @@ struct lambda_pool_stats {
     uint32_t starting, idle, busy, queued;
     uint64_t invocations, errors, throttles, timeouts, crashes, cold_starts;
     uint64_t rss_bytes;
+    const char *last_error; /* of a crash, a time-out or a failed start; empty: none. The pool's own */
 };
 void lambda_pool_stats(const struct lambda_pool *pool, struct lambda_pool_stats *ret_stats);

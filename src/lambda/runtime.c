@@ -10,7 +10,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 #include "lambda/runtime_post.h"
 
@@ -229,6 +231,25 @@ static int take_signals(int *ret_fd)
     return 0;
 }
 
+/* The local region names itself as the parent, and then a function ends with it at once, also within an
+ * event: nobody is left to answer. Elsewhere the parent may be a thread that comes and goes. False:
+ * it is gone already. */
+static bool end_with_region(void)
+{
+    int64_t region = 0;
+    const char *text = getenv(RUNTIME_REGION_PID);
+    if (!text || !px_str_to_i64(px_str_c(text), &region)) return true;
+    return prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() == (pid_t)region;
+}
+
+/* Keys and records of tenants are in memory: no core file of it, also where the system pipes them. */
+static void keep_memory_private(void)
+{
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* they trace themselves */
+    (void)prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
 static void runtime_deinit(struct runtime *runtime)
 {
     (void)unsetenv(TRACE_VARIABLE); /* it may point into the struct */
@@ -255,6 +276,8 @@ int lambda_run(const struct lambda_handler *handler)
 {
     const char *api = getenv("AWS_LAMBDA_RUNTIME_API"), *name = getenv("AWS_LAMBDA_FUNCTION_NAME");
     if (!api || !name) return usage();
+    if (!end_with_region()) return 1;
+    keep_memory_private();
     PX_AUTO(runtime_deinit)
     struct runtime runtime = {
         .handler = handler,

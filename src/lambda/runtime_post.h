@@ -6,6 +6,7 @@
 #include "lambda/runtime.h"
 
 #define RUNTIME_PATH "/2018-06-01/runtime/"
+#define RUNTIME_REGION_PID "PRISM_REGION_PID" /* the process of the local region */
 
 struct lambda_stream {
     struct http_client *client;

@@ -362,6 +362,11 @@ TEST(large_events_and_answers_pass_and_too_large_ones_are_named)
     event[bytes - 1] = '"', event[bytes] = '\0';
     CHECK_STR(answer(rig, event), S("6291456"));
     free(event);
+    char *over = px_arena_zalloc(&t->arena, bytes + 2);
+    memset(over, ' ', bytes + 1);
+    struct result *refused = finish(invoke(rig, over));
+    CHECK_INT(refused->outcome, LAMBDA_TOO_LARGE);
+    CHECK(has(refused->payload, "RequestTooLargeException"));
     CHECK_INT(answer(rig, "\"bytes 6291456\"").len, 6291456);
     struct result *result = finish(invoke(rig, "\"bytes 6291457\""));
     CHECK_INT(result->outcome, LAMBDA_TOO_LARGE);
