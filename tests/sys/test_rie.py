@@ -63,9 +63,11 @@ class Emulator:
         raise AssertionError(f"the emulator does not listen\n{self.log.read_text()}")
 
     def invoke(self, event):
+        """The answer; of a streamed one the prelude, with the body as "streamed"."""
         answer = requests.post(self.url + INVOKE, data=event if isinstance(event, (str, bytes)) else json.dumps(event),
                                timeout=30)
-        return answer.json()
+        prelude, nuls, body = answer.content.partition(b"\0" * 8)
+        return {**json.loads(prelude), **({"streamed": body.decode()} if nuls else {})}
 
     def stop(self):
         with contextlib.suppress(ProcessLookupError):
@@ -126,6 +128,13 @@ def test_ingest_stores_records_and_refuses_bad_ones(emulate, tmp_path):
     answer = emulator.invoke(proxy_event("POST", "/v1/ingest/{dataset}", "/v1/ingest/app", records, caller=False,
                                          dataset="app"))
     assert answer["statusCode"] in (401, 403), answer  # the tenant comes from the authorizer only
+
+
+def test_query_streams_its_answer(emulate):
+    event = proxy_event("POST", "/v1/query", "/v1/query", json.dumps({"sql": "SELECT 40 + 2 AS answer"}).encode())
+    answer = emulate("query").invoke(event)
+    assert answer["statusCode"] == 200, answer
+    assert "42" in answer["streamed"], answer
 
 
 def test_what_is_no_event_is_an_answer_and_not_a_crash(emulate):
