@@ -152,7 +152,7 @@ static void hot_local_init(duckdb_init_info info)
     idx_t count = duckdb_init_get_column_count(info);
     if (local) {
         local->values = calloc(count + 1, sizeof(*local->values));
-        local->dictionaries = calloc(count + 1, sizeof(*local->dictionaries));
+        local->dictionaries = calloc(count + 1, sizeof(duckdb_vector));
     }
     if (!local || !local->values || !local->dictionaries) {
         if (local) {
