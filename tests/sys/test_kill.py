@@ -35,17 +35,18 @@ CHECK = "SELECT count(*), count(DISTINCT n), sum(n) FROM "
 
 def test_sending_through_kills_loses_and_doubles_nothing(tmp_path, log_file):
     region = Region(tmp_path / "data").up()
-    random.seed(7)
-    sender = subprocess.Popen([PRISM, "send", log_file, "--dataset", "killed", "--batch-bytes", "200000", "--max-time", "240", "--json"],
+    chance = random.Random(7)
+    sender = subprocess.Popen([PRISM, "send", log_file, "--dataset", "killed", "--batch-bytes", str(RECORDS * 230 // 1500), "--concurrency", "2", "--max-time", "240", "--json"],
                               env=region.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     kills = 0
     while sender.poll() is None and kills < ROUNDS:
-        time.sleep(random.uniform(0.02, 0.5))
+        time.sleep(chance.uniform(0.0, 0.25))
         region.kill()
         kills += 1
         region.up()
     out, err = sender.communicate(timeout=240)
     assert sender.returncode == 0, err
+    assert kills >= min(ROUNDS, 4), f"sending was over after {kills} kills: the test showed too little"
     exact(region.rows(CHECK + "killed")[0])
     for op in ("seal", "compact", "seal"):
         region.run("tick", op)
@@ -56,12 +57,12 @@ def test_sending_through_kills_loses_and_doubles_nothing(tmp_path, log_file):
 
 def test_sealing_and_compacting_through_kills_loses_and_doubles_nothing(tmp_path, log_file):
     region = Region(tmp_path / "data").up()
-    random.seed(11)
+    chance = random.Random(11)
     region.run("send", log_file, "--dataset", "killed", "--batch-bytes", "100000")
     for i in range(ROUNDS * 2):
         op = "seal" if i % 2 == 0 else "compact"
         tick = subprocess.Popen([PRISM, "tick", op], env=region.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(random.uniform(0.0, 0.35))
+        time.sleep(chance.uniform(0.0, 0.35))
         region.kill()
         tick.wait(timeout=60)
         region.up()
