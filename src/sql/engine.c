@@ -50,8 +50,9 @@ static int set_all(duckdb_config config, const struct sql_limits *limits)
 /* The macros stand in front of DuckDB's own functions, which give TIMESTAMP WITH TIME ZONE: a
  * comparison with that casts every row and prunes nothing. */
 static const char session_sql[] =
-    "SET TimeZone = 'UTC';"
-    "SET parquet_metadata_cache = true;" /* a view is bound twice; objects never change */
+    "SET GLOBAL TimeZone = 'UTC';"
+    "SET GLOBAL parquet_metadata_cache = true;" /* a view is bound twice; objects never change */
+    "SET GLOBAL enable_external_file_cache = false;" /* the kernel's is enough */
     "CREATE MACRO now() AS CAST(system.main.now() AS TIMESTAMP);"
     "CREATE MACRO get_current_timestamp() AS CAST(system.main.now() AS TIMESTAMP);"
     "CREATE MACRO transaction_timestamp() AS CAST(system.main.now() AS TIMESTAMP)";
@@ -89,6 +90,14 @@ void sql_engine_stop(struct sql_engine *engine)
     PX_ASSERT(engine->magic == SQL_ENGINE_MAGIC);
     sql_forget(engine);
     if (engine->connection) duckdb_disconnect(&engine->connection);
+}
+
+int sql_engine_renew(struct sql_engine *engine)
+{
+    sql_engine_stop(engine);
+    if (duckdb_connect(engine->database, &engine->connection) != DuckDBSuccess)
+        return px_fault(PX_F_OOM, "DuckDB connection");
+    return 0;
 }
 
 void sql_engine_free(struct sql_engine **engine)
@@ -152,20 +161,31 @@ static int hide(struct sql_engine *engine, const struct px_str *files, size_t co
     return 0;
 }
 
-int sql_engine_lock(struct sql_engine *engine, const struct px_str *files, size_t count)
+static int lock(struct sql_engine *engine, const char *setting, const struct px_str *names,
+                size_t count)
 {
     PX_ASSERT(!engine->locked);
-    PX_TRY(hide(engine, files, count));
+    PX_TRY(hide(engine, names, count));
     PX_AUTO(px_buf_deinit) struct px_buf sql;
     px_buf_init(&sql, 64u << 20);
-    px_buf_add_c(&sql, "SET allowed_paths = [");
+    px_buf_printf(&sql, "SET %s = [", setting);
     for (size_t i = 0; i < count; i++) {
         if (i > 0) px_buf_add_c(&sql, ", ");
-        sql_add_literal(&sql, files[i]);
+        sql_add_literal(&sql, names[i]);
     }
     px_buf_add_c(&sql, "]; SET enable_external_access = false; SET lock_configuration = true");
     PX_TRY(px_buf_fault(&sql));
     PX_TRY(sql_exec(engine, "%.*s", PX_FMT(px_buf_str(&sql))));
     engine->locked = true;
     return 0;
+}
+
+int sql_engine_lock(struct sql_engine *engine, const struct px_str *files, size_t count)
+{
+    return lock(engine, "allowed_paths", files, count);
+}
+
+int sql_engine_lock_folders(struct sql_engine *engine, const struct px_str *folders, size_t count)
+{
+    return lock(engine, "allowed_directories", folders, count);
 }

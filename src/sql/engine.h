@@ -1,8 +1,9 @@
-/* sql/engine.h - one DuckDB database for one query or one maintenance job: opened in memory, limited,
- * locked down, run with deadline and cancellation. docs/design/query.md: what is refused, and why.
+/* sql/engine.h - one DuckDB database for one query, one tenant's queries or one maintenance job: opened in
+ * memory, limited, locked down, run with deadline and cancellation. docs/design/query.md: what is
+ * refused, and why.
  *
  * An engine belongs to one thread at a time; opening takes about 6 ms of CPU, so that who answers
- * requests opens the next one ahead (svc/query/spare.h). */
+ * requests opens the next one ahead and keeps one (svc/query/engines.h). */
 #pragma once
 
 #include <duckdb.h>
@@ -22,9 +23,12 @@ struct sql_limits {
  * with `time` without a cast and prune row groups. */
 PX_MUST_USE int sql_engine_new(const struct sql_limits *limits, struct sql_engine **ret_engine);
 void sql_engine_free(struct sql_engine **engine);
-/* End the statement and the connection: nothing runs, and what was registered may go. sql_engine_free()
- * then has the database left to close, which takes milliseconds; another thread may do it. */
+/* End the statement and the connection: nothing runs, temporary views are gone, and what was registered
+ * may go. sql_engine_free() then has the database left to close, which takes milliseconds; another
+ * thread may do it. */
 void sql_engine_stop(struct sql_engine *engine);
+/* A stopped engine on a new connection; a lock stays. */
+PX_MUST_USE int sql_engine_renew(struct sql_engine *engine);
 duckdb_connection sql_engine_connection(struct sql_engine *engine);
 /* Run trusted SQL of ours, which may be several statements; an error is a fault with DuckDB's text. */
 PX_MUST_USE int sql_exec(struct sql_engine *engine, const char *fmt, ...)
@@ -33,6 +37,9 @@ PX_MUST_USE int sql_exec(struct sql_engine *engine, const char *fmt, ...)
  * are kept out of the texts that sql_run() and sql_fetch() give. Called once. */
 PX_MUST_USE int sql_engine_lock(struct sql_engine *engine, const struct px_str *files,
                                 size_t count);
+/* The same with whole folders, whose names end in '/'. */
+PX_MUST_USE int sql_engine_lock_folders(struct sql_engine *engine, const struct px_str *folders,
+                                        size_t count);
 
 /* Names in SQL text. */
 void sql_add_identifier(struct px_buf *buf, struct px_str name); /* "na""me" */

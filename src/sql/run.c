@@ -24,7 +24,7 @@ static int refuse(struct sql_engine *engine, duckdb_error_type type, const char 
     bool names_file = false;
     struct px_str why = sql_scrub(engine, text, arena, &names_file);
     if (!why.ptr) return px_fault(px_arena_fault(arena), "error text");
-    if (names_file && type != DUCKDB_ERROR_OUT_OF_MEMORY)
+    if (names_file && type != DUCKDB_ERROR_OUT_OF_MEMORY && type != DUCKDB_ERROR_PERMISSION)
         return px_fault(PX_F_CORRUPT, "DuckDB: %s", text);
     *ret_why = why;
     return type == DUCKDB_ERROR_OUT_OF_MEMORY ? SQL_MEMORY : SQL_FAILED;
@@ -47,6 +47,7 @@ static duckdb_error_type type_of_text(const char *text)
         {"IO Error", DUCKDB_ERROR_IO},
         {"Out of Memory Error", DUCKDB_ERROR_OUT_OF_MEMORY},
         {"INTERRUPT Error", DUCKDB_ERROR_INTERRUPT},
+        {"Permission Error", DUCKDB_ERROR_PERMISSION},
     };
     for (size_t i = 0; text && i < PX_COUNT(known); i++) {
         if (px_str_starts(px_str_c(text), px_str_c(known[i].words))) return known[i].type;

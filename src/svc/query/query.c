@@ -34,8 +34,8 @@ int job_refuse(struct job *job, int status, const char *fmt, ...)
 /* A fault of the hot scan shows as a failed statement. */
 static int scan_fault(struct job *job)
 {
-    int fault = job->hot_sets.fault;
-    return fault == 0 ? 0 : px_fault(fault, "hot frames: %s", job->hot_sets.fault_text);
+    int fault = job->lease.hot_sets->fault;
+    return fault == 0 ? 0 : px_fault(fault, "hot frames: %s", job->lease.hot_sets->fault_text);
 }
 
 int job_sql_answer(struct job *job, int answer, struct px_str why)
@@ -59,7 +59,7 @@ int job_sql_answer(struct job *job, int answer, struct px_str why)
 
 void job_measure(struct job *job)
 {
-    job->cost.bytes_scanned = job->hot_sets.bytes_read;
+    job->cost.bytes_scanned = job->lease.hot_sets->bytes_read;
     cost_since(&job->mark, job->query->options.clock, &job->cost);
 }
 
@@ -95,7 +95,9 @@ static int read_request(struct job *job)
 static int check_statement(struct job *job)
 {
     struct px_str why = {0};
-    PX_TRY(spare_take(job->query->spare, &job->engine));
+    bool exact = job->request.format == QUERY_PARQUET;
+    PX_TRY(engines_take(job->query->engines, job->event->caller.tenant, exact, &job->lease));
+    job->engine = job->lease.engine;
     int r = sql_check(job->engine, job->request.sql, job->arena, &job->statement, &why);
     if (r == SQL_REFUSED) return job_refuse(job, 400, "%.*s", PX_FMT(why));
     PX_TRY(r);
@@ -166,7 +168,7 @@ static int add_shown_tables(struct job *job, struct px_buf *sql)
     size_t count = 0;
     PX_TRY(snapshot_datasets(&stores, job->event->caller.tenant, job->arena, &names, &count));
     for (size_t i = 0; i < count; i++) {
-        px_buf_add_c(sql, "CREATE VIEW IF NOT EXISTS ");
+        px_buf_add_c(sql, "CREATE TEMP VIEW IF NOT EXISTS ");
         sql_add_identifier(sql, names[i]);
         px_buf_add_c(sql, " AS SELECT 1;\n");
     }
@@ -177,10 +179,10 @@ static int make_views(struct job *job)
 {
     PX_AUTO(px_buf_deinit) struct px_buf sql;
     px_buf_init(&sql, 64u << 20);
-    PX_TRY(hot_table_register(sql_engine_connection(job->engine), &job->hot_sets));
+    struct hot_sets *sets = job->lease.hot_sets;
     for (size_t i = 0; i < job->snapshot_count; i++) {
         const struct snapshot *snapshot = &job->snapshots[i];
-        job->hot_sets.sets[job->hot_sets.count++] = &snapshot->hot;
+        sets->sets[sets->count++] = &snapshot->hot;
         PX_TRY(view_add(snapshot, i, job->arena, &sql));
         job->cost.files_read += snapshot->file_count + snapshot->hot_files_read;
         job->cost.files_pruned += snapshot->pruned;
@@ -201,8 +203,11 @@ static int name_parquet(struct job *job)
     return job->parquet_path.ptr ? 0 : px_fault(px_arena_fault(job->arena), "temporary file");
 }
 
+/* A kept engine is locked to its tenant's folders already; one that writes a Parquet answer gets
+ * exactly the files that it reads and the one that it writes. */
 static int lock(struct job *job)
 {
+    if (!job->lease.exact) return 0;
     size_t count = 0;
     for (size_t i = 0; i < job->snapshot_count; i++) count += job->snapshots[i].file_count;
     struct px_str *files = px_arena_array(job->arena, struct px_str, count + 1);
@@ -212,10 +217,8 @@ static int lock(struct job *job)
         for (size_t k = 0; k < job->snapshots[i].file_count; k++)
             files[count++] = job->snapshots[i].files[k].url;
     }
-    if (job->request.format == QUERY_PARQUET) {
-        PX_TRY(name_parquet(job));
-        files[count++] = job->parquet_path;
-    }
+    PX_TRY(name_parquet(job));
+    files[count++] = job->parquet_path;
     PX_TRY(sql_engine_lock(job->engine, files, count));
     return 0;
 }
@@ -247,10 +250,7 @@ static int run_steps(struct job *job)
 
 static void job_deinit(struct job *job)
 {
-    if (job->engine) { /* before the frames that it scans go */
-        sql_engine_stop(job->engine);
-        spare_give(job->query->spare, &job->engine);
-    }
+    engines_give(job->query->engines, &job->lease); /* before the frames that it scans go */
     for (size_t i = 0; i < job->snapshot_count; i++) snapshot_release(&job->snapshots[i]);
     if (job->parquet_path.len > 0) (void)unlink(job->parquet_path.ptr);
     reply_deinit(&job->reply);
@@ -270,6 +270,7 @@ int query_handle(struct query *query, const struct api_event *event, struct px_a
     reply_init(&job.reply, sink, event->request_id, query->options.limits.result_bytes_max);
     cost_mark_set(&job.mark, clock);
     int r = run_steps(&job);
+    if (r < 0) job.lease.broken = true;
     if (r < 0) return r;
     if (job.cut_why.len == 0) return 0;
     *ret_why = job.cut_why;
@@ -310,11 +311,13 @@ int query_new(const struct query_options *options, struct query **ret_query)
     px_arena_init(&query->arena, 1u << 16);
     PX_TRY(make_temp_dir(query));
     const struct query_limits *limits = &query->options.limits;
-    PX_TRY(spare_new(&(struct sql_limits){.memory_bytes = limits->memory_bytes,
-                                          .threads = limits->threads,
-                                          .temp_dir = query->options.temp_dir,
-                                          .temp_bytes_max = limits->temp_bytes_max},
-                     &query->spare));
+    struct engines_options engines = {.segments = options->segments,
+                                      .analytics = options->analytics,
+                                      .limits = {.memory_bytes = limits->memory_bytes,
+                                                 .threads = limits->threads,
+                                                 .temp_dir = query->options.temp_dir,
+                                                 .temp_bytes_max = limits->temp_bytes_max}};
+    PX_TRY(engines_new(&engines, &query->engines));
     *ret_query = PX_TAKE(query);
     return 0;
 }
@@ -324,7 +327,7 @@ void query_free(struct query **query)
     struct query *q = *query;
     if (!q) return;
     PX_ASSERT(q->magic == QUERY_MAGIC);
-    spare_free(&q->spare);
+    engines_free(&q->engines);
     px_arena_deinit(&q->arena);
     free(q);
     *query = NULL;

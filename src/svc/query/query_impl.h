@@ -2,11 +2,11 @@
 #pragma once
 
 #include "sql/engine.h"
+#include "svc/query/engines.h"
 #include "svc/query/reply.h"
 #include "svc/query/request.h"
 #include "svc/query/result.h"
 #include "svc/query/snapshot.h"
-#include "svc/query/spare.h"
 
 #define QUERY_MAGIC 0x51554552u
 
@@ -14,7 +14,7 @@ struct query {
     uint32_t magic;
     struct px_arena arena; /* temp_dir */
     struct query_options options;
-    struct spare *spare;
+    struct engines *engines;
     uint64_t serial; /* names temporary files */
 };
 
@@ -27,11 +27,11 @@ struct job {
     struct query_request request;
     struct sql_leash leash;
     int64_t timeout_ms; /* what the leash was made of, for its message */
-    struct sql_engine *engine;
+    struct engine_lease lease;
+    struct sql_engine *engine; /* the lease's */
     struct sql_statement statement;
     struct snapshot *snapshots; /* of the datasets that are named */
     size_t snapshot_count;
-    struct hot_sets hot_sets;
     struct px_str parquet_path; /* of a Parquet answer, else empty */
     struct cost_mark mark;
     struct query_cost cost;

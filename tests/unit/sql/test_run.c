@@ -281,4 +281,63 @@ TEST(a_broken_file_is_a_fault_not_the_callers_mistake)
     if (r >= 0) TEST_FAIL("gave %d: %.*s", r, PX_FMT(why));
 }
 
+/* ---- an engine that is kept ---- */
+
+TEST(an_engine_locked_to_folders_reaches_nothing_beside_them)
+{
+    static const char *const beside[] = {
+        "SELECT * FROM read_parquet('%s/acme2/x.parquet')",
+        "SELECT * FROM read_parquet('%s/acme/../acme2/x.parquet')",
+        "SELECT * FROM read_parquet('%s/acme/./../acme2/x.parquet')",
+        "SELECT * FROM read_parquet('%s/acme//../acme2/*.parquet')",
+        "SELECT * FROM read_parquet('%s/acm*/x.parquet')",
+        "SELECT * FROM read_parquet('file://%s/acme2/x.parquet')",
+        "SELECT * FROM glob('%s/acme2/*')",
+        "SELECT * FROM glob('%s/acme*/*')",
+        "SELECT * FROM read_text('%s/acme2/x.parquet')",
+        "SELECT * FROM '%s/acme2/x.parquet'",
+        "SELECT * FROM read_text('/etc/passwd')",
+    };
+    PX_AUTO(sql_engine_free) struct sql_engine *engine = NULL;
+    struct sql_limits limits = {.memory_bytes = 128u << 20, .threads = 2};
+    CHECK_OK(sql_engine_new(&limits, &engine));
+    CHECK_OK(px_dir_make(test_path(t, "acme").ptr));
+    CHECK_OK(px_dir_make(test_path(t, "acme2").ptr));
+    CHECK_OK(sql_exec(engine,
+                      "COPY (SELECT 1 AS a) TO '%s/acme/x.parquet' (FORMAT parquet);"
+                      "COPY (SELECT 2 AS a) TO '%s/acme2/x.parquet' (FORMAT parquet)",
+                      t->dir, t->dir));
+    struct px_str folder = test_path(t, "acme/");
+    CHECK_OK(sql_engine_lock_folders(engine, &folder, 1));
+    struct px_str why;
+    uint64_t rows;
+    for (size_t i = 0; i < PX_COUNT(beside); i++) {
+        CHECK_OK(sql_engine_renew(engine));
+        struct px_str sql = px_arena_printf(&t->arena, beside[i], t->dir);
+        int r = run_all(t, engine, sql, 20000, &never_cancelled, &rows, &why);
+        if (r != SQL_FAILED) TEST_FAIL("%.*s\n  gave %d", PX_FMT(sql), r);
+    }
+    struct px_str own = px_arena_printf(&t->arena, "FROM read_parquet('%s/acme/x.parquet')",
+                                        t->dir);
+    CHECK_OK(run_all(t, engine, own, 20000, &never_cancelled, &rows, &why));
+    CHECK_INT(rows, 1);
+}
+
+TEST(a_renewed_engine_has_forgotten_the_views_and_kept_the_lock)
+{
+    PX_AUTO(sql_engine_free) struct sql_engine *engine = NULL;
+    engine_open(t, &engine);
+    struct px_str why;
+    uint64_t rows;
+    CHECK_OK(sql_exec(engine, "CREATE TEMP VIEW mine AS SELECT 42 AS secret"));
+    CHECK_OK(run_all(t, engine, S("FROM mine"), 20000, &never_cancelled, &rows, &why));
+    CHECK_OK(sql_engine_renew(engine));
+    CHECK_INT(run_all(t, engine, S("FROM mine"), 20000, &never_cancelled, &rows, &why), SQL_FAILED);
+    CHECK_OK(run_all(t, engine, S("SELECT 1 WHERE typeof(now()) = 'TIMESTAMP'"), 20000,
+                     &never_cancelled, &rows, &why));
+    CHECK_INT(rows, 1);
+    CHECK(sql_exec(engine, "SET memory_limit = '10GB'") < 0);
+    CHECK(sql_exec(engine, "FROM read_text('/etc/passwd')") < 0);
+}
+
 TEST_MAIN

@@ -185,6 +185,45 @@ TEST(other_tenants_and_missing_scopes_see_nothing)
     (void)kit_json(t, &kit, "{\"sql\":\"SELECT 1\"}", 403);
 }
 
+/* One tenant's engine is kept; the next tenant gets another, in whatever order they ask. */
+TEST(tenants_take_turns_and_see_their_own)
+{
+    PX_AUTO(kit_free) struct kit kit;
+    kit_init(t, &kit, NULL);
+    struct px_str tenants[] = {S("acme"), S("acme2"), S("_system")};
+    for (int i = 0; i < 3; i++) {
+        kit.tenant = tenants[i];
+        kit_lines(&kit, S("logs"), i * 100, 10 + i);
+        kit_seal(t, &kit, S("logs"), false);
+        kit_lines(&kit, S("logs"), i * 100 + 50, 1);
+        if (i == 0) kit_lines(&kit, S("only_here"), 0, 1);
+    }
+    static const int turns[] = {0, 0, 1, 0, 2, 2, 1, 1, 0};
+    for (size_t i = 0; i < PX_COUNT(turns); i++) {
+        int who = turns[i];
+        kit.tenant = tenants[who];
+        CHECK_STR(kit_value(t, &kit, "SELECT count(*), min(n) FROM logs"),
+                  px_arena_printf(&t->arena, "%d,%d", 11 + who, who * 100));
+        (void)kit_value(t, &kit, "FROM only_here");
+        CHECK_INT(kit.status, who == 0 ? 200 : 404);
+        CHECK_STR(kit_value(t, &kit, "SHOW TABLES"), who == 0 ? S("logs\r\nonly_here") : S("logs"));
+    }
+}
+
+TEST(an_engine_serves_many_queries_and_survives_failures)
+{
+    PX_AUTO(kit_free) struct kit kit;
+    kit_init(t, &kit, NULL);
+    kit_lines(&kit, S("logs"), 0, 10);
+    for (int i = 0; i < 1100; i++) { /* more than one engine's share */
+        const char *sql = i % 10 == 3   ? "SELECT error('x') FROM logs"
+                          : i % 10 == 7 ? "SELECT nope FROM logs"
+                                        : "SELECT count(*) FROM logs";
+        (void)kit_value(t, &kit, sql);
+        CHECK_INT(kit.status, i % 10 == 3 || i % 10 == 7 ? 400 : 200);
+    }
+}
+
 TEST(a_cte_may_have_the_name_of_a_dataset)
 {
     PX_AUTO(kit_free) struct kit kit;
