@@ -74,7 +74,8 @@ static void invoke_async(struct region *region, struct http_request *request,
                          const struct function_spec *function)
 {
     char id[37];
-    int r = async_invoke(region->async, function, request->body, true, id);
+    struct px_str payload = request->body.len ? request->body : S("{}");
+    int r = async_invoke(region->async, function, payload, true, id);
     if (r == ASYNC_FULL)
         reply_problem(request, 429, "the asynchronous queue is full");
     else if (r == ASYNC_TOO_LARGE)
@@ -138,6 +139,7 @@ static void on_request(void *ctx, struct http_request *request)
 {
     struct region *region = ctx;
     const struct px_str invoke = S("/2015-03-31/functions/"), tick = S("/tick/");
+    bool serving = region->phase == REGION_SERVING;
     bool get = request->method == HTTP_GET_, post = request->method == HTTP_POST_;
     if (get && px_str_eq(request->path, S("/status"))) {
         serve_status(region, request);
@@ -147,6 +149,8 @@ static void on_request(void *ctx, struct http_request *request)
         const struct http_header header = {S("Content-Type"), S("application/json")};
         http_reply(request, 202, &header, 1, S("{\"draining\":true}"));
         region_begin_drain(region);
+    } else if (post && !serving) {
+        reply_problem(request, 503, "the region is draining");
     } else if (post && px_str_starts(request->path, invoke)) {
         serve_invoke(region, request, px_str_skip(request->path, invoke.len));
     } else if (post && px_str_starts(request->path, tick)) {

@@ -31,17 +31,24 @@ static struct gateway_call *call_take(struct gateway *gw)
     return call;
 }
 
-/* The call's struct goes back to the free list, clean but for its event buffer. */
-void gateway_call_end(struct gateway_call *call)
+static void on_sweep_closed(uv_handle_t *handle);
+
+/* The end of the last call may be what a drain or a free has waited for. */
+static void check_empty(struct gateway *gw)
+{
+    if (gw->stats.active > 0) return;
+    if (gw->freed) {
+        uv_close((uv_handle_t *)&gw->sweep, on_sweep_closed);
+    } else if (gw->connections_gone && gw->drained) {
+        void (*drained)(void *ctx) = gw->drained;
+        gw->drained = NULL;
+        drained(gw->drained_ctx);
+    }
+}
+
+static void call_keep(struct gateway_call *call)
 {
     struct gateway *gw = call->gateway;
-    if (call->prev)
-        call->prev->next = call->next;
-    else
-        gw->active = call->next;
-    if (call->next) call->next->prev = call->prev;
-    gw->stats.active--;
-
     struct px_buf event = call->event;
     if (event.cap > GATEWAY_EVENT_KEEP_BYTES || gw->spare_count >= SPARE_CALLS_MAX)
         px_buf_deinit(&event);
@@ -56,18 +63,33 @@ void gateway_call_end(struct gateway_call *call)
     gw->spare_count++;
 }
 
+/* The call's struct goes back to the free list, clean but for its event buffer. */
+void gateway_call_end(struct gateway_call *call)
+{
+    struct gateway *gw = call->gateway;
+    if (call->prev)
+        call->prev->next = call->next;
+    else
+        gw->active = call->next;
+    if (call->next) call->next->prev = call->prev;
+    gw->stats.active--;
+    call_keep(call);
+    check_empty(gw);
+}
+
 static void on_done(void *ctx, const struct lambda_result *result)
 {
     struct gateway_call *call = ctx;
     call->invocation = NULL;
     call->function_ms = result->duration_ms;
     call->cold = result->cold;
+    /* Before the answer: what follows it on the same connection must not pass on an old result. A
+     * function that failed may have done its work before. */
+    if (call->match.route->flushes_authorizer_cache) gateway_auth_flush(call->gateway);
     if (call->request && call->streaming)
         gateway_stream_end(call, result->outcome == LAMBDA_OK);
     else if (call->request)
         gateway_reply_result(call, result);
-    if (result->outcome == LAMBDA_OK && call->match.route->flushes_authorizer_cache)
-        auth_cache_clear(call->gateway->auth);
     gateway_call_end(call);
 }
 
@@ -118,6 +140,11 @@ void gateway_integrate(struct gateway_call *call)
     struct gateway *gw = call->gateway;
     if (route->integration == API_MOCK) {
         gateway_reply_mock(call);
+        gateway_call_end(call);
+        return;
+    }
+    if (call->gone) { /* while the authorizer was asked */
+        gateway_refuse(call, API_GW_INTEGRATION_FAILURE, "client went away");
         gateway_call_end(call);
         return;
     }
@@ -172,6 +199,7 @@ static void on_gone(void *ctx, struct http_request *request)
     struct gateway_call *call = request->user;
     (void)ctx;
     if (!call) return;
+    call->gone = true;
     call->fault = "client went away";
     if (call->invocation) lambda_invocation_cancel(call->invocation);
 }
@@ -181,8 +209,10 @@ static void on_sweep(uv_timer_t *timer)
     struct gateway *gw = timer->data;
     int64_t now = px_mono_ns(gw->options.clock);
     for (struct gateway_call *call = gw->active; call; call = call->next)
-        if (call->request && call->invocation && !call->streaming && call->deadline_mono_ns < now)
+        if (call->request && call->invocation && !call->streaming && call->deadline_mono_ns < now) {
             gateway_refuse(call, API_GW_INTEGRATION_TIMEOUT, "integration timeout");
+            lambda_invocation_cancel(call->invocation); /* nobody waits for it any more */
+        }
 }
 
 int gateway_new(const struct gateway_options *options, struct gateway **ret_gateway,
@@ -209,9 +239,18 @@ int gateway_new(const struct gateway_options *options, struct gateway **ret_gate
     return 0;
 }
 
+static void on_connections_gone(void *ctx)
+{
+    struct gateway *gw = ctx;
+    gw->connections_gone = true;
+    check_empty(gw);
+}
+
 void gateway_drain(struct gateway *gateway, void (*done)(void *ctx), void *ctx)
 {
-    http_server_drain(gateway->server, done, ctx);
+    gateway->drained = done;
+    gateway->drained_ctx = ctx;
+    http_server_drain(gateway->server, on_connections_gone, gateway);
 }
 
 static void on_sweep_closed(uv_handle_t *handle)
@@ -233,11 +272,14 @@ void gateway_free(struct gateway **gateway)
     if (!gw) return;
     *gateway = NULL;
     http_server_free(&gw->server);
-    uv_close((uv_handle_t *)&gw->sweep, on_sweep_closed);
+    gw->freed = true;
+    check_empty(gw);
 }
 
 void gateway_stats(const struct gateway *gateway, struct gateway_stats *ret_stats)
 {
+    *ret_stats = (struct gateway_stats){0};
+    if (!gateway) return;
     *ret_stats = gateway->stats;
     ret_stats->connections = http_server_connections(gateway->server);
 }

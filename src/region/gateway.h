@@ -31,11 +31,15 @@ struct gateway_options {
 enum gateway_answer { GATEWAY_PORT_TAKEN = 1 };
 PX_MUST_USE int gateway_new(const struct gateway_options *options, struct gateway **ret_gateway,
                             uint16_t *ret_port);
+/* Accept nothing more, let calls end, then call done once: no client and no function has one then. */
 void gateway_drain(struct gateway *gateway, void (*done)(void *ctx), void *ctx);
+/* Cut what is left, without done. The memory goes when the functions have let go of the calls, so the
+ * telemetry must live until the pools have stopped. */
 void gateway_free(struct gateway **gateway);
 
 struct gateway_stats {
     uint64_t requests, refused; /* refused: answered without a function */
     uint32_t connections, active;
 };
+/* gateway may be NULL: all zero. */
 void gateway_stats(const struct gateway *gateway, struct gateway_stats *ret_stats);

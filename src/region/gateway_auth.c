@@ -93,7 +93,8 @@ static void on_done(void *ctx, const struct lambda_result *result)
     px_arena_init(&arena, 1 << 20);
     struct auth_result parsed;
     if (result->outcome == LAMBDA_OK && auth_result_parse(result->payload, &arena, &parsed)) {
-        (void)!auth_cache_put(flight->gateway->auth, flight->identity, &parsed);
+        if (!flight->stale)
+            (void)!auth_cache_put(flight->gateway->auth, flight->identity, &parsed);
         settle(flight, &parsed, 0, NULL);
     } else if (result->outcome == LAMBDA_FUNCTION_ERROR &&
                is_unauthorized(result->payload, &arena)) {
@@ -161,8 +162,14 @@ static struct auth_flight *flight_start(struct gateway *gw, struct gateway_call 
 static struct auth_flight *flight_find(struct gateway *gw, struct px_str identity)
 {
     for (struct auth_flight *f = gw->flights; f; f = f->next)
-        if (px_str_eq(f->identity, identity)) return f;
+        if (!f->stale && px_str_eq(f->identity, identity)) return f;
     return NULL;
+}
+
+void gateway_auth_flush(struct gateway *gateway)
+{
+    auth_cache_clear(gateway->auth);
+    for (struct auth_flight *f = gateway->flights; f; f = f->next) f->stale = true;
 }
 
 void gateway_authorize(struct gateway_call *call)

@@ -24,8 +24,10 @@ struct gateway_call {
     struct lambda_invocation *invocation;
     struct gateway_call **stream_link; /* in the request's arena; what its on_drain sees */
     char request_id[37];
-    char trace_id[128]; /* X-Amzn-Trace-Id */
+    char trace_id[128];   /* X-Amzn-Trace-Id; its Parent is this call's span */
+    char parent_span[17]; /* the caller's, from traceparent; else empty */
     bool sampled, streaming, cold;
+    bool gone; /* its client is */
     int64_t started_wall_ns, started_mono_ns, deadline_mono_ns;
     double function_ms, authorizer_ms;
     size_t bytes_in, bytes_out;
@@ -41,6 +43,7 @@ struct auth_flight {
     char request_id[37];
     struct gateway_call *waiting;
     int64_t started_mono_ns;
+    bool stale; /* the cache was emptied meanwhile: its result is neither kept nor shared any more */
 };
 struct gateway {
     struct gateway_options options;
@@ -52,6 +55,9 @@ struct gateway {
     uv_timer_t sweep; /* integration timeouts, coarse */
     struct gateway_stats stats;
     int64_t sampled_second; /* X-Ray's default rule: the first request of each second and 5 % */
+    bool connections_gone, freed;
+    void (*drained)(void *ctx); /* until called */
+    void *drained_ctx;
 };
 
 /* gateway.c */
@@ -59,6 +65,8 @@ void gateway_call_end(struct gateway_call *call);  /* after its answer; the stru
 void gateway_integrate(struct gateway_call *call); /* authorized: build the event and invoke */
 /* gateway_auth.c: calls gateway_integrate or gateway_refuse, at once or later */
 void gateway_authorize(struct gateway_call *call);
+/* What the authorizer has said so far is void, also what it is about to say. */
+void gateway_auth_flush(struct gateway *gateway);
 /* gateway_reply.c: each answers the request, writes the access log and clears call->request */
 void gateway_refuse(struct gateway_call *call, enum api_gateway_response which, const char *why);
 void gateway_reply_mock(struct gateway_call *call);

@@ -53,12 +53,20 @@ void gateway_reply_mock(struct gateway_call *call)
     finish(call, call->match.route->mock_status, headers, 2, call->match.route->mock_body);
 }
 
+/* The function's headers and the request's id. */
+static size_t with_request_id(const struct gateway_call *call, const struct api_response *response,
+                              struct http_header headers[REPLY_HEADERS_MAX + 1])
+{
+    size_t count = PX_MIN(response->header_count, (size_t)REPLY_HEADERS_MAX);
+    if (count) memcpy(headers, response->headers, count * sizeof(*headers));
+    headers[count++] = (struct http_header){S("x-amzn-RequestId"), px_str_c(call->request_id)};
+    return count;
+}
+
 static void reply_response(struct gateway_call *call, const struct api_response *response)
 {
     struct http_header headers[REPLY_HEADERS_MAX + 1];
-    size_t count = PX_MIN(response->header_count, (size_t)REPLY_HEADERS_MAX);
-    memcpy(headers, response->headers, count * sizeof(*headers));
-    headers[count++] = (struct http_header){S("x-amzn-RequestId"), px_str_c(call->request_id)};
+    size_t count = with_request_id(call, response, headers);
     finish(call, response->status, headers, count, response->body);
 }
 
@@ -115,8 +123,9 @@ void gateway_stream_begin(void *ctx, struct px_str prelude_json)
     }
     *call->stream_link = call;
     call->status = prelude.status;
-    http_reply_begin(call->request, prelude.status, prelude.headers, prelude.header_count, on_drain,
-                     call->stream_link);
+    struct http_header headers[REPLY_HEADERS_MAX + 1];
+    size_t count = with_request_id(call, &prelude, headers);
+    http_reply_begin(call->request, prelude.status, headers, count, on_drain, call->stream_link);
 }
 
 size_t gateway_stream_piece(void *ctx, struct px_str piece)
@@ -130,6 +139,7 @@ size_t gateway_stream_piece(void *ctx, struct px_str piece)
 void gateway_stream_end(struct gateway_call *call, bool complete)
 {
     struct http_request *request = call->request;
+    if (!complete && !call->fault) call->fault = "the function failed within its answer";
     gateway_log_access(call);
     *call->stream_link = NULL;
     call->request = NULL;

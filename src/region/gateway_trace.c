@@ -3,19 +3,30 @@
 #include "base/px_id.h"
 #include "region/gateway_internal.h"
 
-/* 00-<32 hex>-<16 hex>-<2 hex> */
-static bool from_traceparent(struct px_str header, struct gateway_call *call)
+static bool is_zero(const uint8_t *bytes, size_t count)
+{
+    uint8_t any = 0;
+    for (size_t i = 0; i < count; i++) any |= bytes[i];
+    return any == 0;
+}
+
+/* 00-<32 hex>-<16 hex>-<2 hex>, in small letters, ids not zero (W3C Trace Context, 3.2). */
+static bool from_traceparent(struct px_str header, uint64_t span, struct gateway_call *call)
 {
     if (header.len != 55 || header.ptr[2] != '-' || header.ptr[35] != '-' || header.ptr[52] != '-')
         return false;
-    uint8_t trace[16], parent[8], flags;
-    if (!px_unhex(px_str(header.ptr + 3, 32), trace, 16) ||
-        !px_unhex(px_str(header.ptr + 36, 16), parent, 8) ||
+    for (size_t i = 0; i < header.len; i++)
+        if (header.ptr[i] >= 'A' && header.ptr[i] <= 'F') return false;
+    uint8_t version, trace[16], parent[8], flags;
+    if (!px_unhex(px_str(header.ptr, 2), &version, 1) || version == 0xff ||
+        !px_unhex(px_str(header.ptr + 3, 32), trace, 16) || is_zero(trace, 16) ||
+        !px_unhex(px_str(header.ptr + 36, 16), parent, 8) || is_zero(parent, 8) ||
         !px_unhex(px_str(header.ptr + 53, 2), &flags, 1))
         return false;
     call->sampled = flags & 1;
-    snprintf(call->trace_id, sizeof(call->trace_id), "Root=1-%.8s-%.24s;Parent=%.16s;Sampled=%d",
-             header.ptr + 3, header.ptr + 11, header.ptr + 36, call->sampled);
+    snprintf(call->parent_span, sizeof(call->parent_span), "%.16s", header.ptr + 36);
+    snprintf(call->trace_id, sizeof(call->trace_id), "Root=1-%.8s-%.24s;Parent=%016llx;Sampled=%d",
+             header.ptr + 3, header.ptr + 11, (unsigned long long)span, call->sampled);
     return true;
 }
 
@@ -36,9 +47,9 @@ void gateway_trace_start(struct gateway_call *call)
     call->started_wall_ns = px_wall_ns(gw->options.clock);
     call->started_mono_ns = call->request->received_mono_ns;
     px_uuid7(call->started_wall_ns, call->request_id);
-    if (from_traceparent(http_header_get(call->request, S("traceparent")), call)) return;
     uint64_t random[3];
     px_random(random, sizeof(random));
+    if (from_traceparent(http_header_get(call->request, S("traceparent")), random[2], call)) return;
     call->sampled = sample(gw, call->started_wall_ns, random[0] >> 8);
     snprintf(call->trace_id, sizeof(call->trace_id),
              "Root=1-%08x-%016llx%08x;Parent=%016llx;Sampled=%d",
@@ -82,15 +93,15 @@ static void span_row(const struct gateway_call *call, double ms, struct px_buf *
     char when[40];
     struct px_str time = px_time_format(call->started_wall_ns, 6, when);
     const char *root = call->trace_id + 7; /* behind "Root=1-" */
-    const char *parent = strstr(call->trace_id, "Parent=");
+    const char *span = strstr(call->trace_id, "Parent=") + 7;
     px_buf_printf(row,
                   "{\"time\":\"%.*s\",\"start_time_unix_nano\":%lld,\"duration_ns\":%lld,"
                   "\"trace_id\":\"%.8s%.24s\",\"span_id\":\"%.16s\",\"kind\":\"SERVER\","
                   "\"status_code\":\"%s\",\"name\":",
                   PX_FMT(time), (long long)call->started_wall_ns, (long long)(ms * 1e6), root,
-                  root + 9, parent ? parent + 7 : "0000000000000000",
-                  call->status >= 500 ? "ERROR" : "UNSET");
+                  root + 9, span, call->status >= 500 ? "ERROR" : "UNSET");
     px_buf_add_json_str(row, call->match.route ? call->match.route->operation_id : S("unrouted"));
+    add_field(row, "parent_span_id", px_str_c(call->parent_span));
     px_buf_printf(row, ",\"attributes.http.response.status_code\":%d", call->status);
     add_field(row, "attributes.http.request.method", call->request->method_name);
     add_field(row, "attributes.http.route",

@@ -1,9 +1,7 @@
 /* region/region.c - wiring and life of a region. See region.h and docs/design/region.md. */
 #include "region/region.h"
 
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "region/environment.h"
@@ -11,9 +9,6 @@
 #include "region/region_internal.h"
 
 #define PROCESS_ARENA_BYTES_MAX (8 << 20)
-#define METRICS_MS 60000
-#define DRAIN_TELEMETRY_MS 2000
-#define STOP_GRACE_MS 30000
 
 struct lambda_pool *region_pool(void *ctx, struct px_str function)
 {
@@ -87,6 +82,7 @@ static int start_pool(struct region *region, size_t index)
         .concurrency_min = f->concurrency_min,
         .concurrency_max = f->concurrency_max,
         .queue_max = f->queue_max,
+        .idle_ms = region->tuning.idle_ms,
         .cancel_on_gone = f->cancel_on_gone,
         .on_log = on_log,
         .ctx = region,
@@ -96,6 +92,7 @@ static int start_pool(struct region *region, size_t index)
         return px_fault(PX_F_CONFIG, "function %s: %s cannot be executed: %m", f->name,
                         options.executable);
     PX_TRY(lambda_pool_new(&region->loop, &options, &region->pools[index]));
+    region->links[index].region = region;
     region->pools_running++;
     return 0;
 }
@@ -104,72 +101,11 @@ static int start_pools(struct region *region)
 {
     region->pools = px_arena_zalloc_array(&region->arena, sizeof(*region->pools),
                                           region->catalogue.count);
-    if (!region->pools) return px_arena_fault(&region->arena);
+    region->links = px_arena_zalloc_array(&region->arena, sizeof(*region->links),
+                                          region->catalogue.count);
+    if (!region->pools || !region->links) return px_arena_fault(&region->arena);
     for (size_t i = 0; i < region->catalogue.count; i++) PX_TRY(start_pool(region, i));
     return 0;
-}
-
-/* ---- the end: drain the gateway, then telemetry, then the pools; then the loop runs dry ---- */
-
-static void on_pool_stopped(void *ctx)
-{
-    struct region *region = ctx;
-    if (--region->pools_running > 0) return;
-    telemetry_free(&region->telemetry);
-    http_server_free(&region->control);
-    for (size_t i = 0; i < region->catalogue.count; i++) lambda_pool_free(&region->pools[i]);
-}
-
-static void stop_pools(struct region *region)
-{
-    region->phase = REGION_STOPPING;
-    size_t count = region->pools_running;
-    for (size_t i = 0; i < region->catalogue.count && count; i++)
-        if (region->pools[i])
-            lambda_pool_stop(region->pools[i], STOP_GRACE_MS, on_pool_stopped, region);
-}
-
-static void on_telemetry_drained(void *ctx) { stop_pools(ctx); }
-
-static void on_gateway_drained(void *ctx)
-{
-    struct region *region = ctx;
-    gateway_free(&region->gateway);
-    telemetry_drain(region->telemetry, DRAIN_TELEMETRY_MS, on_telemetry_drained, region);
-}
-
-void region_begin_drain(struct region *region)
-{
-    if (region->phase != REGION_SERVING) return;
-    region->phase = REGION_DRAINING;
-    px_log(&region->log, PX_INFO, "draining");
-    uv_close((uv_handle_t *)&region->sigterm, NULL);
-    uv_close((uv_handle_t *)&region->sigint, NULL);
-    uv_close((uv_handle_t *)&region->metrics_timer, NULL);
-    schedules_stop(region->schedules);
-    async_queue_stop(region->async);
-    logs_close_all(region);
-    status_metrics(region);
-    gateway_drain(region->gateway, on_gateway_drained, region);
-}
-
-static void on_signal(uv_signal_t *signal, int number)
-{
-    (void)number;
-    region_begin_drain(signal->data);
-}
-
-static void on_metrics(uv_timer_t *timer) { status_metrics(timer->data); }
-
-static void watch(struct region *region)
-{
-    uv_signal_init(&region->loop, &region->sigterm);
-    uv_signal_init(&region->loop, &region->sigint);
-    uv_timer_init(&region->loop, &region->metrics_timer);
-    region->sigterm.data = region->sigint.data = region->metrics_timer.data = region;
-    uv_signal_start(&region->sigterm, on_signal, SIGTERM);
-    uv_signal_start(&region->sigint, on_signal, SIGINT);
-    uv_timer_start(&region->metrics_timer, on_metrics, METRICS_MS, METRICS_MS);
 }
 
 static int start_gateway(struct region *region)
@@ -204,7 +140,8 @@ static int start_services(struct region *region)
         .clock = region->clock,
         .log = &region->log,
         .pool = region_pool,
-        .pool_ctx = region};
+        .pool_ctx = region,
+        .retry_ms = region->tuning.retry_ms};
     PX_TRY(telemetry_new(&telemetry, &region->telemetry));
     PX_TRY(async_queue_new(&async, &region->async));
     return control_start(region);
@@ -230,7 +167,7 @@ static void serve(struct region *region, struct px_str key)
 {
     const struct region_ready ready = {
         .port = region->port, .created = key.len > 0, .tenant = S(FIRST_TENANT), .key = key};
-    watch(region);
+    region_watch(region);
     region->phase = REGION_SERVING;
     px_log(&region->log, PX_INFO, "serving on port %u", region->port);
     if (region->options->on_ready) region->options->on_ready(region->options->ctx, &ready);
@@ -240,42 +177,37 @@ static void serve(struct region *region, struct px_str key)
     schedules_free(&region->schedules);
 }
 
-/* Only reached before anything is served: instances may be killed, nothing waits for them. */
-static void abandon(struct region *region)
+/* With the data folder's lock held. */
+static int run(struct region *region)
 {
-    telemetry_free(&region->telemetry);
-    http_server_free(&region->control);
-    if (region->async) async_queue_stop(region->async);
-    size_t running = region->pools_running;
-    for (size_t i = 0; region->pools && running && i < region->catalogue.count; i++)
-        if (region->pools[i]) lambda_pool_stop(region->pools[i], 0, on_pool_stopped, region);
-    uv_run(&region->loop, UV_RUN_DEFAULT);
-    async_queue_free(&region->async);
+    struct px_str key = {0};
+    if (uv_loop_init(&region->loop) != 0) return px_fault(PX_F_OOM, "event loop");
+    int r = start(region, &key);
+    if (r == 0)
+        serve(region, key);
+    else
+        region_abandon(region);
+    PX_ASSERT(uv_loop_close(&region->loop) == 0); /* nothing is left open */
+    return r;
 }
 
 int region_run(const struct region_options *options)
 {
     struct region *region = calloc(1, sizeof(*region));
     if (!region) return px_fault(PX_F_OOM, "region");
-    struct px_str key = {0};
     region->options = options;
     region->clock = &px_clock_system;
     region->log = (struct px_log){
         .fd = STDOUT_FILENO, .level = PX_INFO, .service = S("region"), .clock = region->clock};
     region->started_wall_ns = px_wall_ns(region->clock);
     px_arena_init(&region->arena, PROCESS_ARENA_BYTES_MAX);
-    umask(077);
-    signal(SIGPIPE, SIG_IGN);
-    int r = data_dir_open(options->data_dir, options->region_name, &region->arena, region->clock,
+    region_process_prepare();
+    int r = region_tuning_read(&region->tuning);
+    if (r == 0)
+        r = data_dir_open(options->data_dir, options->region_name, &region->arena, region->clock,
                           &region->data);
     if (r == 0) {
-        uv_loop_init(&region->loop);
-        r = start(region, &key);
-        if (r == 0)
-            serve(region, key);
-        else
-            abandon(region);
-        uv_loop_close(&region->loop);
+        r = run(region);
         data_dir_close(&region->data);
     }
     px_arena_deinit(&region->arena);

@@ -12,6 +12,7 @@
 #include "region/region.h"
 #include "region/schedules.h"
 #include "region/telemetry.h"
+#include "region/tuning.h"
 
 /* Phases: STARTING -> SERVING -> DRAINING (no new requests) -> STOPPING (instances end) -> gone. */
 enum region_phase { REGION_STARTING, REGION_SERVING, REGION_DRAINING, REGION_STOPPING };
@@ -22,8 +23,14 @@ struct log_follower {
     struct px_str function; /* empty: all */
     size_t queued_bytes;
 };
+/* What a pool knows its region by. */
+struct region_pool_link {
+    struct region *region;
+    bool stopped;
+};
 struct region {
     const struct region_options *options;
+    struct region_tuning tuning;
     const struct px_clock *clock;
     struct px_log log;
     struct px_arena arena; /* lives as long as the process */
@@ -32,6 +39,7 @@ struct region {
     struct function_catalogue catalogue;
     struct api_contract contract;
     struct lambda_pool **pools; /* by index in the catalogue */
+    struct region_pool_link *links;
     struct telemetry *telemetry;
     struct gateway *gateway;
     struct async_queue *async;
@@ -39,16 +47,22 @@ struct region {
     struct http_server *control;
     struct log_follower *followers;
     uv_signal_t sigterm, sigint;
-    uv_timer_t metrics_timer;
+    uv_timer_t metrics_timer, drain_timer;
     uint16_t port;
     int64_t started_wall_ns;
     enum region_phase phase;
     size_t pools_running;
+    int64_t drain_until_ns; /* monotonic */
 };
 
 /* region.c */
-void region_begin_drain(struct region *region);
 struct lambda_pool *region_pool(void *ctx, struct px_str function); /* ctx: struct region */
+/* drain.c */
+void region_watch(struct region *region); /* signals and timers, from now to the end of the drain */
+void region_begin_drain(struct region *region);
+void region_abandon(struct region *region); /* a start that failed */
+/* process.c */
+void region_process_prepare(void);
 /* control.c */
 PX_MUST_USE int control_start(struct region *region);
 /* status.c */

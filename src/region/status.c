@@ -60,13 +60,15 @@ static void write_functions(struct region *region, struct px_buf *buf)
                       "%s{\"name\":\"%s\",\"service\":\"%s\",\"instances\":%u,\"starting\":%u,"
                       "\"idle\":%u,\"busy\":%u,\"queued\":%u,\"min\":%u,\"max\":%u,"
                       "\"invocations\":%llu,\"errors\":%llu,\"throttles\":%llu,\"timeouts\":%llu,"
-                      "\"crashes\":%llu,\"cold_starts\":%llu,\"rss_bytes\":%llu}",
+                      "\"crashes\":%llu,\"cold_starts\":%llu,\"rss_bytes\":%llu,\"last_error\":",
                       i ? "," : "", f->name, f->service, s.starting + s.idle + s.busy, s.starting,
                       s.idle, s.busy, s.queued, f->concurrency_min, f->concurrency_max,
                       (unsigned long long)s.invocations, (unsigned long long)s.errors,
                       (unsigned long long)s.throttles, (unsigned long long)s.timeouts,
                       (unsigned long long)s.crashes, (unsigned long long)s.cold_starts,
                       (unsigned long long)s.rss_bytes);
+        px_buf_add_json_str(buf, px_str_c(s.last_error));
+        px_buf_add_c(buf, "}");
     }
     px_buf_add_c(buf, "]");
 }

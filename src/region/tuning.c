@@ -1,0 +1,25 @@
+/* region/tuning.c - see tuning.h. */
+#include "region/tuning.h"
+
+#include <stdlib.h>
+
+
+#define DAY_MS 86400000
+
+static int read_ms(const char *name, uint32_t otherwise, uint32_t *ret_ms)
+{
+    const char *text = getenv(name);
+    int64_t ms = otherwise;
+    if (text && text[0] && (!px_str_to_i64(px_str_c(text), &ms) || ms < 1 || ms > DAY_MS))
+        return px_fault(PX_F_CONFIG, "%s is milliseconds from 1 to %d, not '%s'", name, DAY_MS,
+                        text);
+    *ret_ms = (uint32_t)ms;
+    return 0;
+}
+
+int region_tuning_read(struct region_tuning *ret_tuning)
+{
+    PX_TRY(read_ms("PRISM_REGION_IDLE_MS", 60000, &ret_tuning->idle_ms));
+    PX_TRY(read_ms("PRISM_REGION_RETRY_MS", 60000, &ret_tuning->retry_ms));
+    return read_ms("PRISM_REGION_DRAIN_MS", 30000, &ret_tuning->drain_ms);
+}
