@@ -22,6 +22,9 @@
 #define BATCH_BYTES_CEILING ((size_t)1 << 30) /* offsets are 32 bits wide */
 #define BATCH_ROWS_DEFAULT 1000000u
 #define ROW_COLUMNS_DEFAULT 1000u
+#define BATCH_CELLS_DEFAULT (UINT64_C(1) << 24)
+#define BATCH_NAMED_DEFAULT ((size_t)160 << 20)
+#define NAMED_COST 8 /* of a value in a JSON object: quotes, colon, comma, digits of its length */
 /* Memory kept over a reset: more than this is given back. */
 #define KEEP_BYTES_MAX ((size_t)96 << 20)
 #define COLUMN_COST 64 /* of a column in a frame, beside its name */
@@ -155,6 +158,8 @@ static int batch_init(struct batch *batch)
     if (max->rows_max == 0) max->rows_max = BATCH_ROWS_DEFAULT;
     if (max->columns_max == 0) max->columns_max = SCHEMA_COLUMNS_MAX;
     if (max->row_columns_max == 0) max->row_columns_max = ROW_COLUMNS_DEFAULT;
+    if (max->cells_max == 0) max->cells_max = BATCH_CELLS_DEFAULT;
+    if (max->named_bytes_max == 0) max->named_bytes_max = BATCH_NAMED_DEFAULT;
     PX_ASSERT(max->bytes_max <= BATCH_BYTES_CEILING && max->rows_max <= FRAME_ROWS_MAX);
     batch->magic = BATCH_MAGIC;
     batch->first_follower = BATCH_NO_COLUMN;
@@ -232,6 +237,7 @@ void batch_reset(struct batch *batch)
     batch->columns[0].row_mark = 0;
     batch->rows = 0;
     batch->bytes = sizeof COL_TIME_NAME + COLUMN_COST;
+    batch->named_bytes = 0;
     batch->in_row = false;
     batch->row_log_count = 0;
     batch->first_follower = BATCH_NO_COLUMN;
@@ -246,6 +252,7 @@ void batch_row_begin(struct batch *batch)
     batch->row_has_time = false;
     batch->row_serial++;
     batch->row_bytes_before = batch->bytes;
+    batch->row_named_before = batch->named_bytes;
     batch->row_columns_before = batch->column_count;
     batch->row_log_count = 0;
     batch->last_put = BATCH_NO_COLUMN;
@@ -254,8 +261,10 @@ void batch_row_begin(struct batch *batch)
 int batch_row_end(struct batch *batch)
 {
     PX_ASSERT(batch->in_row && batch->row_has_time);
-    bool is_full = batch->rows >= batch->limits.rows_max ||
-                   batch->bytes + sizeof(int64_t) > batch->limits.bytes_max;
+    const struct batch_limits *max = &batch->limits;
+    bool is_full = batch->rows >= max->rows_max ||
+                   batch->bytes + sizeof(int64_t) > max->bytes_max ||
+                   (batch->rows + UINT64_C(1)) * batch->column_count > max->cells_max;
     if (is_full) {
         batch_row_abort(batch);
         return BATCH_FULL;
@@ -282,6 +291,7 @@ void batch_row_abort(struct batch *batch)
     }
     while (batch->column_count > batch->row_columns_before) column_remove(batch);
     batch->bytes = batch->row_bytes_before;
+    batch->named_bytes = batch->row_named_before;
     batch->in_row = false;
 }
 
@@ -361,7 +371,10 @@ static int place(struct batch *batch, struct px_str name, enum col_type type, si
     size_t cost = value_bytes + values_row_cost(values, batch->rows);
     if (batch->bytes > batch->limits.bytes_max || cost > batch->limits.bytes_max - batch->bytes)
         return BATCH_FULL;
+    size_t named = name.len + value_bytes + NAMED_COST;
+    if (batch->named_bytes + named > batch->limits.named_bytes_max) return BATCH_FULL;
     batch->bytes += cost;
+    batch->named_bytes += named;
     *ret_column = column;
     *ret_values = values;
     return 0;

@@ -18,6 +18,12 @@ struct batch_limits {
     uint32_t rows_max;        /* 0: 1,000,000; at most 4,194,304 */
     uint32_t columns_max;     /* per batch; 0: SCHEMA_COLUMNS_MAX */
     uint32_t row_columns_max; /* per row; 0: 1000 */
+    /* Rows times columns: what a frame takes when it is decoded, whether a row has the column or
+     * not. A request of a few megabytes would need gigabytes without it. 0: 16,777,216 */
+    uint64_t cells_max;
+    /* Every value with its name, as in JSON: what `_other` takes when no value finds a place in
+     * the dataset. 0: 160 MiB, with escapes less than one block of a frame may have */
+    size_t named_bytes_max;
 };
 PX_MUST_USE int batch_new(const struct batch_limits *limits, struct batch **ret_batch);
 void batch_free(struct batch **batch);

@@ -22,13 +22,13 @@ struct batch {
     struct batch_column *columns; /* [0] is `time` */
     uint32_t *slots;              /* names -> columns, see names.h */
     uint32_t slot_count;
-    size_t bytes;
+    size_t bytes, named_bytes;
     struct values *spare; /* emptied, memory kept */
 
     uint64_t row_serial;
     bool in_row, row_has_time;
     int64_t row_time_us;
-    size_t row_bytes_before; /* bytes and columns as they were when the row began */
+    size_t row_bytes_before, row_named_before; /* as they were when the row began */
     uint32_t row_columns_before;
     uint32_t *row_log; /* columns put in this row */
     uint32_t row_log_count;

@@ -82,8 +82,10 @@ static int too_many(const struct decoding *in, struct px_where *ret_where)
 static int batch_is_full(const struct decoding *in, struct px_where *ret_where)
 {
     px_where_set(ret_where, in->record_offset, "",
-                 "no more than a batch holds: at record %llu it has %u rows and %zu bytes",
-                 (unsigned long long)in->record, batch_rows(in->batch), batch_bytes(in->batch));
+                 "no more than a batch holds: at record %llu it has %u rows, %u columns and %zu "
+                 "bytes; send it in parts",
+                 (unsigned long long)in->record, batch_rows(in->batch), batch_columns(in->batch),
+                 batch_bytes(in->batch));
     return DECODE_TOO_LARGE;
 }
 

@@ -146,6 +146,46 @@ TEST(limits_are_answers_and_the_batch_goes_on)
     CHECK_INT(batch_rows(batch), 3);
 }
 
+TEST(rows_times_columns_have_a_ceiling)
+{
+    PX_AUTO(batch_free) struct batch *batch = NULL;
+    const struct batch_limits limits = {.cells_max = 12};
+    CHECK_OK(batch_new(&limits, &batch));
+    ROW(batch, T0, batch_put_int(batch, S("a"), 1));
+    ROW(batch, T0, batch_put_int(batch, S("b"), 1)); /* time, a and b in two rows: 6 */
+    ROW(batch, T0, 0);
+    ROW(batch, T0, 0);
+    batch_row_begin(batch);
+    CHECK_OK(batch_put_time(batch, T0));
+    CHECK_INT(batch_row_end(batch), BATCH_FULL); /* 15 */
+    CHECK_INT(batch_rows(batch), 4);
+    batch_reset(batch);
+    for (int i = 0; i < 3; i++)
+        ROW(batch, T0, batch_put_int(batch, S("a"), 1), batch_put_int(batch, S("b"), 1));
+    batch_row_begin(batch);
+    CHECK_OK(batch_put_time(batch, T0));
+    CHECK_OK(batch_put_int(batch, S("c"), 1));
+    CHECK_INT(batch_row_end(batch), BATCH_FULL); /* a new column counts for every row */
+    CHECK_INT(batch_columns(batch), 3);
+}
+
+TEST(values_with_their_names_have_a_ceiling)
+{
+    PX_AUTO(batch_free) struct batch *batch = NULL;
+    const struct batch_limits limits = {.named_bytes_max = 100};
+    const struct px_str name = S("a_name_of_thirty_characters_yes");
+    CHECK_OK(batch_new(&limits, &batch));
+    for (int round = 0; round < 2; round++) {
+        ROW(batch, T0, batch_put_bool(batch, name, true));
+        ROW(batch, T0, batch_put_bool(batch, name, true));
+        batch_row_begin(batch);
+        CHECK_INT(batch_put_bool(batch, name, true), BATCH_FULL);
+        batch_row_abort(batch); /* gives back what it had */
+        CHECK_INT(batch_rows(batch), 2);
+        batch_reset(batch);
+    }
+}
+
 TEST(a_reset_batch_is_empty_and_reuses_its_memory)
 {
     PX_AUTO(batch_free) struct batch *batch = new_batch();
