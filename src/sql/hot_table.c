@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "columnar/names.h"
 #include "sql/hot_vector.h"
 
 #define FRAME_MEMORY_MAX ((size_t)2 << 30) /* one frame decoded; ingest bounds what a frame holds */
@@ -31,6 +32,7 @@ struct local {
     struct px_arena arena; /* the frame in hand */
     const struct frame *frame;
     struct frame_values *values;
+    struct frame_values nulls;   /* of every column that the frame lacks; made for the first */
     duckdb_vector *dictionaries; /* column_count of scan, NULL or owned */
     idx_t column_count;
     const uint32_t *rows; /* those in the time range; NULL: all of the frame */
@@ -132,6 +134,7 @@ static void drop_frame(struct local *local)
     }
     px_arena_reset(&local->arena);
     local->frame = NULL;
+    local->nulls = (struct frame_values){0};
     local->rows = NULL;
     local->row_count = local->next_row = 0;
 }
@@ -205,19 +208,42 @@ static int select_rows(struct local *local, const struct hot_set *set, const str
     return 0;
 }
 
+/* A dataset may have many columns and a frame many rows and few columns: one block of zeros is enough
+ * for all that it lacks. */
+static int take_nulls(struct local *local, const struct frame *frame, enum col_type type,
+                      struct frame_values *ret_values)
+{
+    if (!local->nulls.validity) {
+        size_t rows = frame->header.rows;
+        uint64_t *validity = px_arena_array(&local->arena, uint64_t, rows / 64 + 1);
+        struct px_str *items = px_arena_array(&local->arena, struct px_str, rows + 1);
+        if (!validity || !items) return px_fault(px_arena_fault(&local->arena), "nulls");
+        local->nulls = (struct frame_values){.validity = validity, .s = items};
+    }
+    *ret_values = local->nulls;
+    ret_values->type = type;
+    return 0;
+}
+
+static int decode_column(struct scan *scan, struct local *local, const struct frame *frame,
+                         uint32_t column, struct frame_values *ret_values)
+{
+    const struct schema_column *wanted = &scan->set->schema.columns[column];
+    int in_frame = frame_find(frame, wanted->name);
+    if (in_frame >= 0)
+        atomic_fetch_add(&scan->sets->bytes_read, frame->columns[in_frame].block_bytes);
+    else if (!name_eq(wanted->name, S(COL_OTHER_NAME)))
+        return take_nulls(local, frame, wanted->type, ret_values);
+    return convert_column(&scan->set->schema, column, frame, &local->arena, ret_values);
+}
+
 static int decode_columns(struct scan *scan, struct local *local, const struct frame *frame)
 {
-    const struct schema *schema = &scan->set->schema;
-    uint64_t bytes = 0;
     for (idx_t i = 0; i < scan->column_count; i++) {
-        uint32_t column = scan->columns[i];
-        if (column >= schema->count) continue;
-        PX_TRY(convert_column(schema, column, frame, &local->arena, &local->values[i]));
+        if (scan->columns[i] >= scan->set->schema.count) continue;
+        PX_TRY(decode_column(scan, local, frame, scan->columns[i], &local->values[i]));
         local->dictionaries[i] = hot_dictionary_new(&local->values[i]);
-        int in_frame = frame_find(frame, schema->columns[column].name);
-        if (in_frame >= 0) bytes += frame->columns[in_frame].block_bytes;
     }
-    atomic_fetch_add(&scan->sets->bytes_read, bytes);
     return 0;
 }
 
