@@ -81,6 +81,10 @@ struct hot_frame {
  * Faults: PX_F_CORRUPT with file and offset in the detail; the reader can go on behind it. */
 PX_MUST_USE int hot_reader_next(struct hot_reader *reader, struct hot_frame *ret_frame);
 
+/* From here on, frames up to and including seq are passed over by their headers alone, their payload
+ * unread: for a reader who knows that they are sealed. */
+void hot_reader_skip(struct hot_reader *reader, uint64_t seq);
+
 /* Whether its writer can still append to this file: a higher file_no of the same writer exists, or
  * the lock can be taken -> false. */
 PX_MUST_USE int hot_file_is_live(struct hot_store *store, const struct hot_file *file,

@@ -18,6 +18,7 @@ struct hot_reader {
     size_t size;
     size_t at;
     uint64_t last_seq; /* 0: none yet */
+    uint64_t skip_seq; /* frames up to it are not wanted */
     uint32_t place_crc;
     bool header_checked;
     bool gap_reported; /* the frame at `at` may follow a gap */
@@ -62,7 +63,7 @@ void hot_reader_close(struct hot_reader **reader)
     *reader = NULL;
 }
 
-/* A whole valid frame at `at`, newer than the last one. */
+/* A whole valid frame at `at`, newer than the last one. Of one that is not wanted, the header is enough. */
 static bool frame_at(const struct hot_reader *reader, size_t at, struct hot_frame *ret_frame)
 {
     struct hot_frame_header header;
@@ -73,7 +74,9 @@ static bool frame_at(const struct hot_reader *reader, size_t at, struct hot_fram
     if (hot_frame_bytes(header.payload_bytes) > reader->size - at) return false;
     struct px_str payload = px_str(reader->bytes + at + sizeof header,
                                    (size_t)header.payload_bytes);
-    if (hot_payload_crc(payload, reader->place_crc) != header.payload_crc) return false;
+    if (header.seq > reader->skip_seq &&
+        hot_payload_crc(payload, reader->place_crc) != header.payload_crc)
+        return false;
     *ret_frame = (struct hot_frame){header.seq, payload};
     return true;
 }
@@ -115,7 +118,9 @@ static int step_over_damage(struct hot_reader *reader)
     return HOT_END;
 }
 
-int hot_reader_next(struct hot_reader *reader, struct hot_frame *ret_frame)
+void hot_reader_skip(struct hot_reader *reader, uint64_t seq) { reader->skip_seq = seq; }
+
+static int next_frame(struct hot_reader *reader, struct hot_frame *ret_frame)
 {
     if (!reader->header_checked) PX_TRY(header_check(reader));
     if (reader->at >= reader->size) return HOT_END;
@@ -132,6 +137,17 @@ int hot_reader_next(struct hot_reader *reader, struct hot_frame *ret_frame)
     reader->gap_reported = false;
     reader->last_seq = frame.seq;
     reader->at += (size_t)hot_frame_bytes(frame.payload.len);
+    *ret_frame = frame;
+    return 0;
+}
+
+int hot_reader_next(struct hot_reader *reader, struct hot_frame *ret_frame)
+{
+    struct hot_frame frame;
+    do {
+        int r = next_frame(reader, &frame);
+        if (r != 0) return r; /* HOT_END, or a fault of this file */
+    } while (frame.seq <= reader->skip_seq);
     *ret_frame = frame;
     return 0;
 }

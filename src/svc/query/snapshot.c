@@ -72,6 +72,7 @@ static int read_file(struct taking *taking, const struct hot_file *file, struct 
 {
     uint64_t mark = mark_of(&taking->catalog, file->writer);
     size_t first = taking->frame_count;
+    hot_reader_skip(reader, mark);
     for (;;) {
         struct hot_frame hot;
         int r = hot_reader_next(reader, &hot);
@@ -81,7 +82,7 @@ static int read_file(struct taking *taking, const struct hot_file *file, struct 
             continue;
         }
         PX_TRY(r);
-        if (hot.seq > mark) PX_TRY(add_frame(taking, file->writer, &hot));
+        PX_TRY(add_frame(taking, file->writer, &hot));
     }
     bool used = false;
     for (size_t i = first; i < taking->frame_count; i++)

@@ -243,6 +243,35 @@ TEST(a_reader_sees_the_file_as_it_was_when_opened)
     CHECK_INT(read_all(t, store)->frames, 2);
 }
 
+TEST(skipped_frames_are_not_read_and_those_behind_them_are_checked)
+{
+    PX_AUTO(hot_store_close) struct hot_store *store = store_open(t);
+    PX_AUTO(hot_writer_free) struct hot_writer *writer = NULL;
+    CHECK_OK(hot_writer_new(store, NULL, &writer));
+    uint64_t seq;
+    CHECK_OK(append_text(writer, S("sealed and then damaged"), &seq));
+    CHECK_OK(append_text(writer, S("sealed"), &seq));
+    CHECK_OK(append_text(writer, S("fresh"), &seq));
+    struct hot_file *files;
+    size_t count;
+    CHECK_OK(hot_list(store, ACME, LOGS, &t->arena, &files, &count));
+    FILE *file = fopen(files[0].path.ptr, "r+b");
+    CHECK(file && fseek(file, 64 + 32, SEEK_SET) == 0 && fputc('X', file) == 'X');
+    CHECK_INT(fclose(file), 0);
+    PX_AUTO(hot_reader_close) struct hot_reader *reader = NULL;
+    struct hot_frame frame;
+    CHECK_OK(hot_reader_open(&files[0], &reader));
+    hot_reader_skip(reader, 2);
+    CHECK_OK(hot_reader_next(reader, &frame));
+    CHECK_INT(frame.seq, 3);
+    CHECK_STR(frame.payload, S("fresh"));
+    CHECK_INT(hot_reader_next(reader, &frame), HOT_END);
+    hot_reader_close(&reader);
+    CHECK_OK(hot_reader_open(&files[0], &reader));
+    hot_reader_skip(reader, 0);
+    CHECK_INT(hot_reader_next(reader, &frame), PX_F_CORRUPT);
+}
+
 TEST(what_died_writers_left_half_made_is_swept_when_old)
 {
     PX_AUTO(hot_store_close) struct hot_store *store = store_open(t);
