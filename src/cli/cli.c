@@ -4,14 +4,17 @@
 #include <stdarg.h>
 
 #include "base/px_buf.h"
+#include "cli/glyph.h"
 
 static void say(struct cli *cli, struct px_str text)
 {
-    (void)fflush(cli->out);
-    (void)fprintf(cli->err, "prism: %.*s\n", PX_FMT(text));
-    if (!cli->json) return;
-    PX_AUTO(px_buf_deinit) struct px_buf json;
+    PX_AUTO(px_buf_deinit) struct px_buf json, shown;
     px_buf_init(&json, 64 * 1024);
+    px_buf_init(&shown, 64 * 1024);
+    glyph_add(&shown, text, true);
+    (void)fflush(cli->out);
+    (void)fprintf(cli->err, "prism: %.*s\n", PX_FMT(px_buf_str(&shown)));
+    if (!cli->json) return;
     px_buf_add_c(&json, "{\"error\":");
     px_buf_add_json_str(&json, text);
     px_buf_add_c(&json, "}\n");

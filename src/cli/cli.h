@@ -22,7 +22,7 @@ enum cli_exit {
 struct cli_verb;
 struct cli {
     FILE *out, *err;
-    const char *data_dir; /* --data, PRISM_DATA or the default */
+    const char *data_dir; /* --data, PRISM_DATA or the default; NULL only for verbs without_data */
     int64_t port;         /* --port or PRISM_PORT; 0: as remembered in the data folder */
     const char *key;      /* --key or PRISM_KEY; NULL: the data folder's own */
     bool json;
@@ -66,6 +66,7 @@ struct cli_verb {
     size_t values_bytes;  /* of the struct that the options fill */
     const void *defaults; /* of that struct; NULL: zeros */
     int args_min, args_max;
+    bool without_data; /* it needs no data folder */
     /* An enum cli_exit. args are those left after the options. */
     int (*run)(struct cli *cli, const void *values, int arg_count, char **args);
     const struct cli_verb *const *verbs; /* instead of run: `prism key create`; NULL-ended */

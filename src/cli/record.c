@@ -1,6 +1,8 @@
 /* cli/record.c - records as lines. */
 #include "cli/record.h"
 
+#include "cli/glyph.h"
+
 #define LINE_BYTES_MAX (64u << 20)
 
 void record_lines_init(struct record_lines *lines, int (*on_line)(void *ctx, struct px_str line),
@@ -58,18 +60,10 @@ static const char *first_of(yyjson_val *record, const char *const *names)
     return NULL;
 }
 
-static void add_plain(struct px_buf *line, struct px_str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        px_buf_add_char(line, c < 0x20 || c == 0x7f ? ' ' : (char)c);
-    }
-}
-
 static void add_value(struct px_buf *line, yyjson_val *val)
 {
     if (yyjson_is_str(val))
-        add_plain(line, px_json_val_str(val));
+        px_buf_add_str(line, px_json_val_str(val));
     else
         px_buf_add_json(line, val);
 }
@@ -84,8 +78,8 @@ static void add_rest(struct px_buf *line, yyjson_val *record, const char *const 
         bool told = false;
         for (size_t k = 0; k < 3; k++) told |= shown[k] && strcmp(shown[k], name) == 0;
         if (told || yyjson_is_null(val)) continue;
-        px_buf_add_char(line, ' ');
-        add_plain(line, px_json_val_str(key));
+        if (line->len > 0) px_buf_add_char(line, ' ');
+        px_buf_add_str(line, px_json_val_str(key));
         px_buf_add_char(line, '=');
         bool spaced = yyjson_is_str(val) && memchr(yyjson_get_str(val), ' ', yyjson_get_len(val));
         if (spaced)
@@ -110,15 +104,17 @@ static void add_record(struct px_buf *line, yyjson_val *record)
 void record_print(struct cli *cli, struct px_str json)
 {
     struct px_arena arena;
-    PX_AUTO(px_buf_deinit) struct px_buf line;
+    PX_AUTO(px_buf_deinit) struct px_buf line, shown;
     yyjson_val *record = NULL;
     px_arena_init(&arena, 8 * (size_t)LINE_BYTES_MAX);
     px_buf_init(&line, LINE_BYTES_MAX);
+    px_buf_init(&shown, GLYPH_BYTES * (size_t)LINE_BYTES_MAX);
     if (px_json_parse(json, &arena, &record, NULL) == 0 && yyjson_is_obj(record))
         add_record(&line, record);
     else
-        add_plain(&line, json);
-    px_buf_add_char(&line, '\n');
-    (void)fwrite(line.ptr, 1, line.len, cli->out);
+        px_buf_add_str(&line, json);
+    glyph_add(&shown, px_buf_str(&line), false);
+    px_buf_add_char(&shown, '\n');
+    (void)fwrite(shown.ptr, 1, shown.len, cli->out);
     px_arena_deinit(&arena);
 }

@@ -19,5 +19,5 @@ PX_MUST_USE int record_lines_feed(struct record_lines *lines, struct px_str piec
 /* What stands behind the last line end. */
 PX_MUST_USE int record_lines_end(struct record_lines *lines);
 
-/* A JSON object; text that is none is printed as it stands. Control characters become spaces. */
+/* A JSON object; text that is none is printed as it stands. Control characters are written out. */
 void record_print(struct cli *cli, struct px_str json);

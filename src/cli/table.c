@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/px_buf.h"
+#include "cli/glyph.h"
 
 #define GAP 2
 #define COLUMN_WIDTH_MIN 8 /* a column is not cut below this */
@@ -39,65 +40,17 @@ struct px_str *table_row(struct table *table)
     return row;
 }
 
-/* ---- characters ---- */
-
-/* The next character: its bytes and the code point; a byte that is not UTF-8 is one character. */
-static size_t next_char(struct px_str text, uint32_t *ret_code)
-{
-    const unsigned char *at = (const unsigned char *)text.ptr;
-    size_t bytes = at[0] < 0x80 ? 1 : at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : at[0] >= 0xc2 ? 2 : 1;
-    *ret_code = bytes == 1 ? at[0] : at[0] & (0x7fu >> bytes);
-    if (bytes > text.len) bytes = 1;
-    for (size_t i = 1; i < bytes; i++) {
-        if ((at[i] & 0xc0) != 0x80) return 1;
-        *ret_code = *ret_code << 6 | (at[i] & 0x3f);
-    }
-    return bytes;
-}
-
-static size_t char_width(uint32_t code)
-{
-    static const struct {
-        uint32_t from, to;
-        unsigned char width;
-    } ranges[] = {
-        /* Unicode: combining marks 0; East Asian wide and emoji 2 */
-        {0x300, 0x36f, 0},     {0x200b, 0x200f, 0}, {0xfe00, 0xfe0f, 0},   {0x1100, 0x115f, 2},
-        {0x2e80, 0xa4cf, 2},   {0xac00, 0xd7a3, 2}, {0xf900, 0xfaff, 2},   {0xfe30, 0xfe6f, 2},
-        {0xff00, 0xff60, 2},   {0xffe0, 0xffe6, 2}, {0x1f300, 0x1f64f, 2}, {0x1f900, 0x1f9ff, 2},
-        {0x20000, 0x3fffd, 2},
-    };
-    for (size_t i = 0; i < PX_COUNT(ranges); i++)
-        if (code >= ranges[i].from && code <= ranges[i].to) return ranges[i].width;
-    return 1;
-}
-
-size_t table_width(struct px_str text)
-{
-    size_t width = 0;
-    while (text.len > 0) {
-        uint32_t code;
-        text = px_str_skip(text, next_char(text, &code));
-        width += char_width(code);
-    }
-    return width;
-}
-
 /* Prints at most `width` columns of it and returns how many. */
 static size_t print_cut(struct px_str text, size_t width, FILE *to)
 {
-    bool fits = table_width(text) <= width;
+    bool fits = glyph_width(text) <= width;
     size_t room = fits || width == 0 ? width : width - 1, used = 0;
     while (text.len > 0) {
-        uint32_t code;
-        size_t bytes = next_char(text, &code), columns = char_width(code);
-        if (used + columns > room) break;
-        if (code < 0x20 || code == 0x7f || (code >= 0x80 && bytes == 1))
-            (void)fputc(' ', to);
-        else
-            (void)fwrite(text.ptr, 1, bytes, to);
-        used += columns;
-        text = px_str_skip(text, bytes);
+        struct glyph glyph = glyph_next(text);
+        if (used + glyph.width > room) break;
+        (void)fwrite(glyph.text, 1, glyph.text_bytes, to);
+        used += glyph.width;
+        text = px_str_skip(text, glyph.bytes);
     }
     if (fits || width == 0) return used;
     (void)fputs("\xe2\x80\xa6", to); /* … */
@@ -109,9 +62,9 @@ static size_t print_cut(struct px_str text, size_t width, FILE *to)
 static void measure(struct table *table)
 {
     for (size_t c = 0; c < table->column_count; c++) {
-        size_t width = table_width(table->columns[c].name);
+        size_t width = glyph_width(table->columns[c].name);
         for (size_t r = 0; r < table->row_count; r++)
-            width = PX_MAX(width, table_width(table->cells[r * table->column_count + c]));
+            width = PX_MAX(width, glyph_width(table->cells[r * table->column_count + c]));
         table->columns[c].width = width;
     }
 }
@@ -141,7 +94,7 @@ static void print_line(const struct table *table, const struct px_str *cells, FI
     for (size_t c = 0; c < table->column_count; c++) {
         const struct table_column *column = &table->columns[c];
         struct px_str cell = cells ? cells[c] : column->name;
-        size_t pad = column->width - PX_MIN(table_width(cell), column->width);
+        size_t pad = column->width - PX_MIN(glyph_width(cell), column->width);
         if (column->right) owed += pad;
         if (cell.len > 0) {
             (void)fprintf(to, "%*s", (int)owed, "");
@@ -161,7 +114,7 @@ void table_print(struct table *table, size_t width_max, FILE *to)
     measure(table);
     if (width_max > 0) squeeze(table, width_max);
     print_line(table, NULL, to);
-    for (size_t r = 0; r < table->row_count; r++)
+    for (size_t r = 0; r < table->row_count && !ferror(to); r++)
         print_line(table, table->cells + r * table->column_count, to);
 }
 

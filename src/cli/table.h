@@ -24,11 +24,9 @@ PX_MUST_USE int table_init(struct table *table, struct px_arena *arena, const ch
  * memory is out. */
 struct px_str *table_row(struct table *table);
 /* Lines with a head. width_max: columns of the terminal, 0: any; the widest columns are cut, with …,
- * until a line fits. Control characters are shown as spaces. */
+ * until a line fits. Control characters are written out (glyph.h). */
 void table_print(struct table *table, size_t width_max, FILE *to);
 /* A JSON value as a cell: text without quotes, null empty, others as JSON. */
 struct px_str table_cell(struct px_arena *arena, yyjson_val *val);
-/* Columns that a terminal shows for UTF-8 text: one per character, two for wide ones. */
-size_t table_width(struct px_str text);
 /* Width of the terminal behind a stream; 0 when it is none. */
 size_t table_terminal_width(FILE *stream);

@@ -2,6 +2,7 @@
 #include "support/support.h"
 
 #include "cli/cli.h"
+#include "cli/glyph.h"
 #include "cli/progress.h"
 #include "cli/table.h"
 #include "cli/words.h"
@@ -93,11 +94,11 @@ TEST(a_narrow_terminal_cuts_the_widest_column)
 
 TEST(widths_are_columns_not_bytes)
 {
-    CHECK_INT(table_width(S("abc")), 3);
-    CHECK_INT(table_width(S("\xc3\xa4\xc3\xb6")), 2);         /* two letters of two bytes */
-    CHECK_INT(table_width(S("\xe6\x97\xa5\xe6\x9c\xac")), 4); /* two wide characters */
-    CHECK_INT(table_width(S("e\xcc\x81")), 1);                /* a letter and a combining mark */
-    CHECK_INT(table_width(S("\xff\xfe")), 2);                 /* no UTF-8: one each */
+    CHECK_INT(glyph_width(S("abc")), 3);
+    CHECK_INT(glyph_width(S("\xc3\xa4\xc3\xb6")), 2);         /* two letters of two bytes */
+    CHECK_INT(glyph_width(S("\xe6\x97\xa5\xe6\x9c\xac")), 4); /* two wide characters */
+    CHECK_INT(glyph_width(S("e\xcc\x81")), 1);                /* a letter and a combining mark */
+    CHECK_INT(glyph_width(S("\xff\xfe")), 8);                 /* no UTF-8: written out */
     const char *const cells[] = {"\xe6\x97\xa5", "1", "x", "ab", "2", "y"};
     struct table table = table_of(t, cells, 2);
     CHECK_STR(printed(t, &table, 0), S("NAME  N  NOTE\n"
@@ -111,7 +112,30 @@ TEST(control_characters_do_not_reach_the_terminal)
     struct table table = table_of(t, cells, 1);
     struct px_str text = printed(t, &table, 0);
     CHECK(!memchr(text.ptr, '\033', text.len));
-    CHECK(memmem(text.ptr, text.len, "a b c ", 6));
+    CHECK(memmem(text.ptr, text.len, "a\\nb\\tc\\x7f", 11));
+}
+
+/* What glyph_add() makes of a text. */
+static struct px_str shown(struct test *t, struct px_str text, bool keep_lines)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf buf;
+    px_buf_init(&buf, 1000);
+    glyph_add(&buf, text, keep_lines);
+    return px_arena_dup(&t->arena, px_buf_str(&buf));
+}
+
+TEST(what_a_terminal_would_act_on_is_written_out)
+{
+    CHECK_STR(shown(t, S("plain \xc3\xa4\xe6\x97\xa5"), false), S("plain \xc3\xa4\xe6\x97\xa5"));
+    CHECK_STR(shown(t, S("a\nb\r"), false), S("a\\nb\\r"));
+    CHECK_STR(shown(t, S("a\nb\r"), true), S("a\nb\\r"));
+    CHECK_STR(shown(t, S("\033]0;x\007"), false), S("\\x1b]0;x\\x07"));
+    CHECK_STR(shown(t, S("\xc2\x9b[31m"), false), S("\\u{9b}[31m")); /* CSI of C1 */
+    CHECK_STR(shown(t, S("\x9b\xff"), false), S("\\x9b\\xff"));
+    CHECK_STR(shown(t, S("\xe2\x80\xae"), false), S("\\u{202e}")); /* right to left from here */
+    CHECK_STR(shown(t, S("\xe0\x80\x9b"), false), S("\\xe0\\x80\\x9b")); /* overlong */
+    CHECK_STR(shown(t, S("\xed\xa0\x80"), false), S("\\xed\\xa0\\x80")); /* a surrogate */
+    CHECK_STR(shown(t, S("\xe6\x97"), false), S("\\xe6\\x97"));          /* cut off */
 }
 
 TEST(a_cell_shows_a_value)
