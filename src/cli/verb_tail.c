@@ -2,7 +2,10 @@
  *
  * A poll asks for records from the newest time seen less an overlap, because senders' clocks and
  * parallel requests put records behind ones already shown; seen.h tells which are new. A record that
- * comes later than the overlap with an older time is not shown: query it. */
+ * comes later than the overlap with an older time is not shown: query it.
+ *
+ * A poll is limited. One that is full of a single instant (a file without times, stored at once) is made
+ * again with twice the limit, because no time leads past a part of an instant. */
 #include <time.h>
 
 #include "base/px_buf.h"
@@ -15,7 +18,8 @@
 #define CALL_TIMEOUT_MS 60000
 #define POLL_MS 500
 #define OVERLAP_NS (5 * PX_NS_PER_S)
-#define ROWS_MAX 10000 /* of one poll */
+#define ROWS_MAX 10000       /* of one poll, unless an instant holds more */
+#define ROWS_MAX_MAX 1000000 /* of a query's result */
 
 struct tail_values {
     bool follow;
@@ -41,8 +45,9 @@ struct tail {
     struct px_arena arena;        /* one record */
     struct px_buf held;           /* lines of the first poll: only its end is shown */
     struct px_buf content;        /* of one record */
-    int64_t oldest_ns, newest_ns; /* of what was seen */
-    uint64_t rows;                /* of this poll */
+    int64_t oldest_ns, newest_ns; /* of this poll */
+    int64_t latest_ns;            /* of all polls */
+    uint64_t rows, rows_max;      /* of this poll */
     bool first;
 };
 
@@ -78,13 +83,12 @@ static int on_record(void *ctx, struct px_str line)
     int64_t time_ns;
     px_arena_reset(&tail->arena);
     if (px_json_parse(line, &tail->arena, &record, NULL) != 0) record = NULL;
-    int r = seen_add(&tail->seen, content_of(tail, record, line), &is_new);
+    if (!px_time_parse(px_json_str(record, "time"), &time_ns)) time_ns = tail->newest_ns;
+    int r = seen_add(&tail->seen, content_of(tail, record, line), time_ns, &is_new);
     if (r != 0) return cli_fault(cli, r, "tail");
-    if (px_time_parse(px_json_str(record, "time"), &time_ns)) {
-        if (tail->rows == 0) tail->oldest_ns = time_ns;
-        tail->newest_ns = PX_MAX(tail->newest_ns, time_ns);
-    }
-    tail->rows++;
+    if (tail->rows++ == 0) tail->oldest_ns = time_ns;
+    tail->newest_ns = time_ns;
+    tail->latest_ns = PX_MAX(tail->latest_ns, time_ns);
     if (tail->first) {
         px_buf_add_str(&tail->held, line);
         px_buf_add_char(&tail->held, '\n');
@@ -119,10 +123,8 @@ static void write_sql(const struct tail *tail, struct px_buf *sql)
     const char *where = tail->values->where;
     px_buf_printf(sql, "SELECT * FROM (SELECT * FROM \"%s\"%s%s%s", tail->dataset,
                   where ? " WHERE (" : "", where ? where : "", where ? ")" : "");
-    /* a follower notes more than it shows: its next poll overlaps */
-    int64_t limit = tail->first && !tail->values->follow ? tail->values->lines : ROWS_MAX;
-    px_buf_printf(sql, " ORDER BY time%s LIMIT %lld) ORDER BY time", tail->first ? " DESC" : "",
-                  (long long)limit);
+    px_buf_printf(sql, " ORDER BY time%s LIMIT %llu) ORDER BY time", tail->first ? " DESC" : "",
+                  (unsigned long long)tail->rows_max);
 }
 
 static void write_request(const struct tail *tail, int64_t from_ns, struct px_buf *body)
@@ -150,7 +152,7 @@ static int poll_once(struct tail *tail, int64_t from_ns)
     write_request(tail, from_ns, &body);
     record_lines_init(&lines, on_record, tail);
     tail->rows = 0;
-    int r = seen_begin(&tail->seen);
+    int r = seen_begin(&tail->seen, from_ns);
     if (r == 0) r = px_buf_fault(&body);
     if (r != 0) return cli_fault(cli, r, "tail");
     struct remote_call call = {.method = "POST",
@@ -164,13 +166,25 @@ static int poll_once(struct tail *tail, int64_t from_ns)
     return exit;
 }
 
+/* Poll with a limit that the instants in it leave room in. */
+static int poll_whole(struct tail *tail, int64_t from_ns)
+{
+    for (tail->rows_max = ROWS_MAX;; tail->rows_max *= 2) {
+        int exit = poll_once(tail, from_ns);
+        bool cut = tail->rows == tail->rows_max && tail->oldest_ns == tail->newest_ns;
+        if (exit != CLI_OK || !cut || tail->rows_max * 2 > ROWS_MAX_MAX) return exit;
+        px_buf_clear(&tail->held);
+    }
+}
+
 /* Where the next poll begins. */
 static int64_t next_start(const struct tail *tail, int64_t from_ns)
 {
-    bool full = tail->rows == ROWS_MAX;
-    int64_t next_ns = tail->newest_ns - OVERLAP_NS;
-    if (full) next_ns = tail->first ? PX_MAX(next_ns, tail->oldest_ns) : tail->newest_ns;
-    if (full && next_ns <= from_ns) next_ns = from_ns + PX_NS_PER_US; /* one instant fills a poll */
+    bool full = tail->rows == tail->rows_max;
+    int64_t next_ns = tail->latest_ns - OVERLAP_NS;
+    /* the first poll cut its oldest instant short: what is missing of it is old, not new */
+    if (full)
+        next_ns = tail->first ? PX_MAX(next_ns, tail->oldest_ns + PX_NS_PER_US) : tail->newest_ns;
     return PX_MAX(from_ns, next_ns);
 }
 
@@ -179,11 +193,11 @@ static int follow(struct tail *tail)
     int64_t from_ns = next_start(tail, 1);
     tail->first = false;
     for (;;) {
-        int exit = poll_once(tail, from_ns);
+        int exit = poll_whole(tail, from_ns);
         if (exit != CLI_OK) return exit;
         from_ns = next_start(tail, from_ns);
         const struct timespec pause = {.tv_nsec = POLL_MS * PX_NS_PER_MS};
-        if (tail->rows < ROWS_MAX) (void)nanosleep(&pause, NULL);
+        if (tail->rows < tail->rows_max) (void)nanosleep(&pause, NULL);
     }
 }
 
@@ -199,7 +213,9 @@ static int run(struct cli *cli, const void *values, int arg_count, char **args)
     px_arena_init(&tail.arena, 256u << 20);
     px_buf_init(&tail.held, 256u << 20);
     px_buf_init(&tail.content, 64u << 20);
-    exit = poll_once(&tail, 0);
+    /* a follower notes more than it shows: its next poll overlaps */
+    tail.rows_max = (uint64_t)tail.values->lines;
+    exit = tail.values->follow ? poll_whole(&tail, 0) : poll_once(&tail, 0);
     if (exit == CLI_OK) show_end(&tail);
     if (exit == CLI_OK && tail.values->follow) exit = follow(&tail);
     px_buf_deinit(&tail.held);
