@@ -5,9 +5,12 @@
 #include "cli/lines.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 #include <xxhash.h>
+
+#include "base/px_clock.h"
 
 #define READ_BYTES (1u << 20)
 
@@ -35,18 +38,29 @@ static int read_some(struct lines *lines, struct px_buf *buf, size_t bytes)
     return 0;
 }
 
-static int fill(struct lines *lines, struct px_buf *buf, size_t bytes)
-{
-    while (buf->len < bytes && !lines->at_end)
-        PX_TRY(read_some(lines, buf, PX_MIN(bytes - buf->len, READ_BYTES)));
-    return 0;
-}
-
 /* Bytes up to and with the last line end among the first `bytes`; 0: there is none. */
 static size_t last_end(const struct px_buf *buf, size_t bytes)
 {
     const char *end = bytes > 0 ? memrchr(buf->ptr, '\n', bytes) : NULL;
     return end ? (size_t)(end - buf->ptr) + 1 : 0;
+}
+
+/* Whether whole lines are there and nothing follows them in time. */
+static bool is_idle(const struct lines *lines, const struct px_buf *buf, int64_t start_ns)
+{
+    if (lines->linger_ms == 0 || last_end(buf, buf->len) == 0) return false;
+    int64_t spent_ms = (px_mono_ns(&px_clock_system) - start_ns) / PX_NS_PER_MS;
+    struct pollfd input = {.fd = lines->fd, .events = POLLIN};
+    return poll(&input, 1, (int)PX_MAX(lines->linger_ms - spent_ms, 0)) == 0;
+}
+
+/* Read until a batch is full, the input ends, or what came has waited long enough. */
+static int fill(struct lines *lines, struct px_buf *buf)
+{
+    int64_t start_ns = px_mono_ns(&px_clock_system);
+    while (buf->len < lines->batch_bytes && !lines->at_end && !is_idle(lines, buf, start_ns))
+        PX_TRY(read_some(lines, buf, PX_MIN(lines->batch_bytes - buf->len, READ_BYTES)));
+    return 0;
 }
 
 static size_t first_end(const struct px_buf *buf, size_t from)
@@ -106,7 +120,7 @@ int lines_next(struct lines *lines, struct px_buf *buf, struct lines_batch *ret_
     px_buf_add_str(buf, px_buf_str(&lines->ahead));
     px_buf_clear(&lines->ahead);
     PX_TRY(px_buf_fault(buf));
-    PX_TRY(fill(lines, buf, lines->batch_bytes));
+    PX_TRY(fill(lines, buf));
     if (buf->len == 0) return LINES_END;
 
     bool is_last = lines->at_end && buf->len <= lines->batch_bytes;

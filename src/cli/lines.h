@@ -1,6 +1,6 @@
 /* cli/lines.h - a file or a pipe cut into batches of whole lines, the same ones every time: where a
  * batch begins and ends depends on the content and the batch size only, so that a file that is sent
- * again after a crash falls into the same batches with the same keys. */
+ * again after a crash falls into the same batches with the same keys. Only linger_ms changes that. */
 #pragma once
 
 #include "base/px_buf.h"
@@ -9,9 +9,10 @@ struct lines {
     int fd;                /* borrowed */
     size_t batch_bytes;    /* a batch is not larger, except for a single line */
     size_t line_bytes_max; /* a longer line is passed over */
-    uint64_t offset;       /* of the next byte that no batch holds yet */
-    uint64_t line;         /* its line number, from 1 */
-    struct px_buf ahead;   /* read, but behind the last batch */
+    int linger_ms;   /* a pipe's lines wait no longer for a batch to fill; 0: as long as it takes */
+    uint64_t offset; /* of the next byte that no batch holds yet */
+    uint64_t line;   /* its line number, from 1 */
+    struct px_buf ahead; /* read, but behind the last batch */
     bool at_end;
 };
 struct lines_batch {

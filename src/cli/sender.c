@@ -1,5 +1,6 @@
-/* cli/sender.c - threads around one mutex: it guards the input, the totals and the end. A thread holds
- * it for reading the next batch and for adding up, never while it talks. */
+/* cli/sender.c - threads around two mutexes. One guards the input and is held while the next batch is
+ * read, from a pipe for as long as that takes; the other guards the totals and the end and is held for
+ * moments. Neither is held while a thread talks. */
 #include "cli/sender.h"
 
 #include <pthread.h>
@@ -28,7 +29,8 @@ struct worker {
 struct sender {
     struct sender_options options;
     struct lines lines;
-    pthread_mutex_t lock;
+    pthread_mutex_t input_lock; /* of lines; comes before lock */
+    pthread_mutex_t lock;       /* of all below */
     pthread_cond_t ended;
     struct sender_totals totals;
     uint32_t running;
@@ -154,10 +156,11 @@ static struct px_str why_of(struct worker *worker, const struct http_response *r
     return why.ptr ? why : detail;
 }
 
-static void note_call(struct sender *sender, const struct request *request, bool answered)
+static void note_call(struct sender *sender, const struct request *request, bool sent,
+                      bool answered)
 {
     pthread_mutex_lock(&sender->lock);
-    sender->totals.wire_bytes += request->body.len;
+    if (sent) sender->totals.wire_bytes += request->body.len;
     sender->answered |= answered;
     pthread_mutex_unlock(&sender->lock);
 }
@@ -191,7 +194,7 @@ static int call_until_answered(struct worker *worker, const struct request *requ
         px_arena_reset(&worker->arena);
         if (stopped(sender)) return -1;
         int r = call_once(worker, request, ret_response);
-        note_call(sender, request, r == 0);
+        note_call(sender, request, r != PX_F_UNAVAILABLE, r == 0);
         if (r == 0 && !worth_repeating(ret_response->status)) return 0;
         if (r == PX_F_OOM || r == PX_F_CONFIG) return end_by_fault(sender, r);
         r = repeat_later(worker, r, ret_response, attempt, first_ns);
@@ -318,8 +321,10 @@ static int deliver(struct worker *worker, const struct lines_batch *batch)
 static int take(struct worker *worker, struct lines_batch *ret_batch)
 {
     struct sender *sender = worker->sender;
+    pthread_mutex_lock(&sender->input_lock);
+    int r = stopped(sender) ? LINES_END : lines_next(&sender->lines, &worker->text, ret_batch);
+    pthread_mutex_unlock(&sender->input_lock);
     pthread_mutex_lock(&sender->lock);
-    int r = sender->stop ? LINES_END : lines_next(&sender->lines, &worker->text, ret_batch);
     if (r == LINES_TOO_LONG) {
         sender->totals.records++;
         sender->totals.refused++;
@@ -363,6 +368,7 @@ static void init_shared(struct sender *sender)
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&sender->input_lock, NULL);
     pthread_mutex_init(&sender->lock, NULL);
     pthread_cond_init(&sender->ended, &attr);
     pthread_condattr_destroy(&attr);
@@ -376,6 +382,7 @@ int sender_start(const struct sender_options *options, struct sender **ret_sende
     sender->options = *options;
     init_shared(sender);
     lines_init(&sender->lines, options->fd, options->batch_bytes, LINE_BYTES_MAX);
+    sender->lines.linger_ms = options->linger_ms;
     for (uint32_t i = 0; i < options->connections; i++) {
         struct worker *worker = &sender->workers[i];
         encoder_init(&worker->encoder, options->encoding);
@@ -412,10 +419,19 @@ int sender_wait(struct sender *sender, int wait_ms, const char **ret_why)
     int timed_out = 0;
     while (sender->running > 0 && timed_out == 0)
         timed_out = pthread_cond_timedwait(&sender->ended, &sender->lock, &until);
-    int r = sender->running > 0 ? SENDER_RUNNING : sender->outcome;
+    bool over = sender->running == 0 || sender->outcome != 0;
+    int r = over ? sender->outcome : SENDER_RUNNING;
     *ret_why = sender->why;
     pthread_mutex_unlock(&sender->lock);
     return r;
+}
+
+bool sender_is_over(struct sender *sender)
+{
+    pthread_mutex_lock(&sender->lock);
+    bool over = sender->running == 0;
+    pthread_mutex_unlock(&sender->lock);
+    return over;
 }
 
 void sender_free(struct sender **sender)
@@ -436,6 +452,7 @@ void sender_free(struct sender **sender)
         px_arena_deinit(&worker->arena);
     }
     lines_deinit(&s->lines);
+    pthread_mutex_destroy(&s->input_lock);
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->ended);
     free(s);

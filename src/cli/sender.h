@@ -24,6 +24,7 @@ struct sender_options {
     uint32_t connections;
     enum encoding encoding;
     bool wrap;             /* lines of text instead of NDJSON */
+    int linger_ms;         /* lines.h */
     int64_t max_time_ms;   /* how long one batch is repeated; 0: for ever */
     int64_t greet_time_ms; /* the same before the region has answered at all; 0: like max_time_ms */
     const struct px_clock *clock;
@@ -54,6 +55,8 @@ PX_MUST_USE int sender_start(const struct sender_options *options, struct sender
 /* What was settled so far. */
 void sender_totals(struct sender *sender, struct sender_totals *ret_totals);
 /* Wait at most wait_ms for the end. Answers: see above; ret_why (except for RUNNING) gets a sentence
- * that lives as long as the sender. Faults: the input could not be read, memory. */
+ * that lives as long as the sender. Faults: the input could not be read, memory. After a bad end
+ * sender_is_over() tells whether all threads have ended, too; one may wait for a pipe. */
 PX_MUST_USE int sender_wait(struct sender *sender, int wait_ms, const char **ret_why);
+bool sender_is_over(struct sender *sender);
 void sender_free(struct sender **sender); /* ends it */

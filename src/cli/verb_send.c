@@ -8,6 +8,8 @@
 
 #include "base/px_buf.h"
 #include "base/px_id.h"
+#include "cli/glyph.h"
+#include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "cli/remote.h"
 #include "cli/sender.h"
@@ -18,6 +20,7 @@
 #define REFRESH_MS 100
 #define REFUSALS_SHOWN 20
 #define MAX_TIME_MS 120000
+#define LINGER_MS 1000 /* a pipe may be a program that logs now and then */
 #define GREET_TIME_MS                                                                              \
     2000 /* without --max-time nobody waits long for a region that never was there */
 
@@ -60,6 +63,7 @@ struct input {
     int fd;
     uint64_t bytes; /* 0: not known */
     struct px_str identity;
+    bool again; /* the same input can be sent again with the same keys */
 };
 
 static int open_stdin(struct cli *cli, struct input *input)
@@ -106,6 +110,7 @@ static int open_input(struct cli *cli, const struct send_values *v, struct input
     bool is_stdin = strcmp(input->name, "-") == 0;
     int exit = is_stdin ? open_stdin(cli, input) : open_file(cli, input);
     if (exit == CLI_OK && v->source) input->identity = px_str_c(v->source);
+    input->again = input->bytes > 0 || v->source;
     return exit == CLI_OK ? look_inside(cli, input, v) : exit;
 }
 
@@ -149,10 +154,11 @@ static void print_summary(struct cli *cli, const struct sender_totals *t, double
         cli_bytes(t->wire_bytes, wire), seconds,
         cli_count((uint64_t)((double)t->accepted / (seconds > 0 ? seconds : 1e-9)), rate));
     if (t->duplicates > 0)
-        (void)fprintf(cli->out, "%s records were stored before; nothing is there twice\n",
-                      cli_count(t->duplicates, records));
+        (void)fprintf(cli->out, "%s record%s stored before; nothing is there twice\n",
+                      cli_count(t->duplicates, records), t->duplicates == 1 ? " was" : "s were");
     if (t->repeats > 0)
-        (void)fprintf(cli->out, "%llu requests were repeated\n", (unsigned long long)t->repeats);
+        (void)fprintf(cli->out, "%llu request%s repeated\n", (unsigned long long)t->repeats,
+                      t->repeats == 1 ? " was" : "s were");
 }
 
 static int by_line(const void *a, const void *b)
@@ -165,14 +171,27 @@ static int by_line(const void *a, const void *b)
 static void print_refusals(struct cli *cli, const char *name, const struct sender_totals *t)
 {
     size_t shown = PX_MIN(t->refusals_kept, REFUSALS_SHOWN);
-    for (size_t i = 0; i < shown; i++)
-        (void)fprintf(cli->err, "%s:%llu: %s\n", name, (unsigned long long)t->refusals[i].line,
-                      t->refusals[i].reason);
+    PX_AUTO(px_buf_deinit) struct px_buf line;
+    px_buf_init(&line, 64 * 1024);
+    for (size_t i = 0; i < shown; i++) {
+        px_buf_printf(&line, "%s:%llu: ", name, (unsigned long long)t->refusals[i].line);
+        glyph_add(&line, px_str_c(t->refusals[i].reason), false);
+        px_buf_add_char(&line, '\n');
+    }
+    (void)fwrite(line.ptr, 1, line.len, cli->err);
     if (t->refused > shown)
         (void)fprintf(cli->err, "... and %llu more\n", (unsigned long long)(t->refused - shown));
 }
 
-static int report(struct cli *cli, const struct send_values *v, const char *name,
+/* How to go on with an input that was not sent to its end. */
+static const char *advice(const struct input *input)
+{
+    return input->again
+               ? "send the same input again to go on, nothing is stored twice"
+               : "sending it again stores it again (a --source NAME from the start avoids that)";
+}
+
+static int report(struct cli *cli, const struct send_values *v, const struct input *input,
                   const struct sender_totals *t, double seconds, int outcome, const char *why)
 {
     if (cli->json)
@@ -180,26 +199,24 @@ static int report(struct cli *cli, const struct send_values *v, const char *name
     else if (!v->quiet)
         print_summary(cli, t, seconds);
     (void)fflush(cli->out);
-    print_refusals(cli, name, t);
+    print_refusals(cli, input->name, t);
     struct cli told = *cli;
     told.json = false; /* the summary is the one document on standard output */
+    if (outcome == SENDER_RUNNING)
+        return cli_fail(&told, CLI_FAILED, "interrupted: %s", advice(input));
     if (outcome == SENDER_REFUSED) return cli_fail(&told, CLI_REFUSED, "refused: %s", why);
     if (outcome == SENDER_UNREACHABLE)
         return cli_fail(
             &told, CLI_NOT_RUNNING,
-            "nothing answers on port %d (data folder %s): start a region with prism up, "
-            "then send the same file again; nothing is stored twice",
-            (int)settings_port(cli), cli->data_dir);
+            "nothing answers on port %d (data folder %s): start a region with prism up, then %s",
+            (int)settings_port(cli), cli->data_dir, advice(input));
     if (outcome == SENDER_GAVE_UP)
-        return cli_fail(
-            &told, CLI_REGION_ERROR,
-            "gave up after %.1f s: %s. Send the same file again to go on; nothing is stored "
-            "twice",
-            seconds, why);
+        return cli_fail(&told, CLI_REGION_ERROR, "gave up after %.1f s: %s; %s", seconds, why,
+                        advice(input));
     if (outcome != 0) return cli_fail(&told, CLI_FAILED, "%s", why);
     if (t->refused > 0)
-        return cli_fail(&told, CLI_REFUSED, "%llu records were refused",
-                        (unsigned long long)t->refused);
+        return cli_fail(&told, CLI_REFUSED, "%llu record%s refused", (unsigned long long)t->refused,
+                        t->refused == 1 ? " was" : "s were");
     return CLI_OK;
 }
 
@@ -213,20 +230,26 @@ static int deliver(struct cli *cli, const struct send_values *v, const struct in
     struct progress progress;
     const char *why = "";
     int64_t start_ns = px_mono_ns(cli->clock);
+    int outcome, came = 0;
+    sigset_t held;
     if (!totals) return cli_fault(cli, PX_F_OOM, "send");
-    int outcome = sender_start(request, &sender);
+    interrupt_hold(&held);
+    outcome = sender_start(request, &sender);
     if (outcome != 0) return cli_fault(cli, outcome, "send");
     progress_init(&progress, cli->err_is_tty && !cli->json && !v->quiet ? cli->err : NULL,
                   input->bytes);
     while ((outcome = sender_wait(sender, REFRESH_MS, &why)) == SENDER_RUNNING) {
         sender_totals(sender, totals);
         progress_show(&progress, totals->bytes, totals->records, seconds_since(cli, start_ns));
+        if ((came = interrupt_came(&held)) != 0) break;
     }
     progress_clear(&progress);
     sender_totals(sender, totals);
     qsort(totals->refusals, totals->refusals_kept, sizeof totals->refusals[0], by_line);
-    int exit = report(cli, v, input->name, totals, seconds_since(cli, start_ns), outcome, why);
-    sender_free(&sender);
+    int exit = report(cli, v, input, totals, seconds_since(cli, start_ns), outcome, why);
+    if (came != 0) interrupt_end(came);
+    if (sender_is_over(sender))
+        sender_free(&sender); /* else a thread waits for input: the process ends */
     return exit;
 }
 
@@ -247,6 +270,7 @@ static int fill_options(struct cli *cli, const struct send_values *v, const stru
         .batch_bytes = (size_t)v->batch_bytes,
         .connections = (uint32_t)v->concurrency,
         .wrap = v->raw,
+        .linger_ms = input->again ? 0 : LINGER_MS,
         .max_time_ms = v->repeat_on_error   ? 0
                        : v->max_time_ms > 0 ? v->max_time_ms
                                             : MAX_TIME_MS,

@@ -2,6 +2,7 @@
 #include "support/support.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "base/px_id.h"
 #include "cli/encode.h"
@@ -213,33 +214,57 @@ TEST(bodies_are_what_their_encoding_says)
     encoder_deinit(&encoder);
 }
 
-TEST(overlapping_polls_show_each_line_once)
+TEST(lines_of_a_pipe_do_not_wait_for_a_full_batch)
+{
+    int ends[2];
+    struct lines lines;
+    struct lines_batch batch;
+    PX_AUTO(px_buf_deinit) struct px_buf buf;
+    px_buf_init(&buf, 1u << 20);
+    CHECK_INT(pipe2(ends, O_CLOEXEC), 0);
+    lines_init(&lines, ends[0], 100000, 1u << 20);
+    lines.linger_ms = 20;
+    CHECK_INT(write(ends[1], "one\ntwo\nthr", 11), 11);
+    CHECK_OK(lines_next(&lines, &buf, &batch));
+    CHECK_STR(batch.text, S("one\ntwo\n"));
+    CHECK_INT(write(ends[1], "ee\n", 3), 3);
+    CHECK_OK(lines_next(&lines, &buf, &batch));
+    CHECK_STR(batch.text, S("three\n"));
+    CHECK_INT(batch.first_line, 3);
+    CHECK_INT(batch.offset, 8);
+    px_close(&ends[1]);
+    CHECK_INT(lines_next(&lines, &buf, &batch), LINES_END);
+    lines_deinit(&lines);
+    px_close(&ends[0]);
+}
+
+TEST(a_record_is_new_once_and_known_while_a_poll_can_bring_it)
 {
     struct seen seen = {0};
     bool is_new = false;
-    CHECK_OK(seen_begin(&seen));
-    CHECK_OK(seen_add(&seen, S("a"), &is_new));
+    CHECK_OK(seen_begin(&seen, 0));
+    CHECK_OK(seen_add(&seen, S("a"), 5, &is_new));
     CHECK(is_new);
-    CHECK_OK(seen_add(&seen, S("a"), &is_new)); /* two records that are equal are two */
+    CHECK_OK(seen_add(&seen, S("a"), 5, &is_new)); /* two records that are equal are two */
     CHECK(is_new);
-    CHECK_OK(seen_begin(&seen));
-    CHECK_OK(seen_add(&seen, S("a"), &is_new));
+    CHECK_OK(seen_begin(&seen, 5)); /* a poll that was cut short before it came to them */
+    CHECK_OK(seen_begin(&seen, 5));
+    CHECK_OK(seen_add(&seen, S("a"), 5, &is_new));
     CHECK(!is_new);
-    CHECK_OK(seen_add(&seen, S("a"), &is_new));
+    CHECK_OK(seen_add(&seen, S("a"), 5, &is_new));
     CHECK(!is_new);
-    CHECK_OK(seen_add(&seen, S("a"), &is_new)); /* the third is new */
+    CHECK_OK(seen_add(&seen, S("a"), 5, &is_new)); /* the third is new */
     CHECK(is_new);
     for (int i = 0; i < 5000; i++) {
         char line[16];
         (void)snprintf(line, sizeof line, "l%d", i);
-        CHECK_OK(seen_add(&seen, px_str_c(line), &is_new));
+        CHECK_OK(seen_add(&seen, px_str_c(line), 6 + i, &is_new));
         CHECK(is_new);
     }
-    CHECK_OK(seen_begin(&seen));
-    CHECK_OK(seen_add(&seen, S("l4999"), &is_new));
+    CHECK_OK(seen_begin(&seen, 5005));
+    CHECK_INT(seen.count, 1); /* older ones are forgotten */
+    CHECK_OK(seen_add(&seen, S("l4999"), 5005, &is_new));
     CHECK(!is_new);
-    CHECK_OK(seen_begin(&seen)); /* what a poll lacks is forgotten */
-    CHECK_INT(seen.count, 1);
     seen_deinit(&seen);
 }
 
@@ -283,9 +308,9 @@ TEST(a_record_is_one_line_for_people)
     CHECK_STR(record_text(t,
                           "{\"service\":\"web\",\"time\":\"T\",\"body\":\"hello\\nworld\",\"n\":1,"
                           "\"severity_text\":\"WARN\",\"x\":null,\"note\":\"a b\"}"),
-              S("T WARN hello world service=web n=1 note=\"a b\"\n"));
-    CHECK_STR(record_text(t, "{\"a\":{\"b\":[1]}}"), S(" a={\"b\":[1]}\n"));
-    CHECK_STR(record_text(t, "no json \033[1m"), S("no json  [1m\n"));
+              S("T WARN hello\\nworld service=web n=1 note=\"a b\"\n"));
+    CHECK_STR(record_text(t, "{\"a\":{\"b\":[1]}}"), S("a={\"b\":[1]}\n"));
+    CHECK_STR(record_text(t, "no json \033[1m"), S("no json \\x1b[1m\n"));
 }
 
 TEST_MAIN
