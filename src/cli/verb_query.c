@@ -1,9 +1,11 @@
 /* cli/verb_query.c - `prism query 'SQL'`: a table for people, the region's own formats for programs. */
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/px_file.h"
+#include "cli/interrupt.h"
 #include "cli/remote.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
@@ -47,13 +49,13 @@ static int write_request(const struct query_values *v, const char *sql, const ch
 
 static bool is_number_type(struct px_str type)
 {
-    static const char *const numbers[] = {"INT",     "BIGINT", "HUGEINT",  "UBIGINT",
-                                          "DOUBLE",  "FLOAT",  "DECIMAL",  "SMALLINT",
-                                          "TINYINT", "UINT",   "USMALLINT"};
+    static const char *const numbers[] = {
+        "TINYINT",   "SMALLINT", "INTEGER", "BIGINT",   "HUGEINT", "UTINYINT",
+        "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT", "FLOAT",   "DOUBLE",
+    };
+    if (px_str_starts(type, S("DECIMAL(")) && px_str_ends(type, S(")"))) return true;
     for (size_t i = 0; i < PX_COUNT(numbers); i++)
-        if (type.len >= strlen(numbers[i]) &&
-            strncasecmp(type.ptr, numbers[i], strlen(numbers[i])) == 0)
-            return true;
+        if (px_str_eq(type, px_str_c(numbers[i]))) return true;
     return false;
 }
 
@@ -79,7 +81,8 @@ static int fill_table(struct cli *cli, yyjson_val *root, struct table *table)
         if (!row) return px_arena_fault(&cli->arena);
         yyjson_arr_foreach(cells, c, m, cell)
         {
-            if (c < table->column_count) row[c] = table_cell(&cli->arena, cell);
+            if (c >= table->column_count) continue;
+            row[c] = yyjson_is_null(cell) ? S("NULL") : table_cell(&cli->arena, cell);
         }
     }
     return 0;
@@ -118,6 +121,7 @@ static int on_piece(void *ctx, struct px_str piece)
     if (piece.len == 0) return 0;
     sink->last = piece.ptr[piece.len - 1];
     if (fwrite(piece.ptr, 1, piece.len, sink->to) == piece.len) return 0;
+    if (sink->to == sink->cli->out) return CLI_FAILED; /* main says why */
     return cli_fail(sink->cli, CLI_FAILED, "cannot write the result: %s", strerror(errno));
 }
 
@@ -142,17 +146,37 @@ static int run_query(struct cli *cli, const struct query_values *v, struct px_st
     return exit;
 }
 
+/* /dev/null, a pipe: written as they are, never replaced. */
+static int run_to_device(struct cli *cli, const struct query_values *v, struct px_str body)
+{
+    FILE *to = fopen(v->output, "we");
+    if (!to) return cli_fail(cli, CLI_FAILED, "%s: %s", v->output, strerror(errno));
+    int exit = run_query(cli, v, body, to);
+    if (fclose(to) != 0 && exit == CLI_OK)
+        exit = cli_fail(cli, CLI_FAILED, "%s: %s", v->output, strerror(errno));
+    return exit;
+}
+
 /* A result that failed half-way must not look like a file. */
 static int run_to_file(struct cli *cli, const struct query_values *v, struct px_str body)
 {
-    struct px_str part = px_arena_printf(&cli->arena, "%s.part", v->output);
+    char real[PATH_MAX];
+    struct stat st;
+    bool exists = stat(v->output, &st) == 0;
+    if (exists && S_ISDIR(st.st_mode))
+        return cli_fail(cli, CLI_FAILED, "%s is a folder", v->output);
+    if (exists && !S_ISREG(st.st_mode)) return run_to_device(cli, v, body);
+    const char *path = exists && realpath(v->output, real) ? real : v->output; /* links stay */
+    struct px_str part = px_arena_printf(&cli->arena, "%s.%d.part", path, (int)getpid());
+    struct interrupt_guard guard = {0};
+    if (part.ptr) interrupt_guard_start(&guard, part.ptr);
     FILE *to = part.ptr ? fopen(part.ptr, "we") : NULL;
-    if (!to) return cli_fail(cli, CLI_FAILED, "%s: %s", v->output, strerror(errno));
-    int exit = run_query(cli, v, body, to);
-    bool written = fclose(to) == 0;
-    if (exit == CLI_OK && (!written || rename(part.ptr, v->output) != 0))
+    int exit = to ? run_query(cli, v, body, to) : CLI_FAILED;
+    bool written = to && fclose(to) == 0;
+    if (!to || (exit == CLI_OK && (!written || rename(part.ptr, path) != 0)))
         exit = cli_fail(cli, CLI_FAILED, "%s: %s", v->output, strerror(errno));
-    if (exit != CLI_OK) (void)unlink(part.ptr);
+    if (to && exit != CLI_OK) (void)unlink(part.ptr);
+    interrupt_guard_stop(&guard);
     return exit;
 }
 
