@@ -27,16 +27,37 @@ static void print_json(struct cli *cli, const struct guide *guide, FILE *to)
     (void)fwrite(json.ptr, 1, json.len, to);
 }
 
+/* For a shell: as it stands, or between single quotes. */
+static const char *quoted(struct cli *cli, const char *text)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+,:=@";
+    if (text[0] && text[strspn(text, plain)] == '\0') return text;
+    PX_AUTO(px_buf_deinit) struct px_buf buf;
+    px_buf_init(&buf, 64 * 1024);
+    px_buf_add_char(&buf, '\'');
+    for (; *text; text++) {
+        if (*text == '\'')
+            px_buf_add_c(&buf, "'\\''");
+        else
+            px_buf_add_char(&buf, *text);
+    }
+    px_buf_add_char(&buf, '\'');
+    const char *copy = px_arena_cstr(&cli->arena, px_buf_str(&buf));
+    return copy ? copy : "";
+}
+
 /* How other calls of the command find this data folder. */
 static const char *command(struct cli *cli)
 {
     struct cli plain = {.arena = {0}, .err = stderr, .out = stdout};
     px_arena_init(&plain.arena, 64 * 1024);
-    const char *text =
-        program_invocation_name; /* as it was called: a build tree is not on the PATH */
-    bool found = settings_from_environment(&plain) == CLI_OK &&
+    /* as it was called: a build tree is not on the PATH */
+    const char *text = quoted(cli, program_invocation_name);
+    bool found = settings_from_environment(&plain) == CLI_OK && plain.data_dir &&
                  strcmp(plain.data_dir, cli->data_dir) == 0;
-    if (!found) text = px_arena_printf(&cli->arena, "%s --data '%s'", text, cli->data_dir).ptr;
+    if (!found)
+        text = px_arena_printf(&cli->arena, "%s --data %s", text, quoted(cli, cli->data_dir)).ptr;
     px_arena_deinit(&plain.arena);
     return text ? text : "prism";
 }
@@ -60,7 +81,7 @@ static void print_requests(const char *endpoint, const char *key, FILE *to)
                   "      endpoint: %s\n"
                   "      headers:\n"
                   "        Authorization: \"Bearer %s\"\n",
-                  endpoint, key);
+                  endpoint, key[0] == '$' ? "${env:PRISM_KEY}" : key);
 }
 
 void guide_print(struct cli *cli, const struct guide *guide, FILE *to)
@@ -73,7 +94,8 @@ void guide_print(struct cli *cli, const struct guide *guide, FILE *to)
     struct px_str endpoint = px_arena_printf(&cli->arena, "http://127.0.0.1:%d", (int)guide->port);
     struct px_str key = guide->key;
     if (key.len == 0)
-        key = px_arena_printf(&cli->arena, "$(cat '%s')", settings_path(cli, "tenant.key"));
+        key = px_arena_printf(&cli->arena, "$(cat %s)",
+                              quoted(cli, settings_path(cli, "tenant.key")));
     if (!endpoint.ptr || !key.ptr) return;
     (void)fprintf(to, "%s %s\n  data    %s\n",
                   guide->already_running ? "A region runs already at" : "The region is ready at",

@@ -147,13 +147,12 @@ static const struct cli_option *option_of(const struct parse *parse, int key, vo
 static error_t complain(struct parse *parse, const char *fmt, ...)
 {
     char text[512];
+    if (parse->wrong) return EINVAL;
     va_list args;
     va_start(args, fmt);
     (void)vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    if (!parse->wrong)
-        (void)fprintf(parse->cli->err, "%s: %s\nTry '%s --help'.\n", parse->path, text,
-                      parse->path);
+    (void)cli_fail(parse->cli, CLI_USAGE, "%s\nTry '%s --help'.", text, parse->path);
     parse->wrong = true;
     return EINVAL;
 }

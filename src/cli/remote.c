@@ -114,6 +114,10 @@ static int call_failed(struct remote *remote, int r)
     if (r == PX_F_TIMEOUT)
         return cli_fail(remote->cli, CLI_FAILED, "no answer in time from %s",
                         remote->where ? remote->where : "the region");
+    if (r == PX_F_PROTOCOL && http_client_status(remote->client) / 100 == 2)
+        return cli_fail(remote->cli, CLI_REGION_ERROR,
+                        "the region broke its answer off; a result may be over a limit of rows, "
+                        "bytes or time: add LIMIT, aggregate, or bound --start and --end");
     return cli_fault(remote->cli, r, "the call to %s failed",
                      remote->where ? remote->where : "the region");
 }

@@ -29,9 +29,6 @@ int settings_from_environment(struct cli *cli)
                *key = getenv("PRISM_KEY");
     cli->data_dir = data && data[0] ? data : default_data_dir(cli);
     cli->key = key && key[0] ? key : NULL;
-    if (!cli->data_dir)
-        return cli_fail(cli, CLI_USAGE,
-                        "no data folder: give --data DIR, or set PRISM_DATA or HOME");
     if (!port || !port[0]) return CLI_OK;
     if (!px_str_to_i64(px_str_c(port), &cli->port) || cli->port < 1 || cli->port > 65535)
         return cli_fail(cli, CLI_USAGE, "PRISM_PORT is from 1 to 65535, not '%s'", port);
@@ -65,11 +62,10 @@ int settings_key(struct cli *cli, const char *file, struct px_str *ret_key)
     px_buf_init(&text, KEY_FILE_BYTES_MAX);
     int r = px_file_read(path, &text);
     if (r == PX_FILE_ABSENT)
-        return cli_fail(
-            cli, CLI_USAGE,
-            "no key: %s does not exist. Give --key KEY or set PRISM_KEY, or start a region "
-            "on %s with prism up",
-            path, cli->data_dir);
+        return cli_fail(cli, CLI_NOT_RUNNING,
+                        "no region was ever started on %s: start one with prism up, name the data "
+                        "folder of another with --data, or give --key and --port",
+                        cli->data_dir);
     if (r != 0) return cli_fault(cli, r < 0 ? r : PX_F_CONFIG, "cannot read %s", path);
     struct px_str key = px_arena_dup(&cli->arena, px_str_trim(px_buf_str(&text)));
     if (!key.ptr) return cli_fault(cli, PX_F_OOM, "key");

@@ -26,6 +26,7 @@ const struct cli_verb verb_completion = {
         "bash: source <(prism completion bash). zsh: prism completion zsh > a file _prism in $fpath. "
         "fish: prism completion fish | source.",
     .complete = "bash zsh fish",
+    .without_data = true,
     .args_min = 1,
     .args_max = 1,
     .run = run,

@@ -30,9 +30,7 @@ static int run(struct cli *cli, const void *values, int arg_count, char **args)
         (void)snprintf(path + used, sizeof path - used, " %s", args[i]);
     }
     if (verb->verbs) {
-        (void)fprintf(cli->out, "%s: %s. Its verbs:\n", path, verb->summary);
-        for (size_t i = 0; verb->verbs[i]; i++)
-            (void)fprintf(cli->out, "  %-12s %s\n", verb->verbs[i]->name, verb->verbs[i]->summary);
+        verbs_group_help(verb, path, cli->out);
         return CLI_OK;
     }
     options_help(cli, verb, path, cli->out);
@@ -44,6 +42,7 @@ const struct cli_verb verb_help = {
     .arguments = "[VERB...|exit-codes]",
     .summary = "help on a verb, or on exit codes",
     .complete = "verb",
+    .without_data = true,
     .args_max = 3,
     .run = run,
 };

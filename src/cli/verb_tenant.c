@@ -108,35 +108,41 @@ static int add_rows(struct table *table, yyjson_val *tenants)
     return 0;
 }
 
+static void add_json(struct px_buf *json, yyjson_val *tenants)
+{
+    size_t i, n;
+    yyjson_val *tenant;
+    yyjson_arr_foreach(tenants, i, n, tenant)
+    {
+        if (json->len > 0) px_buf_add_char(json, ',');
+        px_buf_add_json(json, tenant);
+    }
+}
+
 static int run_list(struct cli *cli, const void *values, int arg_count, char **args)
 {
     (void)values, (void)arg_count, (void)args;
     static const char *const names[] = {"NAME", "STATUS", "TIER", "HOME REGION", "CREATED", NULL};
     struct table table;
     struct px_str after = {0}, text;
-    const char *comma = "";
+    PX_AUTO(px_buf_deinit) struct px_buf json;
+    px_buf_init(&json, 1u << 30);
     int r = table_init(&table, &cli->arena, names);
-    if (cli->json) (void)fputs("{\"tenants\":[", cli->out);
     do {
-        yyjson_val *root = NULL, *tenant;
-        size_t i, n;
+        yyjson_val *root = NULL;
         struct px_str path = px_arena_printf(&cli->arena, TENANTS "?limit=%d&after=%.*s", PAGE,
                                              PX_FMT(remote_encode(&cli->arena, after)));
         int exit = call(cli, "GET", path, (struct px_str){0}, &root, &text);
         if (exit != CLI_OK) return exit;
         yyjson_val *tenants = px_json_arr(root, "tenants");
         if (r == 0) r = add_rows(&table, tenants);
-        yyjson_arr_foreach(tenants, i, n, tenant)
-        {
-            if (!cli->json) continue;
-            (void)fprintf(cli->out, "%s%.*s", comma, PX_FMT(table_cell(&cli->arena, tenant)));
-            comma = ",";
-        }
+        if (cli->json) add_json(&json, tenants);
+        if (r == 0) r = px_buf_fault(&json);
         after = px_json_str(root, "next");
     } while (after.len > 0 && r == 0);
     if (r != 0) return cli_fault(cli, r, "list of tenants");
     if (cli->json)
-        (void)fputs("]}\n", cli->out);
+        (void)fprintf(cli->out, "{\"tenants\":[%.*s]}\n", PX_FMT(px_buf_str(&json)));
     else
         table_print(&table, table_terminal_width(cli->out), cli->out);
     return CLI_OK;

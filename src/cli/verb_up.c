@@ -246,7 +246,8 @@ static int already_running(struct up *up)
     struct guide guide = {.pid = px_json_i64(status, "pid", 0),
                           .port = px_json_i64(status, "port", 0),
                           .already_running = true};
-    if (!up->values->detach)
+    bool elsewhere = cli->port != 0 && cli->port != guide.port;
+    if (!up->values->detach || elsewhere)
         return cli_fail(cli, CLI_FAILED, "a region runs already on %s: pid %lld, port %lld",
                         cli->data_dir, (long long)guide.pid, (long long)guide.port);
     guide_print(cli, &guide, cli->out);

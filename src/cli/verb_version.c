@@ -12,5 +12,6 @@ static int run(struct cli *cli, const void *values, int arg_count, char **args)
 const struct cli_verb verb_version = {
     .name = "version",
     .summary = "show the version",
+    .without_data = true,
     .run = run,
 };

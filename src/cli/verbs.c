@@ -67,7 +67,7 @@ void verbs_help(struct cli *cli, FILE *to)
             "codes mean.\n");
 }
 
-static void group_help(const struct cli_verb *group, const char *path, FILE *to)
+void verbs_group_help(const struct cli_verb *group, const char *path, FILE *to)
 {
     (void)fprintf(to, "Usage: %s VERB [ARGUMENT...]\n%s.\n\nVerbs:\n", path, group->summary);
     print_verbs(group->verbs, to);
@@ -79,11 +79,11 @@ static int run_group(struct cli *cli, const struct cli_verb *group, const char *
 {
     bool help = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
     if (help) {
-        group_help(group, path, cli->out);
+        verbs_group_help(group, path, cli->out);
         return CLI_OK;
     }
     if (argc < 2 || argv[1][0] == '-') {
-        group_help(group, path, cli->err);
+        verbs_group_help(group, path, cli->err);
         return CLI_USAGE;
     }
     *ret_verb = by_name(group->verbs, argv[1]);
@@ -105,11 +105,23 @@ static int run_verb(struct cli *cli, const struct cli_verb *verb, const char *pa
     }
     if (r == OPTIONS_WRONG) return CLI_USAGE;
     if (r != 0) return cli_fault(cli, r, "%s", path);
+    if (!verb->without_data && !(cli->data_dir && cli->data_dir[0]))
+        return cli_fail(cli, CLI_USAGE,
+                        "no data folder: give --data DIR, or set PRISM_DATA or HOME");
     return verb->run(cli, values, count, args);
+}
+
+/* Known before the rest is understood, so that a mistake in it is told as asked. */
+static bool wants_json(char **argv)
+{
+    for (size_t i = 1; argv[i] && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--json") == 0 || strcmp(argv[i], "-j") == 0) return true;
+    return false;
 }
 
 int verbs_run(struct cli *cli, int argc, char **argv)
 {
+    cli->json = wants_json(argv);
     int at = argc;
     bool version = false;
     char path[PATH_MAX_BYTES] = "prism";

@@ -11,5 +11,7 @@ extern const struct cli_verb verb_up, verb_down, verb_status, verb_logs, verb_in
 PX_MUST_USE int verbs_run(struct cli *cli, int argc, char **argv);
 /* The general help. */
 void verbs_help(struct cli *cli, FILE *to);
+/* The help of a verb that has verbs; path is "prism key". */
+void verbs_group_help(const struct cli_verb *group, const char *path, FILE *to);
 /* A verb by its path, "key create"; NULL: none. */
 const struct cli_verb *verbs_find(struct cli *cli, const char *const *words, size_t count);

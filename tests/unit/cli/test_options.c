@@ -60,7 +60,7 @@ static struct said prism(struct test *t, const char *line)
         px_str_cut(&rest, ' ', &word);
         argv[argc++] = px_arena_cstr(&t->arena, word);
     }
-    struct said said = {.cli = {.verbs = verbs, .clock = &t->clock}};
+    struct said said = {.cli = {.verbs = verbs, .clock = &t->clock, .data_dir = "d"}};
     char *out = NULL, *err = NULL;
     size_t out_bytes = 0, err_bytes = 0;
     px_arena_init(&said.cli.arena, 1u << 20);
@@ -115,6 +115,28 @@ TEST(what_follows_two_dashes_is_an_argument)
     CHECK(!got.flag);
     CHECK_INT(prism(t, "probe -").exit, CLI_OK);
     CHECK_STR(px_str_c(got_arg), S("-"));
+}
+
+TEST(mistakes_are_told_in_json_when_that_was_asked_for_anywhere)
+{
+    struct said said = prism(t, "probe x --nubmer 3 --json");
+    CHECK_INT(said.exit, CLI_USAGE);
+    CHECK(strstr(said.out, "{\"error\":\"there is no option '--nubmer'; did you mean --number?"));
+    CHECK(strstr(said.err, "prism: there is no option"));
+    CHECK_STR(px_str_c(prism(t, "probe x --nubmer 3").out), S(""));
+}
+
+TEST(help_on_a_verb_is_the_same_by_either_way)
+{
+    CHECK_STR(px_str_c(prism(t, "help group").out), px_str_c(prism(t, "group --help").out));
+    CHECK_STR(px_str_c(prism(t, "help group probe").out),
+              px_str_c(prism(t, "group probe --help").out));
+}
+
+TEST(a_verb_without_a_data_folder_is_refused_unless_it_needs_none)
+{
+    CHECK_INT(prism(t, "--data= probe x").exit, CLI_USAGE);
+    CHECK_INT(prism(t, "--data= help probe").exit, CLI_OK);
 }
 
 TEST(a_verb_of_a_group_is_found)
