@@ -85,13 +85,18 @@ static void limit_data(const struct instance *instance)
 static bool private_bytes(const struct instance *instance, uint64_t *ret_bytes)
 {
     char text[128];
-    unsigned long long resident, shared;
     if (instance->statm_fd < 0) return false;
-    ssize_t n = pread(instance->statm_fd, text, sizeof text - 1, 0);
+    ssize_t n = pread(instance->statm_fd, text, sizeof text, 0);
     if (n <= 0) return false;
-    text[n] = '\0';
-    if (sscanf(text, "%*u %llu %llu", &resident, &shared) != 2 || shared > resident) return false;
-    *ret_bytes = (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
+    struct px_str rest = px_str(text, (size_t)n), size, resident, shared;
+    uint64_t resident_pages, shared_pages;
+    (void)px_str_cut(&rest, ' ', &size);
+    (void)px_str_cut(&rest, ' ', &resident);
+    (void)px_str_cut(&rest, ' ', &shared);
+    if (!px_str_to_u64(resident, &resident_pages) || !px_str_to_u64(shared, &shared_pages) ||
+        shared_pages > resident_pages)
+        return false;
+    *ret_bytes = (resident_pages - shared_pages) * (uint64_t)sysconf(_SC_PAGESIZE);
     return true;
 }
 
@@ -148,8 +153,9 @@ static void note_init_exit(struct instance *instance)
     struct px_buf *error = &instance->pool->init_error;
     char text[96], reason[512];
     exit_text(instance, text, sizeof text);
-    instance_report(instance, S(""), "error",
-                    error->len > 0 ? init_message(error, reason, sizeof reason) : text);
+    if (!instance->pool->stopping)
+        instance_report(instance, S(""), "error",
+                        error->len > 0 ? init_message(error, reason, sizeof reason) : text);
     if (error->len > 0) return; /* the function itself or the init limit has said more */
     pool_error_json(error, "Runtime.ExitError", S(""), text);
 }

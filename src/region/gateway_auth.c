@@ -93,8 +93,7 @@ static void on_done(void *ctx, const struct lambda_result *result)
     px_arena_init(&arena, 1 << 20);
     struct auth_result parsed;
     if (result->outcome == LAMBDA_OK && auth_result_parse(result->payload, &arena, &parsed)) {
-        if (!flight->stale)
-            (void)!auth_cache_put(flight->gateway->auth, flight->identity, &parsed);
+        if (!flight->stale) (void)!auth_cache_put(flight->gateway->auth, flight->identity, &parsed);
         settle(flight, &parsed, 0, NULL);
     } else if (result->outcome == LAMBDA_FUNCTION_ERROR &&
                is_unauthorized(result->payload, &arena)) {

@@ -43,7 +43,8 @@ struct auth_flight {
     char request_id[37];
     struct gateway_call *waiting;
     int64_t started_mono_ns;
-    bool stale; /* the cache was emptied meanwhile: its result is neither kept nor shared any more */
+    bool
+        stale; /* the cache was emptied meanwhile: its result is neither kept nor shared any more */
 };
 struct gateway {
     struct gateway_options options;

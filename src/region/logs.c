@@ -21,6 +21,18 @@ static struct px_str query_value(const struct http_request *request, struct px_s
     return (struct px_str){0};
 }
 
+/* Where the last `lines` lines begin. cut: the first one has lost its beginning, and is left out. */
+static size_t tail_start(struct px_str text, int64_t lines, bool cut)
+{
+    size_t at = text.len;
+    for (; lines > 0 && at > 0; lines--) {
+        at--;
+        while (at > 0 && text.ptr[at - 1] != '\n') at--;
+    }
+    const char *end = at == 0 && cut && text.len ? memchr(text.ptr, '\n', text.len) : NULL;
+    return end ? (size_t)(end - text.ptr) + 1 : at;
+}
+
 /* At most the last `lines` lines of the last TAIL_BYTES_MAX bytes. */
 static void send_tail(struct http_request *request, const char *path, int64_t lines)
 {
@@ -28,15 +40,15 @@ static void send_tail(struct http_request *request, const char *path, int64_t li
     FILE *file = fopen(path, "re");
     if (!file) return;
     size_t n = 0;
+    bool cut = false;
     if (text && fseek(file, 0, SEEK_END) == 0) {
         long size = ftell(file);
         long from = size > TAIL_BYTES_MAX ? size - TAIL_BYTES_MAX : 0;
+        cut = from > 0;
         n = fseek(file, from, SEEK_SET) == 0 ? fread(text, 1, TAIL_BYTES_MAX, file) : 0;
     }
     fclose(file);
-    size_t at = n;
-    while (at > 0 && lines >= 0) lines -= text[--at] == '\n' && at + 1 < n;
-    at += at > 0 || lines < 0;
+    size_t at = tail_start(px_str(text, n), lines, cut);
     if (n > at) (void)http_reply_piece(request, px_str(text + at, n - at));
 }
 

@@ -54,7 +54,8 @@ static void on_log(void *ctx, const char *function, struct px_str line)
     struct region *region = ctx;
     char when[40];
     logs_line(region, function, line);
-    struct px_buf *row = telemetry_row(region->telemetry, TELEMETRY_FUNCTION);
+    struct px_buf *row = region->telemetry ? telemetry_row(region->telemetry, TELEMETRY_FUNCTION)
+                                           : NULL; /* a start that failed */
     if (!row) return;
     struct px_str now = px_time_format(px_wall_ns(region->clock), 6, when);
     px_buf_printf(row, "{\"time\":\"%.*s\",\"function\":\"%s\",\"message\":", PX_FMT(now),

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-
 #define DAY_MS 86400000
 
 static int read_ms(const char *name, uint32_t otherwise, uint32_t *ret_ms)
