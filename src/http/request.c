@@ -264,6 +264,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t bytes)
     }
     if (!conn->body || at != conn->body + conn->body_bytes) { /* else it was read in place */
         if (!request_body_room(conn, bytes)) return -1;
+        PX_ASSERT(conn->body);
         memcpy(conn->body + conn->body_bytes, at, bytes);
     }
     conn->body_bytes += bytes;

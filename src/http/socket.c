@@ -126,11 +126,8 @@ int http_socket_wait(int fd, int other_fd, int64_t deadline_ns)
     return both[1].revents ? HTTP_SOCKET_INTERRUPTED : 0;
 }
 
-int http_socket_connect(const struct http_address *address, int64_t deadline_ns, int *ret_fd)
+static int connect_within(int fd, const struct http_address *address, int64_t deadline_ns)
 {
-    int family = address->at.ss_family;
-    PX_AUTO(px_close) int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) return px_fault_errno("socket");
     int64_t wait_ms = deadline_ns ? PX_MAX(left_ms(deadline_ns), INT64_C(1)) : 0;
     struct timeval wait = {wait_ms / 1000, wait_ms % 1000 * 1000}; /* bounds connect(2) too */
     if (wait_ms && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) != 0)
@@ -142,10 +139,22 @@ int http_socket_connect(const struct http_address *address, int64_t deadline_ns,
         return px_fault_errno("connect to %s", address->host);
     }
     int on = 1;
-    if (family != AF_UNIX && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0)
+    if (address->at.ss_family != AF_UNIX &&
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0)
         return px_fault_errno("TCP_NODELAY");
+    return 0;
+}
+
+int http_socket_connect(const struct http_address *address, int64_t deadline_ns, int *ret_fd)
+{
+    int fd = socket(address->at.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return px_fault_errno("socket");
+    int r = connect_within(fd, address, deadline_ns);
+    if (r != 0) {
+        px_close(&fd);
+        PX_TRY(r);
+    }
     *ret_fd = fd;
-    fd = -1;
     return 0;
 }
 

@@ -88,6 +88,7 @@ struct lambda_pool_stats {
     uint32_t starting, idle, busy, queued;
     uint64_t invocations, errors, throttles, timeouts, crashes, cold_starts;
     uint64_t rss_bytes;
-    const char *last_error; /* of a crash, a time-out or a failed start; empty: none. The pool's own */
+    const char
+        *last_error; /* of a crash, a time-out or a failed start; empty: none. The pool's own */
 };
 void lambda_pool_stats(const struct lambda_pool *pool, struct lambda_pool_stats *ret_stats);

@@ -181,8 +181,9 @@ static struct px_str ask(struct test *t, struct rig *rig, struct px_str text)
 
 static int status_in(struct px_str answer)
 {
+    int64_t status;
     if (answer.len < 12 || !px_str_starts(answer, S("HTTP/1.1 "))) return -1;
-    return atoi(answer.ptr + 9);
+    return px_str_to_i64(px_str(answer.ptr + 9, 3), &status) ? (int)status : -1;
 }
 
 static bool has(struct px_str text, const char *part) { return text.ptr && strstr(text.ptr, part); }

@@ -108,7 +108,7 @@ TEST(large_bodies_are_found_by_the_parser_and_not_by_their_looks)
     static char base64[40001], quoted[40001];
     memset(base64, 'A', 40000);
     memset(quoted, 'B', 40000);
-    memcpy(quoted + 30000, "\\\"", 2);
+    quoted[30000] = '\\', quoted[30001] = '"';
     static const struct {
         const char *format, *text;
         size_t body_bytes; /* 0: invalid */

@@ -125,8 +125,8 @@ static int init(void *ctx, const struct px_log *log)
 static void stop(void *ctx)
 {
     (void)ctx;
-    if (!getenv("TEST_STOP_FILE")) return;
-    int fd = open(getenv("TEST_STOP_FILE"), O_CREAT | O_WRONLY, 0600);
+    const char *mark = getenv("TEST_STOP_FILE");
+    int fd = mark ? open(mark, O_CREAT | O_WRONLY | O_CLOEXEC, 0600) : -1;
     px_close(&fd);
 }
 
@@ -251,6 +251,13 @@ static struct px_str answer(struct rig *rig, const char *payload)
     if (result->outcome != LAMBDA_OK)
         TEST_FAIL("%s: outcome %d %.*s", payload, result->outcome, PX_FMT(result->payload));
     return result->payload;
+}
+
+static pid_t pid_in(struct px_str text)
+{
+    int64_t pid;
+    CHECK(px_str_to_i64(text, &pid));
+    return (pid_t)pid;
 }
 
 static struct lambda_pool_stats stats_of(struct rig *rig)
@@ -407,7 +414,7 @@ TEST(a_timeout_kills_the_instance_and_says_after_how_long)
 {
     struct rig *rig = rig_new(
         t, (struct lambda_pool_options){.timeout_ms = 250, .concurrency_max = 1});
-    pid_t pid = atoi(answer(rig, "\"pid\"").ptr);
+    pid_t pid = pid_in(answer(rig, "\"pid\""));
     struct result *result = finish(invoke(rig, "\"sleep 5000\""));
     CHECK_INT(result->outcome, LAMBDA_TIMED_OUT);
     CHECK(result->duration_ms >= 249 && result->duration_ms < 2000);
@@ -418,7 +425,7 @@ TEST(a_timeout_kills_the_instance_and_says_after_how_long)
         "0.25 seconds\"}",
         result->id);
     CHECK_STR(result->payload, px_str_c(want));
-    CHECK(atoi(answer(rig, "\"pid\"").ptr) != pid);
+    CHECK(pid_in(answer(rig, "\"pid\"")) != pid);
     CHECK(is_gone(pid));
     CHECK_INT(stats_of(rig).timeouts, 1);
     rig_end(rig);
@@ -438,7 +445,7 @@ TEST(memory_over_the_limit_ends_the_instance)
 TEST(memory_has_a_hard_ceiling_beside_the_sampled_one)
 {
     struct rig *rig = rig_new(t, (struct lambda_pool_options){.memory_mb = 128});
-    pid_t pid = atoi(answer(rig, "\"pid\"").ptr);
+    pid_t pid = pid_in(answer(rig, "\"pid\""));
     struct rlimit limit;
     CHECK_INT(prlimit(pid, RLIMIT_DATA, NULL, &limit), 0);
     CHECK_INT(limit.rlim_max, (128 + 256) << 20);
@@ -708,7 +715,7 @@ TEST(stopping_lets_what_runs_end_and_runs_the_functions_stop)
 TEST(stopping_ends_what_does_not_end_by_itself)
 {
     struct rig *rig = rig_new(t, (struct lambda_pool_options){0});
-    pid_t pid = atoi(answer(rig, "\"pid\"").ptr);
+    pid_t pid = pid_in(answer(rig, "\"pid\""));
     struct result *running = invoke(rig, "\"sleep 15000\"");
     turn_until(rig, NULL, 50);
     int64_t begin_ns = px_mono_ns(&px_clock_system);
@@ -724,7 +731,7 @@ TEST(stopping_ends_what_does_not_end_by_itself)
 TEST(freeing_kills_what_is_left)
 {
     struct rig *rig = rig_new(t, (struct lambda_pool_options){.concurrency_min = 1});
-    pid_t pid = atoi(answer(rig, "\"pid\"").ptr);
+    pid_t pid = pid_in(answer(rig, "\"pid\""));
     (void)invoke(rig, "\"sleep 15000\"");
     turn_until(rig, NULL, 30);
     lambda_pool_free(&rig->pool);
@@ -752,8 +759,9 @@ TEST(functions_die_with_a_region_that_is_killed)
     }
     char text[64] = "";
     CHECK(read(ends[0], text, sizeof text - 1) > 0);
-    int pids[2];
-    CHECK_INT(sscanf(text, "%d %d", &pids[0], &pids[1]), 2);
+    struct px_str second = px_str_trim(px_str_c(text)), first;
+    CHECK(px_str_cut(&second, ' ', &first));
+    pid_t pids[] = {pid_in(first), pid_in(second)};
     CHECK(!is_gone(pids[0]) && !is_gone(pids[1]));
     usleep(50000);
     CHECK_INT(kill(region, SIGKILL), 0);
