@@ -197,8 +197,8 @@ static int make_views(struct job *job)
 static int name_parquet(struct job *job)
 {
     struct query *query = job->query;
-    job->parquet_path = px_arena_printf(job->arena, "%.*s/query-%ld-%llu.parquet",
-                                        PX_FMT(query->options.temp_dir), (long)getpid(),
+    job->parquet_path = px_arena_printf(job->arena, "%.*s/answer-%llu.parquet",
+                                        PX_FMT(query->scratch.path),
                                         (unsigned long long)++query->serial);
     return job->parquet_path.ptr ? 0 : px_fault(px_arena_fault(job->arena), "temporary file");
 }
@@ -289,18 +289,6 @@ static void set_defaults(struct query_limits *limits)
     if (limits->result_bytes_max == 0) limits->result_bytes_max = UINT64_C(200) << 20;
 }
 
-/* Absolute, because DuckDB compares names of files. */
-static int make_temp_dir(struct query *query)
-{
-    char *given = px_arena_cstr(&query->arena, query->options.temp_dir);
-    if (!given) return px_fault(px_arena_fault(&query->arena), "temp dir");
-    PX_TRY(px_dir_make(given));
-    PX_AUTO(px_free_mem) char *path = realpath(given, NULL);
-    if (!path) return px_fault_errno("realpath %s", given);
-    query->options.temp_dir = px_arena_dup(&query->arena, px_str_c(path));
-    return query->options.temp_dir.ptr ? 0 : px_fault(px_arena_fault(&query->arena), "temp dir");
-}
-
 int query_new(const struct query_options *options, struct query **ret_query)
 {
     PX_AUTO(query_free) struct query *query = calloc(1, sizeof(*query));
@@ -309,13 +297,14 @@ int query_new(const struct query_options *options, struct query **ret_query)
     query->options = *options;
     set_defaults(&query->options.limits);
     px_arena_init(&query->arena, 1u << 16);
-    PX_TRY(make_temp_dir(query));
+    query->scratch.lock_fd = -1;
+    PX_TRY(scratch_open(options->temp_dir, &query->arena, &query->scratch));
     const struct query_limits *limits = &query->options.limits;
     struct engines_options engines = {.segments = options->segments,
                                       .analytics = options->analytics,
                                       .limits = {.memory_bytes = limits->memory_bytes,
                                                  .threads = limits->threads,
-                                                 .temp_dir = query->options.temp_dir,
+                                                 .temp_dir = query->scratch.path,
                                                  .temp_bytes_max = limits->temp_bytes_max}};
     PX_TRY(engines_new(&engines, &query->engines));
     *ret_query = PX_TAKE(query);
@@ -328,6 +317,7 @@ void query_free(struct query **query)
     if (!q) return;
     PX_ASSERT(q->magic == QUERY_MAGIC);
     engines_free(&q->engines);
+    scratch_close(&q->scratch);
     px_arena_deinit(&q->arena);
     free(q);
     *query = NULL;

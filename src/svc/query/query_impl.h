@@ -6,13 +6,15 @@
 #include "svc/query/reply.h"
 #include "svc/query/request.h"
 #include "svc/query/result.h"
+#include "svc/query/scratch.h"
 #include "svc/query/snapshot.h"
 
 #define QUERY_MAGIC 0x51554552u
 
 struct query {
     uint32_t magic;
-    struct px_arena arena; /* temp_dir */
+    struct px_arena arena; /* the name of scratch */
+    struct scratch scratch;
     struct query_options options;
     struct engines *engines;
     uint64_t serial; /* names temporary files */

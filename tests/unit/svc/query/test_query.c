@@ -1,6 +1,12 @@
 /* POST /v1/query from request to answer, over real stores. */
 #include "svc/query/query_kit.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "svc/query/query_impl.h"
+
 TEST(fresh_and_sealed_rows_are_one_table)
 {
     PX_AUTO(kit_free) struct kit kit;
@@ -311,8 +317,8 @@ TEST(parquet_answers_are_files_that_leave_nothing_behind)
         "SELECT CASE WHEN count(*) = 5000 AND sum(n) = 12497500 THEN 1 ELSE error('no') END "
         "FROM read_parquet('%s')",
         copy.ptr));
-    CHECK_INT(rmdir(test_path(t, "tmp").ptr), 0); /* empty */
-    CHECK_OK(px_dir_make(test_path(t, "tmp").ptr));
+    CHECK_INT(rmdir(kit.query->scratch.path.ptr), 0); /* empty */
+    CHECK_OK(px_dir_make(kit.query->scratch.path.ptr));
     (void)kit_json(t, &kit,
                    "{\"sql\":\"SELECT * FROM (SELECT 1) /* ) TO 'x' */\",\"format\":\"parquet\"}",
                    200);
@@ -321,6 +327,35 @@ TEST(parquet_answers_are_files_that_leave_nothing_behind)
     CHECK(strstr(kit.headers, "rows=7"));
     (void)kit_json(t, &kit, "{\"sql\":\"DESCRIBE logs\",\"format\":\"parquet\"}", 200);
     (void)kit_json(t, &kit, "{\"sql\":\"SELECT 1) TO 'x.csv' --\",\"format\":\"parquet\"}", 400);
+}
+
+/* Rows of one tenant must not lie where the query of another may find them. */
+TEST(every_process_has_temporary_files_of_its_own)
+{
+    PX_AUTO(kit_free) struct kit kit;
+    kit_init(t, &kit, NULL);
+    struct px_str mine = test_path(t, "tmp/query-mine"), dead = test_path(t, "tmp/query-dead");
+    const struct timespec long_ago[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    CHECK_OK(px_dir_make(mine.ptr));
+    CHECK_OK(px_dir_make(dead.ptr));
+    CHECK_OK(px_file_write_atomic(test_path(t, "tmp/query-dead/x").ptr, S("rows"), 0600));
+    CHECK_INT(utimensat(AT_FDCWD, mine.ptr, long_ago, 0), 0);
+    CHECK_INT(utimensat(AT_FDCWD, dead.ptr, long_ago, 0), 0);
+    int fd = open(mine.ptr, O_RDONLY | O_DIRECTORY);
+    CHECK(fd >= 0 && flock(fd, LOCK_EX) == 0);
+
+    struct px_arena arena;
+    px_arena_init(&arena, 1u << 16);
+    struct scratch scratch;
+    CHECK_OK(scratch_open(test_path(t, "tmp"), &arena, &scratch));
+    CHECK(!px_str_eq(scratch.path, kit.query->scratch.path));
+    CHECK_INT(access(mine.ptr, F_OK), 0);
+    CHECK_INT(access(dead.ptr, F_OK), -1);
+    CHECK_INT(access(kit.query->scratch.path.ptr, F_OK), 0);
+    scratch_close(&scratch);
+    CHECK_INT(access(scratch.path.ptr, F_OK), -1);
+    px_arena_deinit(&arena);
+    (void)close(fd);
 }
 
 /* ---- limits ---- */
