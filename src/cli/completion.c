@@ -2,8 +2,7 @@
  * the running region when somebody presses Tab. */
 #include "cli/completion.h"
 
-#define DATASETS                                                                                   \
-    "prism datasets --json 2>/dev/null | grep -o '\"name\":\"[^\"]*\"' | cut -d'\"' -f4"
+#define NAMES "grep -o '\"name\":\"[^\"]*\"' | cut -d'\"' -f4"
 #define FUNCTIONS "ingest query authorizer keys tenants catalog storage"
 
 typedef void each_verb(struct cli *cli, const struct cli_verb *verb, const char *path);
@@ -42,19 +41,16 @@ static bool is_file(const struct cli_option *option)
 
 static void bash_values(struct cli *cli, const char *path, const struct cli_option *option)
 {
-    const char *words = option->choices;
-    bool dataset = option->value && strcmp(option->value, "DATASET") == 0;
+    const char *choices = option->choices;
     if (!option->value) return;
-    (void)fprintf(cli->out, "        '%s --%s') ", path, option->name);
-    if (words)
-        (void)fprintf(cli->out, "COMPREPLY=($(compgen -W '%s' -- \"$cur\"))", words);
-    else if (dataset)
-        (void)fprintf(cli->out, "COMPREPLY=($(compgen -W \"$(_prism_datasets)\" -- \"$cur\"))");
-    else if (is_file(option))
-        (void)fprintf(cli->out, "COMPREPLY=($(compgen -f -- \"$cur\"))");
+    (void)fprintf(cli->out, "        '%s --%s'", path, option->name);
+    if (option->letter) (void)fprintf(cli->out, "|'%s -%c'", path, option->letter);
+    if (choices)
+        (void)fprintf(cli->out, ") choices='%s' ;;\n", choices);
+    else if (strcmp(option->value, "DATASET") == 0)
+        (void)fputs(") choices=$(__prism_datasets) ;;\n", cli->out);
     else
-        (void)fprintf(cli->out, "COMPREPLY=()");
-    (void)fprintf(cli->out, "; return ;;\n");
+        (void)fprintf(cli->out, ") %s ;;\n", is_file(option) ? "files=1" : ":");
 }
 
 static void bash_option_values(struct cli *cli, const struct cli_verb *verb, const char *path)
@@ -65,7 +61,7 @@ static void bash_option_values(struct cli *cli, const struct cli_verb *verb, con
 static void bash_arguments(struct cli *cli, const struct cli_verb *verb, const char *path)
 {
     const char *what = verb->complete ? verb->complete : "";
-    (void)fprintf(cli->out, "        '%s') words='", path);
+    (void)fprintf(cli->out, "        '%s') choices='", path);
     if (strcmp(what, "function") == 0)
         (void)fputs(FUNCTIONS, cli->out);
     else if (strcmp(what, "verb") == 0)
@@ -77,69 +73,101 @@ static void bash_arguments(struct cli *cli, const struct cli_verb *verb, const c
     (void)fputs(" --help'", cli->out);
     if (strcmp(what, "file") == 0) (void)fputs("; files=1", cli->out);
     if (strcmp(what, "dataset") == 0)
-        (void)fputs("; words=\"$words $(_prism_datasets)\"", cli->out);
+        (void)fputs("; choices=\"$choices $(__prism_datasets)\"", cli->out);
     (void)fputs(" ;;\n", cli->out);
 }
 
 static void bash_groups(struct cli *cli)
 {
-    (void)fputs("        '') words='", cli->out);
+    (void)fputs("        '') choices='", cli->out);
     print_names(cli, cli->verbs);
     print_options(cli, cli_globals, cli_global_count);
     (void)fputs(" --help --version' ;;\n", cli->out);
     for (size_t i = 0; cli->verbs[i]; i++) {
         if (!cli->verbs[i]->verbs) continue;
-        (void)fprintf(cli->out, "        '%s') words='", cli->verbs[i]->name);
+        (void)fprintf(cli->out, "        '%s') choices='", cli->verbs[i]->name);
         print_names(cli, cli->verbs[i]->verbs);
         (void)fputs("' ;;\n", cli->out);
     }
 }
 
-void completion_bash(struct cli *cli)
+/* What was typed: $verb is the verb's path, $given the options of every verb, $prev the option whose
+ * value is wanted; bash makes --format=csv three words. */
+static const char bash_head[] =
+    "__prism_datasets() { \"${COMP_WORDS[0]}\" \"${given[@]}\" datasets --json 2>/dev/null | " NAMES
+    "; }\n"
+    "__prism() {\n"
+    "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+    "    local verb='' choices='' files='' i word skip=''\n"
+    "    local -a given\n"
+    "    given=()\n"
+    "    if [ \"$cur\" = '=' ]; then cur=''; elif [ \"$prev\" = '=' ]; then "
+    "prev=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
+    "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+    "        word=${COMP_WORDS[i]}\n"
+    "        if [ -n \"$skip\" ]; then\n"
+    "            if [ \"$word\" != '=' ]; then given+=(\"$skip\" \"$word\"); skip=''; fi\n"
+    "            continue\n"
+    "        fi\n"
+    "        case $word in\n"
+    "        --data|--port|--key|-D|-P|-K) skip=$word ;;\n"
+    "        -*) ;;\n"
+    "        *) case $verb in\n"
+    "           '') verb=$word ;;\n"
+    "           tenant|key) verb=\"$verb $word\" ;;\n"
+    "           esac ;;\n"
+    "        esac\n"
+    "    done\n"
+    "    COMPREPLY=()\n"
+    "    case $prev in\n"
+    "    --data|-D) files=-d ;;\n"
+    "    --port|--key|-P|-K) return ;;\n"
+    "    *) case \"$verb $prev\" in\n";
+static const char bash_tail[] =
+    "        esac ;;\n"
+    "        esac ;;\n"
+    "    esac\n"
+    "    local IFS=$' \\t\\n'\n"
+    "    for word in $(compgen -W \"$choices\" -- \"$cur\"); do\n"
+    "        case $cur$word in -*) [ \"${cur#-}\" != \"$cur\" ] || continue ;; esac\n"
+    "        COMPREPLY+=(\"$word\")\n"
+    "    done\n"
+    "    if [ -z \"$files\" ]; then return; fi\n"
+    "    if [ \"$files\" = 1 ]; then files=-f; fi\n"
+    "    IFS=$'\\n'\n"
+    "    compopt -o filenames 2>/dev/null\n"
+    "    COMPREPLY+=($(compgen $files -- \"$cur\"))\n"
+    "}\n";
+
+static void bash_function(struct cli *cli)
 {
-    (void)fputs("# bash completion of prism; made by: prism completion bash\n"
-                "_prism_datasets() { " DATASETS "; }\n"
-                "_prism() {\n"
-                "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-                "    local path= words= files= i word skip=\n"
-                "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
-                "        word=${COMP_WORDS[i]}\n"
-                "        if [ -n \"$skip\" ]; then skip=; continue; fi\n"
-                "        case $word in\n"
-                "        --data|--port|--key|-D|-P|-K) skip=1 ;;\n"
-                "        -*) ;;\n"
-                "        *) case $path in\n"
-                "           '') path=$word ;;\n"
-                "           tenant|key) path=\"$path $word\" ;;\n"
-                "           esac ;;\n"
-                "        esac\n"
-                "    done\n"
-                "    COMPREPLY=()\n"
-                "    case $prev in\n"
-                "    --data|-D) COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n"
-                "    --port|--key|-P|-K) return ;;\n"
-                "    esac\n"
-                "    case \"$path $prev\" in\n",
-                cli->out);
+    (void)fputs(bash_head, cli->out);
     for_each(cli, cli->verbs, "", bash_option_values);
-    (void)fputs("    esac\n    case $path in\n", cli->out);
+    (void)fputs("        *) case $verb in\n", cli->out);
     bash_groups(cli);
     for_each(cli, cli->verbs, "", bash_arguments);
-    (void)fputs("    esac\n"
-                "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
-                "    if [ -n \"$files\" ]; then COMPREPLY+=($(compgen -f -- \"$cur\")); fi\n"
-                "}\n"
-                "complete -o filenames -F _prism prism\n",
-                cli->out);
+    (void)fputs(bash_tail, cli->out);
 }
 
+void completion_bash(struct cli *cli)
+{
+    (void)fputs("# bash completion of prism; made by: prism completion bash\n", cli->out);
+    bash_function(cli);
+    (void)fputs("complete -F __prism prism\n", cli->out);
+}
+
+/* As the file _prism in $fpath it is the body of a function that completes now; sourced, it only
+ * says who does. */
 void completion_zsh(struct cli *cli)
 {
     (void)fputs("#compdef prism\n"
                 "# zsh completion of prism; made by: prism completion zsh\n"
                 "autoload -U +X bashcompinit && bashcompinit\n",
                 cli->out);
-    completion_bash(cli);
+    bash_function(cli);
+    (void)fputs("complete -F __prism prism\n"
+                "if (( ${+compstate} )); then _bash_complete -F __prism; fi\n",
+                cli->out);
 }
 
 /* ---- fish ---- */
@@ -159,10 +187,11 @@ static void fish_option(struct cli *cli, const struct cli_option *option, const 
 {
     (void)fprintf(cli->out, "complete -c prism %s -l %s", condition, option->name);
     if (option->letter) (void)fprintf(cli->out, " -s %c", option->letter);
-    if (option->value) (void)fputs(" -r", cli->out);
-    if (option->value && !is_file(option) && strcmp(option->value, "DIR") != 0)
-        (void)fputs(" -f", cli->out);
+    bool path = option->value && (is_file(option) || strcmp(option->value, "DIR") == 0);
+    if (option->value) (void)fputs(path ? " -r -F" : " -x", cli->out);
     if (option->choices) (void)fprintf(cli->out, " -a '%s'", option->choices);
+    if (option->value && strcmp(option->value, "DATASET") == 0)
+        (void)fputs(" -a '(__prism_datasets)'", cli->out);
     (void)fputs(" -d ", cli->out);
     quoted(cli, option->help);
     (void)fputc('\n', cli->out);
@@ -188,8 +217,10 @@ static void fish_verb(struct cli *cli, const struct cli_verb *verb, const char *
         (void)snprintf(condition, sizeof condition, "-n '__fish_seen_subcommand_from %s'", path);
     }
     for (size_t i = 0; i < verb->option_count; i++) fish_option(cli, &verb->options[i], condition);
-    if (!verb->complete || strcmp(verb->complete, "file") == 0) return;
-    if (strcmp(verb->complete, "dataset") == 0)
+    if (!verb->complete) return;
+    if (strcmp(verb->complete, "file") == 0)
+        (void)fprintf(cli->out, "complete -c prism -F %s\n", condition);
+    else if (strcmp(verb->complete, "dataset") == 0)
         (void)fprintf(cli->out, "complete -c prism -f %s -a '(__prism_datasets)'\n", condition);
     else if (strcmp(verb->complete, "function") == 0)
         (void)fprintf(cli->out, "complete -c prism -f %s -a '" FUNCTIONS "'\n", condition);
@@ -200,7 +231,9 @@ static void fish_verb(struct cli *cli, const struct cli_verb *verb, const char *
 void completion_fish(struct cli *cli)
 {
     (void)fputs("# fish completion of prism; made by: prism completion fish\n"
-                "function __prism_datasets\n    " DATASETS "\nend\n",
+                "complete -c prism -f\n"
+                "function __prism_datasets\n"
+                "    prism datasets --json 2>/dev/null | " NAMES "\nend\n",
                 cli->out);
     for (size_t i = 0; cli->verbs[i]; i++) {
         (void)fprintf(cli->out, "complete -c prism -f -n __fish_use_subcommand -a %s -d ",

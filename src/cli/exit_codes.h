@@ -1,0 +1,11 @@
+/* cli/exit_codes.h - what the numbers of enum cli_exit mean, for --help and the manual. */
+#pragma once
+
+static const char *const exit_codes[] = {
+    "done",
+    "it could not be done: a file, the machine, no answer in time",
+    "wrong arguments; nothing was tried",
+    "no region is running on the data folder or port",
+    "the region refused: a wrong key, bad SQL, some refused records (HTTP 4xx)",
+    "the region failed, or the function that was invoked did (HTTP 5xx)",
+};
