@@ -6,6 +6,8 @@
 
 #include "http/connection.h"
 
+#define REFUSAL_LINE_BYTES 128u
+
 struct out {
     uv_write_t write;
     struct http_connection *conn;
@@ -280,10 +282,26 @@ static void linger(struct http_connection *conn)
     }
 }
 
+/* The owner hears of a refusal, and its header line goes with it; "" without one. */
+static void tell_refusal(struct http_connection *conn, int status, const char *why,
+                         char line[REFUSAL_LINE_BYTES])
+{
+    const struct http_server_options *options = &conn->server->options;
+    const struct http_refusal refusal = {status, why ? why : "", px_str_c(conn->peer)};
+    line[0] = '\0';
+    if (!options->on_refuse) return;
+    struct http_header header = options->on_refuse(options->ctx, &refusal);
+    bool fits = header.name.len + header.value.len + sizeof ": \r\n" <= REFUSAL_LINE_BYTES;
+    if (header.name.len > 0 && fits && http_header_is_safe(&header))
+        (void)snprintf(line, REFUSAL_LINE_BYTES, "%.*s: %.*s\r\n", PX_FMT(header.name),
+                       PX_FMT(header.value));
+}
+
 void connection_refuse(struct http_connection *conn, int status, const char *why)
 {
     if (conn->state == CONN_CLOSED || conn->refused) return;
-    char body[320], head[256];
+    char body[320], head[256 + REFUSAL_LINE_BYTES], line[REFUSAL_LINE_BYTES];
+    tell_refusal(conn, status, why, line);
     int body_bytes = snprintf(
         body, sizeof body,
         "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":\"%.160s\"}",
@@ -291,8 +309,8 @@ void connection_refuse(struct http_connection *conn, int status, const char *why
     int head_bytes = snprintf(
         head, sizeof head,
         "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nDate: %.29s\r\n"
-        "Content-Length: %d\r\nConnection: close\r\n\r\n",
-        status, http_status_text(status), date_of(conn->server).ptr, body_bytes);
+        "Content-Length: %d\r\n%sConnection: close\r\n\r\n",
+        status, http_status_text(status), date_of(conn->server).ptr, body_bytes, line);
     bool is_head = conn->head_done && conn->request.method == HTTP_HEAD_;
     uv_buf_t pieces[] = {uv_buf_init(head, (unsigned)head_bytes),
                          uv_buf_init(body, (unsigned)body_bytes)};

@@ -399,6 +399,7 @@ void http_server_free(struct http_server **server_at)
     server->options.on_request = NULL;
     server->options.on_gone = NULL;
     server->options.on_head = NULL;
+    server->options.on_refuse = NULL;
     server->on_drained = NULL;
     listeners_close(server);
     for (int state = 0; state < CONN_CLOSED; state++)

@@ -40,6 +40,13 @@ struct http_request {
 /* First value of a header, ASCII case folded; empty when absent. */
 struct px_str http_header_get(const struct http_request *request, struct px_str name);
 
+/* What the server answers by itself because of a limit or the grammar. */
+struct http_refusal {
+    int status;
+    const char *why;
+    struct px_str peer;
+};
+
 #define HTTP_NO_LIMIT_MS UINT32_MAX
 
 struct http_server_options {
@@ -60,6 +67,9 @@ struct http_server_options {
      * goes first, on_gone is called instead and the request must still be answered. */
     bool (*on_head)(void *ctx, struct http_request *request);
     void (*on_piece)(void *ctx, struct http_request *request, struct px_str piece);
+    /* May be NULL. Called when the server refuses, before it answers; the header that is returned (no
+     * name: none) goes out with the answer. Not for the server's calls. */
+    struct http_header (*on_refuse)(void *ctx, const struct http_refusal *refusal);
     void *ctx;
 };
 /* The loop is borrowed. Start listening with one of the listen calls; several may be made. */

@@ -222,7 +222,7 @@ int gateway_new(const struct gateway_options *options, struct gateway **ret_gate
     if (!gw) return px_fault(PX_F_OOM, "gateway");
     gw->options = *options;
     const struct http_server_options server = {
-        .on_request = on_request, .on_gone = on_gone, .ctx = gw};
+        .on_request = on_request, .on_gone = on_gone, .on_refuse = gateway_log_refusal, .ctx = gw};
     int r = http_server_new(options->loop, &server, &gw->server);
     if (r == 0)
         r = auth_cache_new(options->clock, options->contract->authorizer_ttl_s, AUTH_ENTRIES_MAX,

@@ -56,6 +56,7 @@ struct gateway {
     uv_timer_t sweep; /* integration timeouts, coarse */
     struct gateway_stats stats;
     int64_t sampled_second; /* X-Ray's default rule: the first request of each second and 5 % */
+    char refusal_id[37];
     bool connections_gone, freed;
     void (*drained)(void *ctx); /* until called */
     void *drained_ctx;
@@ -78,3 +79,5 @@ void gateway_stream_end(struct gateway_call *call, bool complete);
 /* gateway_trace.c */
 void gateway_trace_start(struct gateway_call *call);
 void gateway_log_access(struct gateway_call *call);
+/* What the HTTP server refused was no call: it gets an id and a row all the same. */
+struct http_header gateway_log_refusal(void *ctx, const struct http_refusal *refusal);

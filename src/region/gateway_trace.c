@@ -87,6 +87,26 @@ static void access_row(const struct gateway_call *call, double ms, struct px_buf
     px_buf_add_c(row, call->cold ? ",\"cold\":true}\n" : "}\n");
 }
 
+struct http_header gateway_log_refusal(void *ctx, const struct http_refusal *refusal)
+{
+    struct gateway *gw = ctx;
+    char when[40];
+    int64_t now = px_wall_ns(gw->options.clock);
+    px_uuid7(now, gw->refusal_id);
+    gw->stats.requests++;
+    gw->stats.refused++;
+    struct px_buf *row = telemetry_row(gw->options.telemetry, TELEMETRY_ACCESS);
+    if (row) {
+        px_buf_printf(row, "{\"time\":\"%.*s\",\"request_id\":\"%s\",\"status\":%d",
+                      PX_FMT(px_time_format(now, 6, when)), gw->refusal_id, refusal->status);
+        add_field(row, "source_ip", refusal->peer);
+        add_field(row, "error", px_str_c(refusal->why));
+        px_buf_add_c(row, "}\n");
+        telemetry_done(gw->options.telemetry, TELEMETRY_ACCESS);
+    }
+    return (struct http_header){S("x-amzn-RequestId"), px_str_c(gw->refusal_id)};
+}
+
 /* One span per sampled request, in the columns of the traces dataset. */
 static void span_row(const struct gateway_call *call, double ms, struct px_buf *row)
 {

@@ -103,7 +103,7 @@ def test_query_parameters_and_headers_reach_the_function(tree):
     assert event["requestContext"]["authorizer"]["tenant"] == "default"
 
 
-@pytest.mark.parametrize("request_text, status", [
+NO_REQUESTS = [
     ("GET /v1/health HTTP/1.1\r\n\r\n", 400),
     ("GET /v1/health HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
     ("POST /v1/query HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
@@ -112,10 +112,18 @@ def test_query_parameters_and_headers_reach_the_function(tree):
     ("GET / HTTP/1.1\r\nHost: a\r\nX: " + "x" * 30000 + "\r\n\r\n", 431),
     ("GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505),
     ("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
-])
-def test_what_is_no_request(tree, request_text, status):
-    got = raw(tree, request_text.encode("latin-1"))
-    assert got.split()[1] == str(status).encode() and b"application/problem+json" in got
+]
+
+
+def test_what_is_no_request_is_refused_and_logged(tree):
+    refused = {}
+    for text, status in NO_REQUESTS:
+        got = raw(tree, text.encode("latin-1"))
+        assert got.split()[1] == str(status).encode() and b"application/problem+json" in got, text[:60]
+        refused[re.search(rb"x-amzn-RequestId: ([0-9a-f-]{36})\r\n", got)[1].decode()] = status
+    sql = "SELECT request_id, status FROM access_log WHERE error <> '' AND request_id IN ({})".format(
+        ",".join(f"'{i}'" for i in refused))
+    wait(lambda: dict(tree.query(sql, key=tree.admin_key).json().get("rows", [])) == refused, every=0.2)
 
 
 def test_pipelined_requests_are_answered_in_order(tree):
