@@ -47,6 +47,7 @@ struct tail {
     struct px_buf content;        /* of one record */
     int64_t oldest_ns, newest_ns; /* of this poll */
     int64_t latest_ns;            /* of all polls */
+    int64_t floor_ns;             /* no poll begins before it any more */
     uint64_t rows, rows_max;      /* of this poll */
     bool first;
 };
@@ -152,7 +153,7 @@ static int poll_once(struct tail *tail, int64_t from_ns)
     write_request(tail, from_ns, &body);
     record_lines_init(&lines, on_record, tail);
     tail->rows = 0;
-    int r = seen_begin(&tail->seen, from_ns);
+    int r = seen_begin(&tail->seen, tail->floor_ns);
     if (r == 0) r = px_buf_fault(&body);
     if (r != 0) return cli_fault(cli, r, "tail");
     struct remote_call call = {.method = "POST",
@@ -177,25 +178,23 @@ static int poll_whole(struct tail *tail, int64_t from_ns)
     }
 }
 
-/* Where the next poll begins. */
-static int64_t next_start(const struct tail *tail, int64_t from_ns)
+/* Where the next poll begins: a full one goes on where it was cut, any other looks back again. */
+static int64_t next_start(struct tail *tail)
 {
     bool full = tail->rows == tail->rows_max;
-    int64_t next_ns = tail->latest_ns - OVERLAP_NS;
-    /* the first poll cut its oldest instant short: what is missing of it is old, not new */
-    if (full)
-        next_ns = tail->first ? PX_MAX(next_ns, tail->oldest_ns + PX_NS_PER_US) : tail->newest_ns;
-    return PX_MAX(from_ns, next_ns);
+    tail->floor_ns = PX_MAX(tail->floor_ns, tail->latest_ns - OVERLAP_NS);
+    return full ? PX_MAX(tail->floor_ns, tail->newest_ns) : tail->floor_ns;
 }
 
 static int follow(struct tail *tail)
 {
-    int64_t from_ns = next_start(tail, 1);
+    /* the first poll cut its oldest instant short: what is missing of it is old, not new */
+    if (tail->rows == tail->rows_max) tail->floor_ns = tail->oldest_ns + PX_NS_PER_US;
     tail->first = false;
+    tail->rows = 0;
     for (;;) {
-        int exit = poll_whole(tail, from_ns);
+        int exit = poll_whole(tail, next_start(tail));
         if (exit != CLI_OK) return exit;
-        from_ns = next_start(tail, from_ns);
         const struct timespec pause = {.tv_nsec = POLL_MS * PX_NS_PER_MS};
         if (tail->rows < tail->rows_max) (void)nanosleep(&pause, NULL);
     }
@@ -204,7 +203,8 @@ static int follow(struct tail *tail)
 static int run(struct cli *cli, const void *values, int arg_count, char **args)
 {
     (void)arg_count;
-    struct tail tail = {.cli = cli, .values = values, .dataset = args[0], .first = true};
+    struct tail tail = {
+        .cli = cli, .values = values, .dataset = args[0], .first = true, .floor_ns = 1};
     const char *why = NULL;
     if (!dataset_name_ok(px_str_c(args[0]), &why))
         return cli_fail(cli, CLI_USAGE, "%s: %s", args[0], why);
