@@ -6,7 +6,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "base/px_id.h"
 #include "sql/engine_impl.h"
 
 static void config_free(duckdb_config *config)
@@ -20,6 +22,18 @@ static void error_free(char **text)
     *text = NULL;
 }
 
+/* DuckDB leaves its temp_directory reachable whatever is locked (1.5.5), so each engine has one of its
+ * own, where nothing but its own spilled rows can be. DuckDB makes it when it first spills and removes
+ * it when it closes. */
+static int name_spill(struct px_str temp_dir, char *name, size_t name_bytes)
+{
+    int n = snprintf(name, name_bytes, "%.*s", PX_FMT(temp_dir));
+    if (n > 0 && (size_t)n < name_bytes && access(name, F_OK) == 0)
+        n += snprintf(name + n, name_bytes - (size_t)n, "/spill-%016llx",
+                      (unsigned long long)px_random_u64());
+    return n >= 0 && (size_t)n < name_bytes ? 0 : px_fault(PX_F_CONFIG, "temp dir too long");
+}
+
 /* Extensions are compiled in; none may come from anywhere else. */
 static int set_all(duckdb_config config, const struct sql_limits *limits)
 {
@@ -27,8 +41,7 @@ static int set_all(duckdb_config config, const struct sql_limits *limits)
     (void)snprintf(memory, sizeof(memory), "%lluB", (unsigned long long)limits->memory_bytes);
     (void)snprintf(threads, sizeof(threads), "%u", PX_MAX(limits->threads, 1u));
     (void)snprintf(temp_max, sizeof(temp_max), "%lluB", (unsigned long long)limits->temp_bytes_max);
-    if (limits->temp_dir.len >= sizeof(temp_dir)) return px_fault(PX_F_CONFIG, "temp dir too long");
-    (void)snprintf(temp_dir, sizeof(temp_dir), "%.*s", PX_FMT(limits->temp_dir));
+    PX_TRY(name_spill(limits->temp_dir, temp_dir, sizeof(temp_dir)));
     const char *const settings[][2] = {
         {"memory_limit", memory},
         {"threads", threads},

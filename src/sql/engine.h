@@ -16,7 +16,9 @@ struct sql_engine; /* opaque */
 struct sql_limits {
     uint64_t memory_bytes;
     uint32_t threads;
-    struct px_str temp_dir; /* for spilling; empty: none allowed */
+    struct px_str
+        temp_dir; /* for spilled rows; of a folder that exists, a new one in it is used, so
+                               that engines share it safely; empty: no spilling */
     uint64_t temp_bytes_max;
 };
 /* Session time zone UTC; now(), current_timestamp and their kin give TIMESTAMP, so that they compare
