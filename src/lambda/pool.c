@@ -6,7 +6,10 @@
  *
  * An invocation that waits longer than SCALE_AFTER_MS starts another instance, and each such look at
  * most doubles their number: small fast events share warm instances, slow ones soon get their own.
- * All of it holds up to concurrency_max. */
+ * All of it holds up to concurrency_max.
+ *
+ * The queue is in order of arrival, but an invocation whose group has its share of instances is passed
+ * over, so instances may be idle while invocations wait. */
 #include "lambda/pool.h"
 
 #include <signal.h>
@@ -126,11 +129,41 @@ static void queue_remove(struct lambda_pool *pool, struct lambda_invocation *inv
     pool->queued--;
 }
 
-static struct lambda_invocation *queue_take(struct lambda_pool *pool)
+/* Three quarters, but at least one and never all of more than one. */
+static uint32_t share_of(uint32_t all) { return all > 1 ? all - PX_MAX(all / 4, 1u) : all; }
+
+static bool may_run(const struct lambda_pool *pool, const struct lambda_invocation *invocation)
+{
+    uint64_t group = invocation->call.group;
+    uint32_t running = 0;
+    if (group == 0 || pool->stopping) return true; /* at the end what waits should soon be done */
+    for (const struct instance *i = pool->instances; i; i = i->next)
+        running += i->invocation && i->invocation->call.group == group;
+    return running < share_of(pool->options.concurrency_max);
+}
+
+static struct lambda_invocation *queue_first(const struct lambda_pool *pool)
 {
     struct lambda_invocation *first = pool->queue;
+    while (first && !may_run(pool, first)) first = first->next;
+    return first;
+}
+
+static struct lambda_invocation *queue_take(struct lambda_pool *pool)
+{
+    struct lambda_invocation *first = queue_first(pool);
     if (first) queue_remove(pool, first);
     return first;
+}
+
+/* Counting is for a queue that is filling up. */
+static bool queue_is_full(const struct lambda_pool *pool, uint64_t group)
+{
+    uint32_t max = pool->options.queue_max, waiting = 0;
+    if (group == 0 || pool->queued < share_of(max)) return pool->queued >= max;
+    for (const struct lambda_invocation *i = pool->queue; i; i = i->next)
+        waiting += i->call.group == group;
+    return pool->queued >= max || waiting >= share_of(max);
 }
 
 /* What waits when no instance can be started: its answer is the error of the newest start. */
@@ -142,8 +175,11 @@ static void queue_fail(struct lambda_pool *pool)
     if (copy.len == 0)
         pool_error_json(&copy, "Runtime.ExitError", S(""), "the function could not be started");
     (void)px_buf_reserve(&copy, HTTP_BODY_PADDING);
-    for (uint32_t n = pool->queued; n > 0 && pool->queue; n--)
-        pool_finish(queue_take(pool), LAMBDA_INIT_FAILED, px_buf_str(&copy));
+    for (uint32_t n = pool->queued; n > 0 && pool->queue; n--) {
+        struct lambda_invocation *first = pool->queue;
+        queue_remove(pool, first);
+        pool_finish(first, LAMBDA_INIT_FAILED, px_buf_str(&copy));
+    }
     px_buf_deinit(&copy);
 }
 
@@ -176,11 +212,12 @@ static uint32_t instances_wanted(struct lambda_pool *pool, const struct census *
                                  uint64_t now_ms)
 {
     const struct lambda_pool_options *options = &pool->options;
+    const struct lambda_invocation *first = queue_first(pool);
     uint32_t more = 0;
     if (!pool->stopping && census->live < options->concurrency_min)
         more = options->concurrency_min - census->live;
-    if (pool->queued > census->starting && census->live > 0) {
-        uint64_t due_ms = pool->queue->queued_ms + SCALE_AFTER_MS;
+    if (first && pool->queued > census->starting && census->live > 0) {
+        uint64_t due_ms = first->queued_ms + SCALE_AFTER_MS;
         if (now_ms >= due_ms && !processors_are_the_limit(pool, census))
             more = PX_MAX(more, PX_MIN(pool->queued - census->starting, census->live));
         pool_wake(pool, PX_MAX(due_ms, now_ms + SCALE_AFTER_MS));
@@ -240,6 +277,24 @@ void pool_instance_asks(struct instance *instance)
 
 /* ---- the timer ---- */
 
+static struct instance *idle_instance(const struct lambda_pool *pool)
+{
+    for (struct instance *i = pool->instances; i; i = i->next)
+        if (i->state == INSTANCE_IDLE && i->parked && !i->exited) return i;
+    return NULL;
+}
+
+/* An instance that ends gives back its group's place, and another may have been idle for want of it. */
+static void hand_out(struct lambda_pool *pool)
+{
+    struct instance *idle;
+    while (pool->queue && (idle = idle_instance(pool)) != NULL) {
+        struct lambda_invocation *invocation = queue_take(pool);
+        if (!invocation) return;
+        instance_give(idle, invocation);
+    }
+}
+
 static void sample_busy(struct lambda_pool *pool, uint64_t now_ms)
 {
     bool any = false;
@@ -259,7 +314,11 @@ static bool stop_look(struct lambda_pool *pool, uint64_t now_ms)
     if (!pool->stopping) return false;
     bool over = now_ms >= pool->stop_due_ms;
     if (over) {
-        while (pool->queue) tell_later(queue_take(pool), LAMBDA_EXITED);
+        while (pool->queue) {
+            struct lambda_invocation *first = pool->queue;
+            queue_remove(pool, first);
+            tell_later(first, LAMBDA_EXITED);
+        }
         for (struct instance *i = pool->instances; i; i = i->next) {
             if (!instance_is_live(i)) continue;
             instance_stop(i, SIGTERM);
@@ -286,6 +345,7 @@ static void on_timer(uv_timer_t *timer)
         next = i->next;
         instance_tick(i, now_ms);
     }
+    hand_out(pool);
     sample_busy(pool, now_ms);
     if (stop_look(pool, now_ms)) return;
     pool_scale(pool);
@@ -301,13 +361,6 @@ void pool_wake(struct lambda_pool *pool, uint64_t at_ms)
 
 /* ---- invocations ---- */
 
-static struct instance *idle_instance(const struct lambda_pool *pool)
-{
-    for (struct instance *i = pool->instances; i; i = i->next)
-        if (i->state == INSTANCE_IDLE && i->parked && !i->exited) return i;
-    return NULL;
-}
-
 struct lambda_invocation *lambda_pool_invoke(struct lambda_pool *pool,
                                              const struct lambda_call *call)
 {
@@ -316,12 +369,13 @@ struct lambda_invocation *lambda_pool_invoke(struct lambda_pool *pool,
     invocation->pool = pool;
     invocation->call = *call;
     pool->stats.invocations++;
-    struct instance *instance = pool->queue || pool->stopping ? NULL : idle_instance(pool);
+    bool at_once = !pool->stopping && may_run(pool, invocation) && !queue_first(pool);
+    struct instance *instance = at_once ? idle_instance(pool) : NULL;
     if (call->payload.len > LAMBDA_PAYLOAD_BYTES_MAX) {
         tell_later(invocation, LAMBDA_TOO_LARGE);
     } else if (instance) {
         instance_give(instance, invocation);
-    } else if (pool->stopping || pool->queued >= pool->options.queue_max) {
+    } else if (pool->stopping || queue_is_full(pool, call->group)) {
         tell_later(invocation, LAMBDA_THROTTLED);
     } else {
         queue_put(pool, invocation);
@@ -401,6 +455,7 @@ void lambda_pool_stop(struct lambda_pool *pool, uint32_t grace_ms, void (*done)(
     pool->stop_due_ms = now_ms + grace_ms;
     pool->on_stopped = done;
     pool->stopped_ctx = ctx;
+    hand_out(pool);
     for (struct instance *i = pool->instances; i; i = i->next)
         if ((i->state == INSTANCE_IDLE || i->state == INSTANCE_STARTING) && !pool->queue)
             instance_stop(i, SIGTERM);

@@ -65,6 +65,9 @@ struct lambda_call {
     struct px_str payload;    /* borrowed until on_done */
     struct px_str trace_id;   /* X-Amzn-Trace-Id or empty */
     struct px_str request_id; /* UUID; borrowed until on_done */
+    /* Whose it is (a hash of the tenant); 0: nobody's. Of one group at most three quarters of
+     * concurrency_max run and of queue_max wait, so that another always finds a place. */
+    uint64_t group;
     /* Streamed answers, when set: called for the prelude and pieces; see lambda_stream in runtime.h.
      * It returns bytes queued downstream; the pool stops reading above 1 MiB until
      * lambda_invocation_resume(). When not set, a streamed answer becomes an ordinary one. */

@@ -1,6 +1,8 @@
 /* region/gateway.c - calls from arrival to function. */
 #include "region/gateway.h"
 
+#include <aws/common/byte_buf.h>
+#include <aws/common/hash_table.h>
 #include <stdlib.h>
 
 #include "base/px_id.h"
@@ -134,6 +136,12 @@ static void write_event(struct gateway_call *call)
     api_event_write(&event, &call->event);
 }
 
+static uint64_t group_of(struct px_str tenant)
+{
+    struct aws_byte_cursor bytes = aws_byte_cursor_from_array(tenant.ptr, tenant.len);
+    return tenant.len > 0 ? aws_hash_byte_cursor_ptr(&bytes) | 1 : 0;
+}
+
 void gateway_integrate(struct gateway_call *call)
 {
     const struct api_route *route = call->match.route;
@@ -159,6 +167,7 @@ void gateway_integrate(struct gateway_call *call)
         .payload = px_buf_str(&call->event),
         .trace_id = px_str_c(call->trace_id),
         .request_id = px_str_c(call->request_id),
+        .group = group_of(call->caller.tenant),
         .on_stream_begin = gateway_stream_begin,
         .on_stream_piece = gateway_stream_piece,
         .on_done = on_done,

@@ -516,6 +516,50 @@ TEST(waiting_events_start_more_instances_up_to_the_maximum)
     rig_end(rig);
 }
 
+TEST(one_group_leaves_room_for_others)
+{
+    struct rig *rig = rig_new(t,
+                              (struct lambda_pool_options){.concurrency_max = 4, .queue_max = 8});
+    const struct lambda_call slow = {.payload = S("\"sleep 400\""), .group = 7};
+    struct result *flood[12];
+    for (size_t i = 0; i < PX_COUNT(flood); i++) {
+        flood[i] = invoke_call(rig, slow);
+        turn_until(rig, NULL, i < 3 ? 60 : 1);
+    }
+    CHECK_INT(stats_of(rig).busy, 3);   /* three quarters of 4 */
+    CHECK_INT(stats_of(rig).queued, 6); /* and of 8 */
+    int64_t begun_ns = px_mono_ns(&px_clock_system);
+    struct result *other = finish(
+        invoke_call(rig, (struct lambda_call){.payload = S("\"pid\""), .group = 8}));
+    CHECK_INT(other->outcome, LAMBDA_OK);
+    CHECK((px_mono_ns(&px_clock_system) - begun_ns) / PX_NS_PER_MS < 300);
+    CHECK_INT(finish(invoke_call(rig, (struct lambda_call){.payload = S("\"pid\"")}))->outcome,
+              LAMBDA_OK);
+    size_t throttled = 0, fine = 0;
+    for (size_t i = 0; i < PX_COUNT(flood); i++) {
+        (void)finish(flood[i]);
+        throttled += flood[i]->outcome == LAMBDA_THROTTLED;
+        fine += flood[i]->outcome == LAMBDA_OK;
+    }
+    CHECK_INT(throttled, 3);
+    CHECK_INT(fine, 9);
+    rig_end(rig);
+}
+
+TEST(a_place_that_a_crash_gives_back_is_taken)
+{
+    struct rig *rig = rig_new(t, (struct lambda_pool_options){.concurrency_max = 2});
+    struct result *idle = invoke_call(rig, (struct lambda_call){.payload = S("\"pid\"")});
+    struct result *crash = invoke_call(rig,
+                                       (struct lambda_call){.payload = S("\"crash\""), .group = 7});
+    struct result *waits = invoke_call(rig,
+                                       (struct lambda_call){.payload = S("\"pid\""), .group = 7});
+    CHECK_INT(finish(idle)->outcome, LAMBDA_OK);
+    CHECK_INT(finish(crash)->outcome, LAMBDA_EXITED);
+    CHECK_INT(finish(waits)->outcome, LAMBDA_OK);
+    rig_end(rig);
+}
+
 TEST(idle_instances_end_but_the_warm_minimum_stays)
 {
     struct rig *rig = rig_new(
