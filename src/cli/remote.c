@@ -1,6 +1,7 @@
 /* cli/remote.c - one call, one answer, one sentence when it is not the wanted one. */
 #include "cli/remote.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -42,7 +43,9 @@ static int control_client(struct cli *cli, int timeout_ms, struct http_client **
 int remote_open_control(struct cli *cli, int timeout_ms, struct remote *ret_remote)
 {
     struct http_client *client = NULL;
-    if (access(settings_path(cli, "region.sock"), F_OK) != 0) return not_running(cli);
+    if (access(settings_path(cli, "region.sock"), F_OK) != 0)
+        return errno == EACCES ? cli_fail(cli, CLI_FAILED, "%s: %s", cli->data_dir, strerror(errno))
+                               : not_running(cli);
     int r = control_client(cli, timeout_ms, &client);
     if (r != 0) return cli_fault(cli, r, "control socket of %s", cli->data_dir);
     *ret_remote = (struct remote){cli, client, {0}, NULL};
