@@ -44,7 +44,7 @@ def test_tried_three_times_then_dead_letter(tree):
     assert letter["requestPayload"] == {"raise": "no luck", "text": "\u00e9"}
     assert letter["responsePayload"] == {"errorType": "Probe", "errorMessage": "no luck"}
     assert letter["responseContext"]["functionError"] == "Unhandled"
-    assert not list((tree.data / "async").iterdir())
+    wait(lambda: not list((tree.data / "async").iterdir()))
     assert request_id in (tree.data / "logs" / "region.log").read_text()
 
 
