@@ -2,6 +2,7 @@
 #include "cli/progress.h"
 
 #include "cli/cli.h"
+#include "cli/table.h"
 
 #define BAR_COLUMNS 24
 
@@ -47,8 +48,11 @@ void progress_show(struct progress *progress, uint64_t bytes, uint64_t records, 
 {
     char line[200];
     if (!progress->to) return;
+    size_t columns = table_terminal_width(progress->to);
+    int room = columns > 1 ? (int)columns - 1
+                           : (int)sizeof line; /* a wrapped line cannot be rewritten */
     (void)progress_line(progress, bytes, records, seconds, line, sizeof line);
-    (void)fprintf(progress->to, "\r\033[K%s", line);
+    (void)fprintf(progress->to, "\r\033[K%.*s", room, line);
     (void)fflush(progress->to);
     progress->shown = true;
 }
