@@ -11,6 +11,7 @@
 #include "cli/verbs.h"
 
 #define CALL_TIMEOUT_MS 120000
+#define SQL_BYTES_MAX (1u << 20)
 
 struct query_values {
     const char *format, *start, *end, *output;
@@ -180,6 +181,20 @@ static int run_to_file(struct cli *cli, const struct query_values *v, struct px_
     return exit;
 }
 
+/* The statement given, or for - that of standard input. NULL: it cannot be had, which was said. */
+static const char *statement(struct cli *cli, const char *argument)
+{
+    if (strcmp(argument, "-") != 0) return argument;
+    char *text = px_arena_alloc(&cli->arena, SQL_BYTES_MAX + 1);
+    size_t bytes = text ? fread(text, 1, SQL_BYTES_MAX + 1, stdin) : 0;
+    if (!text || ferror(stdin) || bytes > SQL_BYTES_MAX || memchr(text, '\0', bytes)) {
+        (void)cli_fail(cli, CLI_FAILED, "standard input holds no statement");
+        return NULL;
+    }
+    text[bytes] = '\0';
+    return text;
+}
+
 static int run(struct cli *cli, const void *values, int arg_count, char **args)
 {
     (void)arg_count;
@@ -191,7 +206,9 @@ static int run(struct cli *cli, const void *values, int arg_count, char **args)
                         v->format);
     PX_AUTO(px_buf_deinit) struct px_buf body;
     px_buf_init(&body, 4u << 20);
-    if (write_request(v, args[0], as_table ? "json" : v->format, &body) != 0)
+    const char *sql = statement(cli, args[0]);
+    if (!sql) return CLI_FAILED;
+    if (write_request(v, sql, as_table ? "json" : v->format, &body) != 0)
         return cli_fail(cli, CLI_USAGE, "the SQL is too long");
     if (v->output) return run_to_file(cli, v, px_buf_str(&body));
     return run_query(cli, v, px_buf_str(&body), cli->out);
@@ -199,10 +216,10 @@ static int run(struct cli *cli, const void *values, int arg_count, char **args)
 
 const struct cli_verb verb_query = {
     .name = "query",
-    .arguments = "SQL",
+    .arguments = "SQL|-",
     .summary = "ask in SQL, over fresh and sealed records alike",
     .details =
-        "Any DuckDB SELECT; each dataset is a table with a column `time`. --json is --format json. "
+        "Any DuckDB SELECT, given or with - from standard input; each dataset is a table with a column `time`. --json is --format json. "
         "Without --key it asks as the data folder's first tenant.",
     CLI_OPTIONS(options),
     .values_bytes = sizeof(struct query_values),

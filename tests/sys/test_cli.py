@@ -44,7 +44,7 @@ def test_without_a_region_every_verb_says_so(tmp_path, args):
 @pytest.mark.parametrize("args, said", [
     (("stats",), "did you mean 'status'?"), (("tick", "sael"), "did you mean 'seal'?"),
     (("query", "--fromat", "csv", "SELECT 1"), "did you mean --format?"), (("key", "creat"), "did you mean 'create'?"),
-    (("query",), "something is missing: SQL"), (("query", "SELECT 1", "2"), "what is '2'?"),
+    (("query",), "something is missing: SQL|-"), (("query", "SELECT 1", "2"), "what is '2'?"),
     (("query", "-f", "xml", "SELECT 1"), "one of table json"), (("--port", "70000", "status"), "from 1 to 65535"),
     (("send", "x"), "--dataset is needed"), (("send", "x", "-d", "No"), "dataset name"),
     (("--data=", "status"), "no data folder"), (("tenant", "create", "a", "--quotas", "{"), "no JSON")])
@@ -129,6 +129,7 @@ def test_data_cannot_act_on_a_terminal(region):
     table = region.run("query", "SELECT 1 AS a, NULL AS b, '' AS c, 'x' AS d").stdout
     assert table.splitlines()[1].split() == ["1", "NULL", "x"]
     assert region.run("query", "SELECT 1 AS a WHERE false").stdout == "a\n"
+    assert region.run("query", "-", "-f", "csv", input="SELECT 1 AS a,\n 'ü' AS b").stdout == "a,b\n1,ü\n"
     refused = region.run("query", "FROM \"no\x1b[2J\"", check=False)
     assert refused.returncode == REFUSED and "\x1b" not in refused.stderr
 
