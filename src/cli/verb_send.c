@@ -178,7 +178,7 @@ static void print_refusals(struct cli *cli, const char *name, const struct sende
         glyph_add(&line, px_str_c(t->refusals[i].reason), false);
         px_buf_add_char(&line, '\n');
     }
-    (void)fwrite(line.ptr, 1, line.len, cli->err);
+    if (line.len > 0) (void)fwrite(line.ptr, 1, line.len, cli->err);
     if (t->refused > shown)
         (void)fprintf(cli->err, "... and %llu more\n", (unsigned long long)(t->refused - shown));
 }
