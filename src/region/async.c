@@ -17,7 +17,8 @@ struct job {
     struct job *next, **link;
     const struct function_spec *function;
     uv_timer_t timer;
-    struct px_buf payload, last_answer;
+    struct px_buf payload;
+    size_t charged; /* of the queue's bytes */
     char request_id[37];
     int64_t accepted_ns;
     uint32_t attempts;
@@ -27,7 +28,7 @@ struct job {
 struct async_queue {
     struct async_options options;
     struct job *jobs;
-    size_t count;
+    size_t count, bytes;
     bool stopped;
 };
 
@@ -43,7 +44,6 @@ static void on_closed(uv_handle_t *handle)
 {
     struct job *job = handle->data;
     px_buf_deinit(&job->payload);
-    px_buf_deinit(&job->last_answer);
     free(job);
 }
 
@@ -52,6 +52,7 @@ static void job_end(struct job *job)
     *job->link = job->next;
     if (job->next) job->next->link = job->link;
     job->queue->count--;
+    job->queue->bytes -= job->charged;
     uv_close((uv_handle_t *)&job->timer, on_closed);
 }
 
@@ -63,7 +64,8 @@ static void job_forget_file(const struct job *job)
     (void)!unlink(path);
 }
 
-static void write_dead_letter(const struct job *job, const char *condition, struct px_buf *buf)
+static void write_dead_letter(const struct job *job, const char *condition, struct px_str answer,
+                              struct px_buf *buf)
 {
     char when[40];
     struct px_str time = px_time_format(px_wall_ns(job->queue->options.clock), 3, when);
@@ -78,18 +80,18 @@ static void write_dead_letter(const struct job *job, const char *condition, stru
                   ",\"responseContext\":{\"statusCode\":200,\"functionError\":\"%s\"},"
                   "\"responsePayload\":",
                   job->error);
-    px_buf_add_str(buf, job->last_answer.len ? px_buf_str(&job->last_answer) : S("null"));
+    px_buf_add_str(buf, answer.len ? answer : S("null"));
     px_buf_add_c(buf, "}\n");
 }
 
 /* The job's file goes only when the dead letter is safe. */
-static void job_die(struct job *job, const char *condition)
+static void job_die(struct job *job, const char *condition, struct px_str answer)
 {
     const struct px_log *log = job->queue->options.log;
     char path[4096];
     PX_AUTO(px_buf_deinit) struct px_buf letter;
     px_buf_init(&letter, 4 * ASYNC_PAYLOAD_BYTES_MAX + (8 << 20));
-    write_dead_letter(job, condition, &letter);
+    write_dead_letter(job, condition, answer, &letter);
     job_path(job, "dead-letter", path, sizeof(path));
     int r = px_buf_fault(&letter);
     if (r == 0) r = px_file_write_atomic(path, px_buf_str(&letter), 0600);
@@ -112,13 +114,11 @@ static void job_failed(struct job *job, const struct lambda_result *result)
     bool counted = result->outcome != LAMBDA_THROTTLED;
     int64_t age_ns = px_wall_ns(o->clock) - job->accepted_ns;
     job->error = result->outcome == LAMBDA_THROTTLED ? "Throttled" : "Unhandled";
-    px_buf_clear(&job->last_answer);
-    px_buf_add_str(&job->last_answer, result->payload);
     job->attempts += counted;
     if (job->attempts > job->function->async_retries) {
-        job_die(job, "RetriesExhausted");
+        job_die(job, "RetriesExhausted", result->payload);
     } else if (age_ns > job->function->async_max_age_s * PX_NS_PER_S) {
-        job_die(job, "EventAgeExceeded");
+        job_die(job, "EventAgeExceeded", result->payload);
     } else if (!job->queue->stopped) {
         uint32_t doublings = job->attempts > 1 ? job->attempts - 1 : 0;
         uv_timer_start(&job->timer, on_timer, (uint64_t)o->retry_ms << PX_MIN(doublings, 6u), 0);
@@ -159,7 +159,6 @@ static int job_new(struct async_queue *queue, const struct function_spec *functi
     job->function = function;
     job->accepted_ns = px_wall_ns(queue->options.clock);
     px_buf_init(&job->payload, ASYNC_PAYLOAD_BYTES_MAX);
-    px_buf_init(&job->last_answer, 6 << 20);
     px_buf_add_str(&job->payload, payload);
     uv_timer_init(queue->options.loop, &job->timer);
     job->timer.data = job;
@@ -168,6 +167,7 @@ static int job_new(struct async_queue *queue, const struct function_spec *functi
     if (queue->jobs) queue->jobs->link = &job->next;
     queue->jobs = job;
     queue->count++;
+    queue->bytes += job->charged = payload.len;
     *ret_job = job;
     return 0;
 }
@@ -178,7 +178,9 @@ int async_invoke(struct async_queue *queue, const struct function_spec *function
     char path[4096];
     struct job *job = NULL;
     if (payload.len > ASYNC_PAYLOAD_BYTES_MAX) return ASYNC_TOO_LARGE;
-    if (queue->stopped || queue->count >= queue->options.jobs_max) return ASYNC_FULL;
+    if (queue->stopped || queue->count >= queue->options.jobs_max ||
+        queue->bytes + payload.len > queue->options.bytes_max)
+        return ASYNC_FULL;
     PX_TRY(job_new(queue, function, payload, &job));
     px_uuid7(job->accepted_ns, job->request_id);
     int r = px_buf_fault(&job->payload);
@@ -250,6 +252,7 @@ int async_queue_new(const struct async_options *options, struct async_queue **re
     queue->options = *options;
     if (!queue->options.retry_ms) queue->options.retry_ms = 60000;
     if (!queue->options.jobs_max) queue->options.jobs_max = 10000;
+    if (!queue->options.bytes_max) queue->options.bytes_max = 32 << 20;
     *ret_queue = queue;
     return 0;
 }

@@ -26,6 +26,7 @@ struct async_options {
     void *pool_ctx;
     uint32_t retry_ms; /* before the first retry, doubled for the second; 0: 60 s */
     size_t jobs_max;   /* 0: 10,000 */
+    size_t bytes_max;  /* of their payloads, which stay in memory; 0: 32 MiB */
 };
 enum async_answer { ASYNC_FULL = 1, ASYNC_TOO_LARGE };
 PX_MUST_USE int async_queue_new(const struct async_options *options,

@@ -24,7 +24,7 @@ static bool read_statement(yyjson_val *statement, struct auth_result *result)
     if (!yyjson_is_arr(resource))
         return add_statement(statement, px_json_val_str(resource), result);
     size_t idx, max;
-    yyjson_arr_foreach(resource, idx, max, one)
+    px_json_arr_foreach(resource, idx, max, one)
     {
         if (!add_statement(statement, px_json_val_str(one), result)) return false;
     }
@@ -39,7 +39,7 @@ bool auth_result_parse(struct px_str payload, struct px_arena *arena,
     if (px_json_parse(payload, arena, &root, NULL) != 0) return false;
     yyjson_val *statements = px_json_arr(px_json_obj(root, "policyDocument"), "Statement");
     size_t idx, max;
-    yyjson_arr_foreach(statements, idx, max, statement)
+    px_json_arr_foreach(statements, idx, max, statement)
     {
         if (!read_statement(statement, &result)) return false;
     }

@@ -19,7 +19,7 @@ static int read_environment(yyjson_val *env, struct px_arena *arena, struct func
     spec->environment = px_arena_zalloc_array(arena, sizeof(*spec->environment), n);
     if (n && !spec->environment) return px_arena_fault(arena);
     yyjson_val *key, *val;
-    yyjson_obj_foreach(env, idx, max, key, val)
+    px_json_obj_foreach(env, idx, max, key, val)
     {
         if (!yyjson_is_str(val))
             return px_fault(PX_F_CONFIG, "functions.json: %s: environment.%s is no string",
@@ -37,7 +37,7 @@ static int read_stores(yyjson_val *stores, struct px_arena *arena, struct functi
     spec->stores = px_arena_zalloc_array(arena, sizeof(*spec->stores), n);
     if (n && !spec->stores) return px_arena_fault(arena);
     yyjson_val *key, *val;
-    yyjson_obj_foreach(stores, idx, max, key, val)
+    px_json_obj_foreach(stores, idx, max, key, val)
     {
         struct px_str rest = px_json_val_str(key), store;
         (void)px_str_cut(&rest, '.', &store);
@@ -54,7 +54,7 @@ static int read_schedules(yyjson_val *list, struct px_arena *arena, struct funct
     spec->schedules = px_arena_array(arena, struct function_schedule, n);
     if (n && !spec->schedules) return px_arena_fault(arena);
     yyjson_val *item;
-    yyjson_arr_foreach(list, idx, max, item)
+    px_json_arr_foreach(list, idx, max, item)
     {
         struct function_schedule *s = &spec->schedules[spec->schedule_count++];
         s->name = px_json_str(item, "name").ptr;
@@ -113,7 +113,7 @@ static int read_store_kinds(yyjson_val *stores, struct px_arena *arena,
     catalogue->stores = px_arena_array(arena, struct function_store, n);
     if (n && !catalogue->stores) return px_arena_fault(arena);
     yyjson_val *key, *val;
-    yyjson_obj_foreach(stores, idx, max, key, val)
+    px_json_obj_foreach(stores, idx, max, key, val)
     {
         struct function_store *s = &catalogue->stores[catalogue->store_count++];
         s->name = yyjson_get_str(key);
@@ -155,7 +155,7 @@ int function_catalogue_load(const char *path, struct px_arena *arena,
     catalogue.functions = px_arena_array(arena, struct function_spec, n);
     if (!catalogue.functions) return px_arena_fault(arena);
     PX_TRY(read_store_kinds(px_json_obj(root, "stores"), arena, &catalogue));
-    yyjson_obj_foreach(functions, idx, max, key, val)
+    px_json_obj_foreach(functions, idx, max, key, val)
     {
         PX_TRY(read_function(val, yyjson_get_str(key), arena,
                              &catalogue.functions[catalogue.count++]));

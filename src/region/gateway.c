@@ -11,6 +11,7 @@
 #define AUTH_ENTRIES_MAX 4096
 #define SPARE_CALLS_MAX 256
 #define SWEEP_MS 250
+#define BODIES_BYTES_MAX (128u << 20) /* from their first byte to the answer; events add a third */
 #define QUERY_PAIRS_MAX 64
 
 static struct gateway_call *call_take(struct gateway *gw)
@@ -230,8 +231,11 @@ int gateway_new(const struct gateway_options *options, struct gateway **ret_gate
     struct gateway *gw = calloc(1, sizeof(*gw));
     if (!gw) return px_fault(PX_F_OOM, "gateway");
     gw->options = *options;
-    const struct http_server_options server = {
-        .on_request = on_request, .on_gone = on_gone, .on_refuse = gateway_log_refusal, .ctx = gw};
+    const struct http_server_options server = {.buffered_bytes_max = BODIES_BYTES_MAX,
+                                               .on_request = on_request,
+                                               .on_gone = on_gone,
+                                               .on_refuse = gateway_log_refusal,
+                                               .ctx = gw};
     int r = http_server_new(options->loop, &server, &gw->server);
     if (r == 0)
         r = auth_cache_new(options->clock, options->contract->authorizer_ttl_s, AUTH_ENTRIES_MAX,

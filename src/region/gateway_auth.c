@@ -171,11 +171,25 @@ void gateway_auth_flush(struct gateway *gateway)
     for (struct auth_flight *f = gateway->flights; f; f = f->next) f->stale = true;
 }
 
+/* The identity header's value; empty when it is not there exactly once. Of several, what stands in front
+ * of the region and the authorizer might each believe another. */
+static struct px_str identity_of(const struct http_request *request, struct px_str name)
+{
+    struct px_str identity = {0};
+    unsigned count = 0;
+    for (size_t i = 0; i < request->header_count; i++) {
+        if (!px_str_ieq(request->headers[i].name, name)) continue;
+        identity = request->headers[i].value;
+        count++;
+    }
+    return count == 1 ? identity : (struct px_str){0};
+}
+
 void gateway_authorize(struct gateway_call *call)
 {
     struct gateway *gw = call->gateway;
     const struct api_contract *contract = gw->options.contract;
-    struct px_str identity = http_header_get(call->request, contract->identity_header);
+    struct px_str identity = identity_of(call->request, contract->identity_header);
     if (identity.len == 0 || identity.len > IDENTITY_BYTES_MAX) {
         end_refused(call, API_GW_UNAUTHORIZED, "no identity");
         return;

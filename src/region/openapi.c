@@ -113,9 +113,9 @@ static size_t count_operations(yyjson_val *paths)
 {
     size_t i, n, j, m, count = 0;
     yyjson_val *path, *item, *key, *val;
-    yyjson_obj_foreach(paths, i, n, path, item)
+    px_json_obj_foreach(paths, i, n, path, item)
     {
-        yyjson_obj_foreach(item, j, m, key, val) { count += is_method(px_json_val_str(key)); }
+        px_json_obj_foreach(item, j, m, key, val) { count += is_method(px_json_val_str(key)); }
     }
     return count;
 }
@@ -126,9 +126,9 @@ static int read_paths(struct reader *rd, yyjson_val *paths)
     yyjson_val *path, *item, *key, *val;
     rd->contract->routes = px_arena_array(rd->arena, struct api_route, count_operations(paths));
     if (!rd->contract->routes) return px_arena_fault(rd->arena);
-    yyjson_obj_foreach(paths, i, n, path, item)
+    px_json_obj_foreach(paths, i, n, path, item)
     {
-        yyjson_obj_foreach(item, j, m, key, val)
+        px_json_obj_foreach(item, j, m, key, val)
         {
             if (!is_method(px_json_val_str(key))) continue;
             int r = read_operation(rd, px_json_val_str(path), px_json_val_str(key), val);
@@ -143,7 +143,7 @@ static int read_authorizer(struct reader *rd, yyjson_val *root)
     yyjson_val *schemes = px_json_at(root, "components.securitySchemes");
     size_t idx, max;
     yyjson_val *key, *scheme;
-    yyjson_obj_foreach(schemes, idx, max, key, scheme)
+    px_json_obj_foreach(schemes, idx, max, key, scheme)
     {
         yyjson_val *authorizer = px_json_obj(scheme, "x-amazon-apigateway-authorizer");
         struct px_str identity = px_json_str(authorizer, "identitySource");

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from region_kit import PROBE, Tree, control, environment, function, invoke, probe_in_place_of, wait
+from region_kit import PROBE, Tree, control, environment, function, invoke, probe_in_place_of, rss_of, wait
 
 
 @pytest.fixture
@@ -86,6 +86,18 @@ def test_bad_events_are_refused(tree):
     assert control(tree, "POST", "/tick/nothing")[0] == 404
     assert control(tree, "GET", "/nothing")[0] == 404
     assert tree.calls() == []
+
+
+def test_what_waits_is_bounded(tree):
+    """A function that takes no more: events are refused once 32 MiB of them wait."""
+    tree.down()
+    tree.env["PRISM_REGION_RETRY_MS"] = "60000"
+    tree.up()
+    big = {"raise": "full", "text": "x" * 1_000_000}
+    statuses = [invoke(tree, "catalog", big, kind="Event")[0] for _ in range(40)]
+    assert set(statuses) == {202, 429} and 28 <= statuses.count(202) <= 34
+    assert rss_of(tree.pid) < 96 << 20
+    assert tree.query("SELECT 1").status_code == 200
 
 
 def test_schedules_run_by_themselves(tmp_path):
