@@ -45,7 +45,7 @@ static void write_type(struct px_buf *out, yyjson_val *schema)
         px_buf_add_c(out, "array of ");
         write_type(out, px_json_obj(schema, "items"));
     } else if (values) {
-        yyjson_arr_foreach(values, idx, max, one)
+        px_json_arr_foreach(values, idx, max, one)
         {
             px_buf_printf(out, "%s`%s`", idx ? ", " : "", yyjson_get_str(one));
         }
@@ -72,7 +72,7 @@ static void write_parameters(struct px_buf *out, yyjson_val *parameters)
     yyjson_val *item;
     if (yyjson_arr_size(parameters) == 0) return;
     px_buf_add_c(out, "| parameter | in | type | meaning |\n|---|---|---|---|\n");
-    yyjson_arr_foreach(parameters, idx, max, item)
+    px_json_arr_foreach(parameters, idx, max, item)
     {
         yyjson_val *p = deref(item);
         px_buf_printf(out, "| `%.*s`%s | %.*s | ", PX_FMT(px_json_str(p, "name")),
@@ -102,7 +102,7 @@ static void write_content(struct px_buf *out, const char *what, yyjson_val *cont
 {
     size_t idx, max;
     yyjson_val *type, *media;
-    yyjson_obj_foreach(content, idx, max, type, media)
+    px_json_obj_foreach(content, idx, max, type, media)
     {
         px_buf_printf(out, "%s `%s`: ", what, yyjson_get_str(type));
         write_type(out, px_json_obj(media, "schema"));
@@ -117,7 +117,7 @@ static void write_answers(struct px_buf *out, yyjson_val *responses)
     size_t idx, max;
     yyjson_val *status, *item;
     px_buf_add_c(out, "| status | meaning |\n|---|---|\n");
-    yyjson_obj_foreach(responses, idx, max, status, item)
+    px_json_obj_foreach(responses, idx, max, status, item)
     {
         px_buf_printf(out, "| %s | ", yyjson_get_str(status));
         write_cell(out, px_json_str(deref(item), "description"));
@@ -150,7 +150,7 @@ static void write_schema(struct px_buf *out, const char *name, yyjson_val *schem
     if (px_json_str(schema, "description").len)
         px_buf_printf(out, "%.*s\n\n", PX_FMT(px_json_str(schema, "description")));
     yyjson_val *all = px_json_arr(schema, "allOf");
-    yyjson_arr_foreach(all, idx, max, part)
+    px_json_arr_foreach(all, idx, max, part)
     {
         if (ref_name(part).len) {
             px_buf_add_c(out, "All of ");
@@ -162,7 +162,7 @@ static void write_schema(struct px_buf *out, const char *name, yyjson_val *schem
     }
     px_buf_add_c(out, "| field | type | meaning |\n|---|---|---|\n");
     yyjson_val *properties = px_json_obj(schema, "properties");
-    yyjson_obj_foreach(properties, idx, max, key, val)
+    px_json_obj_foreach(properties, idx, max, key, val)
     {
         px_buf_printf(out, "| `%s` | ", yyjson_get_str(key));
         write_type(out, val);
@@ -185,16 +185,16 @@ static void write_document(struct px_buf *out)
         "## Routes\n\n",
         PX_FMT(px_json_str(px_json_obj(root, "info"), "description")));
     yyjson_val *paths = px_json_obj(root, "paths");
-    yyjson_obj_foreach(paths, idx, max, path, item)
+    px_json_obj_foreach(paths, idx, max, path, item)
     {
-        yyjson_obj_foreach(item, j, m, method, operation)
+        px_json_obj_foreach(item, j, m, method, operation)
         {
             write_operation(out, yyjson_get_str(path), yyjson_get_str(method), operation);
         }
     }
     px_buf_add_c(out, "## Documents\n\n");
     yyjson_val *schemas = px_json_at(root, "components.schemas");
-    yyjson_obj_foreach(schemas, idx, max, name, schema)
+    px_json_obj_foreach(schemas, idx, max, name, schema)
     {
         write_schema(out, yyjson_get_str(name), schema);
     }

@@ -39,3 +39,10 @@ static inline struct px_str px_json_val_str(yyjson_val *val)
 }
 /* Append a value's minified text. */
 void px_buf_add_json(struct px_buf *buf, yyjson_val *val);
+
+/* yyjson's loops over an object or array that may be absent (NULL): yyjson itself would compute an
+ * address from it. */
+#define px_json_obj_foreach(obj, idx, max, key, val)                                               \
+    if (obj) yyjson_obj_foreach(obj, idx, max, key, val)
+#define px_json_arr_foreach(arr, idx, max, val)                                                    \
+    if (arr) yyjson_arr_foreach(arr, idx, max, val)

@@ -12,7 +12,7 @@ static int print_list(struct cli *cli, yyjson_val *root)
     size_t i, n;
     yyjson_val *dataset;
     PX_TRY(table_init(&table, &cli->arena, names));
-    yyjson_arr_foreach(px_json_arr(root, "datasets"), i, n, dataset)
+    px_json_arr_foreach(px_json_arr(root, "datasets"), i, n, dataset)
     {
         char rows[32], bytes[24];
         struct px_str *row = table_row(&table);
@@ -36,7 +36,7 @@ static int print_one(struct cli *cli, yyjson_val *dataset)
     size_t i, n;
     yyjson_val *column;
     PX_TRY(table_init(&table, &cli->arena, names));
-    yyjson_arr_foreach(px_json_arr(dataset, "columns"), i, n, column)
+    px_json_arr_foreach(px_json_arr(dataset, "columns"), i, n, column)
     {
         struct px_str *row = table_row(&table);
         if (!row) return px_arena_fault(&cli->arena);

@@ -46,7 +46,7 @@ static struct px_str scopes_of(struct cli *cli, yyjson_val *key)
     struct px_str text = {0};
     size_t i, n;
     yyjson_val *scope;
-    yyjson_arr_foreach(px_json_arr(key, "scopes"), i, n, scope)
+    px_json_arr_foreach(px_json_arr(key, "scopes"), i, n, scope)
     {
         text = px_arena_printf(&cli->arena, "%.*s%s%.*s", PX_FMT(text), i > 0 ? "," : "",
                                PX_FMT(px_json_val_str(scope)));
@@ -142,7 +142,7 @@ static int run_list(struct cli *cli, const void *values, int arg_count, char **a
         return CLI_OK;
     }
     int r = table_init(&table, &cli->arena, names);
-    yyjson_arr_foreach(px_json_arr(root, "keys"), i, n, key)
+    px_json_arr_foreach(px_json_arr(root, "keys"), i, n, key)
     {
         struct px_str *row = r == 0 ? table_row(&table) : NULL;
         if (!row) return cli_fault(cli, PX_F_OOM, "list of keys");

@@ -30,7 +30,7 @@ static int print_functions(struct cli *cli, yyjson_val *functions)
     size_t i, n;
     yyjson_val *function;
     PX_TRY(table_init(&table, &cli->arena, names));
-    yyjson_arr_foreach(functions, i, n, function)
+    px_json_arr_foreach(functions, i, n, function)
     {
         struct px_str *row = table_row(&table);
         if (!row) return px_arena_fault(&cli->arena);
@@ -51,7 +51,7 @@ static int print_data(struct cli *cli, yyjson_val *data)
     size_t i, n;
     yyjson_val *key, *val;
     PX_TRY(table_init(&table, &cli->arena, names));
-    yyjson_obj_foreach(data, i, n, key, val)
+    px_json_obj_foreach(data, i, n, key, val)
     {
         struct px_str *row = table_row(&table);
         if (!row) return px_arena_fault(&cli->arena);

@@ -66,7 +66,7 @@ static struct px_str content_of(struct tail *tail, yyjson_val *record, struct px
     size_t i, n;
     yyjson_val *key, *val;
     px_buf_clear(&tail->content);
-    yyjson_obj_foreach(record, i, n, key, val)
+    px_json_obj_foreach(record, i, n, key, val)
     {
         if (yyjson_is_null(val)) continue;
         px_buf_add_json(&tail->content, key);

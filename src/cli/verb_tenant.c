@@ -99,7 +99,7 @@ static int add_rows(struct table *table, yyjson_val *tenants)
     static const char *const names[] = {"name", "status", "tier", "home_region", "created"};
     size_t i, n;
     yyjson_val *tenant;
-    yyjson_arr_foreach(tenants, i, n, tenant)
+    px_json_arr_foreach(tenants, i, n, tenant)
     {
         struct px_str *row = table_row(table);
         if (!row) return px_arena_fault(table->arena);
@@ -112,7 +112,7 @@ static void add_json(struct px_buf *json, yyjson_val *tenants)
 {
     size_t i, n;
     yyjson_val *tenant;
-    yyjson_arr_foreach(tenants, i, n, tenant)
+    px_json_arr_foreach(tenants, i, n, tenant)
     {
         if (json->len > 0) px_buf_add_char(json, ',');
         px_buf_add_json(json, tenant);

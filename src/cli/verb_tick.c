@@ -25,7 +25,7 @@ static void print_done(struct cli *cli, const char *name, yyjson_val *done)
     size_t i, n, shown = 0;
     yyjson_val *key, *val;
     (void)fprintf(cli->out, "%s:", name);
-    yyjson_obj_foreach(done, i, n, key, val)
+    px_json_obj_foreach(done, i, n, key, val)
     {
         char count[32];
         const char *field = yyjson_get_str(key);

@@ -77,7 +77,7 @@ static bool map_size(yyjson_val *map, bool multi, size_t *ret_count)
     size_t index, max, count = 0;
     yyjson_val *key, *val;
     if (map && !yyjson_is_obj(map) && !yyjson_is_null(map)) return false;
-    yyjson_obj_foreach(map, index, max, key, val)
+    px_json_obj_foreach(map, index, max, key, val)
     {
         if (multi && !yyjson_is_arr(val)) return false;
         count += multi ? yyjson_arr_size(val) : 1;
@@ -114,7 +114,7 @@ static bool map_take(yyjson_val *map, bool multi, struct px_arena *arena, struct
 {
     size_t index, max;
     yyjson_val *key, *val;
-    yyjson_obj_foreach(map, index, max, key, val)
+    px_json_obj_foreach(map, index, max, key, val)
     {
         if (!multi) {
             if (!pair_take(key, val, arena, pairs++)) return false;
@@ -122,7 +122,7 @@ static bool map_take(yyjson_val *map, bool multi, struct px_arena *arena, struct
         }
         size_t item_index, item_max;
         yyjson_val *item;
-        yyjson_arr_foreach(val, item_index, item_max, item)
+        px_json_arr_foreach(val, item_index, item_max, item)
         {
             if (!pair_take(key, item, arena, pairs++)) return false;
         }

@@ -145,11 +145,11 @@ static void check_table_function(struct check *check, yyjson_val *node, int dept
     }
     size_t i, n;
     yyjson_val *key, *value;
-    yyjson_obj_foreach(node, i, n, key, value)
+    px_json_obj_foreach(node, i, n, key, value)
     {
         if (value != function) walk(check, value, depth + 1);
     }
-    yyjson_obj_foreach(function, i, n, key, value) { walk(check, value, depth + 1); }
+    px_json_obj_foreach(function, i, n, key, value) { walk(check, value, depth + 1); }
 }
 
 static void define(struct check *check, struct px_str name)
@@ -179,7 +179,7 @@ static void check_cte_map(struct check *check, yyjson_val *cte_map)
 {
     size_t i, n;
     yyjson_val *entry;
-    yyjson_arr_foreach(yyjson_obj_get(cte_map, "map"), i, n, entry)
+    px_json_arr_foreach(yyjson_obj_get(cte_map, "map"), i, n, entry)
     {
         define(check, px_json_str(entry, "key"));
     }
@@ -203,7 +203,7 @@ static void check_object(struct check *check, yyjson_val *node, int depth)
 
     size_t i, n;
     yyjson_val *key, *value;
-    yyjson_obj_foreach(node, i, n, key, value) { walk(check, value, depth + 1); }
+    px_json_obj_foreach(node, i, n, key, value) { walk(check, value, depth + 1); }
 }
 
 static void walk(struct check *check, yyjson_val *value, int depth)
@@ -216,7 +216,7 @@ static void walk(struct check *check, yyjson_val *value, int depth)
     } else if (yyjson_is_arr(value)) {
         size_t i, n;
         yyjson_val *item;
-        yyjson_arr_foreach(value, i, n, item) { walk(check, item, depth + 1); }
+        px_json_arr_foreach(value, i, n, item) { walk(check, item, depth + 1); }
     }
 }
 

@@ -67,7 +67,7 @@ static void read_transitions(struct check *check, yyjson_val *list, struct lifec
                "at most %d transitions", LIFECYCLE_TRANSITIONS_MAX);
     const struct storage_class *before = &storage_classes[0];
     int64_t entered = 0;
-    yyjson_arr_foreach(list, index, count, item)
+    px_json_arr_foreach(list, index, count, item)
     {
         if (check->failed) return;
         struct lifecycle_transition to = {positive(check, item, "after_days"),
@@ -112,7 +112,7 @@ static void read_classes(struct check *check, yyjson_val *list, struct lifecycle
     yyjson_val *item;
     CHECK_THAT(check, yyjson_arr_size(list) >= 1 && yyjson_arr_size(list) <= LIFECYCLE_CLASSES_MAX,
                "classes", "1 to %d classes", LIFECYCLE_CLASSES_MAX);
-    yyjson_arr_foreach(list, index, count, item)
+    px_json_arr_foreach(list, index, count, item)
     {
         if (check->failed) return;
         read_class(check, item, &lifecycle->classes[lifecycle->class_count++]);

@@ -234,7 +234,7 @@ static int list_read(struct reader *reader, const ProtobufCFieldDescriptor *fiel
     char *items = px_arena_zalloc_array(reader->arena, each, yyjson_arr_size(val));
     if (!items) return px_arena_fault(reader->arena);
     yyjson_val *item;
-    yyjson_arr_foreach(val, index, max, item)
+    px_json_arr_foreach(val, index, max, item)
     {
         struct step here = {at, NULL, index};
         OTLP_TRY(value_read(reader, field, item, &here, items + each * count));
@@ -283,7 +283,7 @@ static int message_read(struct reader *reader, const ProtobufCMessageDescriptor 
 
     size_t index, max;
     yyjson_val *key, *val;
-    yyjson_obj_foreach(obj, index, max, key, val)
+    px_json_obj_foreach(obj, index, max, key, val)
     {
         const ProtobufCFieldDescriptor *field = field_find(type, px_json_val_str(key));
         if (!field || yyjson_is_null(val)) continue;

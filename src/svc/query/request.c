@@ -165,7 +165,7 @@ static int check_keys(yyjson_val *root, struct px_arena *arena, struct px_str *r
     static const char *const known[] = {"sql", "start", "end", "format", "limit"};
     size_t i, n;
     yyjson_val *key, *value;
-    yyjson_obj_foreach(root, i, n, key, value)
+    px_json_obj_foreach(root, i, n, key, value)
     {
         bool found = false;
         for (size_t k = 0; k < PX_COUNT(known); k++)

@@ -21,7 +21,7 @@ static struct px_str header_of(yyjson_val *headers, struct px_str name)
 {
     size_t i, n;
     yyjson_val *key, *val;
-    yyjson_obj_foreach(headers, i, n, key, val)
+    px_json_obj_foreach(headers, i, n, key, val)
     {
         if (px_str_ieq(px_json_val_str(key), name)) return px_json_val_str(val);
     }

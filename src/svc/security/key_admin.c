@@ -32,7 +32,7 @@ static const char *read_scopes(yyjson_val *list, unsigned *ret_scopes)
     size_t i, n;
     yyjson_val *val;
     if (!yyjson_is_arr(list)) return why;
-    yyjson_arr_foreach(list, i, n, val)
+    px_json_arr_foreach(list, i, n, val)
     {
         enum key_scope scope;
         if (!yyjson_is_str(val) || !key_scope_parse(px_json_val_str(val), &scope)) return why;

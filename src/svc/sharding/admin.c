@@ -47,7 +47,7 @@ static bool fields_fine(const struct incoming *in, const struct admin_request *r
 {
     size_t i, n;
     yyjson_val *key, *val;
-    yyjson_obj_foreach(request->body, i, n, key, val)
+    px_json_obj_foreach(request->body, i, n, key, val)
     {
         struct px_str name = px_json_val_str(key);
         if (field_known(request->route->fields, name)) continue;

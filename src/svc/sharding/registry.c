@@ -140,7 +140,7 @@ static int merge_quotas(yyjson_val *old, yyjson_val *change, struct px_arena *ar
     px_buf_add_char(&text, '{');
     size_t count = 0, i, n;
     yyjson_val *key, *val;
-    yyjson_obj_foreach(old, i, n, key, val)
+    px_json_obj_foreach(old, i, n, key, val)
     {
         if (yyjson_obj_getn(change, yyjson_get_str(key), yyjson_get_len(key))) continue;
         if (count++) px_buf_add_char(&text, ',');
@@ -148,7 +148,7 @@ static int merge_quotas(yyjson_val *old, yyjson_val *change, struct px_arena *ar
         px_buf_add_char(&text, ':');
         px_buf_add_json(&text, val);
     }
-    yyjson_obj_foreach(change, i, n, key, val)
+    px_json_obj_foreach(change, i, n, key, val)
     {
         if (!word_ok(px_json_val_str(key))) {
             *ret_why = "a quota's name is 1 to 63 of a-z, 0-9, - and _";
