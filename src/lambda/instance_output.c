@@ -34,9 +34,10 @@ void instance_report(struct instance *instance, struct px_str request_id, const 
     struct lambda_pool *pool = instance->pool;
     PX_AUTO(px_buf_deinit) struct px_buf json;
     char when[40];
+    struct px_str now = px_time_format(px_wall_ns(&px_clock_system), 3, when);
+    unsigned long long used_mb = (instance->rss_max_bytes + (1 << 20) - 1) >> 20;
     px_buf_init(&json, 16u * 1024u);
-    px_buf_printf(&json, "{\"time\":\"%.*s\",\"type\":\"%s\",\"record\":{",
-                  PX_FMT(px_time_format(px_wall_ns(&px_clock_system), 3, when)),
+    px_buf_printf(&json, "{\"time\":\"%.*s\",\"type\":\"%s\",\"record\":{", PX_FMT(now),
                   request_id.len > 0 ? "platform.report" : "platform.initReport");
     if (request_id.len > 0) {
         px_buf_add_c(&json, "\"requestId\":");
@@ -46,9 +47,9 @@ void instance_report(struct instance *instance, struct px_str request_id, const 
     px_buf_printf(&json, "\"status\":\"%s\",\"errorMessage\":", status);
     px_buf_add_json_str(&json, px_str_c(message));
     px_buf_printf(&json, ",\"metrics\":{\"memorySizeMB\":%u,\"maxMemoryUsedMB\":%llu}}}\n",
-                  pool->options.memory_mb,
-                  (unsigned long long)((instance->rss_max_bytes + (1 << 20) - 1) >> 20));
-    (void)snprintf(pool->last_error, sizeof pool->last_error, "%s", message);
+                  pool->options.memory_mb, used_mb);
+    (void)snprintf(pool->last_error, sizeof pool->last_error, "%.*s %.180s (%llu of %u MB)",
+                   PX_FMT(now), message, used_mb, pool->options.memory_mb);
     if (px_buf_fault(&json)) return;
     log_file_append(&pool->log, px_buf_str(&json));
     tell_line(instance, px_str(json.ptr, json.len - 1));
