@@ -306,8 +306,10 @@ static int answer_route(struct answer *a)
     const char *why = NULL;
     if (!route) return problem(a, 404, "there is no such route");
     if (a->tenant.len == 0) return problem(a, 403, "the caller belongs to no tenant");
-    if (route->admin && !api_caller_may(&a->http->caller, S("admin")))
-        return problem(a, 403, "this needs a key with the scope admin");
+    bool admin = api_caller_may(&a->http->caller, S("admin"));
+    if (route->admin && !admin) return problem(a, 403, "this needs a key with the scope admin");
+    if (!admin && !api_caller_may(&a->http->caller, S("query"))) /* one for sending cannot look */
+        return problem(a, 403, "this needs a key with the scope query or admin");
     if (route->names_dataset && !dataset_name_ok(a->dataset, &why)) return problem(a, 400, why);
     return route->run(a);
 }

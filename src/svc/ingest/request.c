@@ -84,11 +84,21 @@ static int read_records_format(struct px_str type, struct ingest_request *reques
     return refuse(refusal, 415, "Content-Type is application/x-ndjson or application/json");
 }
 
+/* Of two keys, each of two hops might believe another. */
+static bool has_several_keys(const struct api_event *event)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < event->header_count; i++)
+        count += px_str_ieq(event->headers[i].name, S("idempotency-key"));
+    return count > 1;
+}
+
 static int read_key(const struct api_event *event, struct ingest_request *request,
                     struct refusal *refusal)
 {
     request->key = api_header(event, S("idempotency-key"));
     if (!request->key.ptr) return 0;
+    if (has_several_keys(event)) return refuse(refusal, 400, "more than one Idempotency-Key");
     bool fine = request->key.len >= 1 && request->key.len <= KEY_BYTES_MAX;
     for (size_t i = 0; fine && i < request->key.len; i++)
         fine = request->key.ptr[i] >= 0x20 && request->key.ptr[i] < 0x7F;

@@ -98,6 +98,9 @@ TEST(a_dataset_is_listed_from_its_first_accepted_row_on)
     CHECK_INT(call(t, &f, (struct call){"GET"}), 200);
     CHECK_INT(yyjson_arr_size(px_json_arr(f.json, "datasets")), 0);
     CHECK_INT(call(t, &f, (struct call){"GET", "logs"}), 404);
+    CHECK_INT(call(t, &f, (struct call){"GET", .scopes = "ingest"}), 403);
+    CHECK_INT(call(t, &f, (struct call){"GET", "logs", .scopes = "ingest"}), 403);
+    CHECK_INT(call(t, &f, (struct call){"GET", .scopes = "admin"}), 200);
 
     append(&f, "acme", "logs", 3);
     append(&f, "other", "secret", 3);
