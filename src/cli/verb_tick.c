@@ -45,11 +45,16 @@ static int report(struct cli *cli, const char *name, const struct http_response 
     struct px_str error = http_response_header(response, S("X-Amz-Function-Error"));
     if (error.len > 0)
         return cli_fail(cli, CLI_REGION_ERROR, "%s failed: %.*s", name, PX_FMT(response->body));
-    if (cli->json || px_json_parse(response->body, &cli->arena, &done, NULL) != 0)
+    if (px_json_parse(response->body, &cli->arena, &done, NULL) != 0) done = NULL;
+    if (cli->json || !done)
         (void)fprintf(cli->out, "%.*s\n", PX_FMT(response->body));
     else
         print_done(cli, name, done);
-    return CLI_OK;
+    if (px_json_i64(done, "failed", 0) == 0) return CLI_OK;
+    struct cli told = *cli;
+    told.json = false; /* the counts are the one document on standard output */
+    return cli_fail(&told, CLI_REGION_ERROR, "%s did not do all of it; see prism logs storage",
+                    name);
 }
 
 static int run(struct cli *cli, const void *values, int arg_count, char **args)
