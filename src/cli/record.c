@@ -72,7 +72,7 @@ static void add_rest(struct px_buf *line, yyjson_val *record, const char *const 
 {
     size_t i, n;
     yyjson_val *key, *val;
-    yyjson_obj_foreach(record, i, n, key, val)
+    px_json_obj_foreach(record, i, n, key, val)
     {
         const char *name = yyjson_get_str(key);
         bool told = false;

@@ -219,7 +219,7 @@ static void add_refusals(struct sender *sender, const struct lines_batch *batch,
 {
     size_t i, n;
     yyjson_val *error;
-    yyjson_arr_foreach(errors, i, n, error)
+    px_json_arr_foreach(errors, i, n, error)
     {
         int64_t index = px_json_i64(error, "record", -1);
         struct px_str reason = px_json_str(error, "reason");

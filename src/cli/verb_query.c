@@ -70,17 +70,17 @@ static int fill_table(struct cli *cli, yyjson_val *root, struct table *table)
     table->column_count = yyjson_arr_size(columns);
     table->columns = px_arena_array(&cli->arena, struct table_column, table->column_count);
     if (!table->columns) return px_arena_fault(&cli->arena);
-    yyjson_arr_foreach(columns, i, n, column)
+    px_json_arr_foreach(columns, i, n, column)
     {
         table->columns[i].name = px_json_str(column, "name");
         table->columns[i].right = is_number_type(px_json_str(column, "type"));
     }
-    yyjson_arr_foreach(rows, i, n, cells)
+    px_json_arr_foreach(rows, i, n, cells)
     {
         yyjson_val *cell;
         struct px_str *row = table_row(table);
         if (!row) return px_arena_fault(&cli->arena);
-        yyjson_arr_foreach(cells, c, m, cell)
+        px_json_arr_foreach(cells, c, m, cell)
         {
             if (c >= table->column_count) continue;
             row[c] = yyjson_is_null(cell) ? S("NULL") : table_cell(&cli->arena, cell);
