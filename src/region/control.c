@@ -125,16 +125,6 @@ static void serve_tick(struct region *region, struct http_request *request, stru
     reply_problem(request, 404, "no such schedule; see platform/functions.json");
 }
 
-static void serve_status(struct region *region, struct http_request *request)
-{
-    struct px_buf body;
-    px_buf_init(&body, 4 << 20);
-    status_write(region, &body);
-    const struct http_header header = {S("Content-Type"), S("application/json")};
-    http_reply(request, px_buf_fault(&body) ? 503 : 200, &header, 1, px_buf_str(&body));
-    px_buf_deinit(&body);
-}
-
 static void on_request(void *ctx, struct http_request *request)
 {
     struct region *region = ctx;
@@ -142,7 +132,7 @@ static void on_request(void *ctx, struct http_request *request)
     bool serving = region->phase == REGION_SERVING;
     bool get = request->method == HTTP_GET_, post = request->method == HTTP_POST_;
     if (get && px_str_eq(request->path, S("/status"))) {
-        serve_status(region, request);
+        status_serve(region, request);
     } else if (get && px_str_eq(request->path, S("/logs"))) {
         logs_serve(region, request);
     } else if (post && px_str_eq(request->path, S("/drain"))) {

@@ -15,6 +15,14 @@ static void close_now(uv_handle_t *handle)
     if (!uv_is_closing(handle)) uv_close(handle, NULL);
 }
 
+static void unwatch(struct region *region)
+{
+    close_now((uv_handle_t *)&region->sigterm);
+    close_now((uv_handle_t *)&region->sigint);
+    close_now((uv_handle_t *)&region->metrics_timer);
+    close_now((uv_handle_t *)&region->drain_timer);
+}
+
 static void on_pool_stopped(void *ctx)
 {
     struct region_pool_link *link = ctx;
@@ -24,10 +32,7 @@ static void on_pool_stopped(void *ctx)
     telemetry_free(&region->telemetry);
     http_server_free(&region->control);
     for (size_t i = 0; i < region->catalogue.count; i++) lambda_pool_free(&region->pools[i]);
-    if (region->phase == REGION_STARTING) return;
-    close_now((uv_handle_t *)&region->sigterm);
-    close_now((uv_handle_t *)&region->sigint);
-    close_now((uv_handle_t *)&region->drain_timer);
+    unwatch(region);
 }
 
 /* Also once more, to hurry. */
@@ -121,6 +126,7 @@ void region_watch(struct region *region)
 /* Nothing was served yet: instances may be killed, nobody waits for them. */
 void region_abandon(struct region *region)
 {
+    unwatch(region);
     gateway_free(&region->gateway);
     telemetry_free(&region->telemetry);
     http_server_free(&region->control);

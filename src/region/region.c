@@ -168,7 +168,6 @@ static void serve(struct region *region, struct px_str key)
 {
     const struct region_ready ready = {
         .port = region->port, .created = key.len > 0, .tenant = S(FIRST_TENANT), .key = key};
-    region_watch(region);
     region->phase = REGION_SERVING;
     px_log(&region->log, PX_INFO, "serving on port %u", region->port);
     if (region->options->on_ready) region->options->on_ready(region->options->ctx, &ready);
@@ -183,6 +182,7 @@ static int run(struct region *region)
 {
     struct px_str key = {0};
     if (uv_loop_init(&region->loop) != 0) return px_fault(PX_F_OOM, "event loop");
+    region_watch(region); /* a signal that comes while it starts ends it as soon as it serves */
     int r = start(region, &key);
     if (r == 0)
         serve(region, key);

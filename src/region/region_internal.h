@@ -66,8 +66,8 @@ void region_process_prepare(void);
 /* control.c */
 PX_MUST_USE int control_start(struct region *region);
 /* status.c */
-void status_write(struct region *region, struct px_buf *buf);
-void status_metrics(struct region *region); /* rows into `metrics` */
+void status_serve(struct region *region, struct http_request *request); /* GET /status */
+void status_metrics(struct region *region);                             /* rows into `metrics` */
 /* logs.c */
 void logs_serve(struct region *region, struct http_request *request);
 void logs_gone(struct region *region, struct http_request *request);

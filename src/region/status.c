@@ -2,15 +2,21 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "region/region_internal.h"
 
 #define WALK_DEPTH_MAX 8
+#define STATUS_FOLDERS 5
+
+struct status_size {
+    uint64_t bytes, files;
+};
 
 /* Bytes and files below a folder; a folder that vanishes meanwhile counts as far as it was read. */
-static void measure(int parent, const char *name, int depth, uint64_t *bytes, uint64_t *files)
+static void measure(int parent, const char *name, int depth, struct status_size *size)
 {
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
@@ -25,27 +31,24 @@ static void measure(int parent, const char *name, int depth, uint64_t *bytes, ui
             fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
             continue;
         if (S_ISDIR(st.st_mode) && depth < WALK_DEPTH_MAX) {
-            measure(fd, entry->d_name, depth + 1, bytes, files);
+            measure(fd, entry->d_name, depth + 1, size);
         } else if (S_ISREG(st.st_mode)) {
-            *bytes += (uint64_t)st.st_size;
-            (*files)++;
+            size->bytes += (uint64_t)st.st_size;
+            size->files++;
         }
     }
     closedir(dir);
 }
 
-static void write_data(struct region *region, struct px_buf *buf)
+static const char *const folders[STATUS_FOLDERS] = {"hot", "segments", "analytics", "dead-letter",
+                                                    "logs"};
+
+static void write_data(const struct status_size sizes[STATUS_FOLDERS], struct px_buf *buf)
 {
-    static const char *const names[] = {"hot", "segments", "analytics", "dead-letter", "logs"};
-    char path[4096];
     px_buf_add_c(buf, ",\"data\":{");
-    for (size_t i = 0; i < PX_COUNT(names); i++) {
-        uint64_t bytes = 0, files = 0;
-        snprintf(path, sizeof(path), "%.*s/%s", PX_FMT(region->data.path), names[i]);
-        measure(AT_FDCWD, path, 0, &bytes, &files);
-        px_buf_printf(buf, "%s\"%s\":{\"bytes\":%llu,\"files\":%llu}", i ? "," : "", names[i],
-                      (unsigned long long)bytes, (unsigned long long)files);
-    }
+    for (size_t i = 0; i < STATUS_FOLDERS; i++)
+        px_buf_printf(buf, "%s\"%s\":{\"bytes\":%llu,\"files\":%llu}", i ? "," : "", folders[i],
+                      (unsigned long long)sizes[i].bytes, (unsigned long long)sizes[i].files);
     px_buf_add_c(buf, "}");
 }
 
@@ -79,7 +82,8 @@ static const char *phase_name(enum region_phase phase)
     return names[phase];
 }
 
-void status_write(struct region *region, struct px_buf *buf)
+static void status_write(struct region *region, const struct status_size sizes[STATUS_FOLDERS],
+                         struct px_buf *buf)
 {
     struct gateway_stats g;
     char when[40];
@@ -97,9 +101,57 @@ void status_write(struct region *region, struct px_buf *buf)
         (unsigned long long)g.requests, (unsigned long long)g.refused, g.connections, g.active,
         async_pending(region->async), (unsigned long long)telemetry_dropped(region->telemetry));
     write_functions(region, buf);
-    write_data(region, buf);
+    write_data(sizes, buf);
     px_buf_add_c(buf, "}");
 }
+
+/* ---- GET /status: the folders are walked in a thread, because there may be many files ---- */
+
+struct status_work {
+    uv_work_t work;
+    struct region *region;
+    struct http_request *request;
+    struct status_size sizes[STATUS_FOLDERS];
+};
+
+static void on_work(uv_work_t *work)
+{
+    struct status_work *w = work->data;
+    char path[4096];
+    for (size_t i = 0; i < STATUS_FOLDERS; i++) {
+        snprintf(path, sizeof(path), "%.*s/%s", PX_FMT(w->region->data.path), folders[i]);
+        measure(AT_FDCWD, path, 0, &w->sizes[i]);
+    }
+}
+
+static void on_walked(uv_work_t *work, int error)
+{
+    struct status_work *w = work->data;
+    const struct http_header header = {S("Content-Type"), S("application/json")};
+    struct px_buf body;
+    px_buf_init(&body, 4 << 20);
+    bool there = error == 0 && w->region->pools_running > 0; /* else it has ended meanwhile */
+    if (there) status_write(w->region, w->sizes, &body);
+    http_reply(w->request, !there || px_buf_fault(&body) ? 503 : 200, &header, 1,
+               px_buf_str(&body));
+    px_buf_deinit(&body);
+    free(w);
+}
+
+void status_serve(struct region *region, struct http_request *request)
+{
+    struct status_work *w = calloc(1, sizeof(*w));
+    if (w) {
+        w->work.data = w;
+        w->region = region;
+        w->request = request;
+    }
+    if (w && uv_queue_work(&region->loop, &w->work, on_work, on_walked) == 0) return;
+    free(w);
+    http_reply(request, 503, NULL, 0, S(""));
+}
+
+/* ---- metrics ---- */
 
 static void metric(struct region *region, struct px_str time, const char *name,
                    const char *function, double value)
