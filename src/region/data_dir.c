@@ -20,13 +20,15 @@ static int take_lock(struct data_dir *dir, struct px_arena *arena)
 {
     const char *path = data_dir_sub(dir, arena, "region.lock");
     if (!path) return px_arena_fault(arena);
-    PX_AUTO(px_close) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) return px_fault_errno("%s: %m", path);
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-        return errno == EWOULDBLOCK ? DATA_DIR_BUSY : px_fault_errno("lock %s: %m", path);
-    dir->lock_fd = fd;
-    fd = -1;
-    return 0;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        dir->lock_fd = fd;
+        return 0;
+    }
+    int r = errno == EWOULDBLOCK ? DATA_DIR_BUSY : px_fault_errno("lock %s: %m", path);
+    px_close(&fd);
+    return r;
 }
 
 static int note_foreign(void *ctx, const char *name, bool is_dir)

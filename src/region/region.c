@@ -100,12 +100,11 @@ static int start_pool(struct region *region, size_t index)
 
 static int start_pools(struct region *region)
 {
-    region->pools = px_arena_zalloc_array(&region->arena, sizeof(*region->pools),
-                                          region->catalogue.count);
-    region->links = px_arena_zalloc_array(&region->arena, sizeof(*region->links),
-                                          region->catalogue.count);
+    size_t count = region->catalogue.count;
+    region->pools = px_arena_array(&region->arena, struct lambda_pool *, count);
+    region->links = px_arena_array(&region->arena, struct region_pool_link, count);
     if (!region->pools || !region->links) return px_arena_fault(&region->arena);
-    for (size_t i = 0; i < region->catalogue.count; i++) PX_TRY(start_pool(region, i));
+    for (size_t i = 0; i < count; i++) PX_TRY(start_pool(region, i));
     return 0;
 }
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from region_kit import PROBE, Tree, environment, function, instances, invoke, probe_in_place_of, problem, rss_of, wait
+from region_kit import PROBE, Tree, environment, function, instances, invoke, is_within, probe_in_place_of, problem, wait
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_over_its_memory_it_is_killed_and_answered(tree):
     said = re.search(r"killed \((\d+) of 128 MB\)", function(tree, "catalog")["last_error"])
     assert said and int(said[1]) > 128
     assert tree.call("GET", "/v1/datasets").status_code == 200
-    assert rss_of(tree.pid) < 64 << 20
+    assert is_within(tree, 64)
 
 
 def test_past_its_time_it_is_killed_and_answered(tree):
@@ -77,4 +77,4 @@ def test_the_callers_timeout_frees_the_queue(tmp_path):
 
 def test_a_large_body_is_refused_before_a_function_sees_it(tree):
     problem(tree.call("POST", "/v1/ingest/big", data=b"x" * (7 << 20)), 413)
-    assert rss_of(tree.pid) < 64 << 20
+    assert is_within(tree, 64)
