@@ -101,6 +101,7 @@ static int start_pool(struct region *region, size_t index)
 static int start_pools(struct region *region)
 {
     size_t count = region->catalogue.count;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
     region->pools = px_arena_array(&region->arena, struct lambda_pool *, count);
     region->links = px_arena_array(&region->arena, struct region_pool_link, count);
     if (!region->pools || !region->links) return px_arena_fault(&region->arena);

@@ -143,7 +143,7 @@ static int next_frame(struct hot_reader *reader, struct hot_frame *ret_frame)
 
 int hot_reader_next(struct hot_reader *reader, struct hot_frame *ret_frame)
 {
-    struct hot_frame frame;
+    struct hot_frame frame = {0};
     do {
         int r = next_frame(reader, &frame);
         if (r != 0) return r; /* HOT_END, or a fault of this file */

@@ -376,7 +376,7 @@ static int lane_start(struct hot_writer *writer, struct lane *lane, const struct
     }
     if (r != 0) {
         if (first_of_lane && withdrawn) lane->file_no = 0; /* prepare the folders again */
-        lane->next_seq++; /* see lane_extend() */
+        lane->next_seq++;                                  /* see lane_extend() */
         PX_TRY(r);
     }
     writer->files_open++;

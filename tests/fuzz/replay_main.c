@@ -53,7 +53,8 @@ static int replay_path(const char *path)
     if (stat(path, &status) != 0) {
         return 0;
     }
-    return S_ISDIR(status.st_mode) ? replay_folder(path) : replay_file(path, (size_t)status.st_size);
+    return S_ISDIR(status.st_mode) ? replay_folder(path)
+                                   : replay_file(path, (size_t)status.st_size);
 }
 
 int main(int argc, char **argv)
