@@ -8,6 +8,7 @@
 #include "base/px_clock.h"
 
 enum { STATS_ROWS = 1, STATS_BYTES = 2, STATS_COLUMNS = 4 };
+#define ROW_GROUP_VALUES_MAX (INT64_C(1) << 22)
 #define BOUND_BYTES_MAX 64 /* of a string worth pruning by */
 
 static void result_free(duckdb_result *result) { duckdb_destroy_result(result); }
@@ -199,6 +200,14 @@ static int stats_write(duckdb_vector vector, const struct schema *schema, const 
 
 /* ---- writing ---- */
 
+/* A row group is gathered in memory before it is written, 16 bytes a value at least, NULL or not, and
+ * row_group_bytes does not count those. At 2,000 columns the usual number of rows takes 8 GB. */
+static int64_t row_group_rows(const struct parquet_job *job)
+{
+    int64_t fit = ROW_GROUP_VALUES_MAX / (int64_t)PX_MAX(job->schema->count, 1u);
+    return PX_MIN(job->how->row_group_rows, PX_MAX(fit, (int64_t)duckdb_vector_size()));
+}
+
 static void copy_text(const struct parquet_job *job, int64_t row_group_bytes, struct px_buf *sql)
 {
     px_buf_add_c(sql, "COPY (");
@@ -209,7 +218,7 @@ static void copy_text(const struct parquet_job *job, int64_t row_group_bytes, st
                   " (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL %lld, PARQUET_VERSION "
                   "%.*s, ROW_GROUP_SIZE %lld, ROW_GROUP_SIZE_BYTES %lld, RETURN_STATS)",
                   (long long)job->how->compression_level, PX_FMT(job->how->version),
-                  (long long)job->how->row_group_rows, (long long)row_group_bytes);
+                  (long long)row_group_rows(job), (long long)row_group_bytes);
     px_buf_add_char(sql, '\0');
 }
 

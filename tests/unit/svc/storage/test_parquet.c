@@ -67,6 +67,32 @@ TEST(bounds_of_a_column_with_nan_in_any_row_group_are_not_kept)
     sql_engine_free(&f.engine);
 }
 
+/* 1,500 columns, all NULL but one: what a client makes with a request of some kilobytes. */
+TEST(many_columns_make_short_row_groups)
+{
+    struct fixture f = {0};
+    struct parquet_file file;
+    const struct lifecycle_parquet usual = {.version = {"V1", 2},
+                                            .compression_level = 3,
+                                            .row_group_rows = 262144,
+                                            .row_group_bytes = 1 << 27};
+    PX_AUTO(px_buf_deinit) struct px_buf sql;
+    px_buf_init(&sql, 1u << 20);
+    open_engine(t, &f, 256u << 20);
+    px_buf_add_c(&sql, "SELECT " TIME);
+    for (int i = 0; i < 1500; i++) {
+        struct px_str name = px_arena_printf(&t->arena, "c%d", i);
+        add(&f, name, COL_INT);
+        px_buf_printf(&sql, ", CAST(NULL AS BIGINT) AS \"%.*s\"", PX_FMT(name));
+    }
+    px_buf_add_c(&sql, " FROM range(8000) t(i)");
+    const struct parquet_job job = {px_buf_str(&sql), f.path, &f.schema, &usual};
+    CHECK_OK(parquet_write(f.engine, &job, &t->arena, &file));
+    CHECK_INT(file.rows, 8000);
+    CHECK(ask(t, &f, "SELECT num_row_groups FROM parquet_file_metadata", "") >= 2);
+    sql_engine_free(&f.engine);
+}
+
 TEST(infinite_bounds_are_not_kept_since_json_cannot_say_them)
 {
     struct fixture f = {0};
