@@ -98,10 +98,11 @@ def victorialogs(folder, path, records):
         before = cpu_seconds(server.pid)
         wall = post_all(port, "/insert/jsonline?_stream_fields=service,host&_time_field=time&_msg_field=message",
                         {"Content-Type": "application/stream+json"}, path)
-        # Acknowledged is not yet on disk there: wait until it has flushed and its CPU is quiet.
+        # Acknowledged is not yet on disk there: it flushes every 5 s. Wait for that, and until its CPU is quiet.
         c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         c.request("GET", "/internal/force_flush")
         c.getresponse().read()
+        time.sleep(7)
         last = cpu_seconds(server.pid)
         for _ in range(30):
             time.sleep(2)
