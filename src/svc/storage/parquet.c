@@ -9,6 +9,7 @@
 
 enum { STATS_ROWS = 1, STATS_BYTES = 2, STATS_COLUMNS = 4 };
 #define ROW_GROUP_VALUES_MAX (INT64_C(1) << 22)
+#define DICTIONARIES_BYTES_MAX (INT64_C(128) << 20)
 #define BOUND_BYTES_MAX 64 /* of a string worth pruning by */
 
 static void result_free(duckdb_result *result) { duckdb_destroy_result(result); }
@@ -208,6 +209,13 @@ static int64_t row_group_rows(const struct parquet_job *job)
     return PX_MIN(job->how->row_group_rows, PX_MAX(fit, (int64_t)duckdb_vector_size()));
 }
 
+/* Every column of text reserves this much before its first value; DuckDB's default is 1 MiB. */
+static int64_t dictionary_bytes(const struct parquet_job *job)
+{
+    return PX_MIN(INT64_C(1) << 20,
+                  DICTIONARIES_BYTES_MAX / (int64_t)PX_MAX(job->schema->count, 1u));
+}
+
 static void copy_text(const struct parquet_job *job, int64_t row_group_bytes, struct px_buf *sql)
 {
     px_buf_add_c(sql, "COPY (");
@@ -216,9 +224,11 @@ static void copy_text(const struct parquet_job *job, int64_t row_group_bytes, st
     sql_add_literal(sql, job->path);
     px_buf_printf(sql,
                   " (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL %lld, PARQUET_VERSION "
-                  "%.*s, ROW_GROUP_SIZE %lld, ROW_GROUP_SIZE_BYTES %lld, RETURN_STATS)",
+                  "%.*s, ROW_GROUP_SIZE %lld, ROW_GROUP_SIZE_BYTES %lld, "
+                  "STRING_DICTIONARY_PAGE_SIZE_LIMIT %lld, RETURN_STATS)",
                   (long long)job->how->compression_level, PX_FMT(job->how->version),
-                  (long long)row_group_rows(job), (long long)row_group_bytes);
+                  (long long)row_group_rows(job), (long long)row_group_bytes,
+                  (long long)dictionary_bytes(job));
     px_buf_add_char(sql, '\0');
 }
 
