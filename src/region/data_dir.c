@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/px_file.h"
@@ -94,6 +95,15 @@ int data_dir_remember(struct data_dir *dir, uint16_t port, const struct px_clock
     return 0;
 }
 
+/* Whoever may write here could lay links in the place of our files. */
+static int check_folder(const char *path)
+{
+    struct stat about;
+    if (stat(path, &about) != 0) return px_fault_errno("%s: %m", path);
+    if (!(about.st_mode & (S_IWGRP | S_IWOTH))) return 0;
+    return px_fault(PX_F_CONFIG, "%s can be written by others: chmod go-w %s", path, path);
+}
+
 int data_dir_open(const char *path, const char *region_name, struct px_arena *arena,
                   const struct px_clock *clock, struct data_dir *ret_dir)
 {
@@ -101,6 +111,7 @@ int data_dir_open(const char *path, const char *region_name, struct px_arena *ar
     char real[4096];
     PX_TRY(px_dir_make(path));
     if (!realpath(path, real)) return px_fault_errno("%s: %m", path);
+    PX_TRY(check_folder(real));
     dir.path = px_arena_dup(arena, px_str_c(real));
     dir.region_name = px_arena_dup(arena, px_str_c(region_name ? region_name : ""));
     if (!dir.path.ptr || !dir.region_name.ptr) return px_arena_fault(arena);

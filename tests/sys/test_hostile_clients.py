@@ -11,7 +11,7 @@ import pytest
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
-from conftest import children_of
+from conftest import Region, children_of
 
 LINE = b'{"n":1}\n'
 
@@ -342,3 +342,12 @@ def test_keys_stand_in_their_two_files_only(region):
         assert not any(key.split("_")[2].encode() in text for key in keys)
         limits = open(f"/proc/{pid}/limits").read().splitlines()
         assert [line.split()[4:6] for line in limits if line.startswith("Max core file size")] == [["0", "0"]]
+
+
+def test_a_data_folder_that_others_may_write_is_refused(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(0o777)
+    done = Region(data).run("up", "--detach", check=False)
+    assert done.returncode != 0 and "chmod go-w" in done.stdout + done.stderr
+    assert not list(data.glob("*.key")) and not list(data.glob("*.db"))
