@@ -205,12 +205,26 @@ struct recovery {
     const struct function_catalogue *catalogue;
 };
 
-/* <function>~<request id>.json; anything else (a temporary file of a crash) is left alone. */
+/* <function>~<request id>.json; leftovers of a crash go, anything else is left alone. */
+/* ".name.tmp": a write that a crash cut short, before its event was accepted. */
+static bool is_leftover(struct px_str name)
+{
+    return px_str_starts(name, S(".")) && px_str_ends(name, S(".tmp"));
+}
+
+static void remove_leftover(const struct async_queue *queue, const char *name)
+{
+    char path[4096];
+    (void)snprintf(path, sizeof(path), "%s/async/%s", queue->options.data_dir, name);
+    (void)!unlink(path);
+}
+
 static int recover_one(void *ctx, const char *name, bool is_dir)
 {
     struct recovery *rec = ctx;
     struct px_str rest = px_str_c(name), function_name;
     char path[4096];
+    if (!is_dir && is_leftover(rest)) remove_leftover(rec->queue, name);
     if (is_dir || !px_str_ends(rest, S(".json")) || !px_str_cut(&rest, '~', &function_name) ||
         rest.len != 36 + 5)
         return 0;

@@ -59,6 +59,7 @@ def test_accepted_events_survive_kill_9(tree):
     tree.kill()
     assert {p.name.split("~")[1][:-5] for p in (tree.data / "async").iterdir()} == ids
     before = len(tree.calls())
+    (tree.data / "async" / ".catalog~x.json.0123456789abcdef.tmp").write_text("a write cut short")
     tree.replace("catalog", PROBE.replace('float(do.get("sleep", 0))', "0"))
     tree.up()
     wait(lambda: {c for c, _ in tree.calls()[before:]} >= ids)
