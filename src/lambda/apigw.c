@@ -27,6 +27,7 @@ void api_caller_read(yyjson_val *obj, struct api_caller *ret_caller)
         .tier = px_json_str(obj, "tier"),
         .home_region = px_json_str(obj, "home_region"),
         .shard = px_json_str(obj, "shard"),
+        .quotas = px_json_str(obj, "quotas"),
     };
     if (!px_str_to_i64(epoch, &caller.epoch)) caller.epoch = px_json_i64(obj, "epoch", 0);
     *ret_caller = caller;
@@ -45,6 +46,10 @@ void api_caller_write(const struct api_caller *caller, struct px_buf *buf)
     for (size_t i = 0; i < PX_COUNT(fields); i++) {
         px_buf_add_c(buf, fields[i].name);
         px_buf_add_json_str(buf, fields[i].value);
+    }
+    if (caller->quotas.len > 0) {
+        px_buf_add_c(buf, ",\"quotas\":");
+        px_buf_add_json_str(buf, caller->quotas);
     }
     px_buf_printf(buf, ",\"epoch\":\"%lld\"}", (long long)caller->epoch);
 }

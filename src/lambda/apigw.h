@@ -17,11 +17,12 @@ struct api_caller {
     struct px_str scopes; /* space separated: ingest query admin */
     struct px_str tier;
     struct px_str home_region, shard;
+    struct px_str quotas; /* JSON object: the tenant's own limits; empty: the platform's */
     int64_t epoch;
 };
 bool api_caller_may(const struct api_caller *caller, struct px_str scope);
 /* requestContext.authorizer, and the "context" of an authorizer's answer: an object of strings named
- * as the fields above (tenant, key_id, scopes, tier, home_region, shard, epoch). Reading takes what
+ * as the fields above (tenant, key_id, scopes, tier, home_region, shard, quotas, epoch). Reading takes what
  * is there, views into obj's document; obj may be NULL. */
 void api_caller_read(yyjson_val *obj, struct api_caller *ret_caller);
 void api_caller_write(const struct api_caller *caller, struct px_buf *buf);

@@ -50,7 +50,8 @@ bool auth_result_parse(struct px_str payload, struct px_arena *arena,
                                         .scopes = px_json_str(context, "scopes"),
                                         .tier = px_json_str(context, "tier"),
                                         .home_region = px_json_str(context, "home_region"),
-                                        .shard = px_json_str(context, "shard")};
+                                        .shard = px_json_str(context, "shard"),
+                                        .quotas = px_json_str(context, "quotas")};
     struct px_str epoch = px_json_str(context, "epoch");
     if (epoch.len && !px_str_to_i64(epoch, &result.caller.epoch)) return false;
     *ret_result = result;

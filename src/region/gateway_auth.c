@@ -39,6 +39,7 @@ static void apply(struct gateway_call *call, const struct auth_result *result)
                                        .tier = own(call, c->tier),
                                        .home_region = own(call, c->home_region),
                                        .shard = own(call, c->shard),
+                                       .quotas = own(call, c->quotas),
                                        .epoch = c->epoch};
     if (!auth_result_allows(result, arn))
         end_refused(call, API_GW_ACCESS_DENIED, "denied by the authorizer's policy");

@@ -108,3 +108,16 @@ def test_unknown_routes_and_methods(region):
     for method, path in [("GET", "/"), ("GET", "/v2/logs"), ("DELETE", "/v1/query"), ("POST", "/v1/ingest/")]:
         answer = refused(region.call(method, path), 404, 405)
         assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_tenants_own_limits(region):
+    key = region.tenant("small")
+    quotas = {"ingest_body_bytes": 2000, "ingest_record_bytes": 200, "ingest_records": 5}
+    changed = region.call("PATCH", "/v1/admin/tenants/small", key=region.admin_key, json={"quotas": quotas})
+    assert changed.status_code == 200, changed.text
+    assert region.ingest("mine", [{"n": i} for i in range(5)], key=key).status_code == 200
+    refused(region.ingest("mine", [{"n": i} for i in range(6)], key=key), 413)
+    refused(region.ingest("mine", [{"m": "x" * 3000}], key=key), 413)
+    refused(region.ingest("mine", [{"m": "x" * 300}], key=key), 400, 413)
+    assert region.ingest("yours", [{"m": "x" * 3000, "n": i} for i in range(6)]).status_code == 200
+    assert region.one("SELECT count(*) FROM mine", key=key) == 5

@@ -11,6 +11,7 @@
 #include "columnar/frame.h"
 #include "svc/ingest/claim.h"
 #include "svc/ingest/request.h"
+#include "svc/ingest/tenant_limits.h"
 
 #define INGEST_MAGIC UINT64_C(0x747365676e495850)
 #define INFLATED_BYTES_KEPT ((size_t)16 << 20) /* more is given back after the request */
@@ -111,12 +112,12 @@ static int decoded(int r, struct refusal *refusal)
     return REQUEST_REFUSED;
 }
 
-static int decode_records(struct ingest *ingest, const struct ingest_request *request,
-                          struct px_str body, struct px_arena *arena,
-                          struct decode_result *ret_result, struct refusal *refusal)
+static int decode_records(struct ingest *ingest, const struct ingest_limits *tenants,
+                          const struct ingest_request *request, struct px_str body,
+                          struct px_arena *arena, struct decode_result *ret_result,
+                          struct refusal *refusal)
 {
-    struct decode_limits limits = decode_limits_at(&ingest->options.limits,
-                                                   px_wall_ns(ingest->options.clock));
+    struct decode_limits limits = decode_limits_at(tenants, px_wall_ns(ingest->options.clock));
     batch_reset(ingest->batch);
     int r = request->is_otlp
                 ? decode_otlp(request->signal, request->format == BODY_JSON, body, &limits, arena,
@@ -242,11 +243,13 @@ static int serve(struct ingest *ingest, const struct api_event *event, struct px
 {
     int r = request_read(event, request, refusal);
     if (r != 0) return r;
+    struct ingest_limits limits;
     struct px_str body;
-    r = decode_content(request->encoding, event->body, ingest->options.limits.body_bytes_max,
-                       &ingest->inflated, &body, &refusal->where);
+    PX_TRY(tenant_limits(&ingest->options.limits, &event->caller, arena, &limits));
+    r = decode_content(request->encoding, event->body, limits.body_bytes_max, &ingest->inflated,
+                       &body, &refusal->where);
     if (r != 0) return decoded(r, refusal);
-    r = decode_records(ingest, request, body, arena, result, refusal);
+    r = decode_records(ingest, &limits, request, body, arena, result, refusal);
     if (r != 0) return r;
     *outcome = (struct ingest_outcome){result->accepted, result->refused, result, false};
     if (result->accepted == 0) return 0; /* nothing to store: no claim, no frame */

@@ -80,6 +80,11 @@ static void write_context(struct px_buf *buf, const struct tenant *tenant,
         px_buf_add_json_str(buf, texts[i].value);
         px_buf_add_char(buf, ',');
     }
+    if (!px_str_eq(tenant->quotas_json, S("{}"))) { /* a context holds texts only */
+        px_buf_add_c(buf, "\"quotas\":");
+        px_buf_add_json_str(buf, tenant->quotas_json);
+        px_buf_add_char(buf, ',');
+    }
     px_buf_printf(buf, "\"epoch\":\"%lld\"},\"usageIdentifierKey\":", (long long)tenant->epoch);
     px_buf_add_json_str(buf, key->id);
 }

@@ -56,7 +56,14 @@ TEST(what_is_written_reads_back)
         .request_id = S("r-1"),
         .source_ip = S("::1"),
         .stage = S("live"),
-        .caller = {S("acme"), S("00ff"), S("ingest query"), S("pool"), S("eu"), S("s1"), 42},
+        .caller = {.tenant = S("acme"),
+                   .key_id = S("00ff"),
+                   .scopes = S("ingest query"),
+                   .tier = S("pool"),
+                   .home_region = S("eu"),
+                   .shard = S("s1"),
+                   .quotas = S("{\"q\":1}"),
+                   .epoch = 42},
         .body = px_str(body, sizeof body - 1),
     };
     PX_AUTO(px_buf_deinit) struct px_buf json;
