@@ -83,6 +83,7 @@ TEST(what_is_written_reads_back)
     CHECK_STR(got.caller.tenant, S("acme"));
     CHECK_STR(got.caller.home_region, S("eu"));
     CHECK_INT(got.caller.epoch, 42);
+    CHECK_STR(got.caller.quotas, S("{\"q\":1}"));
     CHECK_STR(got.source_ip, S("::1"));
     CHECK_STR(got.body, event.body);
     /* the maps with one value hold the last, as API Gateway's do */
