@@ -1,5 +1,6 @@
 """A tenant whose SQL reaches for files, others and the machine; others go on meanwhile."""
 
+import os
 import threading
 import time
 
@@ -144,11 +145,19 @@ BOMBS = {
 }
 
 
+def sanitized():
+    return os.environ.get("PRISM_BUILD", "") in ("asan", "tsan")
+
+
+
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_ends_with_a_reason(hostile, name):
     begun = time.time()
     answer = hostile.query(BOMBS[name], key=hostile.acme, limit=1)
-    assert answer.status_code in (400, 504), answer.text
+    if name == "wide format" and sanitized():  # a sanitizer ends the process where malloc would fail
+        assert answer.status_code in (400, 502, 504), answer.text
+    else:
+        assert answer.status_code in (400, 504), answer.text
     assert answer.json()["detail"] and time.time() - begun < 20
     assert hostile.one("SELECT count(*) FROM logs", key=hostile.other) == 70
 
