@@ -73,7 +73,7 @@ PX_MUST_USE int sql_check(struct sql_engine *engine, struct px_str sql, struct p
 struct sql_leash {
     const struct px_clock *clock;
     int64_t deadline_mono_ns;
-    const volatile bool *cancelled; /* a signal handler may set it; NULL: never */
+    const _Atomic bool *cancelled; /* set by a signal handler or a thread; NULL: never */
 };
 /* Execute a statement that passed sql_check(), on a locked engine. Chunks are then had from
  * sql_fetch(); ret_result stays valid until sql_engine_free() or the next sql_run(). The leash holds

@@ -21,7 +21,7 @@ struct function {
 };
 
 /* The one flag of the process: the region signals SIGUSR1 when the caller is gone. */
-static volatile bool cancelled;
+static _Atomic bool cancelled;
 
 static void on_cancel(int signal)
 {

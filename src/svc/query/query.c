@@ -257,7 +257,7 @@ static void job_deinit(struct job *job)
 }
 
 int query_handle(struct query *query, const struct api_event *event, struct px_arena *arena,
-                 int64_t deadline_mono_ns, const volatile bool *cancelled,
+                 int64_t deadline_mono_ns, const _Atomic bool *cancelled,
                  const struct query_sink *sink, struct px_str *ret_why)
 {
     PX_ASSERT(query->magic == QUERY_MAGIC);

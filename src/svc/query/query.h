@@ -61,5 +61,5 @@ enum query_outcome {
  * options' clock; the limit timeout_ms counts, too. */
 PX_MUST_USE int query_handle(struct query *query, const struct api_event *event,
                              struct px_arena *arena, int64_t deadline_mono_ns,
-                             const volatile bool *cancelled, const struct query_sink *sink,
+                             const _Atomic bool *cancelled, const struct query_sink *sink,
                              struct px_str *ret_why);

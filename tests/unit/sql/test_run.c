@@ -7,7 +7,7 @@
 #include "base/px_buf.h"
 #include "sql/engine.h"
 
-static volatile bool never_cancelled;
+static _Atomic bool never_cancelled;
 
 /* An engine with the view `logs` over one Parquet file of 200,000 rows; another file lies beside. */
 static void engine_open(struct test *t, struct sql_engine **ret_engine)
@@ -31,7 +31,7 @@ static void engine_open(struct test *t, struct sql_engine **ret_engine)
 }
 
 static int run_all(struct test *t, struct sql_engine *engine, struct px_str sql, int timeout_ms,
-                   const volatile bool *cancelled, uint64_t *ret_rows, struct px_str *ret_why)
+                   const _Atomic bool *cancelled, uint64_t *ret_rows, struct px_str *ret_why)
 {
     struct sql_leash leash = {&px_clock_system,
                               px_mono_ns(&px_clock_system) + timeout_ms * PX_NS_PER_MS, cancelled};
@@ -204,7 +204,7 @@ TEST(a_deadline_ends_whatever_runs)
 static void *set_flag(void *flag)
 {
     usleep(50000);
-    *(volatile bool *)flag = true;
+    *(_Atomic bool *)flag = true;
     return NULL;
 }
 
@@ -213,7 +213,7 @@ TEST(a_flag_cancels_whatever_runs)
     PX_AUTO(sql_engine_free) struct sql_engine *engine = NULL;
     engine_open(t, &engine);
     for (size_t i = 0; i < 3; i++) {
-        volatile bool cancelled = false;
+        _Atomic bool cancelled = false;
         pthread_t thread;
         CHECK_INT(pthread_create(&thread, NULL, set_flag, (void *)&cancelled), 0);
         struct px_str why;

@@ -231,8 +231,7 @@ static int kit_more(void *ctx, struct px_str piece)
 }
 
 /* The outcome of query_handle(); a NUL stands behind the body. */
-static int kit_post(struct kit *kit, struct px_str body, bool stream,
-                    const volatile bool *cancelled)
+static int kit_post(struct kit *kit, struct px_str body, bool stream, const _Atomic bool *cancelled)
 {
     struct http_header headers[] = {{S("Content-Type"), S("application/json")}};
     struct api_event event = {.resource = S("/v1/query"),

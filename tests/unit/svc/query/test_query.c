@@ -380,7 +380,7 @@ TEST(reached_limits_are_answers)
     (void)kit_json(t, &kit, "{\"sql\":\"FROM range(1001)\",\"limit\":1000}", 200);
     (void)kit_json(t, &kit, "{\"sql\":\"SELECT repeat('x', 30) FROM range(1000)\"}", 400);
     CHECK(strstr(kit.body.ptr, "more than 20000 bytes: add LIMIT"));
-    volatile bool cancelled = true;
+    _Atomic bool cancelled = true;
     CHECK_OK(kit_post(
         &kit, S("{\"sql\":\"SELECT count(*) FROM range(1000000000000) r(i) WHERE i % 7 = 2\"}"),
         false, &cancelled));
