@@ -26,7 +26,6 @@ def main():
         region = Region(pathlib.Path(folder) / "data").up()
         per = 1_000_000
         path = logs(min(per, args.records), folder)
-        region.env["PRISM_BENCH"] = "1"
         for i in range(max(1, args.records // per)):
             if i:
                 path = logs_part(per, i, folder)

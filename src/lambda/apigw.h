@@ -70,8 +70,6 @@ void api_response_write(const struct api_response *response, struct px_buf *buf)
 /* Answers: API_INVALID: API Gateway answers 502 "Internal server error". The body comes decoded. */
 PX_MUST_USE int api_response_parse(struct px_str payload, struct px_arena *arena,
                                    struct api_response *ret_response);
-PX_MUST_USE int api_response_parse_in_place(struct px_str payload, struct px_arena *arena,
-                                            struct api_response *ret_response);
 
 /* Problem details (RFC 9457), the one error format: {"type","title","status","detail","requestId"} and
  * extra inner JSON (may be empty). Content type application/problem+json. */

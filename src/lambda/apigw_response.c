@@ -69,13 +69,6 @@ static int response_of_cut(struct px_str payload, struct px_arena *arena,
     return r == 0 ? response_of(cut.rest, &cut, arena, ret_response) : r;
 }
 
-int api_response_parse_in_place(struct px_str payload, struct px_arena *arena,
-                                struct api_response *ret_response)
-{
-    int r = response_of_cut(payload, arena, ret_response);
-    return r == API_INVALID ? response_of(payload, NULL, arena, ret_response) : r;
-}
-
 int api_response_parse(struct px_str payload, struct px_arena *arena,
                        struct api_response *ret_response)
 {
