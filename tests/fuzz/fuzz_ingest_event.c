@@ -1,5 +1,6 @@
 /* A Lambda proxy event of any content through ingest with small limits, over real stores in a scratch folder. Every
- * answer must be a proxy response that API Gateway takes, with a status that says what happened. */
+ * answer must be a proxy response that API Gateway takes, with a status that says what happened. Nothing that a client
+ * sends is a fault. The authorizer's quotas are none of a client's: broken ones are a fault, which is answered, too. */
 // link: px_svc_ingest
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,13 +64,42 @@ static void set_up(void)
     (void)atexit(tear_down);
 }
 
-static void check_response(struct px_str payload, struct px_arena *arena)
+static bool quotas_are_broken(const struct api_event *event, struct px_arena *arena)
+{
+    yyjson_val *root;
+    struct px_str quotas = event->caller.quotas;
+    return quotas.len > 0 && px_json_parse(quotas, arena, &root, NULL) == PX_JSON_INVALID;
+}
+
+/* The assertion alone would end the process without a reason. */
+static void check_fault(int fault, const struct api_event *event, struct px_arena *arena)
+{
+    char text[1024];
+    bool expected = fault == PX_F_PROTOCOL && quotas_are_broken(event, arena);
+    if (!expected)
+        fprintf(stderr, "ingest_handle: %s\n", px_fault_text(fault, text, sizeof text));
+    PX_ASSERT(expected);
+}
+
+static void check_response(struct px_str payload, bool is_fault, struct px_arena *arena)
 {
     struct api_response response;
     PX_ASSERT(api_response_parse(payload, arena, &response) == 0);
-    PX_ASSERT(response.status == 200 || (response.status >= 400 && response.status < 500) ||
-              response.status == 503);
+    int status = response.status;
+    PX_ASSERT(is_fault ? status == 502 || status == 503
+                       : status == 200 || (status >= 400 && status < 500) || status == 503);
     PX_ASSERT(response.header_count >= 1);
+}
+
+static void handle(const struct api_event *event, struct px_arena *arena, struct px_buf *buf)
+{
+    int r = ingest_handle(it.ingest, event, arena, buf);
+    if (r != 0) {
+        check_fault(r, event, arena);
+        px_buf_clear(buf);
+        ingest_reply_fault(event, r, buf);
+    }
+    check_response(px_buf_str(buf), r != 0, arena);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -85,8 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (r == 0) {
         /* one tenant and few datasets, so that a long run does not fill the disk with folders */
         if (event.caller.tenant.len) event.caller.tenant = S("fuzz");
-        PX_ASSERT(ingest_handle(it.ingest, &event, &arena, &buf) == 0);
-        check_response(px_buf_str(&buf), &arena);
+        handle(&event, &arena, &buf);
     }
     px_buf_deinit(&buf);
     px_arena_deinit(&arena);
