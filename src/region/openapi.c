@@ -22,15 +22,20 @@ static int refuse(struct reader *rd, struct px_str path, const char *why)
     return API_CONTRACT_INVALID;
 }
 
-/* arn:...:lambda:path/2015-03-31/functions/arn:...:function:${prefix}-NAME:alias/invocations -> NAME */
+/* arn:...:lambda:path/2015-03-31/functions/arn:...:function:${prefix}-NAME:alias/invocations -> NAME.
+ * A function that mounts hot storage is there once for each shard, and a stage of the API picks its own:
+ * ${prefix}-NAME-${stageVariables.shard}. A local region has one shard. */
 static struct px_str function_of_uri(struct px_str uri)
 {
     static const char mark[] = ":function:${prefix}-";
+    const struct px_str shard = S("-${stageVariables.shard}");
     const char *at = uri.len ? memmem(uri.ptr, uri.len, mark, sizeof(mark) - 1) : NULL;
     if (!at) return (struct px_str){0};
     struct px_str rest = px_str_skip(uri, (size_t)(at - uri.ptr) + sizeof(mark) - 1), name;
     (void)px_str_cut(&rest, ':', &name);
-    return name;
+    if (px_str_ends(name, shard)) name.len -= shard.len;
+    bool plain = name.len > 0 && !memchr(name.ptr, '$', name.len);
+    return plain ? name : (struct px_str){0};
 }
 
 static bool split_resource(struct px_str resource, struct api_route *route)
@@ -69,10 +74,18 @@ static int read_integration(struct reader *rd, yyjson_val *operation, struct api
     if (!px_str_eq(type, S("aws_proxy")))
         return refuse(rd, route->resource, "integration type must be aws_proxy or mock");
     route->integration = API_LAMBDA;
-    route->function = function_of_uri(px_json_str(integration, "uri"));
+    struct px_str uri = px_json_str(integration, "uri");
+    bool streams = px_str_eq(px_json_str(integration, "responseTransferMode"), S("STREAM"));
+    route->function = function_of_uri(uri);
     int64_t timeout = px_json_i64(integration, "timeoutInMillis", INTEGRATION_TIMEOUT_MS);
     if (route->function.len == 0)
         return refuse(rd, route->resource, "integration uri names no function:${prefix}-NAME:");
+    /* Source: API Gateway developer guide, "Set up a Lambda proxy integration with payload response
+     * streaming": the mode and the path of the URI go together. */
+    if (streams != px_str_ends(uri, S("/response-streaming-invocations")))
+        return refuse(rd, route->resource,
+                      "responseTransferMode STREAM and a uri with /response-streaming-invocations "
+                      "need each other");
     if (timeout < 50 || timeout > 300000)
         return refuse(rd, route->resource, "timeoutInMillis must be 50 to 300000");
     route->timeout_ms = (uint32_t)timeout;
@@ -146,6 +159,7 @@ static int read_authorizer(struct reader *rd, yyjson_val *root)
     px_json_obj_foreach(schemes, idx, max, key, scheme)
     {
         yyjson_val *authorizer = px_json_obj(scheme, "x-amazon-apigateway-authorizer");
+        if (!authorizer) continue; /* the key of a usage plan, which API Gateway counts by */
         struct px_str identity = px_json_str(authorizer, "identitySource");
         int64_t ttl = px_json_i64(authorizer, "authorizerResultTtlInSeconds", 300);
         struct px_str header = S("method.request.header.");

@@ -88,6 +88,42 @@ TEST(unknown_path_wrong_method_and_broken_escape_have_no_route)
     CHECK(match.path_known);
 }
 
+/* One route whose integration is `members`. */
+static const char *one_route(struct test *t, const char *members)
+{
+    return px_arena_printf(&t->arena,
+                           "{\"openapi\":\"3.0.1\",\"paths\":{\"/a\":{\"get\":{"
+                           "\"x-amazon-apigateway-integration\":{\"type\":\"aws_proxy\",%s}}}}}",
+                           members)
+        .ptr;
+}
+
+TEST(function_of_a_shard_is_the_function_here)
+{
+    struct api_contract contract;
+    struct px_where where = {0};
+    const char *text = one_route(t, "\"uri\":\"" URI("ingest-${stageVariables.shard}") "\"");
+    CHECK_OK(api_contract_parse(px_str_c(text), &t->arena, &contract, &where));
+    CHECK_STR(contract.routes[0].function, S("ingest"));
+}
+
+TEST(scheme_of_a_usage_plan_is_no_authorizer)
+{
+    static const char text[] =
+        "{\"openapi\":\"3.0.1\",\"paths\":{\"/a\":{\"get\":{\"security\":[{\"k\":[],\"u\":[]}]," LAMBDA(
+            "f") "}}},\"components\":{\"securitySchemes\":{\"u\":{\"type\":\"apiKey\"},"
+                 "\"k\":{\"x-amazon-apigateway-authorizer\":{\"identitySource\":"
+                 "\"method.request.header.A\",\"authorizerUri\":\"" URI(
+                     "a") "\"}},"
+                          "\"v\":{\"type\":\"apiKey\"}}}}";
+    struct api_contract contract;
+    struct px_where where = {0};
+    CHECK_OK(api_contract_parse(px_str_c(text), &t->arena, &contract, &where));
+    CHECK(contract.routes[0].authorized);
+    CHECK_STR(contract.authorizer_function, S("a"));
+    CHECK_STR(contract.identity_header, S("A"));
+}
+
 static void refused(struct test *t, const char *text, const char *expected)
 {
     struct api_contract contract;
@@ -113,6 +149,15 @@ TEST(contract_that_aws_would_read_differently_is_refused)
             "{\"openapi\":\"3.0.1\",\"paths\":{\"/a\":{\"get\":{\"security\":[{\"k\":[]}]," LAMBDA(
                 "f") "}}}}",
             "no authorizer");
+    refused(t, one_route(t, "\"uri\":\"" URI("f") "\",\"responseTransferMode\":\"STREAM\""),
+            "need each other");
+    refused(t,
+            one_route(t, "\"uri\":\":function:${prefix}-f:live/response-streaming-invocations\""),
+            "need each other");
+    refused(t, one_route(t, "\"uri\":\"" URI("f-${stageVariables.other}") "\""),
+            "names no function");
+    refused(t, one_route(t, "\"uri\":\"" URI("-${stageVariables.shard}") "\""),
+            "names no function");
 }
 
 TEST(the_committed_contract_is_read_whole)
