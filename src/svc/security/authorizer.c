@@ -1,6 +1,9 @@
 /* svc/security/authorizer.c - from a request's key to the caller's context. */
 #include "svc/security/authorizer.h"
 
+#include <openssl/sha.h>
+
+#include "base/px_id.h"
 #include "base/px_json.h"
 #include "svc/sharding/registry.h"
 
@@ -60,6 +63,20 @@ static void write_policy(struct px_buf *buf, const struct tenant *tenant, const 
     px_buf_add_c(buf, "]}]}");
 }
 
+static void write_usage_key(struct px_buf *buf, struct px_str environment, struct px_str tenant)
+{
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    char hex[2 * SHA256_DIGEST_LENGTH + 1];
+    SHA256_CTX sha;
+    SHA256_Init(&sha);
+    SHA256_Update(&sha, environment.ptr, environment.len);
+    SHA256_Update(&sha, "/", 1);
+    SHA256_Update(&sha, tenant.ptr, tenant.len);
+    SHA256_Final(digest, &sha);
+    px_hex(digest, sizeof digest, hex);
+    px_buf_printf(buf, ",\"usageIdentifierKey\":\"prism%s\"", hex);
+}
+
 static void write_context(struct px_buf *buf, const struct tenant *tenant,
                           const struct key_info *key)
 {
@@ -85,8 +102,7 @@ static void write_context(struct px_buf *buf, const struct tenant *tenant,
         px_buf_add_json_str(buf, tenant->quotas_json);
         px_buf_add_char(buf, ',');
     }
-    px_buf_printf(buf, "\"epoch\":\"%lld\"},\"usageIdentifierKey\":", (long long)tenant->epoch);
-    px_buf_add_json_str(buf, key->id);
+    px_buf_printf(buf, "\"epoch\":\"%lld\"}", (long long)tenant->epoch);
 }
 
 static int unauthorized(const struct lambda_event *event)
@@ -114,7 +130,10 @@ static int decide(const struct authorizer *authorizer, const struct lambda_event
     struct px_buf *body = event->reply->body;
     bool active = tenant.status == TENANT_ACTIVE;
     write_policy(body, &tenant, active ? "Allow" : "Deny", resource);
-    if (active) write_context(body, &tenant, &key);
+    if (active) {
+        write_context(body, &tenant, &key);
+        write_usage_key(body, authorizer->environment, tenant.name);
+    }
     px_buf_add_char(body, '}');
     PX_TRY(px_buf_fault(body));
     return 0;

@@ -62,7 +62,8 @@ static int run_keys(struct fixture *f, struct px_str payload)
 }
 static int run_authorizer(struct fixture *f, struct px_str payload)
 {
-    struct authorizer service = {security_keys(&f->stores), security_registry(&f->stores)};
+    struct authorizer service = {security_keys(&f->stores), security_registry(&f->stores),
+                                 S("dev")};
     struct lambda_event event = event_of(f, payload);
     return authorizer_handle(&service, &event);
 }
@@ -156,7 +157,9 @@ TEST(a_key_becomes_a_policy_for_the_whole_stage_and_a_context_of_strings)
     CHECK_STR(text_at(root, "context.shard"), S("shard-0"));
     CHECK_STR(text_at(root, "context.epoch"), S("1"));
     CHECK_STR(text_at(root, "context.key_id"), px_str(key.ptr + 6, 16));
-    CHECK_STR(text_at(root, "usageIdentifierKey"), px_str(key.ptr + 6, 16));
+    /* "prism" and sha256sum of dev/acme */
+    CHECK_STR(text_at(root, "usageIdentifierKey"),
+              S("prism33c84eb23b889dc6263b453d24590707271cae6b87df05409cad60a18a0a9d44"));
     close_functions(f);
 }
 
