@@ -10,16 +10,13 @@ output "context" {
     account_id  = var.account_id
     prefix      = local.prefix
     path        = local.path
-    tags = {
-      Project     = var.project
-      Environment = var.environment
-      Region      = var.stack == "global" ? "global" : var.region
-      Stack       = var.stack
-      ManagedBy   = "terraform"
-      CostCenter  = var.cost_center
-      Owner       = var.owner
-    }
+    tags        = local.tags
   }
+}
+
+output "tags" {
+  description = "context.tags alone, for a provider's default_tags: context knows the account, which the provider must be asked for first."
+  value       = local.tags
 }
 
 output "codes" {
