@@ -1,0 +1,40 @@
+# The environment, in the order in which a later one wins: defaults, the catalogue's own settings, those of the environment (dev, staging,
+# prod), those of the service module. Identity and stores are not to be overridden.
+locals {
+  identity = merge(
+    {
+      PRISM_FUNCTION    = var.name
+      PRISM_SERVICE     = var.spec.service
+      PRISM_ENVIRONMENT = var.context.environment
+      PRISM_REGION      = var.context.region
+    },
+    var.shard == null ? {} : { PRISM_SHARD = var.shard },
+    local.touches_tenant_data ? { PRISM_TENANT_ROLE_ARN = var.runtime.tenant_access_role_arn } : {},
+  )
+
+  store_urls = { for use in local.known_uses : var.catalogue.stores[use.store].env => var.stores[use.store].url... }
+
+  # A reader may lag behind, so it is beside the primary and a function chooses by what it asks.
+  reader_urls = {
+    for use in local.known_uses : replace(var.catalogue.stores[use.store].env, "/_URL$/", "_READER_URL") => var.stores.meta.reader_url
+    if use.kind == "metadata"
+  }
+
+  environment = merge(
+    {
+      PRISM_LOG_LEVEL = coalesce(var.spec.log_level, var.catalogue.defaults.log_level)
+      PRISM_TMP       = "/tmp" # the only folder that Lambda lets a function write to
+    },
+    var.spec.environment,
+    var.runtime.environment,
+    var.extra.environment,
+    local.identity,
+    { for name, urls in local.store_urls : name => urls[0] },
+    local.reader_urls,
+  )
+
+  wrong_names = [for name in keys(local.environment) : name if !can(regex("^PRISM_[A-Z0-9_]+$", name))]
+
+  # Lambda counts names and values; as JSON they are never shorter than what it counts.
+  environment_bytes = length(jsonencode(local.environment))
+}
