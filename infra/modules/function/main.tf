@@ -98,10 +98,6 @@ resource "aws_lambda_function" "function" {
 
   lifecycle {
     precondition {
-      condition     = length(local.full) <= 64
-      error_message = "Function name \"${local.full}\" has ${length(local.full)} characters; Lambda takes 64. Shorten the project, the function's name or the shard."
-    }
-    precondition {
       condition     = var.artifact.kind == var.spec.package
       error_message = "Function ${var.name} is a ${var.spec.package} in the catalogue, but its artifact is a ${var.artifact.kind}: package it again."
     }

@@ -24,6 +24,12 @@ variable "name" {
     condition     = can(regex("^[a-z][a-z0-9-]{0,30}$", var.name))
     error_message = "name must be the function's name in platform/functions.json: lower-case letters, digits and dashes, at most 31."
   }
+
+  # The longest of the names that are made from it; Lambda, IAM and Scheduler take 64 characters each.
+  validation {
+    condition     = length(join("-", compact([var.context.prefix, "schedule", var.name, var.shard]))) <= 64
+    error_message = "Names of function ${var.name} get too long: ${join("-", compact([var.context.prefix, "schedule", var.name, var.shard]))} has ${length(join("-", compact([var.context.prefix, "schedule", var.name, var.shard])))} characters, 64 fit. Shorten the project, the function's name or the shard."
+  }
 }
 
 variable "shard" {
