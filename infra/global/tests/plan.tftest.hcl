@@ -1,0 +1,278 @@
+# Plans against a provider that answers with made-up values: shapes, names, counts, and that nothing else decides them.
+
+mock_provider "aws" {
+  override_during = plan
+
+  mock_data "aws_caller_identity" {
+    defaults = {
+      account_id = "123456789012"
+    }
+  }
+  mock_data "aws_partition" {
+    defaults = {
+      partition  = "aws"
+      dns_suffix = "amazonaws.com"
+    }
+  }
+  mock_data "aws_iam_policy_document" {
+    defaults = {
+      json = "{\"Version\":\"2012-10-17\",\"Statement\":[]}"
+    }
+  }
+  mock_resource "aws_route53_zone" {
+    defaults = {
+      zone_id = "Z0123456789ABCDEFGHIJ"
+    }
+  }
+}
+
+variables {
+  environment         = "dev"
+  owner               = "platform"
+  cost_center         = "cc-1"
+  domain              = "dev.prism.example"
+  notification_emails = ["ops@prism.example"]
+  budgets             = { all = { limit_usd = 100 } }
+  regions = {
+    us-east-1 = { primary = true }
+    eu-west-1 = { secondary = true }
+  }
+}
+
+run "two_regions" {
+  command = plan
+
+  assert {
+    condition     = keys(aws_dynamodb_table.this) == ["idempotency", "keys", "tenant_keys", "tenants"]
+    error_message = "tables are those of the catalogue"
+  }
+  assert {
+    condition     = length(aws_dynamodb_table_replica.this) == 4 && alltrue([for replica in aws_dynamodb_table_replica.this : replica.region == "eu-west-1"])
+    error_message = "a replica of each table in every region but the home one"
+  }
+  assert {
+    condition     = aws_dynamodb_table.this["tenants"].name == "prism-dev-tenants" && !aws_dynamodb_table.this["tenants"].deletion_protection_enabled
+    error_message = "names are prefix and short name; only prod is protected by default"
+  }
+  assert {
+    condition     = one(aws_dynamodb_table.this["keys"].on_demand_throughput).max_write_request_units == 4000
+    error_message = "on demand has a ceiling"
+  }
+  assert {
+    condition     = length(aws_appautoscaling_target.home) == 0 && length(aws_cloudfront_distribution.this) == 0
+    error_message = "nothing scales and no edge stands before they are asked for"
+  }
+  assert {
+    condition     = aws_s3_bucket.artifacts["eu-west-1"].bucket == "prism-dev-artifacts-euw1-123456789012" && aws_s3_bucket.artifacts["eu-west-1"].region == "eu-west-1"
+    error_message = "an artifact bucket per region"
+  }
+  assert {
+    condition     = keys(aws_route53_record.origin) == ["eu-west-1", "us-east-1"] && aws_route53_record.failover["SECONDARY"].records == toset(["euw1.api.dev.prism.example"])
+    error_message = "latency records for the active regions, failover to the secondary"
+  }
+  assert {
+    condition     = length(aws_ecr_repository.this) == 2 * length([for f in jsondecode(file("../../platform/functions.json")).functions : f if f.package == "image"])
+    error_message = "a repository per image function and region"
+  }
+  assert {
+    condition     = length(aws_iam_role.delivery) == 0
+    error_message = "no delivery roles without a repository"
+  }
+  assert {
+    condition     = local.published["eu-west-1"].tables.tenants.arn == "arn:aws:dynamodb:eu-west-1:123456789012:table/prism-dev-tenants"
+    error_message = "each region is told its own replica's ARN"
+  }
+  assert {
+    condition     = local.published["eu-west-1"].image_registry == "123456789012.dkr.ecr.eu-west-1.amazonaws.com/prism-dev"
+    error_message = "images come from the region's own registry"
+  }
+  assert {
+    condition     = aws_ssm_parameter.global["us-east-1"].name == "/prism/dev/global" && local.published["us-east-1"].version == 1
+    error_message = "the interface has a name and a version"
+  }
+}
+
+run "one_region_that_is_not_home" {
+  command = plan
+
+  variables {
+    regions = { eu-central-1 = { primary = true } }
+  }
+
+  assert {
+    condition     = keys(aws_s3_bucket.artifacts) == ["eu-central-1", "us-east-1"] && keys(aws_route53_record.origin) == ["eu-central-1"]
+    error_message = "the home region holds the stack and serves no tenants"
+  }
+  assert {
+    condition     = keys(aws_route53_record.failover) == ["PRIMARY"]
+    error_message = "no secondary, no second record"
+  }
+}
+
+run "home_alone" {
+  command = plan
+
+  variables {
+    regions = { us-east-1 = { primary = true } }
+  }
+
+  assert {
+    condition     = length(aws_dynamodb_table_replica.this) == 0 && length(aws_s3_bucket_replication_configuration.artifacts) == 0 && length(aws_ecr_replication_configuration.this) == 0
+    error_message = "one region copies nothing"
+  }
+}
+
+run "the_plan_of_a_region_moves_no_other" {
+  command = plan
+
+  variables {
+    regions = {
+      ap-south-1 = {}
+      eu-west-1  = { secondary = true, standby = "us-east-1" }
+      us-east-1  = { primary = true }
+      us-west-2  = { active = false }
+    }
+  }
+
+  assert {
+    condition     = length(aws_dynamodb_table_replica.this) == 12 && contains(keys(aws_dynamodb_table_replica.this), "us-west-2/tenants")
+    error_message = "a region that is taken out keeps its replica"
+  }
+  assert {
+    condition     = !contains(keys(aws_route53_record.origin), "us-west-2")
+    error_message = "a region that is taken out has no latency record"
+  }
+}
+
+run "provisioned_baseline" {
+  command = plan
+
+  variables {
+    tables = { provisioned = { keys = { read = { min = 100, max = 2000 }, write = { min = 5, max = 50 } } } }
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.this["keys"].billing_mode == "PROVISIONED" && aws_dynamodb_table.this["tenants"].billing_mode == "PAY_PER_REQUEST"
+    error_message = "only the named table is provisioned"
+  }
+  assert {
+    condition     = length(aws_appautoscaling_policy.home) == 2 && length(aws_appautoscaling_policy.replica) == 2 && aws_appautoscaling_target.replica["eu-west-1/keys/read"].max_capacity == 2000
+    error_message = "reads and writes scale in both regions"
+  }
+  assert {
+    condition     = length(aws_dynamodb_table.this["keys"].on_demand_throughput) == 0
+    error_message = "a provisioned table has no on-demand ceiling"
+  }
+}
+
+run "production_is_protected" {
+  command = plan
+
+  variables {
+    environment = "prod"
+    domain      = "prism.example"
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.this["tenants"].deletion_protection_enabled && aws_dynamodb_table_replica.this["eu-west-1/tenants"].deletion_protection_enabled
+    error_message = "prod is protected everywhere"
+  }
+}
+
+run "edge" {
+  command = plan
+
+  variables {
+    edge = { router_sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }
+    regions = {
+      us-east-1 = { primary = true }
+      eu-west-1 = { secondary = true, standby = "us-east-1" }
+      us-west-2 = { active = false }
+    }
+  }
+
+  assert {
+    condition     = aws_lambda_function.router["this"].s3_key == "functions/edge/e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855.zip" && aws_lambda_function.router["this"].publish
+    error_message = "the router is a published version of the package with that digest"
+  }
+  assert {
+    condition     = local.edge_headers["x-prism-edge-regions"] == "eu-west-1/euw1/active/us-east-1,us-east-1/use1/active/-,us-west-2/usw2/out/-"
+    error_message = "the router learns regions, codes, states and standbys: ${local.edge_headers["x-prism-edge-regions"]}"
+  }
+  assert {
+    condition     = local.edge_headers["x-prism-edge-tables"] == "keys=prism-dev-keys,tenants=prism-dev-tenants"
+    error_message = "the router learns its tables"
+  }
+  assert {
+    # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html#limits-custom-headers
+    condition     = length(local.edge_headers) + 1 <= 10 && alltrue([for value in values(local.edge_headers) : length(value) <= 1783])
+    error_message = "CloudFront takes ten custom headers of 1783 characters"
+  }
+  assert {
+    condition     = length(aws_route53_record.edge) == 4
+    error_message = "A and AAAA of the domain and its api name"
+  }
+  assert {
+    condition     = alltrue([for association in one(aws_cloudfront_distribution.this["this"].default_cache_behavior).lambda_function_association : association.include_body == false])
+    error_message = "bodies pass CloudFront without the router"
+  }
+  assert {
+    condition     = contains(keys(aws_cloudwatch_metric_alarm.this), "router-errors")
+    error_message = "every function has an alarm"
+  }
+}
+
+run "twenty_regions_fit" {
+  command = plan
+
+  variables {
+    edge = { router_sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }
+    regions = merge({ us-east-1 = { primary = true } }, { for region in [
+      "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-south-2", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4",
+      "ca-central-1", "eu-central-1", "eu-central-2", "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3", "sa-east-1",
+    ] : region => {} })
+  }
+
+  assert {
+    condition     = alltrue([for value in values(local.edge_headers) : length(value) <= 1783])
+    error_message = "CloudFront takes 1783 characters in a header's value"
+  }
+}
+
+run "delivery_roles" {
+  command = plan
+
+  variables {
+    delivery = { repository = "example/prism", state_bucket = "example-states" }
+  }
+
+  assert {
+    condition     = keys(aws_iam_role.delivery) == ["deploy", "plan"] && aws_iam_role.delivery["deploy"].name == "prism-dev-deploy"
+    error_message = "a role that plans and a role that deploys"
+  }
+  assert {
+    condition     = local.delivery_roles.plan.environment == "dev-plan" && local.delivery_roles.deploy.environment == "dev"
+    error_message = "each role is for jobs of its own GitHub environment"
+  }
+  assert {
+    condition     = alltrue([for policy in values(local.delivery_policies) : length(policy.json) <= 6144])
+    error_message = "policies fit into IAM's limit: ${jsonencode({ for name, policy in local.delivery_policies : name => length(policy.json) })}"
+  }
+  assert {
+    condition     = length([for policy in values(local.delivery_policies) : policy if policy.role == "deploy"]) + 1 <= 10
+    error_message = "a role takes ten managed policies unless the quota is raised"
+  }
+}
+
+run "signed_zone" {
+  command = plan
+
+  variables {
+    dnssec = true
+  }
+
+  assert {
+    condition     = length(aws_route53_hosted_zone_dnssec.this) == 1
+    error_message = "the zone is signed on request"
+  }
+}
