@@ -1,0 +1,4 @@
+output "functions" {
+  description = "Output `functions` of module service."
+  value       = module.service.functions
+}
