@@ -38,8 +38,8 @@ variable "shard" {
   default     = null
 
   validation {
-    condition     = var.shard == null || can(regex("^[a-z][a-z0-9]{0,15}$", var.shard))
-    error_message = "shard must be null or 1 to 16 lower-case letters and digits that begin with a letter: it is part of names of functions, stages and access points."
+    condition     = var.shard == null || can(regex("^[a-z][a-z0-9-]{0,14}[a-z0-9]$", var.shard))
+    error_message = "shard must be null or 2 to 16 lower-case letters, digits and dashes that begin with a letter, such as shard-0: it is part of names of functions, stages and access points."
   }
 }
 

@@ -535,11 +535,11 @@ run "a_name_with_capitals" {
   expect_failures = [var.name]
 }
 
-run "a_shard_with_a_dash" {
+run "a_shard_that_ends_with_a_dash" {
   command = plan
 
   variables {
-    shard = "s-0"
+    shard = "shard-"
   }
 
   expect_failures = [var.shard]
