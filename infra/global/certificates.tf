@@ -3,7 +3,6 @@ resource "aws_acm_certificate" "edge" {
   domain_name               = var.domain
   subject_alternative_names = ["*.${var.domain}"]
   validation_method         = "DNS"
-  key_algorithm             = "EC_prime256v1"
 
   tags = { Name = var.domain, Service = "edge" }
 

@@ -146,7 +146,7 @@ resource "aws_cloudwatch_log_resource_policy" "writers" {
 
 resource "aws_route53_query_log" "public" {
   zone_id                  = aws_route53_zone.public.zone_id
-  cloudwatch_log_group_arn = aws_cloudwatch_log_group.queries.arn
+  cloudwatch_log_group_arn = "${aws_cloudwatch_log_group.queries.arn}:*"
 
   depends_on = [aws_cloudwatch_log_resource_policy.writers]
 }
