@@ -1,0 +1,123 @@
+# The most that a role of a function, a schedule or a state machine can ever do, whatever its own policies say: this project's things in this region.
+# Tables are global, but each region uses its own replica, so they need no exception.
+locals {
+  in_region = "${local.aws}:%s:${local.here}:%s"
+
+  boundary = {
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid    = "Data"
+        Effect = "Allow"
+        Action = [
+          "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem",
+          "dynamodb:Query", "dynamodb:Scan", "dynamodb:UpdateItem",
+          "elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite", "elasticfilesystem:CreateAccessPoint", "elasticfilesystem:DeleteAccessPoint",
+          "elasticfilesystem:DescribeAccessPoints", "elasticfilesystem:TagResource",
+          "rds-db:connect",
+          "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:GetObjectTagging", "s3:ListBucket", "s3:ListBucketMultipartUploads",
+          "s3:ListMultipartUploadParts", "s3:PutObject", "s3:PutObjectTagging",
+          "secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage",
+          "ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath",
+        ]
+        Resource = [
+          format(local.in_region, "dynamodb", "table/${var.context.project}-${var.context.environment}-*"),
+          format(local.in_region, "elasticfilesystem", "access-point/*"),
+          format(local.in_region, "elasticfilesystem", "file-system/*"),
+          format(local.in_region, "rds-db", "dbuser:*/${var.context.project}"),
+          "${local.aws}:s3:::${var.context.prefix}-*",
+          format(local.in_region, "secretsmanager", "secret:${local.secret_path}/*"),
+          format(local.in_region, "ssm", "parameter${var.context.path}/*"),
+        ]
+      },
+      {
+        Sid    = "Calls"
+        Effect = "Allow"
+        Action = [
+          "events:DescribeRule", "events:PutEvents", "events:PutRule", "events:PutTargets", "lambda:InvokeFunction", "sns:Publish", "sqs:SendMessage",
+          "states:DescribeExecution", "states:RedriveExecution", "states:StartExecution", "states:StartSyncExecution", "states:StopExecution",
+          "apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST",
+        ]
+        Resource = [
+          "${local.aws}:apigateway:${var.context.region}::/apikeys",
+          "${local.aws}:apigateway:${var.context.region}::/apikeys/*",
+          "${local.aws}:apigateway:${var.context.region}::/usageplans/*/keys",
+          "${local.aws}:apigateway:${var.context.region}::/usageplans/*/keys/*",
+          format(local.in_region, "events", "event-bus/${var.context.prefix}-*"),
+          format(local.in_region, "events", "rule/StepFunctions*"), # how Step Functions waits for what it started
+          format(local.in_region, "lambda", "function:${var.context.prefix}-*"),
+          format(local.in_region, "sns", "${var.context.prefix}-*"),
+          format(local.in_region, "sqs", "${var.context.prefix}-*"),
+          format(local.in_region, "states", "execution:${var.context.prefix}-*"),
+          format(local.in_region, "states", "express:${var.context.prefix}-*"),
+          format(local.in_region, "states", "stateMachine:${var.context.prefix}-*"),
+        ]
+      },
+      {
+        Sid      = "Keys"
+        Effect   = "Allow"
+        Action   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
+        Resource = [format(local.in_region, "kms", "key/*")]
+      },
+      {
+        Sid      = "BecomeTenant"
+        Effect   = "Allow"
+        Action   = ["sts:AssumeRole", "sts:TagSession"]
+        Resource = ["${local.aws}:iam::${var.context.account_id}:role/${local.tenant_role_name}"]
+      },
+      {
+        Sid      = "OwnLogs"
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        Resource = [format(local.in_region, "logs", "log-group:${var.context.path}/*")]
+      },
+      {
+        Sid      = "Interfaces"
+        Effect   = "Allow"
+        Action   = ["ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:UnassignPrivateIpAddresses"]
+        Resource = [format(local.in_region, "ec2", "*/*")]
+      },
+      {
+        # None of these has resource-level permissions: infra/wildcards.json. Deliveries of logs are what Step Functions asks of a state machine's role.
+        Sid    = "WithoutResources"
+        Effect = "Allow"
+        Action = [
+          "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets",
+          "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies", "logs:GetLogDelivery",
+          "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
+          "xray:GetSamplingRules", "xray:GetSamplingTargets", "xray:PutTelemetryRecords", "xray:PutTraceSegments",
+        ]
+        Resource = ["*"]
+      },
+      {
+        Sid      = "NeverRights"
+        Effect   = "Deny"
+        Action   = ["account:*", "iam:*", "organizations:*"]
+        Resource = ["*"]
+      },
+      {
+        # What is global by nature has no region to be held to.
+        Sid       = "NeverAnotherRegion"
+        Effect    = "Deny"
+        NotAction = ["iam:*", "sts:*"]
+        Resource  = ["*"]
+        Condition = { StringNotEquals = { "aws:RequestedRegion" = var.context.region } }
+      },
+    ]
+  }
+}
+
+resource "aws_iam_policy" "boundary" {
+  name        = "${var.context.prefix}-boundary"
+  description = "The most that roles of functions, schedules and state machines can do."
+  policy      = jsonencode(local.boundary)
+  tags        = local.tags
+
+  lifecycle {
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html; IAM does not count blanks, jsonencode writes none.
+    precondition {
+      condition     = length(jsonencode(local.boundary)) <= 6144
+      error_message = "The permissions boundary has ${length(jsonencode(local.boundary))} characters; a managed policy takes 6144. Shorten the project's name."
+    }
+  }
+}
