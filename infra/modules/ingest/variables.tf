@@ -16,8 +16,8 @@ variable "context" {
 }
 
 variable "platform" {
-  description = "`functions`: platform/functions.json, decoded. Module function has the type of an entry."
-  type        = object({ functions = any })
+  description = "The catalogue: platform/functions.json, decoded. Module function has the type of an entry."
+  type        = object({ defaults = any, stores = any, functions = any })
   nullable    = false
 }
 

@@ -122,8 +122,7 @@ resource "aws_kms_key" "this" {
 
   description             = "${var.context.prefix} ${each.key}: ${each.value.description}"
   policy                  = jsonencode(local.key_policies[each.key])
-  enable_key_rotation     = true
-  rotation_period_in_days = 365
+  enable_key_rotation     = true # every year
   deletion_window_in_days = var.key_deletion_days
 
   tags = merge(local.tags, { Name = "${var.context.prefix}-${each.key}" })

@@ -5,15 +5,15 @@ locals {
   tags    = { Service = "security" }
 
   # Functions by what the catalogue lets them touch. Roles are called "<prefix>-fn-<name>" and, once per shard, "<prefix>-fn-<name>-<shard>".
-  stores_of = { for name, f in var.platform.functions.functions : name => try(f.stores, {}) }
-  role_patterns = { for name, f in var.platform.functions.functions : name =>
+  stores_of = { for name, f in var.platform.functions : name => try(f.stores, {}) }
+  role_patterns = { for name, f in var.platform.functions : name =>
     "${local.aws}:iam::${var.context.account_id}:role/${var.context.prefix}-fn-${name}${try(f.hot_mount, false) ? "-*" : ""}"
   }
 
   secret_readers = sort([for name, stores in local.stores_of : local.role_patterns[name] if contains(keys(stores), "secrets")])
 
   # As in module function: objects and the tables that are partitioned by tenant.
-  tenant_stores  = concat([for name, s in var.platform.functions.stores : name if s.kind == "objects"], [for table in local.tenant_tables : "tables.${table}"])
+  tenant_stores  = concat([for name, s in var.platform.stores : name if s.kind == "objects"], [for table in local.tenant_tables : "tables.${table}"])
   tenant_tables  = ["idempotency"]
   tenant_users   = sort([for name, stores in local.stores_of : local.role_patterns[name] if length(setintersection(keys(stores), local.tenant_stores)) > 0])
   tenant_writers = sort([for name, stores in local.stores_of : local.role_patterns[name] if anytrue([for store in local.tenant_stores : lookup(stores, store, "") == "read-write"])])

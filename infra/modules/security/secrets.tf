@@ -11,7 +11,7 @@ locals {
   secret_principals = concat(local.secret_readers, var.secrets.administrators)
 
   rotation_arn = var.rotation.function_arn != null ? var.rotation.function_arn : try(module.service.functions["rotation"].alias_arn, null)
-  has_rotation = var.rotation.function_arn != null || try(var.platform.functions.functions["rotation"].service == "security", false)
+  has_rotation = var.rotation.function_arn != null || try(var.platform.functions["rotation"].service == "security", false)
 }
 
 resource "aws_secretsmanager_secret" "this" {
@@ -28,7 +28,7 @@ module "value" {
   source   = "./value"
   for_each = local.secrets
 
-  secret_id  = aws_secretsmanager_secret.this[each.key].id
+  secret_id  = aws_secretsmanager_secret.this[each.key].arn
   generation = lookup(var.secrets.generation, each.key, 1)
 }
 

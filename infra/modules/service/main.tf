@@ -1,6 +1,6 @@
 # A function that mounts the hot store exists once per shard, because a function mounts one access point; any other exists once.
 locals {
-  catalogue = { for name, f in var.platform.functions.functions : name => f if f.service == var.service }
+  catalogue = { for name, f in var.platform.functions : name => f if f.service == var.service }
   sharded   = { for name, f in local.catalogue : name => f if try(f.hot_mount, false) }
   single    = { for name, f in local.catalogue : name => f if !try(f.hot_mount, false) }
 
@@ -18,7 +18,7 @@ module "function" {
   name      = each.value.name
   shard     = each.value.shard
   spec      = local.catalogue[each.value.name]
-  catalogue = { defaults = var.platform.functions.defaults, stores = var.platform.functions.stores }
+  catalogue = { defaults = var.platform.defaults, stores = var.platform.stores }
   stores    = var.runtime.stores
   runtime   = var.runtime
   artifact  = var.artifacts[each.value.name]

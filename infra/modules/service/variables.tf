@@ -22,18 +22,18 @@ variable "service" {
 }
 
 variable "platform" {
-  description = "`functions`: platform/functions.json, decoded. Module function has the type of an entry."
-  type        = object({ functions = any })
+  description = "The catalogue: platform/functions.json, decoded. Module function has the type of an entry."
+  type        = object({ defaults = any, stores = any, functions = any })
   nullable    = false
 
   validation {
-    condition     = can(keys(var.platform.functions.functions)) && can(keys(var.platform.functions.stores)) && can(keys(var.platform.functions.defaults))
-    error_message = "platform.functions must be platform/functions.json, decoded: an object with defaults, stores and functions."
+    condition     = can(keys(var.platform.functions)) && can(keys(var.platform.stores)) && can(keys(var.platform.defaults))
+    error_message = "platform must be platform/functions.json, decoded: an object with defaults, stores and functions."
   }
 
   validation {
-    condition     = alltrue([for f in try(values(var.platform.functions.functions), []) : can(f.service)])
-    error_message = "Functions of the catalogue that name no service: ${join(", ", [for name, f in try(var.platform.functions.functions, {}) : name if !can(f.service)])}."
+    condition     = alltrue([for f in try(values(var.platform.functions), []) : can(f.service)])
+    error_message = "Functions of the catalogue that name no service: ${join(", ", [for name, f in try(var.platform.functions, {}) : name if !can(f.service)])}."
   }
 }
 

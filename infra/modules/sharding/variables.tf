@@ -16,8 +16,8 @@ variable "context" {
 }
 
 variable "platform" {
-  description = "`functions`: platform/functions.json, decoded. Module function has the type of an entry."
-  type        = object({ functions = any })
+  description = "The catalogue: platform/functions.json, decoded. Module function has the type of an entry."
+  type        = object({ defaults = any, stores = any, functions = any })
   nullable    = false
 }
 
@@ -58,7 +58,8 @@ variable "artifacts" {
 }
 
 variable "shards" {
-  description = "The shards of this region; the key is part of names and state addresses."
+  description = "The shards of this region; needed when a function of this service mounts the hot store."
   type        = map(object({}))
+  default     = {}
   nullable    = false
 }

@@ -61,7 +61,7 @@ override_module {
 }
 
 variables {
-  platform = { functions = jsondecode(file("../../../platform/functions.json")) }
+  platform = jsondecode(file("../../../platform/functions.json"))
   shards   = { s0 = {}, s1 = {} }
 
   context = {
@@ -278,10 +278,10 @@ run "rotation_by_the_catalogue" {
 
   variables {
     artifacts = merge(var.artifacts, { rotation = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" } })
-    platform = { functions = {
-      defaults = var.platform.functions.defaults
-      stores   = var.platform.functions.stores
-      functions = merge(var.platform.functions.functions, { rotation = {
+    platform = {
+      defaults = var.platform.defaults
+      stores   = var.platform.stores
+      functions = merge(var.platform.functions, { rotation = {
         service     = "security"
         description = "New values for secrets."
         package     = "zip"
@@ -291,7 +291,7 @@ run "rotation_by_the_catalogue" {
         vpc         = true
         stores      = { secrets = "read-write" }
       } })
-    } }
+    }
   }
 
   assert {
@@ -350,7 +350,7 @@ run "a_profile_that_is_none" {
   expect_failures = [var.signing_profile_arn]
 }
 
-run "unsigned_in_production" {
+run "unsigned_outside_of_dev" {
   command = plan
 
   variables {

@@ -1,5 +1,5 @@
 variable "secret_id" {
-  description = "The secret that gets a value."
+  description = "ARN of the secret that gets a value."
   type        = string
   nullable    = false
 }
@@ -24,5 +24,6 @@ resource "aws_secretsmanager_secret_version" "value" {
 
 output "arn" {
   description = "ARN of the secret, known when it has its value."
-  value       = aws_secretsmanager_secret_version.value.arn
+  value       = var.secret_id
+  depends_on  = [aws_secretsmanager_secret_version.value]
 }

@@ -27,7 +27,7 @@ mock_provider "aws" {
 
 variables {
   service  = "ingest"
-  platform = { functions = jsondecode(file("../../../platform/functions.json")) }
+  platform = jsondecode(file("../../../platform/functions.json"))
   shards   = { s0 = {}, s1 = {} }
 
   context = {
@@ -180,7 +180,7 @@ run "a_function_of_no_service" {
   command = plan
 
   variables {
-    platform = { functions = { defaults = {}, stores = {}, functions = { stray = { package = "zip" } } } }
+    platform = { defaults = {}, stores = {}, functions = { stray = { package = "zip" } } }
   }
 
   expect_failures = [var.platform]

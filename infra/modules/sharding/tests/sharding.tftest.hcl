@@ -26,7 +26,7 @@ mock_provider "aws" {
 }
 
 variables {
-  platform = { functions = jsondecode(file("../../../platform/functions.json")) }
+  platform = jsondecode(file("../../../platform/functions.json"))
   shards   = { s0 = {}, s1 = {} }
 
   context = {
