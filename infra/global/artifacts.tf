@@ -10,8 +10,9 @@ locals {
 resource "aws_s3_bucket" "artifacts" {
   for_each = local.artifact_buckets
 
-  region = each.key
-  bucket = each.value
+  region        = each.key
+  bucket        = each.value
+  force_destroy = var.disposable
 
   tags = { Name = each.value, Service = "delivery" }
 }
@@ -300,8 +301,9 @@ resource "aws_s3_bucket_replication_configuration" "artifacts" {
 resource "aws_s3_bucket" "access" {
   for_each = local.access_buckets
 
-  region = each.key
-  bucket = each.value
+  region        = each.key
+  bucket        = each.value
+  force_destroy = var.disposable
 
   tags = { Name = each.value, Service = "delivery" }
 }

@@ -12,6 +12,7 @@ resource "aws_ecr_repository" "this" {
   region               = each.value.region
   name                 = "${local.context.prefix}/${each.value.function}"
   image_tag_mutability = "IMMUTABLE"
+  force_delete         = var.disposable
 
   encryption_configuration {
     encryption_type = "KMS"

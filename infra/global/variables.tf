@@ -250,6 +250,18 @@ variable "account_settings" {
   nullable    = false
 }
 
+variable "disposable" {
+  description = "Whether a destroy may take buckets and repositories that are not empty; for environments that are made for a test."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !(var.disposable && var.environment == "prod")
+    error_message = "prod is not disposable: empty its buckets and repositories by hand if you mean it."
+  }
+}
+
 variable "notification_emails" {
   description = "Who gets the alarms and the budget's notices; each address confirms its subscription once."
   type        = set(string)

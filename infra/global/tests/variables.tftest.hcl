@@ -1,0 +1,416 @@
+# Every rule of variables.tf, broken once.
+
+mock_provider "aws" {
+  override_during = plan
+
+  mock_data "aws_caller_identity" {
+    defaults = {
+      account_id = "123456789012"
+    }
+  }
+  mock_data "aws_partition" {
+    defaults = {
+      partition  = "aws"
+      dns_suffix = "amazonaws.com"
+    }
+  }
+  mock_data "aws_iam_policy_document" {
+    defaults = {
+      json = "{\"Version\":\"2012-10-17\",\"Statement\":[]}"
+    }
+  }
+}
+
+variables {
+  environment         = "dev"
+  owner               = "platform"
+  cost_center         = "cc-1"
+  domain              = "dev.prism.example"
+  notification_emails = ["ops@prism.example"]
+  budgets             = { all = { limit_usd = 100 } }
+  regions = {
+    us-east-1 = { primary = true }
+    eu-west-1 = {}
+  }
+}
+
+run "home_region_elsewhere" {
+  command = plan
+
+  variables {
+    home_region = "eu-west-1"
+  }
+
+  expect_failures = [var.home_region]
+}
+
+run "domain_of_one_label" {
+  command = plan
+
+  variables {
+    domain = "localhost"
+  }
+
+  expect_failures = [var.domain]
+}
+
+run "domain_with_upper_case" {
+  command = plan
+
+  variables {
+    domain = "Dev.prism.example"
+  }
+
+  expect_failures = [var.domain]
+}
+
+run "domain_with_dot_at_the_end" {
+  command = plan
+
+  variables {
+    domain = "dev.prism.example."
+  }
+
+  expect_failures = [var.domain]
+}
+
+run "domain_too_long_for_a_certificate" {
+  command = plan
+
+  variables {
+    domain = "a-name-that-is-much-too-long-for-a-common-name.prism.example"
+  }
+
+  expect_failures = [var.domain]
+}
+
+run "no_region" {
+  command = plan
+
+  variables {
+    regions = {}
+  }
+
+  expect_failures = [var.regions]
+}
+
+run "unknown_region" {
+  command = plan
+
+  variables {
+    regions = { us-east-1 = { primary = true }, mars-north-1 = {} }
+  }
+
+  expect_failures = [var.regions]
+}
+
+run "region_of_another_partition" {
+  command = plan
+
+  variables {
+    regions = { us-east-1 = { primary = true }, cn-north-1 = {} }
+  }
+
+  expect_failures = [var.regions]
+}
+
+run "no_primary" {
+  command = plan
+
+  variables {
+    regions = { us-east-1 = {}, eu-west-1 = {} }
+  }
+
+  expect_failures = [var.regions]
+}
+
+run "two_primaries" {
+  command = plan
+
+  variables {
+    regions = { us-east-1 = { primary = true }, eu-west-1 = { primary = true } }
+  }
+
+  expect_failures = [var.regions]
+}
+
+run "two_secondaries" {
+  command = plan
+
+  variables {
+    regions = { us-east-1 = { primary = true }, eu-west-1 = { secondary = true }, us-west-2 = { secondary = true } }
+  }
+
+  expect_failures = [var.regions]
+}
+
+run "primary_and_secondary_at_once" {
+  command = plan
+
+  variables {
+    regions = { us-east-1 = { primary = true, secondary = true } }
+  }
+
+  expect_failures = [var.regions]
+}
+
+run "primary_taken_out" {
+  command = plan
+
+  variables {
+    regions = { us-east-1 = { primary = true, active = false }, eu-west-1 = {} }
+  }
+
+  expect_failures = [var.regions]
+}
+
+run "secondary_taken_out" {
+  command = plan
+
+  variables {
+    regions = { us-east-1 = { primary = true }, eu-west-1 = { secondary = true, active = false } }
+  }
+
+  expect_failures = [var.regions]
+}
+
+run "standby_of_itself" {
+  command = plan
+
+  variables {
+    regions = { us-east-1 = { primary = true, standby = "us-east-1" } }
+  }
+
+  expect_failures = [var.regions]
+}
+
+run "standby_unknown" {
+  command = plan
+
+  variables {
+    regions = { us-east-1 = { primary = true, standby = "eu-west-1" } }
+  }
+
+  expect_failures = [var.regions]
+}
+
+run "standby_taken_out" {
+  command = plan
+
+  variables {
+    regions = { us-east-1 = { primary = true, standby = "eu-west-1" }, eu-west-1 = { active = false } }
+  }
+
+  expect_failures = [var.regions]
+}
+
+run "recovery_beyond_dynamodb" {
+  command = plan
+
+  variables {
+    tables = { recovery_days = 36 }
+  }
+
+  expect_failures = [var.tables]
+}
+
+run "ceiling_of_zero" {
+  command = plan
+
+  variables {
+    tables = { ceiling = { read = 0 } }
+  }
+
+  expect_failures = [var.tables]
+}
+
+run "provisioned_table_unknown" {
+  command = plan
+
+  variables {
+    tables = { provisioned = { sessions = { read = { min = 1, max = 2 }, write = { min = 1, max = 2 } } } }
+  }
+
+  expect_failures = [var.tables]
+}
+
+run "provisioned_minimum_over_maximum" {
+  command = plan
+
+  variables {
+    tables = { provisioned = { keys = { read = { min = 3, max = 2 }, write = { min = 1, max = 2 } } } }
+  }
+
+  expect_failures = [var.tables]
+}
+
+run "provisioned_over_the_quota" {
+  command = plan
+
+  variables {
+    tables = { provisioned = { keys = { read = { min = 1, max = 40001 }, write = { min = 1, max = 2 } } } }
+  }
+
+  expect_failures = [var.tables]
+}
+
+run "utilization_out_of_range" {
+  command = plan
+
+  variables {
+    tables = { utilization_target = 95 }
+  }
+
+  expect_failures = [var.tables]
+}
+
+run "router_digest_in_base64" {
+  command = plan
+
+  variables {
+    edge = { router_sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" }
+  }
+
+  expect_failures = [var.edge]
+}
+
+run "router_memory_too_small" {
+  command = plan
+
+  variables {
+    edge = { memory_mb = 64 }
+  }
+
+  expect_failures = [var.edge]
+}
+
+run "rate_too_small" {
+  command = plan
+
+  variables {
+    edge = { requests_per_5_min = 9 }
+  }
+
+  expect_failures = [var.edge]
+}
+
+run "price_class_unknown" {
+  command = plan
+
+  variables {
+    edge = { price_class = "PriceClass_300" }
+  }
+
+  expect_failures = [var.edge]
+}
+
+run "retention_that_cloudwatch_does_not_know" {
+  command = plan
+
+  variables {
+    log_retention_days = 100
+  }
+
+  expect_failures = [var.log_retention_days]
+}
+
+run "repository_without_owner" {
+  command = plan
+
+  variables {
+    delivery = { repository = "prism", state_bucket = "states" }
+  }
+
+  expect_failures = [var.delivery]
+}
+
+run "repository_with_wildcard" {
+  command = plan
+
+  variables {
+    delivery = { repository = "example/*", state_bucket = "states" }
+  }
+
+  expect_failures = [var.delivery]
+}
+
+run "state_bucket_as_url" {
+  command = plan
+
+  variables {
+    delivery = { repository = "example/prism", state_bucket = "s3://states" }
+  }
+
+  expect_failures = [var.delivery]
+}
+
+run "plans_behind_the_same_approvals" {
+  command = plan
+
+  variables {
+    delivery = { repository = "example/prism", state_bucket = "states", plan_environment = "dev" }
+  }
+
+  expect_failures = [var.delivery]
+}
+
+run "nobody_is_told" {
+  command = plan
+
+  variables {
+    notification_emails = []
+  }
+
+  expect_failures = [var.notification_emails]
+}
+
+run "no_address" {
+  command = plan
+
+  variables {
+    notification_emails = ["ops"]
+  }
+
+  expect_failures = [var.notification_emails]
+}
+
+run "no_budget" {
+  command = plan
+
+  variables {
+    budgets = {}
+  }
+
+  expect_failures = [var.budgets]
+}
+
+run "budget_of_nothing" {
+  command = plan
+
+  variables {
+    budgets = { all = { limit_usd = 0 } }
+  }
+
+  expect_failures = [var.budgets]
+}
+
+run "budget_with_five_notices" {
+  command = plan
+
+  variables {
+    budgets = { all = { limit_usd = 1, notices = [10, 20, 30, 40, 50] } }
+  }
+
+  expect_failures = [var.budgets]
+}
+
+run "disposable_production" {
+  command = plan
+
+  variables {
+    environment = "prod"
+    disposable  = true
+  }
+
+  expect_failures = [var.disposable]
+}
