@@ -1,21 +1,11 @@
-# The functions of this service: one for each shard where the catalogue says that it mounts the hot store.
-locals {
-  functions = { for name, spec in var.platform.functions : name => spec if spec.service == "storage" }
-  instances = merge([for name, spec in local.functions :
-    try(spec.hot_mount, false) ? { for shard in keys(var.shards) : "${name}/${shard}" => { name = name, shard = shard } } : { (name) = { name = name, shard = null } }
-  ]...)
-}
+# Like every other service; the functions get the stores above by way of the regional stack.
+module "service" {
+  source = "../service"
 
-module "function" {
-  source   = "../function"
-  for_each = local.instances
-
+  service   = "storage"
   context   = var.context
-  name      = each.value.name
-  shard     = each.value.shard
-  spec      = local.functions[each.value.name]
-  catalogue = { defaults = var.platform.defaults, stores = var.platform.stores }
-  stores    = var.runtime.stores
+  platform  = var.platform
   runtime   = var.runtime
-  artifact  = var.artifacts[each.value.name]
+  artifacts = var.artifacts
+  shards    = var.shards
 }

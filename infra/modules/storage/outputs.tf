@@ -44,10 +44,8 @@ output "analytics" {
 }
 
 output "functions" {
-  description = "The service's functions by catalogue name and shard."
-  value = { for name in keys(local.functions) : name =>
-    { for key, instance in local.instances : coalesce(instance.shard, "all") => module.function[key].function if instance.name == name }
-  }
+  description = "Output `functions` of module service: by catalogue name and shard."
+  value       = module.service.functions
 }
 
 output "buckets_for_alarms" {

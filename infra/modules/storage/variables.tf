@@ -173,7 +173,7 @@ variable "athena_scan_bytes_max" {
   }
 }
 
-# The types of these three stand in module function, which is where they are read.
+# The types of these three stand in module service, which is where they are read.
 variable "platform" {
   description = "The catalogue of functions: platform/functions.json, decoded."
   type        = any
@@ -188,14 +188,6 @@ variable "runtime" {
 
 variable "artifacts" {
   description = "What to run, by catalogue name: kind (zip or image) and sha256."
-  type = map(object({
-    sha256 = string
-    kind   = string
-  }))
-  nullable = false
-
-  validation {
-    condition     = length(setsubtract([for name, spec in var.platform.functions : name if spec.service == "storage"], keys(var.artifacts))) == 0
-    error_message = "artifacts must have an entry for every function of service storage: ${join(", ", [for name, spec in var.platform.functions : name if spec.service == "storage"])}."
-  }
+  type        = map(object({ sha256 = string, kind = string }))
+  nullable    = false
 }

@@ -55,8 +55,8 @@ run "no_throughput" {
     hot = { ingest_mib_per_s = 0 }
   }
   override_module {
-    target  = module.function
-    outputs = { function = {} }
+    target  = module.service
+    outputs = { functions = {} }
   }
   expect_failures = [var.hot]
 }
@@ -67,8 +67,8 @@ run "negative_query_throughput" {
     hot = { query_mib_per_s = -1 }
   }
   override_module {
-    target  = module.function
-    outputs = { function = {} }
+    target  = module.service
+    outputs = { functions = {} }
   }
   expect_failures = [var.hot]
 }
@@ -79,8 +79,8 @@ run "more_throughput_than_efs_has" {
     hot = { ingest_mib_per_s = 1800, query_mib_per_s = 0 }
   }
   override_module {
-    target  = module.function
-    outputs = { function = {} }
+    target  = module.service
+    outputs = { functions = {} }
   }
   expect_failures = [aws_efs_file_system.hot]
 }
@@ -92,8 +92,8 @@ run "a_copy_of_the_file_system_to_nowhere" {
     replica_region = ""
   }
   override_module {
-    target  = module.function
-    outputs = { function = {} }
+    target  = module.service
+    outputs = { functions = {} }
   }
   expect_failures = [var.hot]
 }
@@ -104,8 +104,8 @@ run "a_copy_in_the_same_region" {
     replica_region = "eu-west-1"
   }
   override_module {
-    target  = module.function
-    outputs = { function = {} }
+    target  = module.service
+    outputs = { functions = {} }
   }
   expect_failures = [var.replica_region]
 }
@@ -116,8 +116,8 @@ run "a_copy_in_no_region" {
     replica_region = "moon"
   }
   override_module {
-    target  = module.function
-    outputs = { function = {} }
+    target  = module.service
+    outputs = { functions = {} }
   }
   expect_failures = [var.replica_region]
 }
@@ -133,8 +133,8 @@ run "two_mount_targets" {
     }
   }
   override_module {
-    target  = module.function
-    outputs = { function = {} }
+    target  = module.service
+    outputs = { functions = {} }
   }
   expect_failures = [var.network]
 }
@@ -145,8 +145,8 @@ run "no_shards" {
     shards = {}
   }
   override_module {
-    target  = module.function
-    outputs = { function = {} }
+    target  = module.service
+    outputs = { functions = {} }
   }
   expect_failures = [var.shards]
 }
@@ -157,8 +157,8 @@ run "a_shard_without_a_number" {
     shards = { "blue" = {} }
   }
   override_module {
-    target  = module.function
-    outputs = { function = {} }
+    target  = module.service
+    outputs = { functions = {} }
   }
   expect_failures = [var.shards]
 }
@@ -169,8 +169,8 @@ run "two_shards_with_one_number" {
     shards = { "s1" = {}, "t1" = {} }
   }
   override_module {
-    target  = module.function
-    outputs = { function = {} }
+    target  = module.service
+    outputs = { functions = {} }
   }
   expect_failures = [var.shards]
 }
@@ -181,8 +181,8 @@ run "no_retention_of_logs" {
     log_retention_days = 0
   }
   override_module {
-    target  = module.function
-    outputs = { function = {} }
+    target  = module.service
+    outputs = { functions = {} }
   }
   expect_failures = [var.log_retention_days]
 }
@@ -193,8 +193,8 @@ run "another_version_of_the_file" {
     lifecycle_spec = { version = 2, classes = [] }
   }
   override_module {
-    target  = module.function
-    outputs = { function = {} }
+    target  = module.service
+    outputs = { functions = {} }
   }
   expect_failures = [var.lifecycle_spec]
 }
@@ -205,8 +205,8 @@ run "a_class_twice" {
     lifecycle_spec = { version = 1, classes = [{ name = "a", datasets = ["*"], retention_days = 1, transitions = [] }, { name = "a", datasets = ["*"], retention_days = 1, transitions = [] }] }
   }
   override_module {
-    target  = module.function
-    outputs = { function = {} }
+    target  = module.service
+    outputs = { functions = {} }
   }
   expect_failures = [var.lifecycle_spec]
 }
@@ -217,8 +217,8 @@ run "infrequent_access_before_day_30" {
     lifecycle_spec = { version = 1, classes = [{ name = "a", datasets = ["*"], retention_days = 365, transitions = [{ after_days = 29, storage_class = "STANDARD_IA" }] }] }
   }
   override_module {
-    target  = module.function
-    outputs = { function = {} }
+    target  = module.service
+    outputs = { functions = {} }
   }
   expect_failures = [var.lifecycle_spec]
 }
@@ -229,8 +229,8 @@ run "a_class_that_cannot_be_read_at_once" {
     lifecycle_spec = { version = 1, classes = [{ name = "a", datasets = ["*"], retention_days = 365, transitions = [{ after_days = 30, storage_class = "DEEP_ARCHIVE" }] }] }
   }
   override_module {
-    target  = module.function
-    outputs = { function = {} }
+    target  = module.service
+    outputs = { functions = {} }
   }
   expect_failures = [var.lifecycle_spec]
 }
@@ -241,8 +241,8 @@ run "leaving_infrequent_access_too_early" {
     lifecycle_spec = { version = 1, classes = [{ name = "a", datasets = ["*"], retention_days = 365, transitions = [{ after_days = 30, storage_class = "STANDARD_IA" }, { after_days = 59, storage_class = "GLACIER_IR" }] }] }
   }
   override_module {
-    target  = module.function
-    outputs = { function = {} }
+    target  = module.service
+    outputs = { functions = {} }
   }
   expect_failures = [var.lifecycle_spec]
 }
@@ -253,8 +253,8 @@ run "steps_out_of_order" {
     lifecycle_spec = { version = 1, classes = [{ name = "a", datasets = ["*"], retention_days = 365, transitions = [{ after_days = 120, storage_class = "GLACIER_IR" }, { after_days = 30, storage_class = "STANDARD_IA" }] }] }
   }
   override_module {
-    target  = module.function
-    outputs = { function = {} }
+    target  = module.service
+    outputs = { functions = {} }
   }
   expect_failures = [var.lifecycle_spec]
 }
@@ -265,8 +265,8 @@ run "deleting_before_glacier_is_paid_for" {
     lifecycle_spec = { version = 1, classes = [{ name = "a", datasets = ["*"], retention_days = 200, transitions = [{ after_days = 120, storage_class = "GLACIER_IR" }] }] }
   }
   override_module {
-    target  = module.function
-    outputs = { function = {} }
+    target  = module.service
+    outputs = { functions = {} }
   }
   expect_failures = [var.lifecycle_spec]
 }
@@ -277,8 +277,8 @@ run "deleting_before_infrequent_access_is_paid_for" {
     lifecycle_spec = { version = 1, classes = [{ name = "a", datasets = ["*"], retention_days = 59, transitions = [{ after_days = 30, storage_class = "STANDARD_IA" }] }] }
   }
   override_module {
-    target  = module.function
-    outputs = { function = {} }
+    target  = module.service
+    outputs = { functions = {} }
   }
   expect_failures = [var.lifecycle_spec]
 }
@@ -289,20 +289,8 @@ run "a_scan_limit_below_athenas" {
     athena_scan_bytes_max = 1000
   }
   override_module {
-    target  = module.function
-    outputs = { function = {} }
+    target  = module.service
+    outputs = { functions = {} }
   }
   expect_failures = [var.athena_scan_bytes_max]
-}
-
-run "a_function_without_an_artifact" {
-  command = plan
-  variables {
-    artifacts = {}
-  }
-  override_module {
-    target  = module.function
-    outputs = { function = {} }
-  }
-  expect_failures = [var.artifacts]
 }

@@ -110,8 +110,8 @@ run "a_shard_more_changes_no_other" {
   command = plan
   variables { shards = { "s0" = {}, "s3" = {}, "s7" = {} } }
   override_module {
-    target  = module.function
-    outputs = { function = {} }
+    target  = module.service
+    outputs = { functions = {} }
   }
   assert {
     condition     = aws_efs_access_point.shard["s7"].posix_user[0].uid == 10007
@@ -294,8 +294,8 @@ run "a_function_for_each_shard" {
 run "policies" {
   command = apply
   override_module {
-    target  = module.function
-    outputs = { function = {} }
+    target  = module.service
+    outputs = { functions = {} }
   }
   override_resource {
     target = aws_efs_file_system.hot
