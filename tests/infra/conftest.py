@@ -1,0 +1,186 @@
+"""The stacks are applied once, in the background, while tests that need no applied stack run.
+
+Order: static checks and module tests -> what was applied (global, both regions) -> one region's end begins in the background ->
+scanners, OpenTofu, bad variables, mutations -> the region that is gone and the one that stays."""
+
+import concurrent.futures
+import pathlib
+import shutil
+import time
+
+import kit
+import pytest
+
+ORDER = ["test_static", "test_modules", "test_global", "test_region", "test_state", "test_scanners", "test_opentofu", "test_variables",
+         "test_mutations", "test_destroyed"]
+DESTROYED, KEPT = "eu-west-1", "us-east-1"
+RUN = kit.ROOT / "build" / "infra"
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: ORDER.index(item.module.__name__))
+
+
+class World:
+    """The emulator and what is applied on it; each step is a future that the tests wait for."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        self.began = time.time()
+        self.pool = concurrent.futures.ThreadPoolExecutor(8)
+        self._emulator = None
+        self.steps = {}
+
+    # -- steps --
+
+    def step(self, name, work, *needs):
+        """Starts `work` when the steps that it needs have ended well; asked for again, it is the same one."""
+
+        def run():
+            for need in needs:
+                need.result()
+            start = time.time()
+            try:
+                return work()
+            finally:
+                with (self.folder / "steps.log").open("a") as log:
+                    log.write(f"{start - self.began:7.1f} s to {time.time() - self.began:7.1f} s  {name}\n")
+
+        if name not in self.steps:
+            self.steps[name] = self.pool.submit(run)
+        return self.steps[name]
+
+    @property
+    def emulator(self):
+        return self.step("emulator", self._start).result()
+
+    def _start(self):
+        emulator = self._emulator = kit.Emulator(self.folder / "emulator.log")
+        emulator.client("s3").create_bucket(Bucket=kit.STATE_BUCKET)
+        return emulator
+
+    # -- the stacks --
+
+    def stack(self, name, **kw):
+        """A stack as the tests apply it, in a fresh tree."""
+        variables = kit.settings("global") if name == "global" else {**kit.settings("region"), "artifacts": self.packages.artifacts}
+        return kit.Stack(self.folder / kw.pop("folder", name), self.emulator, "global" if name == "global" else "region", name,
+                         {**variables, **kw.pop("variables", {})}, **kw)
+
+    @property
+    def packages(self):
+        return self.step("packages", lambda: kit.Packages(self.folder / "packages")).result()
+
+    def start(self):
+        """All that is applied. Twice for the global stack, as its README says: the router's package needs the bucket first."""
+        bare = self.step("global, first apply", self._apply_global)
+        self.step("global", self._apply_edge, bare)
+        for region in kit.REGIONS:
+            self.step(region, lambda region=region: self._apply_region(region), bare)
+        return self
+
+    def _apply_global(self):
+        stack = self.stack("global").init()
+        stack.apply()
+        s3 = self.emulator.client("s3")
+        for region, code in kit.REGIONS.items():
+            # In AWS the home bucket is replicated; the emulator stores the rule and copies nothing.
+            self.packages.upload(s3, f"prism-prod-artifacts-{code}-{kit.ACCOUNT}")
+        return stack
+
+    def _apply_edge(self):
+        stack = self.steps["global, first apply"].result()
+        stack.set({**kit.settings("global"), "edge": {"router_sha256": self.packages.edge}})
+        stack.apply()
+        return stack
+
+    def _apply_region(self, region):
+        stack = self.stack(region).init()
+        stack.apply()
+        return stack
+
+    def applied(self, name):
+        self.start()
+        return self.steps[name].result()
+
+    def plan_again(self, name):
+        """A second plan of an applied stack; begun as soon as the stack stands."""
+        self.start()
+        return self.step(f"{name}, second plan", lambda: self.steps[name].result().assert_no_changes(), self.steps[name])
+
+    def destroy(self):
+        """The end of one region, in the background; first the tests that need both must be through."""
+        stack = self.applied(DESTROYED)
+        return self.step(f"{DESTROYED}, destroy", stack.destroy)
+
+    def plan_json(self, name):
+        """The plan of a stack from nothing, as JSON, from a tree in which nothing is changed."""
+
+        def work():
+            stack = self.stack(name, folder=f"plan-{name}")
+            if name == "global":
+                stack.set({**kit.settings("global"), "edge": {"router_sha256": self.packages.edge}})
+            stack.init(f"nothing/{name}")
+            out = self.folder / f"{name}.plan"
+            stack.plan(out)
+            return stack.show(out)
+
+        self.start()
+        return self.step(f"{name}, plan from nothing", work, self.steps["global, first apply"]).result()
+
+    def close(self):
+        self.pool.shutdown(wait=True, cancel_futures=True)
+        if self._emulator:
+            self._emulator.stop()
+
+
+@pytest.fixture(scope="session")
+def world(request):
+    world = World(RUN)
+    if any("applied" in item.fixturenames for item in request.session.items):
+        world.start()
+    yield world
+    world.close()
+
+
+@pytest.fixture(scope="session")
+def applied(world):
+    """Asks for the stacks to be applied as soon as the tests begin."""
+    return world
+
+
+@pytest.fixture(scope="session")
+def aws(applied):
+    """aws(service, region): a boto3 client of the emulator. What was applied is looked at with it, never through Terraform's state."""
+    clients = {}
+
+    def client(service, region=kit.HOME):
+        if (service, region) not in clients:
+            clients[service, region] = applied.emulator.client(service, region)
+        return clients[service, region]
+
+    return client
+
+
+@pytest.fixture(scope="session")
+def scratch(world):
+    """scratch(name): an empty folder that is there for this run."""
+
+    def make(name):
+        folder = world.folder / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    return make
+
+
+def everything(client, operation, key, **kw):
+    """All pages of a listing."""
+    if client.can_paginate(operation):
+        return [item for page in client.get_paginator(operation).paginate(**kw) for item in page[key]]
+    return getattr(client, operation)(**kw)[key]
+
+

@@ -1,0 +1,259 @@
+"""What the tests of infra/ stand on: an emulator of AWS, scratch copies of the stacks, Terraform with the real provider.
+
+Nothing emulator-specific is in infra/: the provider and the backend are led to the emulator by the environment."""
+
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import zipfile
+
+import boto3
+import botocore.config
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+PLATFORM = ROOT / "platform"
+SETTINGS = HERE / "settings"
+PRISM = pathlib.Path(os.environ.get("PRISM_BIN", ROOT / "build" / "prism"))
+FUNCTIONS = pathlib.Path(os.environ.get("PRISM_FUNCTIONS", ROOT / "build" / "fn"))
+
+ACCOUNT = "123456789012"  # the emulator's only account
+HOME = "us-east-1"
+REGIONS = {"us-east-1": "use1", "eu-west-1": "euw1"}
+STATE_BUCKET = "prism-states"
+
+
+def part(name):
+    """Folder of what `tools/setup infra` brought."""
+    done = subprocess.run([ROOT / "tools" / "setup", "--path", name], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"{name} is missing: run tools/setup infra")
+    return pathlib.Path(done.stdout.strip())
+
+
+TERRAFORM = part("terraform") / "bin" / "terraform"
+TOFU = part("opentofu") / "bin" / "tofu"
+TFLINT = part("tflint") / "bin" / "tflint"
+PROVIDERS = part("aws-provider") / "cli.tfrc"
+
+
+def platform(name):
+    return json.loads((PLATFORM / name).read_text())
+
+
+def settings(name):
+    return json.loads((SETTINGS / f"{name}.tfvars.json").read_text())
+
+
+# ---- emulator ---------------------------------------------------------------------------------------------------
+
+
+def free_port():
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
+
+
+class Emulator:
+    """moto with what the provider needs besides (emulator/motox.py), on a loopback port of its own."""
+
+    def __init__(self, log):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = pathlib.Path(log)
+        with self.log.open("wb") as out:
+            # Dies with the tests: it is told when its parent ends, however that happens.
+            self.process = subprocess.Popen([sys.executable, HERE / "emulator" / "motox.py", str(self.port)], stdin=subprocess.PIPE,
+                                            stdout=out, stderr=out, env={**os.environ, "MOTO_ACCOUNT_ID": ACCOUNT})
+        deadline = time.time() + 60
+        while True:
+            try:
+                urllib.request.urlopen(f"{self.url}/moto-api/data.json", timeout=5).close()
+                return
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                if self.process.poll() is not None or time.time() > deadline:
+                    self.stop()
+                    raise RuntimeError(f"the emulator did not start:\n{self.log.read_text()[-2000:]}")
+                time.sleep(0.2)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def environment(self):
+        """Go's SDK never sends loopback addresses to a proxy; hosts with a label in front of the address, which the provider makes
+        for S3 Control and CloudFront's key-value stores and which no resolver knows, come back to the emulator through it."""
+        return {"AWS_ENDPOINT_URL": self.url, "HTTP_PROXY": self.url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+                "AWS_EC2_METADATA_DISABLED": "true", "AWS_REGION": HOME, "AWS_CONFIG_FILE": "/dev/null",
+                "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
+
+    def client(self, service, region=HOME):
+        return boto3.client(service, region_name=region, endpoint_url=self.url, aws_access_key_id="test", aws_secret_access_key="test",
+                            config=botocore.config.Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}))
+
+
+# ---- stacks -----------------------------------------------------------------------------------------------------
+
+
+class TerraformFailed(AssertionError):
+    def __init__(self, arguments, done):
+        self.code, self.output = done.returncode, done.stdout
+        super().__init__(f"{' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stdout[-6000:]}")
+
+
+class Tree:
+    """A scratch copy of all that a stack reads, so that no state or provider folder lands in the repository."""
+
+    def __init__(self, folder, emulator=None, program=TERRAFORM):
+        self.folder, self.emulator, self.program = pathlib.Path(folder), emulator, program
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        for name in ("infra", "platform", "edge"):
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, self.folder / name, symlinks=True,
+                                ignore=shutil.ignore_patterns(".terraform", "*.tfstate*", ".terraform.lock.hcl", "node_modules"))
+
+    def run(self, where, *arguments, check=True, codes=(0,), env=None, timeout=1500):
+        keep = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TF_")) and k.lower() not in ("http_proxy", "https_proxy", "no_proxy")}
+        done = subprocess.run(
+            [self.program, *map(str, arguments)], cwd=self.folder / where, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, timeout=timeout,
+            env={**keep, **(self.emulator.environment() if self.emulator else {}), "TF_CLI_CONFIG_FILE": str(PROVIDERS), "TF_IN_AUTOMATION": "1",
+                 "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1", "NO_COLOR": "1", **(env or {})})
+        if check and done.returncode not in codes:
+            raise TerraformFailed([self.program.name, *arguments], done)
+        return done
+
+    def edit(self, file, old, new):
+        path = self.folder / file
+        text = path.read_text()
+        assert text.count(old) == 1, f"{file}: {text.count(old)} times: {old}"
+        path.write_text(text.replace(old, new))
+
+
+class Stack:
+    """One root stack in a tree of its own, with its state in the emulator's bucket."""
+
+    parallelism = 60  # most of an apply is the provider waiting for AWS, with fixed pauses
+
+    def __init__(self, folder, emulator, where, name, variables, environment="prod", program=TERRAFORM):
+        self.tree = Tree(folder, emulator, program)
+        self.where, self.environment, self.name = f"infra/{where}", environment, name
+        self.overrides = self.tree.folder / "test.tfvars.json"
+        self.set(variables)
+
+    def set(self, variables):
+        """What the test changes in the environment's own file, infra/environments/<environment>/<name>.tfvars."""
+        self.overrides.write_text(json.dumps(variables, indent=2))
+        return self
+
+    @property
+    def var_files(self):
+        return f"-var-file=../environments/{self.environment}/{self.name}.tfvars", f"-var-file={self.overrides}"
+
+    def run(self, *arguments, **kw):
+        return self.tree.run(self.where, *arguments, **kw)
+
+    def init(self, key=None):
+        """The state's name is the documented one; tests that only plan from nothing give another."""
+        backend = {"bucket": STATE_BUCKET, "region": HOME, "key": key or f"prism/{self.environment}/{self.name}.tfstate"}
+        self.run("init", "-no-color", *[f"-backend-config={k}={v}" for k, v in backend.items()])
+        return self
+
+    def apply(self):
+        return self.run("apply", "-no-color", "-auto-approve", f"-parallelism={self.parallelism}", *self.var_files).stdout
+
+    def destroy(self):
+        return self.run("destroy", "-no-color", "-auto-approve", f"-parallelism={self.parallelism}", *self.var_files).stdout
+
+    def plan(self, out=None, *arguments, codes=(0,), check=True):
+        return self.run("plan", "-no-color", "-lock=false", *self.var_files, *([f"-out={out}"] if out else []), *arguments,
+                        codes=codes, check=check)
+
+    def assert_no_changes(self):
+        done = self.plan(None, "-detailed-exitcode", codes=(0, 2))
+        assert done.returncode == 0, f"a second plan wants changes:\n{done.stdout[-8000:]}"
+
+    def show(self, plan):
+        """The plan as JSON, in a file beside it."""
+        file = pathlib.Path(f"{plan}.json")
+        done = subprocess.run([self.tree.program, "show", "-json", plan], cwd=self.tree.folder / self.where, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, env={**os.environ, "TF_CLI_CONFIG_FILE": str(PROVIDERS)})
+        assert done.returncode == 0, done.stderr
+        file.write_text(done.stdout)
+        return file
+
+
+# ---- packages ---------------------------------------------------------------------------------------------------
+
+
+def zip_of(files, out):
+    """The same bytes for the same files: names sorted, one date, one mode."""
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as z:
+        for name, path in sorted(files.items()):
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.external_attr, entry.compress_type = 0o100755 << 16, zipfile.ZIP_DEFLATED
+            z.writestr(entry, pathlib.Path(path).read_bytes())
+    return hashlib.sha256(pathlib.Path(out).read_bytes()).hexdigest()
+
+
+class Packages:
+    """What the build left, packed: ZIPs, the router's too, and digests that stand for images."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.artifacts, self.zips = {}, {}
+        for name, spec in platform("functions.json")["functions"].items():
+            bootstrap = FUNCTIONS / name / "bootstrap"
+            if not bootstrap.exists():
+                raise RuntimeError(f"{bootstrap} is missing: run tools/build release")
+            if spec["package"] == "zip":
+                self.artifacts[name] = {"kind": "zip", "sha256": self._pack(name, {"bootstrap": bootstrap})}
+            else:
+                self.artifacts[name] = {"kind": "image", "sha256": hashlib.sha256(bootstrap.read_bytes()).hexdigest()}
+        self.edge = self._pack("edge", {f.name: f for f in (ROOT / "edge").glob("*.mjs")})
+
+    def _pack(self, name, files):
+        out = self.folder / f"{name}.zip"
+        digest = zip_of(files, out)
+        self.zips[name] = (f"functions/{name}/{digest}.zip", out)
+        return digest
+
+    def upload(self, s3, bucket):
+        for key, path in self.zips.values():
+            s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
+
+
+# ---- prism verify -----------------------------------------------------------------------------------------------
+
+
+def verify(*plans, root=ROOT):
+    """Findings of `prism verify`: list of {rule, address, message, ...}."""
+    arguments = [argument for plan in plans for argument in ("--plan", str(plan))]
+    done = subprocess.run([PRISM, "verify", "--json", *arguments], cwd=root, capture_output=True, text=True, timeout=120)
+    assert done.returncode in (0, 1), f"prism verify: exit {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    return json.loads(done.stdout)
+
+
+def rules():
+    done = subprocess.run([PRISM, "verify", "--list", "--json"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)

@@ -1,0 +1,48 @@
+"""`terraform test` of every module and stack with a mocked provider, by Terraform and by OpenTofu, and one module tree applied with the real
+provider. Two at a time: each starts the provider once per run block."""
+
+import re
+import threading
+
+import kit
+import pytest
+
+TESTED = sorted({f.parents[1].relative_to(kit.ROOT) for f in (kit.ROOT / "infra").rglob("*.tftest.hcl") if f.parents[2].name != "tests"})
+REAL = sorted(f.relative_to(kit.ROOT) for f in (kit.ROOT / "infra" / "tests").glob("*") if f.is_dir())
+PROGRAMS = {"terraform": kit.TERRAFORM, "tofu": kit.TOFU}
+CASES = [(program, where) for where in TESTED for program in PROGRAMS]
+two = threading.Semaphore(2)
+
+
+def run(world, program, where):
+    with two:
+        tree = kit.Tree(world.folder / "modules" / program / where, program=PROGRAMS[program])
+        if program == "tofu":
+            # OpenTofu has no such argument: it makes the values up while planning, always.
+            for file in (tree.folder / where / "tests").glob("*.tftest.hcl"):
+                file.write_text(re.sub(r"(?m)^ *override_during = plan\n+", "", file.read_text()))
+        tree.run(where, "init", "-backend=false", "-no-color")
+        return tree.run(where, "test", "-no-color", check=False)
+
+
+@pytest.fixture(scope="session")
+def started(world, request):
+    """All that is selected, begun at once, so that the applies and these share the machine."""
+    selected = [item.callspec.params["case"] for item in request.session.items if "started" in item.fixturenames]
+    return {case: world.step("test " + " ".join(map(str, case)), lambda case=case: run(world, *case)) for case in selected}
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{where.relative_to('infra')}-{program}" for program, where in CASES])
+def test_module(started, case):
+    done = started[case].result()
+    assert done.returncode == 0, "\n".join(line for line in done.stdout.splitlines() if not line.endswith(("... pass", "... skip")))[-8000:]
+    assert re.search(r"Success! [1-9][0-9]* passed, 0 failed", done.stdout), done.stdout
+
+
+@pytest.mark.parametrize("where", REAL, ids=[w.name for w in REAL])
+def test_with_the_real_provider(world, scratch, where):
+    """Applied, changed and destroyed by `terraform test`."""
+    tree = kit.Tree(scratch(f"real-{where.name}"), world.emulator)
+    tree.run(where, "init", "-no-color")
+    done = tree.run(where, "test", "-no-color")
+    assert re.search(r"Success! [1-9][0-9]* passed, 0 failed", done.stdout), done.stdout

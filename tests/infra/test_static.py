@@ -1,0 +1,89 @@
+"""What can be said of infra/ without planning it."""
+
+import json
+import subprocess
+
+import kit
+import pytest
+
+MODULES = sorted(f.parent for f in (kit.ROOT / "infra").rglob("*.tf") if f.name == "terraform.tf")
+NAMES = [str(m.relative_to(kit.ROOT / "infra")) for m in MODULES]
+
+
+def test_format():
+    done = subprocess.run([kit.TERRAFORM, "fmt", "-check", "-diff", "-recursive", kit.ROOT / "infra"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_tflint():
+    done = subprocess.run([kit.TFLINT, "--recursive", "--config", kit.HERE / "tflint.hcl", "--format", "compact"], cwd=kit.ROOT / "infra",
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("module", MODULES, ids=NAMES)
+def test_layout_of_a_module(module):
+    """Files by name; providers and backends live in the stacks only; nothing is configured to reach an emulator."""
+    stack = module.parent.name == "infra"
+    for name in ("variables.tf", "outputs.tf") if not stack else ("variables.tf",):
+        assert (module / name).exists() or module.parent.parent.name == "modules", f"{module} lacks {name}"
+    text = "\n".join(f.read_text() for f in module.glob("*.tf"))
+    if not stack:
+        assert "\nprovider " not in text and "backend " not in text, f"{module}: providers and backends are the stacks'"
+    for word in ("endpoints {", "skip_credentials_validation", "skip_requesting_account_id", "s3_use_path_style", "127.0.0.1", "localhost"):
+        assert word not in text, f"{module}: {word}"
+
+
+def test_no_count_over_lists():
+    """An element taken out of a list would move all that follow it."""
+    for file in (kit.ROOT / "infra").rglob("*.tf"):
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            assert not line.strip().startswith("count "), f"{file.relative_to(kit.ROOT)}:{number}: for_each over a map instead of count"
+
+
+def test_what_platform_files_are_read_exist():
+    for file in (kit.ROOT / "infra").glob("*/*.tf"):
+        for line in file.read_text().splitlines():
+            if "platform_dir}/" in line:
+                name = line.split("platform_dir}/")[1].split('"')[0]
+                assert (kit.PLATFORM / name).exists(), f"{file.relative_to(kit.ROOT)} reads platform/{name}"
+
+
+def test_wildcards_have_reasons():
+    for entry in json.loads((kit.ROOT / "infra" / "wildcards.json").read_text()):
+        assert set(entry) == {"address", "action", "reason"} and len(entry["reason"]) > 20, entry
+
+
+WORKFLOWS = sorted((kit.PLATFORM / "workflows").glob("*.asl.json"))
+
+
+def filled(path):
+    """A definition with its template's variables set, as infra/modules/workflows and the local interpreter do it."""
+    text = path.read_text()
+    for name, value in {"partition": "aws", "region": "eu-west-1", "account": kit.ACCOUNT, "prefix": "prism-prod-euw1", "path": "/prism/prod/euw1",
+                        "environment": "prod", "project": "prism", "shards": '["shard-0","shard-1"]'}.items():
+        text = text.replace("${%s}" % name, value)
+    return text
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=[p.name for p in WORKFLOWS])
+def test_statelint(path, tmp_path):
+    file = tmp_path / path.name
+    file.write_text(filled(path))
+    program = kit.part("venv-infra") / "bin" / "statelint"
+    done = subprocess.run([program, file], capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stdout.strip(), done.stdout + done.stderr
+
+
+def test_every_workflow_has_a_definition_and_is_linted():
+    names = set(kit.platform("workflows.json")["workflows"])
+    assert names == {p.name.removesuffix(".asl.json") for p in WORKFLOWS}
+
+
+def test_cfn_lint():
+    """Prism is Terraform only. Should a CloudFormation template come, cfn-lint looks at it; today it must have none to look at."""
+    templates = [f for f in kit.ROOT.glob("**/*.y*ml") if "build" not in f.parts and "AWSTemplateFormatVersion" in f.read_text(errors="ignore")]
+    templates += [f for f in (kit.ROOT / "infra").rglob("*.json") if "AWSTemplateFormatVersion" in f.read_text()]
+    for template in templates:
+        done = subprocess.run([kit.part("venv-infra") / "bin" / "cfn-lint", template], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
