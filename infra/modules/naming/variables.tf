@@ -98,6 +98,7 @@ variable "owner" {
   }
 }
 
+# tflint-ignore: terraform_unused_declarations # it is there to be checked
 variable "suffixes" {
   description = <<-EOT
     What the stack puts behind the prefix, by kind of name, so that a name which AWS would refuse during apply is refused in the plan: "<prefix>-<suffix>" is

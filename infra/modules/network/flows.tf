@@ -111,21 +111,22 @@ locals {
     for key, places in { for flow in values(local.prefix_flows) : "${flow.from_tier}/${flow.protocol}/${flow.port}" => flow.place... } :
     key => { tier = split("/", key)[0], protocol = split("/", key)[1], port = tonumber(split("/", key)[2]), number = 10000 + 10 * min(places...) }
   }
-  private_ranges = { 9000 = "10.0.0.0/8", 9001 = "172.16.0.0/12", 9002 = "192.168.0.0/16" }
-  acl_private_rules = merge(flatten([for tier in distinct([for flow in values(local.acl_gateway_flows) : flow.tier]) : [
-    for number, cidr in local.private_ranges : [
-      for direction in ["egress", "ingress"] : {
-        "${tier}/${direction}/private/${number}" = {
-          tier = tier, egress = direction == "egress", action = "deny", cidr = cidr, protocol = "-1", from = 0, to = 0, number = tonumber(number)
-        }
-      }
+  private_ranges = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]
+  acl_private_rules = merge(flatten([for key, flow in local.acl_gateway_flows : [
+    for place, cidr in local.private_ranges : [
+      { "${flow.tier}/egress/private/${flow.protocol}/${flow.port}/${cidr}" = {
+        tier = flow.tier, egress = true, action = "deny", cidr = cidr, protocol = flow.protocol, from = flow.port, to = flow.port, number = flow.number - 1000 + place
+      } },
+      { "${flow.tier}/ingress/private/${flow.protocol}/${flow.port}/${cidr}" = {
+        tier = flow.tier, egress = false, action = "deny", cidr = cidr, protocol = flow.protocol, from = local.answer_ports.from, to = local.answer_ports.to, number = flow.number - 1000 + place
+      } },
     ]
   ]])...)
   acl_gateway_rules = merge(flatten([for key, flow in local.acl_gateway_flows : [
     { "${flow.tier}/egress/gateway/${flow.protocol}/${flow.port}" = {
       tier = flow.tier, egress = true, action = "allow", cidr = "0.0.0.0/0", protocol = flow.protocol, from = flow.port, to = flow.port, number = flow.number
     } },
-    { "${flow.tier}/ingress/gateway/${flow.protocol}/answers" = {
+    { "${flow.tier}/ingress/gateway/${flow.protocol}/${flow.port}" = {
       tier = flow.tier, egress = false, action = "allow", cidr = "0.0.0.0/0", protocol = flow.protocol, from = local.answer_ports.from, to = local.answer_ports.to, number = flow.number + 5
     } },
   ]])...)

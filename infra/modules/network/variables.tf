@@ -125,6 +125,7 @@ variable "cidr" {
   }
 }
 
+# tflint-ignore: terraform_unused_declarations # it is there to be checked
 variable "peer_cidrs" {
   description = "Ranges of the other regions' VPCs by region; an overlap is refused, so that regions can be connected one day."
   type        = map(string)

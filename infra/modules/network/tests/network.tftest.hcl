@@ -111,7 +111,7 @@ run "network_acls_follow_the_flows" {
 run "public_addresses_pass_for_gateways_only" {
   command = plan
   assert {
-    condition     = toset([for key, rule in aws_network_acl_rule.this : key if rule.cidr_block == "0.0.0.0/0"]) == toset(["function/egress/gateway/tcp/443", "function/ingress/gateway/tcp/answers"])
+    condition     = toset([for key, rule in aws_network_acl_rule.this : key if rule.cidr_block == "0.0.0.0/0"]) == toset(["function/egress/gateway/tcp/443", "function/ingress/gateway/tcp/443"])
     error_message = "got ${jsonencode([for key, rule in aws_network_acl_rule.this : key if rule.cidr_block == "0.0.0.0/0"])}"
   }
   assert {
