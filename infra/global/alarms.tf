@@ -10,7 +10,7 @@ data "aws_iam_policy_document" "alarms" {
   statement {
     sid       = "AlarmsPublish"
     actions   = ["sns:Publish"]
-    resources = [aws_sns_topic.alarms.arn]
+    resources = [local.alarms_topic_arn]
 
     principals {
       type        = "Service"

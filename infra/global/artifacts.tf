@@ -73,7 +73,7 @@ data "aws_iam_policy_document" "artifacts" {
     sid       = "TlsOnly"
     effect    = "Deny"
     actions   = ["s3:*"]
-    resources = [aws_s3_bucket.artifacts[each.key].arn, "${aws_s3_bucket.artifacts[each.key].arn}/*"]
+    resources = [local.artifact_arns[each.key], "${local.artifact_arns[each.key]}/*"]
 
     principals {
       type        = "*"
@@ -91,7 +91,7 @@ data "aws_iam_policy_document" "artifacts" {
     sid       = "NeverReplaced"
     effect    = "Deny"
     actions   = ["s3:PutObject"]
-    resources = ["${aws_s3_bucket.artifacts[each.key].arn}/functions/*"]
+    resources = ["${local.artifact_arns[each.key]}/functions/*"]
 
     principals {
       type        = "*"
@@ -179,13 +179,13 @@ data "aws_iam_policy_document" "replication" {
   statement {
     sid       = "ReadSource"
     actions   = ["s3:GetReplicationConfiguration", "s3:ListBucket"]
-    resources = [aws_s3_bucket.artifacts[var.home_region].arn]
+    resources = [local.artifact_arns[var.home_region]]
   }
 
   statement {
     sid       = "ReadObjects"
     actions   = ["s3:GetObjectVersionForReplication", "s3:GetObjectVersionAcl", "s3:GetObjectVersionTagging"]
-    resources = ["${aws_s3_bucket.artifacts[var.home_region].arn}/*"]
+    resources = ["${local.artifact_arns[var.home_region]}/*"]
   }
 
   statement {
@@ -206,7 +206,7 @@ data "aws_iam_policy_document" "replication" {
     content {
       sid       = "WriteCopies"
       actions   = ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"]
-      resources = [for region in sort(local.remote_regions) : "${aws_s3_bucket.artifacts[region].arn}/*"]
+      resources = [for region in sort(local.remote_regions) : "${local.artifact_arns[region]}/*"]
     }
   }
 
@@ -231,7 +231,7 @@ resource "aws_iam_role" "replication" {
   name                 = "${local.context.prefix}-artifact-replication"
   description          = "S3 copies artifacts from the home region to the others"
   assume_role_policy   = data.aws_iam_policy_document.replication_trust.json
-  permissions_boundary = aws_iam_policy.boundary.arn
+  permissions_boundary = aws_iam_policy.boundary["boundary"].arn
 
   tags = { Service = "delivery" }
 }
@@ -362,7 +362,7 @@ data "aws_iam_policy_document" "access" {
     sid       = "TlsOnly"
     effect    = "Deny"
     actions   = ["s3:*"]
-    resources = [aws_s3_bucket.access[each.key].arn, "${aws_s3_bucket.access[each.key].arn}/*"]
+    resources = [local.access_arns[each.key], "${local.access_arns[each.key]}/*"]
 
     principals {
       type        = "*"
@@ -378,7 +378,7 @@ data "aws_iam_policy_document" "access" {
   statement {
     sid       = "BucketLogs"
     actions   = ["s3:PutObject"]
-    resources = ["${aws_s3_bucket.access[each.key].arn}/artifacts/*"]
+    resources = ["${local.access_arns[each.key]}/artifacts/*"]
 
     principals {
       type        = "Service"
@@ -387,7 +387,7 @@ data "aws_iam_policy_document" "access" {
     condition {
       test     = "ArnEquals"
       variable = "aws:SourceArn"
-      values   = [aws_s3_bucket.artifacts[each.key].arn]
+      values   = [local.artifact_arns[each.key]]
     }
     condition {
       test     = "StringEquals"
@@ -402,7 +402,7 @@ data "aws_iam_policy_document" "access" {
     content {
       sid       = "EdgeLogs"
       actions   = ["s3:PutObject"]
-      resources = ["${aws_s3_bucket.access[each.key].arn}/edge/*"]
+      resources = ["${local.access_arns[each.key]}/edge/*"]
 
       principals {
         type        = "Service"

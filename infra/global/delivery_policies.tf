@@ -2,9 +2,6 @@
 # AWS gives a thing an id instead of a name, it must carry this environment's tags: on creation in the request, later on itself. What knows
 # neither is listed in infra/wildcards.json.
 locals {
-  arn      = "arn:${local.context.partition}"
-  account  = local.context.account_id
-  prefix   = local.context.prefix
   named    = "${local.account}:%s${local.prefix}-*"
   in_place = { StringEquals = { "aws:RequestedRegion" = sort(setunion(local.regions, ["us-east-1"])) } }
   tagged   = { StringEquals = { "aws:ResourceTag/Project" = var.project, "aws:ResourceTag/Environment" = var.environment } }
@@ -69,7 +66,8 @@ locals {
     ]
 
     "deploy/data" = [
-      { Sid = "Tables", Action = ["dynamodb:CreateGlobalTable", "dynamodb:CreateTable", "dynamodb:CreateTableReplica", "dynamodb:DeleteTable", "dynamodb:DeleteTableReplica", "dynamodb:TagResource", "dynamodb:UntagResource", "dynamodb:UpdateContinuousBackups", "dynamodb:UpdateTable", "dynamodb:UpdateTableReplicaAutoScaling", "dynamodb:UpdateTimeToLive"], Resource = ["${local.arn}:dynamodb:*:${format(local.named, "table/")}"] },
+      # No replicas: DynamoDB asks of whoever adds one the right to read and write the items, and the pipeline has none. README.md, A region more.
+      { Sid = "Tables", Action = ["dynamodb:CreateTable", "dynamodb:DeleteTable", "dynamodb:TagResource", "dynamodb:UntagResource", "dynamodb:UpdateContinuousBackups", "dynamodb:UpdateTable", "dynamodb:UpdateTableReplicaAutoScaling", "dynamodb:UpdateTimeToLive"], Resource = ["${local.arn}:dynamodb:*:${format(local.named, "table/")}"] },
       { Sid = "Scaling", Action = ["application-autoscaling:DeleteScalingPolicy", "application-autoscaling:DeleteScheduledAction", "application-autoscaling:DeregisterScalableTarget", "application-autoscaling:PutScalingPolicy", "application-autoscaling:PutScheduledAction", "application-autoscaling:RegisterScalableTarget", "application-autoscaling:TagResource", "application-autoscaling:UntagResource"], Resource = ["${local.arn}:application-autoscaling:*:${local.account}:scalable-target/*"] },
       { Sid = "Buckets", Action = [
         "s3:CreateBucket", "s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:PutAnalyticsConfiguration", "s3:PutBucketAcl", "s3:PutBucketLogging", "s3:PutBucketNotification", "s3:PutBucketOwnershipControls", "s3:PutBucketPolicy", "s3:PutBucketPublicAccessBlock",

@@ -98,7 +98,7 @@ resource "aws_route53_record" "caa" {
 
 resource "aws_cloudwatch_log_group" "queries" {
   # Route 53 writes to groups in us-east-1 whose names begin so.
-  name              = "/aws/route53/${var.domain}"
+  name              = local.query_log_group
   retention_in_days = var.log_retention_days
   kms_key_id        = aws_kms_key.this["logs"].arn
 
@@ -109,7 +109,7 @@ data "aws_iam_policy_document" "log_writers" {
   statement {
     sid       = "Route53Queries"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-    resources = ["${aws_cloudwatch_log_group.queries.arn}:*"]
+    resources = ["${local.log_arns[local.query_log_group][var.home_region]}:*"]
 
     principals {
       type        = "Service"
@@ -125,7 +125,7 @@ data "aws_iam_policy_document" "log_writers" {
   statement {
     sid       = "WebAclLogs"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-    resources = ["${aws_cloudwatch_log_group.waf.arn}:*"]
+    resources = ["${local.log_arns[local.waf_log_group][var.home_region]}:*"]
 
     principals {
       type        = "Service"

@@ -40,7 +40,7 @@ data "aws_iam_policy_document" "router" {
   statement {
     sid       = "WriteLogs"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-    resources = [for group in aws_cloudwatch_log_group.router : "${group.arn}:*"]
+    resources = [for arn in values(local.log_arns[local.router_log_group]) : "${arn}:*"]
   }
 }
 
@@ -59,7 +59,7 @@ resource "aws_iam_role" "router" {
   name                 = local.edge_name
   description          = "Lambda@Edge router: reads the tenant registry"
   assume_role_policy   = data.aws_iam_policy_document.router_trust.json
-  permissions_boundary = aws_iam_policy.boundary.arn
+  permissions_boundary = aws_iam_policy.boundary["boundary"].arn
 
   tags = { Service = "edge" }
 }
@@ -76,7 +76,7 @@ resource "aws_cloudwatch_log_group" "router" {
   for_each = local.regions
 
   region            = each.key
-  name              = "/aws/lambda/us-east-1.${local.edge_name}"
+  name              = local.router_log_group
   retention_in_days = var.log_retention_days
   kms_key_id        = local.key_arns[each.key].logs
 

@@ -16,5 +16,17 @@ locals {
 
   deletion_protection = coalesce(var.tables.deletion_protection, var.environment == "prod")
 
+  # ARNs computed from names: a policy that holds them is known, and can be judged, before anything exists.
+  arn              = "arn:${local.context.partition}"
+  account          = local.context.account_id
+  prefix           = local.context.prefix
+  artifact_arns    = { for region, name in local.artifact_buckets : region => "${local.arn}:s3:::${name}" }
+  access_arns      = { for region, name in local.access_buckets : region => "${local.arn}:s3:::${name}" }
+  router_log_group = "/aws/lambda/us-east-1.${local.edge_name}"
+  query_log_group  = "/aws/route53/${var.domain}"
+  waf_log_group    = "aws-waf-logs-${local.edge_name}" # WAF takes only names that begin so
+  log_arns         = { for name in [local.router_log_group, local.query_log_group, local.waf_log_group] : name => { for region in local.regions : region => "${local.arn}:logs:${region}:${local.account}:log-group:${name}" } }
+  alarms_topic_arn = "${local.arn}:sns:${var.home_region}:${local.account}:${local.prefix}-alarms"
+
   api_domains = { for region in keys(var.regions) : region => "${module.naming.codes[region]}.api.${var.domain}" }
 }

@@ -14,6 +14,7 @@ locals {
     image_registry              = local.image_registries[region]
     signing_profile_arn         = aws_signer_signing_profile.this[region].arn
     signing_profile_version_arn = aws_signer_signing_profile.this[region].version_arn
+    service_boundary_arn        = "${local.arn}:iam::${local.account}:policy/${local.prefix}-services-boundary"
     edge                        = { origin = "origin.${var.domain}", failover = "failover.${var.domain}", api = "api.${var.domain}" }
   } }
 }

@@ -111,7 +111,7 @@ resource "aws_wafv2_web_acl" "edge" {
 }
 
 resource "aws_cloudwatch_log_group" "waf" {
-  name              = "aws-waf-logs-${local.edge_name}" # WAF takes only names that begin so
+  name              = local.waf_log_group
   retention_in_days = var.log_retention_days
   kms_key_id        = aws_kms_key.this["logs"].arn
 
