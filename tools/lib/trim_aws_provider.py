@@ -58,7 +58,7 @@ def keep_clients(path, used):
     lines = []
     for line in head.splitlines(keepends=True):
         package = re.fullmatch(r'\s*(?:(\w+) )?"(github\.com/aws/aws-sdk-go-v2/service/(\w+))"\s*', line)
-        if not package or f"{package[1] or package[3]}." in body:
+        if not package or re.search(rf"\b{package[1] or package[3]}\.", body):
             lines.append(line)
     path.write_text("".join(lines) + body)
 
