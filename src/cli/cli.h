@@ -12,10 +12,10 @@
 /* Exit codes, documented by `prism help exit-codes`. */
 enum cli_exit {
     CLI_OK = 0,
-    CLI_FAILED = 1,       /* it could not be done: a file, the machine, a timeout */
-    CLI_USAGE = 2,        /* wrong arguments; nothing was tried */
-    CLI_NOT_RUNNING = 3,  /* no region runs on the data folder */
-    CLI_REFUSED = 4,      /* the region refused the request, or some of the records (4xx) */
+    CLI_FAILED = 1,      /* it could not be done: a file, the machine, a timeout */
+    CLI_USAGE = 2,       /* wrong arguments; nothing was tried */
+    CLI_NOT_RUNNING = 3, /* no region runs on the data folder */
+    CLI_REFUSED = 4, /* the region refused the request, or some records (4xx); verify: findings */
     CLI_REGION_ERROR = 5, /* the region failed (5xx), or its function did */
 };
 
@@ -40,6 +40,12 @@ enum cli_kind {
     CLI_NUMBER, /* int64_t, from min to max */
     CLI_BYTES,  /* int64_t; 4M, 512K, 1G and plain numbers */
     CLI_TIME,   /* int64_t milliseconds; 500ms, 30s, 5m, 2h, a plain number is seconds */
+    CLI_LIST,   /* struct cli_list; the option may be repeated */
+};
+#define CLI_LIST_MAX 64
+struct cli_list {
+    const char *items[CLI_LIST_MAX + 1]; /* NULL-ended */
+    size_t count;
 };
 struct cli_option {
     const char *name;

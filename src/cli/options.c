@@ -101,6 +101,13 @@ static const char *set_number(const struct cli_option *option, const char *text,
     return NULL;
 }
 
+static const char *add_value(const char *text, struct cli_list *list)
+{
+    if (list->count == CLI_LIST_MAX) return "given fewer times";
+    list->items[list->count++] = text;
+    return NULL;
+}
+
 static const char *set_value(const struct cli_option *option, const char *text, void *values)
 {
     void *field = (char *)values + option->offset;
@@ -110,6 +117,7 @@ static const char *set_value(const struct cli_option *option, const char *text, 
         if (option->choices && !is_choice(option->choices, text)) return option->choices;
         *(const char **)field = text;
         return NULL;
+    case CLI_LIST: return add_value(text, field);
     default: return set_number(option, text, field);
     }
 }
