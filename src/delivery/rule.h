@@ -32,6 +32,9 @@ struct px_str rule_shown(struct verify *v, struct plan_resource *resource, const
 /* A file of platform/; false, with a finding, when it is not there. */
 bool rule_has(struct verify *v, const struct value *file, const char *name);
 
+/* Whether a text has the shape of a credential: keys of AWS, private keys, tokens of known makers. */
+bool rule_looks_secret(struct px_str text);
+
 /* ---- the catalogue in a plan ---- */
 
 struct rule_function {         /* one that must exist */

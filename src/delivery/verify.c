@@ -11,8 +11,9 @@
 
 /* Each family ends with an empty entry. */
 static const struct verify_rule *const families[] = {
-    rules_network,
-    rules_encryption,
+    rules_network, rules_encryption, rules_iam,     rules_functions, rules_order,
+    rules_storage, rules_database,   rules_api,     rules_workflows, rules_observability,
+    rules_naming,  rules_global,     rules_secrets,
 };
 
 const struct verify_rule *verify_rule_at(size_t i)

@@ -1,0 +1,395 @@
+/* delivery/rules_observability.c - alarms, logs, traces, dashboards. */
+#include "delivery/rule.h"
+
+#define ALARMS                                                                                     \
+    "CloudWatch Alarms monitor critical metrics with appropriate thresholds and notification "     \
+    "channels."
+#define ESCALATION                                                                                 \
+    "Alert escalation policies ensure that critical issues receive immediate attention while "     \
+    "minimizing false positive notifications."
+#define ALL_PARTS                                                                                  \
+    "Comprehensive CloudWatch integration provides metrics, logs, and alarms for all "             \
+    "infrastructure components."
+#define RETENTION                                                                                  \
+    "CloudWatch Logs centralizes log data from all services with standardized log formats and "    \
+    "retention policies."
+#define QUERIES                                                                                    \
+    "Log groups are organized by service and region to facilitate efficient querying and analysis."
+#define TRACES                                                                                     \
+    "Trace collection captures request flows through the system, enabling performance analysis "   \
+    "and bottleneck identification."
+
+#define THINGS_MAX 256
+
+/* ---- which alarm is for what ---- */
+
+/* Whether a dimension's value is a thing: its name, its id, or a symbol of it. */
+static bool is_thing(struct verify *v, const struct value *value, struct plan_resource *thing)
+{
+    static const char *const own[] = {
+        "function_name",        "name", "bucket", "cluster_identifier", "id", "arn", "stage_name",
+        "db_cluster_identifier"};
+    struct px_str text = value_str(value);
+    if (text.len == 0) return false;
+    for (size_t i = 0; i < PX_COUNT(own); i++) {
+        struct px_str name = plan_text(thing, own[i]);
+        if (name.len > 0 && !text_is_open(name) && px_str_eq(name, text)) return true;
+    }
+    struct px_str address, path;
+    return text_symbol(text, &address) && plan_of_symbol(v->plan, address, &path) == thing;
+}
+
+static bool dimensions_have(struct verify *v, const struct value *dimensions,
+                            struct plan_resource *thing)
+{
+    for (size_t i = 0; i < value_count(dimensions); i++)
+        if (is_thing(v, value_item(dimensions, i), thing)) return true;
+    return false;
+}
+
+static bool metric_fits(struct verify *v, const struct value *namespace_, const struct value *name,
+                        const struct value *dimensions, struct px_str want_namespace,
+                        struct px_str want_name, struct plan_resource *thing)
+{
+    return px_str_eq(value_str(namespace_), want_namespace) &&
+           px_str_eq(value_str(name), want_name) &&
+           (!thing || dimensions_have(v, dimensions, thing));
+}
+
+static bool alarm_is_on(struct verify *v, struct plan_resource *alarm, struct px_str namespace_,
+                        struct px_str name, struct plan_resource *thing)
+{
+    if (metric_fits(v, plan_get(alarm, "namespace"), plan_get(alarm, "metric_name"),
+                    plan_get(alarm, "dimensions"), namespace_, name, thing))
+        return true;
+    const struct value *queries = plan_get(alarm, "metric_query");
+    for (size_t i = 0; i < value_count(queries); i++) {
+        const struct value *metric = value_item(value_get(value_item(queries, i), S("metric")), 0);
+        if (metric_fits(v, value_get(metric, S("namespace")), value_get(metric, S("metric_name")),
+                        value_get(metric, S("dimensions")), namespace_, name, thing))
+            return true;
+    }
+    return false;
+}
+
+static bool has_alarm(struct verify *v, struct px_str namespace_, struct px_str name,
+                      struct plan_resource *thing)
+{
+    for (plan_each(v->plan, "aws_cloudwatch_metric_alarm", it))
+        if (alarm_is_on(v, it, namespace_, name, thing)) return true;
+    return false;
+}
+
+static void functions_watched(struct verify *v)
+{
+    static const char *const metrics[] = {"Errors", "Throttles", "Duration"};
+    rule_look(v);
+    for (plan_each(v->plan, "aws_lambda_function", it))
+        for (size_t m = 0; m < PX_COUNT(metrics); m++) {
+            rule_look(v);
+            if (!has_alarm(v, S("AWS/Lambda"), px_str_c(metrics[m]), it))
+                rule_find(v, it, "add the alarm in platform/alarms.json, scope function",
+                          "nobody is told of its %s: there is no alarm", metrics[m]);
+        }
+}
+
+/* ---- alarms.json ---- */
+
+static size_t all_of(struct verify *v, const char *type, struct plan_resource *things[], size_t n)
+{
+    for (plan_each(v->plan, type, it))
+        if (n < THINGS_MAX) things[n++] = it;
+    return n;
+}
+
+static bool in_region(struct verify *v, struct plan_resource *it)
+{
+    struct px_str region = plan_text(it, "region");
+    return region.len == 0 || v->plan->region.len == 0 || px_str_eq(region, v->plan->region);
+}
+
+static size_t buckets_of_data(struct verify *v, struct plan_resource *things[])
+{
+    size_t n = 0;
+    for (plan_each(v->plan, "aws_s3_bucket_metric", it)) {
+        struct plan_resource *bucket = plan_target(v->plan, plan_get(it, "bucket"));
+        if (bucket && in_region(v, bucket) && n < THINGS_MAX) things[n++] = bucket;
+    }
+    return n;
+}
+
+static size_t queues_of_dead(struct verify *v, struct plan_resource *things[])
+{
+    size_t n = 0;
+    for (plan_each(v->plan, "aws_sqs_queue", it))
+        if (px_str_ends(plan_text(it, "name"), S("-dead-letter")) && n < THINGS_MAX)
+            things[n++] = it;
+    return n;
+}
+
+static size_t file_systems(struct verify *v, struct plan_resource *things[])
+{
+    size_t n = 0;
+    for (plan_each(v->plan, "aws_efs_file_system", it))
+        if (in_region(v, it) && n < THINGS_MAX) things[n++] = it;
+    return n;
+}
+
+/* The things of a scope; SIZE_MAX: the scope is of no thing, one alarm is enough. */
+static size_t things_of(struct verify *v, struct px_str scope, struct plan_resource *things[])
+{
+    if (rule_is(scope, "function")) return all_of(v, "aws_lambda_function", things, 0);
+    if (rule_is(scope, "dead_letter")) return queues_of_dead(v, things);
+    if (rule_is(scope, "api")) return all_of(v, "aws_api_gateway_stage", things, 0);
+    if (rule_is(scope, "cluster")) return all_of(v, "aws_rds_cluster", things, 0);
+    if (rule_is(scope, "proxy")) return all_of(v, "aws_db_proxy", things, 0);
+    if (rule_is(scope, "file_system")) return file_systems(v, things);
+    if (rule_is(scope, "bucket")) return buckets_of_data(v, things);
+    if (rule_is(scope, "table")) return all_of(v, "aws_dynamodb_table", things, 0);
+    if (rule_is(scope, "machine")) return all_of(v, "aws_sfn_state_machine", things, 0);
+    return SIZE_MAX;
+}
+
+static void check_template(struct verify *v, const struct value *template)
+{
+    struct px_str id = value_str(value_get(template, S("id"))),
+                  scope = value_str(value_get(template, S("scope"))),
+                  namespace_ = value_str(value_get(template, S("namespace"))),
+                  metric = value_str(value_get(template, S("metric")));
+    struct plan_resource *things[THINGS_MAX];
+    size_t count = things_of(v, scope, things);
+    if (metric.len == 0) return;
+    if (count == SIZE_MAX) {
+        rule_look(v);
+        if (!has_alarm(v, namespace_, metric, NULL))
+            rule_find(v, NULL, "make every alarm of platform/alarms.json",
+                      "alarm %.*s of platform/alarms.json is not there", PX_FMT(id));
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        rule_look(v);
+        if (!has_alarm(v, namespace_, metric, things[i]))
+            rule_find(v, things[i],
+                      "make every alarm of platform/alarms.json for every thing of its scope",
+                      "alarm %.*s of platform/alarms.json is not there for it", PX_FMT(id));
+    }
+}
+
+static void templates(struct verify *v)
+{
+    const struct value *list = value_get(v->alarms, S("alarms"));
+    if (!rule_has(v, v->alarms, "alarms.json")) return;
+    for (size_t i = 0; i < value_count(list); i++) check_template(v, value_item(list, i));
+}
+
+/* ---- actions ---- */
+
+static bool in_composite(struct verify *v, struct plan_resource *alarm)
+{
+    struct px_str name = plan_text(alarm, "alarm_name");
+    for (plan_each(v->plan, "aws_cloudwatch_composite_alarm", it)) {
+        struct px_str rule = plan_text(it, "alarm_rule");
+        struct px_str quoted = px_arena_printf(v->arena, "\"%.*s\"", PX_FMT(name));
+        bool named = rule.len > 0 && name.len > 0 &&
+                     (memmem(rule.ptr, rule.len, quoted.ptr, quoted.len) ||
+                      memmem(rule.ptr, rule.len, name.ptr, name.len));
+        if (named && plan_is_set(it, "alarm_actions")) return true;
+    }
+    return false;
+}
+
+static void acted_on(struct verify *v)
+{
+    static const char *const types[] = {"aws_cloudwatch_metric_alarm",
+                                        "aws_cloudwatch_composite_alarm"};
+    if (!rule_needs(v, "aws_cloudwatch_metric_alarm", "module observability makes the alarms"))
+        return;
+    for (size_t t = 0; t < PX_COUNT(types); t++)
+        for (plan_each(v->plan, types[t], it)) {
+            const struct value *enabled = plan_get(it, "actions_enabled");
+            bool off = value_is(enabled, VALUE_BOOL) && !enabled->truth;
+            rule_look(v);
+            if (off) rule_find(v, it, "set actions_enabled = true", "the alarm is switched off");
+            if (!plan_is_set(it, "alarm_actions") && !in_composite(v, it))
+                rule_find(v, it, "name the topic of its severity in alarm_actions",
+                          "the alarm tells nobody");
+        }
+}
+
+static void sane(struct verify *v)
+{
+    rule_look(v);
+    for (plan_each(v->plan, "aws_cloudwatch_metric_alarm", it)) {
+        double periods = plan_number(it, "evaluation_periods", 0),
+               points = plan_number(it, "datapoints_to_alarm", periods),
+               seconds = plan_number(it, "period", 60);
+        rule_look(v);
+        if (points > periods)
+            rule_find(v, it, "let datapoints be at most periods",
+                      "it wants %.0f points of %.0f periods: it never goes off", points, periods);
+        if (periods * seconds > 604800 || (seconds < 3600 && periods * seconds > 86400))
+            rule_find(v, it, "look at a day at most, or at a week with periods of an hour",
+                      "AWS refuses to look back %.0f s", periods * seconds);
+        if (!plan_is_set(it, "treat_missing_data"))
+            rule_find(v, it, "set treat_missing_data", "it does not say what no data means");
+    }
+}
+
+static void escalation(struct verify *v)
+{
+    const struct value *list = value_get(v->alarms, S("composites"));
+    if (!rule_has(v, v->alarms, "alarms.json")) return;
+    if (value_count(list) > 0 &&
+        !rule_needs(v, "aws_cloudwatch_composite_alarm", "module observability makes them"))
+        return;
+    for (size_t i = 0; i < value_count(list); i++) {
+        struct px_str id = value_str(value_get(value_item(list, i), S("id")));
+        bool found = false;
+        rule_look(v);
+        for (plan_each(v->plan, "aws_cloudwatch_composite_alarm", it)) {
+            struct px_str name = plan_text(it, "alarm_name");
+            found = found || (name.len >= id.len && id.len > 0 &&
+                              memmem(name.ptr, name.len, id.ptr, id.len));
+        }
+        if (!found)
+            rule_find(v, NULL, "make every composite of platform/alarms.json",
+                      "composite alarm %.*s is not there", PX_FMT(id));
+    }
+}
+
+static void channels(struct verify *v)
+{
+    const struct value *severities = value_get(v->alarms, S("severities"));
+    if (!rule_has(v, v->alarms, "alarms.json")) return;
+    for (size_t i = 0; value_is(severities, VALUE_MAP) && i < severities->map.count; i++) {
+        const struct value_field *severity = &severities->map.fields[i];
+        static const struct {
+            const char *field, *type;
+        } kinds[] = {{"topic", "aws_sns_topic"}, {"queue", "aws_sqs_queue"}};
+        for (size_t k = 0; k < PX_COUNT(kinds); k++) {
+            bool found = false;
+            if (!value_truth(value_get(severity->value, px_str_c(kinds[k].field)))) continue;
+            rule_look(v);
+            for (plan_each(v->plan, kinds[k].type, it)) {
+                struct px_str name = plan_text(it, "name");
+                found = found || px_str_ends(name, severity->name);
+            }
+            if (!found)
+                rule_find(v, NULL, "module observability makes one per severity",
+                          "severity %.*s has no %s", PX_FMT(severity->name), kinds[k].field);
+        }
+    }
+    bool subscribed = plan_first(v->plan, "aws_sns_topic_subscription") != NULL;
+    rule_look(v);
+    if (plan_first(v->plan, "aws_sns_topic") && !subscribed)
+        rule_find(v, NULL, "subscribe the severity's queue to its topic",
+                  "no topic has a subscription: alarms end there");
+}
+
+/* ---- logs, dashboards, traces ---- */
+
+static bool is_period(double days)
+{
+    /* docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html */
+    static const int periods[] = {1,   3,   5,   7,   14,   30,   60,   90,   120,  150,  180,
+                                  365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653};
+    for (size_t i = 0; i < PX_COUNT(periods); i++)
+        if (days == periods[i]) return true;
+    return false;
+}
+
+static void retention(struct verify *v)
+{
+    if (!rule_needs(v, "aws_cloudwatch_log_group", "make log groups before what writes to them"))
+        return;
+    for (plan_each(v->plan, "aws_cloudwatch_log_group", it)) {
+        double days = plan_number(it, "retention_in_days", 0);
+        double least = rule_is_prod(v) ? 30 : 14;
+        rule_look(v);
+        if (days == 0)
+            rule_find(v, it, "set retention_in_days", "its events are kept for ever");
+        else if (!is_period(days))
+            rule_find(v, it, "use a period of CloudWatch Logs",
+                      "CloudWatch Logs does not know a retention of %.0f days", days);
+        else if (days < least)
+            rule_find(v, it, "take the stack's log_retention_days",
+                      "its events are gone after %.0f days; an investigation needs %.0f", days,
+                      least);
+    }
+}
+
+static bool is_dashboard(struct plan_resource *it, struct px_str name)
+{
+    struct px_str own = plan_text(it, "dashboard_name");
+    return name.len > 0 && own.len >= name.len && memmem(own.ptr, own.len, name.ptr, name.len);
+}
+
+static void dashboards(struct verify *v)
+{
+    const struct value *list = value_get(v->alarms, S("dashboards"));
+    if (!rule_needs(v, "aws_cloudwatch_dashboard", "module observability makes them")) return;
+    for (size_t i = 0; i < value_count(list); i++) {
+        const struct value *entry = value_item(list, i);
+        struct px_str name = value_is(entry, VALUE_TEXT) ? entry->text
+                                                         : value_str(value_get(entry, S("name")));
+        bool found = false;
+        rule_look(v);
+        for (plan_each(v->plan, "aws_cloudwatch_dashboard", it))
+            found = found || is_dashboard(it, name);
+        if (!found && name.len > 0)
+            rule_find(v, NULL, "make every dashboard of platform/alarms.json",
+                      "dashboard %.*s is not there", PX_FMT(name));
+    }
+}
+
+static void saved_queries(struct verify *v)
+{
+    const struct value *list = value_get(v->alarms, S("queries"));
+    size_t count = plan_count(v->plan, "aws_cloudwatch_query_definition");
+    if (!rule_has(v, v->alarms, "alarms.json")) return;
+    rule_look(v);
+    if (count < value_count(list))
+        rule_find(v, NULL, "make every query of platform/alarms.json",
+                  "%zu of %zu saved queries are there", count, value_count(list));
+}
+
+static void sampling(struct verify *v)
+{
+    if (!rule_needs(v, "aws_xray_sampling_rule", "module observability makes it")) return;
+    (void)rule_needs(v, "aws_xray_group", "module observability makes it");
+    for (plan_each(v->plan, "aws_xray_sampling_rule", it)) {
+        double rate = plan_number(it, "fixed_rate", -1);
+        rule_look(v);
+        if (rate < 0 || rate > 1)
+            rule_find(v, it, "use 0 to 1", "it samples a share of %.2f", rate);
+    }
+}
+
+#define BOTH (VERIFY_GLOBAL | VERIFY_REGION)
+const struct verify_rule rules_observability[] = {
+    {"PV-OBS-01", "Every function has alarms", ALL_PARTS,
+     "alarms on errors, throttles and duration of each function", VERIFY_REGION, VERIFY_ERROR,
+     functions_watched},
+    {"PV-OBS-02", "Every alarm of alarms.json is there for everything of its scope", ALARMS,
+     "templates of platform/alarms.json are looked for by metric and dimension", VERIFY_REGION,
+     VERIFY_ERROR, templates},
+    {"PV-OBS-03", "Every alarm tells somebody", ALARMS,
+     "each alarm has an action, or a composite that has one stands over it", BOTH, VERIFY_ERROR,
+     acted_on},
+    {"PV-OBS-04", "Alarms can go off", ALARMS,
+     "points within periods, look-back within AWS's limit", BOTH, VERIFY_ERROR, sane},
+    {"PV-OBS-05", "Alarms escalate", ESCALATION, "composites of platform/alarms.json",
+     VERIFY_REGION, VERIFY_ERROR, escalation},
+    {"PV-OBS-06", "Every severity has its channels", ALARMS,
+     "topics, queues and subscriptions by severity", VERIFY_REGION, VERIFY_ERROR, channels},
+    {"PV-OBS-07", "Logs are kept for a time", RETENTION,
+     "retention of every log group, a period of CloudWatch Logs, 14 days or more (30 in prod)",
+     BOTH, VERIFY_ERROR, retention},
+    {"PV-OBS-08", "There are dashboards", ALL_PARTS, "dashboards of platform/alarms.json",
+     VERIFY_REGION, VERIFY_ERROR, dashboards},
+    {"PV-OBS-09", "Questions to the logs are saved", QUERIES, "queries of platform/alarms.json",
+     VERIFY_REGION, VERIFY_ERROR, saved_queries},
+    {"PV-OBS-10", "Traces are sampled and grouped", TRACES, "sampling rule and group",
+     VERIFY_REGION, VERIFY_ERROR, sampling},
+    {0},
+};

@@ -1,0 +1,175 @@
+/* delivery/rules_secrets.c - nothing secret in a plan, and so in no state. */
+#include "delivery/rule.h"
+
+#define MANAGED                                                                                    \
+    "Sensitive configuration data is managed through AWS Secrets Manager with automatic rotation " \
+    "policies and secure access patterns."
+#define SCOPED "Secrets are scoped to specific services and environments to minimize exposure risk."
+
+static bool is_run_of(struct px_str text, size_t from, size_t n, bool (*fits)(char c))
+{
+    if (from + n > text.len) return false;
+    for (size_t i = 0; i < n; i++)
+        if (!fits(text.ptr[from + i])) return false;
+    return true;
+}
+static bool is_upper_or_digit(char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
+static bool is_word(char c)
+{
+    return is_upper_or_digit(c) || (c >= 'a' && c <= 'z') || c == '_' || c == '-';
+}
+
+/* Shapes that their makers document, so that leaks can be found: AWS access key ids, private keys in
+ * PEM, GitHub and Slack tokens. */
+bool rule_looks_secret(struct px_str text)
+{
+    static const struct {
+        const char *begin;
+        size_t n;
+        bool (*fits)(char c);
+    } shapes[] = {
+        {"AKIA", 16, is_upper_or_digit}, {"ASIA", 16, is_upper_or_digit},
+        {"ghp_", 36, is_word},           {"gho_", 36, is_word},
+        {"ghs_", 36, is_word},           {"github_pat_", 22, is_word},
+        {"xoxb-", 20, is_word},          {"xoxp-", 20, is_word},
+        {"sk_live_", 20, is_word},
+    };
+    if (text.len >= 20 && memmem(text.ptr, text.len, "PRIVATE KEY-----", 16)) return true;
+    for (size_t s = 0; s < PX_COUNT(shapes); s++) {
+        size_t n = strlen(shapes[s].begin);
+        for (size_t i = 0; i + n + shapes[s].n <= text.len; i++) {
+            if (memcmp(text.ptr + i, shapes[s].begin, n) != 0) continue;
+            if (i > 0 && is_word(text.ptr[i - 1])) continue;
+            if (is_run_of(text, i + n, shapes[s].n, shapes[s].fits)) return true;
+        }
+    }
+    return false;
+}
+
+static void no_values(struct verify *v)
+{
+    rule_look(v);
+    for (plan_each(v->plan, "aws_secretsmanager_secret_version", it)) {
+        rule_look(v);
+        if (plan_is_set(it, "secret_string") || plan_is_set(it, "secret_binary"))
+            rule_find(v, it, "use secret_string_wo with an ephemeral value",
+                      "the secret's value is in the plan and in the state");
+    }
+    for (plan_each(v->plan, "aws_ssm_parameter", it)) {
+        rule_look(v);
+        bool plain = plan_is_set(it, "value") || plan_is_set(it, "insecure_value");
+        if (rule_is(plan_text(it, "type"), "SecureString") && plain)
+            rule_find(v, it, "use value_wo with an ephemeral value",
+                      "the parameter's value is in the plan and in the state");
+    }
+}
+
+static void no_passwords(struct verify *v)
+{
+    static const struct {
+        const char *type, *path;
+    } places[] = {{"aws_rds_cluster", "master_password"},        {"aws_db_instance", "password"},
+                  {"aws_rds_global_cluster", "master_password"}, {"aws_db_proxy", "auth.password"},
+                  {"aws_api_gateway_api_key", "value"},          {"aws_iam_access_key", "secret"}};
+    rule_look(v);
+    for (size_t i = 0; i < PX_COUNT(places); i++)
+        for (plan_each(v->plan, places[i].type, it)) {
+            rule_look(v);
+            if (plan_is_set(it, places[i].path))
+                rule_find(v, it, "let AWS make and keep it, or use a write-only argument",
+                          "%s is in the plan and in the state", places[i].path);
+        }
+}
+
+static bool has_secret(yyjson_val *json)
+{
+    size_t i, n;
+    yyjson_val *key, *item;
+    if (yyjson_is_str(json)) return rule_looks_secret(px_json_val_str(json));
+    if (yyjson_is_arr(json)) {
+        yyjson_arr_foreach(json, i, n, item) if (has_secret(item)) return true;
+    } else if (yyjson_is_obj(json)) {
+        yyjson_obj_foreach(json, i, n, key, item) if (has_secret(item)) return true;
+    }
+    return false;
+}
+
+static void no_shapes(struct verify *v)
+{
+    size_t i, n;
+    yyjson_val *key, *given;
+    for (size_t r = 0; r < v->plan->resource_count; r++) {
+        struct plan_resource *it = v->plan->resources[r];
+        rule_look(v);
+        if (has_secret(it->known))
+            rule_find(v, it, "take it out, and revoke it: it has been in a file",
+                      "an attribute has the shape of a credential");
+    }
+    px_json_obj_foreach(px_json_obj(v->plan->root, "variables"), i, n, key, given)
+    {
+        rule_look(v);
+        if (has_secret(given))
+            rule_find(v, NULL, "take it out, and revoke it: it has been in a file",
+                      "variable %.*s has the shape of a credential", PX_FMT(px_json_val_str(key)));
+    }
+}
+
+static bool sounds_secret(struct px_str name)
+{
+    static const char *const words[] = {"password",   "secret_string", "private_key",
+                                        "access_key", "api_key_value", "token_value"};
+    for (size_t i = 0; i < PX_COUNT(words); i++)
+        if (memmem(name.ptr, name.len, words[i], strlen(words[i])))
+            return !px_str_ends(name, S("_arn")) && !px_str_ends(name, S("_arns"));
+    return false;
+}
+
+static void outputs(struct verify *v)
+{
+    size_t i, n;
+    yyjson_val *key, *output;
+    rule_look(v);
+    px_json_obj_foreach(px_json_at(v->plan->root, "configuration.root_module.outputs"), i, n, key,
+                        output)
+    {
+        rule_look(v);
+        if (sounds_secret(px_json_val_str(key)) && !px_json_bool(output, "sensitive", false))
+            rule_find(v, NULL, "remove the output, or mark it sensitive",
+                      "output %.*s sounds secret and is printed", PX_FMT(px_json_val_str(key)));
+    }
+}
+
+static void rotation(struct verify *v)
+{
+    if (!rule_needs(v, "aws_secretsmanager_secret", "module security makes the secrets")) return;
+    for (plan_each(v->plan, "aws_secretsmanager_secret", it)) {
+        struct px_str name = plan_text(it, "name");
+        struct px_str scope = px_arena_printf(v->arena, "%.*s/%.*s/", PX_FMT(v->plan->project),
+                                              PX_FMT(v->plan->environment));
+        rule_look(v);
+        if (name.len > 0 && !px_str_starts(name, scope) &&
+            !px_str_starts(px_str_skip(name, 1), scope))
+            rule_find(v, it, "begin its name with project and environment",
+                      "the secret %.*s is scoped to no environment", PX_FMT(name));
+        if (!rule_companion(v, "aws_secretsmanager_secret_policy", "secret_arn", it) &&
+            !plan_is_set(it, "policy"))
+            rule_find(v, it, "add an aws_secretsmanager_secret_policy that names its readers",
+                      "everybody who may read secrets may read this one");
+    }
+}
+
+#define BOTH (VERIFY_GLOBAL | VERIFY_REGION)
+const struct verify_rule rules_secrets[] = {
+    {"PV-SEC-01", "No value of a secret is planned", MANAGED,
+     "secret versions and SecureStrings have write-only values", BOTH, VERIFY_ERROR, no_values},
+    {"PV-SEC-02", "No password is planned", MANAGED, "passwords of every type that has one", BOTH,
+     VERIFY_ERROR, no_passwords},
+    {"PV-SEC-03", "Nothing in the plan has the shape of a credential", SCOPED,
+     "all texts of resources and variables are looked at", BOTH, VERIFY_ERROR, no_shapes},
+    {"PV-SEC-04", "Outputs print no secret", SCOPED, "names of outputs that are not sensitive",
+     BOTH, VERIFY_ERROR, outputs},
+    {"PV-SEC-05", "Secrets are scoped and name their readers", SCOPED,
+     "names begin with project and environment, and a policy says who reads", VERIFY_REGION,
+     VERIFY_ERROR, rotation},
+    {0},
+};
