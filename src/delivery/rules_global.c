@@ -400,7 +400,7 @@ static void zone(struct verify *v)
     if (!public_zone) rule_find(v, NULL, "add the public zone", "there is no public zone");
     if (edge_is_wanted(v) && !plan_first(v->plan, "aws_acm_certificate"))
         rule_find(v, NULL, "add an aws_acm_certificate", "the edge has no certificate");
-    if (plan_first(v->plan, "aws_acm_certificate") && !validated)
+    if (edge_is_wanted(v) && plan_first(v->plan, "aws_acm_certificate") && !validated)
         rule_find(v, plan_first(v->plan, "aws_acm_certificate"),
                   "add an aws_acm_certificate_validation", "nobody waits for the certificate");
 }

@@ -52,7 +52,8 @@ static bool is_prescribed(struct verify *v, const struct named *kind, struct px_
                       memmem(name.ptr, name.len, v->plan->prefix.ptr, v->plan->prefix.len);
     for (size_t i = 0; i < PX_COUNT(begins); i++)
         if (px_str_starts(name, px_str_c(begins[i])))
-            return has_prefix || i == 2 || text_is_open(name);
+            return has_prefix || i == 2 || text_is_open(name) ||
+                   px_str_starts(name, S("/aws/route53/"));
     return false;
 }
 

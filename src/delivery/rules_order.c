@@ -137,8 +137,18 @@ static void scaling_after_instances(struct verify *v)
 static void replication_after_versioning(struct verify *v)
 {
     rule_look(v);
+    static const char *const ends[] = {"bucket", "rule.destination.bucket"};
     for (plan_each(v->plan, "aws_s3_bucket_replication_configuration", it))
-        after_all(v, it, "aws_s3_bucket_versioning", "S3 replicates versioned buckets only");
+        for (size_t e = 0; e < PX_COUNT(ends); e++) {
+            struct plan_resource *bucket = plan_target(v->plan, plan_get(it, ends[e]));
+            struct plan_resource *versioning =
+                bucket ? rule_companion(v, "aws_s3_bucket_versioning", "bucket", bucket) : NULL;
+            rule_look(v);
+            if (versioning && !rule_comes_after(v->plan, it, versioning))
+                rule_find(v, it, "name the versioning of both buckets in depends_on",
+                          "it does not wait for %.*s: S3 replicates versioned buckets only",
+                          PX_FMT(versioning->address));
+        }
 }
 
 static void machines_after_roles(struct verify *v)
