@@ -319,10 +319,66 @@ static int give(struct check *check, struct sql_statement *ret_statement)
     return 0;
 }
 
+/* ---- statements that passed ---- */
+
+/* What passes depends on the text alone, and dashboards and alerts send theirs again and again: the
+ * last ones that passed are remembered with their tables. */
+struct sql_passed {
+    size_t sql_len;
+    struct sql_statement statement; /* names are in text */
+    struct sql_table tables[SQL_PASSED_TABLES_MAX];
+    char text[]; /* the statement, then the names */
+};
+
+static const struct sql_passed *find_passed(const struct sql_engine *engine, struct px_str sql)
+{
+    for (size_t i = 0; i < PX_COUNT(engine->passed); i++) {
+        const struct sql_passed *passed = engine->passed[i];
+        if (passed && px_str_eq(px_str(passed->text, passed->sql_len), sql)) return passed;
+    }
+    return NULL;
+}
+
+/* Without memory for it the statement is checked again the next time. */
+static void remember(struct sql_engine *engine, struct px_str sql,
+                     const struct sql_statement *statement)
+{
+    if (sql.len > SQL_PASSED_BYTES_MAX || statement->table_count > SQL_PASSED_TABLES_MAX) return;
+    size_t bytes = sql.len;
+    for (size_t i = 0; i < statement->table_count; i++) bytes += statement->tables[i].name.len;
+    struct sql_passed *passed = malloc(sizeof(*passed) + bytes);
+    if (!passed) return;
+    char *at = passed->text;
+    memcpy(at, sql.ptr, sql.len);
+    at += sql.len;
+    passed->sql_len = sql.len;
+    for (size_t i = 0; i < statement->table_count; i++) {
+        struct px_str name = statement->tables[i].name;
+        memcpy(at, name.ptr, name.len);
+        passed->tables[i] = (struct sql_table){px_str(at, name.len), statement->tables[i].defined};
+        at += name.len;
+    }
+    passed->statement = *statement;
+    passed->statement.tables = passed->tables;
+    struct sql_passed **place = &engine->passed[engine->passed_next++ % PX_COUNT(engine->passed)];
+    free(*place);
+    *place = passed;
+}
+
+void sql_forget_passed(struct sql_engine *engine)
+{
+    for (size_t i = 0; i < PX_COUNT(engine->passed); i++) free(engine->passed[i]);
+}
+
 int sql_check(struct sql_engine *engine, struct px_str sql, struct px_arena *arena,
               struct sql_statement *ret_statement, struct px_str *ret_why)
 {
     PX_ASSERT(engine->magic == SQL_ENGINE_MAGIC);
+    const struct sql_passed *passed = find_passed(engine, sql);
+    if (passed) {
+        *ret_statement = passed->statement;
+        return 0;
+    }
     struct check *check = px_arena_new(arena, struct check);
     if (!check) return px_fault(px_arena_fault(arena), "check");
     check->arena = arena;
@@ -338,5 +394,7 @@ int sql_check(struct sql_engine *engine, struct px_str sql, struct px_arena *are
         *ret_why = check->why;
         return SQL_REFUSED;
     }
-    return give(check, ret_statement);
+    PX_TRY(give(check, ret_statement));
+    remember(engine, sql, ret_statement);
+    return 0;
 }

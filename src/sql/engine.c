@@ -119,7 +119,9 @@ void sql_engine_free(struct sql_engine **engine)
     struct sql_engine *e = *engine;
     if (!e) return;
     sql_engine_stop(e);
+    sql_watch_free(&e->watch);
     if (e->database) duckdb_close(&e->database);
+    sql_forget_passed(e);
     px_arena_deinit(&e->arena);
     free(e);
     *engine = NULL;

@@ -64,7 +64,8 @@ struct sql_statement {
 };
 /* A tenant's statement: exactly one SELECT (WITH, VALUES, FROM-first, DESCRIBE, SUMMARIZE and SHOW
  * TABLES are fine), unqualified tables, functions of a closed list (sql/functions.h), no parameters.
- * It is only parsed, nothing is looked up.
+ * It is only parsed, nothing is looked up; the last texts that passed are known without. The tables
+ * are valid until the next call.
  * Answers: SQL_REFUSED with a sentence for the caller in ret_why (in arena). */
 PX_MUST_USE int sql_check(struct sql_engine *engine, struct px_str sql, struct px_arena *arena,
                           struct sql_statement *ret_statement, struct px_str *ret_why);

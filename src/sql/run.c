@@ -1,8 +1,8 @@
 /* sql/run.c - a tenant's statement from text to chunks, on a leash.
  *
  * The result streams: DuckDB computes ahead into a bounded buffer and sql_fetch() takes from there, so
- * the size of an answer is bounded by its reader, not by memory. The watch lives until the next
- * statement or the engine's end, because fetching executes, too. */
+ * the size of an answer is bounded by its reader, not by memory. The watch is armed until the next
+ * statement or sql_engine_stop(), because fetching executes, too. */
 #include <stdlib.h>
 
 #include "sql/engine_impl.h"
@@ -79,7 +79,7 @@ static int prepare(struct sql_engine *engine, const char *sql, duckdb_statement_
 
 void sql_forget(struct sql_engine *engine)
 {
-    sql_watch_free(&engine->watch);
+    sql_watch_disarm(engine->watch);
     if (engine->has_result) duckdb_destroy_result(&engine->result);
     engine->has_result = false;
     if (engine->prepared) duckdb_destroy_prepare(&engine->prepared);
@@ -110,7 +110,8 @@ static int run(struct sql_engine *engine, struct px_str sql, duckdb_statement_ty
     sql_forget(engine);
     char *text = px_arena_cstr(arena, sql);
     if (!text) return px_fault(px_arena_fault(arena), "statement");
-    PX_TRY(sql_watch_new(engine->connection, leash, &engine->watch));
+    if (!engine->watch) PX_TRY(sql_watch_new(&engine->watch));
+    sql_watch_arm(engine->watch, engine->connection, leash);
     int r = prepare(engine, text, wanted, arena, ret_why);
     if (r == 0) r = execute(engine, arena, ret_why);
     if (r != 0) return r < 0 ? px_fold(r, __FILE__, __LINE__) : r;

@@ -1,8 +1,9 @@
 /* sql/watch.c - see watch.h.
  *
- * The thread wakes every POLL_MS, because a flag set by a signal handler can wake nobody. DuckDB
- * forgets an interrupt when it starts the next step of a statement, so it is repeated until the
- * watch ends. */
+ * While armed, and for IDLE_POLLS more, the thread wakes every POLL_MS, because a flag set by a signal
+ * handler can wake nobody; so a statement that follows soon finds it awake and need not wake it.
+ * Then it sleeps until the next one is armed. DuckDB forgets an interrupt when it starts the next step
+ * of a statement, so it is repeated until the watch is disarmed. */
 #include "sql/watch.h"
 
 #include <pthread.h>
@@ -11,14 +12,18 @@
 #include <time.h>
 
 #define POLL_MS 10
+#define IDLE_POLLS 100 /* a second */
 
 struct sql_watch {
-    duckdb_connection connection;
-    struct sql_leash leash;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool ended; /* under lock */
+    /* under lock */
+    bool ended, armed, asleep;
+    int idle_polls;
+    duckdb_connection connection;
+    struct sql_leash leash;
+
     atomic_int cause;
 };
 
@@ -40,30 +45,35 @@ static void wait_a_little(struct sql_watch *watch)
     pthread_cond_timedwait(&watch->wake, &watch->lock, &until);
 }
 
+static void look(struct sql_watch *watch)
+{
+    int cause = atomic_load(&watch->cause);
+    if (cause == 0) cause = cause_now(&watch->leash);
+    if (cause == 0) return;
+    atomic_store(&watch->cause, cause);
+    duckdb_interrupt(watch->connection);
+}
+
 static void *watch_thread(void *arg)
 {
     struct sql_watch *watch = arg;
     pthread_mutex_lock(&watch->lock);
     while (!watch->ended) {
-        int cause = atomic_load(&watch->cause);
-        if (cause == 0) cause = cause_now(&watch->leash);
-        if (cause != 0) {
-            atomic_store(&watch->cause, cause);
-            duckdb_interrupt(watch->connection);
-        }
-        wait_a_little(watch);
+        if (watch->armed) look(watch);
+        watch->asleep = !watch->armed && ++watch->idle_polls > IDLE_POLLS;
+        if (watch->asleep)
+            pthread_cond_wait(&watch->wake, &watch->lock);
+        else
+            wait_a_little(watch);
     }
     pthread_mutex_unlock(&watch->lock);
     return NULL;
 }
 
-int sql_watch_new(duckdb_connection connection, const struct sql_leash *leash,
-                  struct sql_watch **ret_watch)
+int sql_watch_new(struct sql_watch **ret_watch)
 {
     PX_AUTO(px_free_mem) struct sql_watch *watch = calloc(1, sizeof(*watch));
     if (!watch) return px_fault(PX_F_OOM, "watch");
-    watch->connection = connection;
-    watch->leash = *leash;
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -93,6 +103,28 @@ void sql_watch_free(struct sql_watch **watch)
     pthread_mutex_destroy(&w->lock);
     free(w);
     *watch = NULL;
+}
+
+void sql_watch_arm(struct sql_watch *watch, duckdb_connection connection,
+                   const struct sql_leash *leash)
+{
+    pthread_mutex_lock(&watch->lock);
+    PX_ASSERT(!watch->armed);
+    atomic_store(&watch->cause, 0);
+    watch->connection = connection;
+    watch->leash = *leash;
+    watch->armed = true;
+    watch->idle_polls = 0;
+    if (watch->asleep) pthread_cond_signal(&watch->wake);
+    pthread_mutex_unlock(&watch->lock);
+}
+
+void sql_watch_disarm(struct sql_watch *watch)
+{
+    if (!watch) return;
+    pthread_mutex_lock(&watch->lock);
+    watch->armed = false;
+    pthread_mutex_unlock(&watch->lock);
 }
 
 int sql_watch_cause(const struct sql_watch *watch)

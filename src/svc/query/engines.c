@@ -21,6 +21,7 @@ struct engines {
     struct sql_engine *fresh;
     struct thread opener;
     struct sql_engine *kept;
+    struct views *views, *exact_views; /* of the kept one; of one that is leased exact */
     char tenant[TENANT_BYTES_MAX];
     size_t tenant_len;
     uint32_t queries; /* of the kept one */
@@ -101,6 +102,8 @@ static int keep_for(struct engines *engines, struct px_str tenant)
     PX_AUTO(sql_engine_free) struct sql_engine *engine = NULL;
     PX_ASSERT(tenant.len > 0 && tenant.len < TENANT_BYTES_MAX);
     discard(engines, PX_TAKE(engines->kept));
+    views_free(&engines->views);
+    PX_TRY(views_new(&engines->views));
     PX_TRY(take_fresh(engines, &engine));
     PX_TRY(hot_table_register(sql_engine_connection(engine), &engines->hot_sets));
     PX_TRY(lock_to(engines, engine, tenant));
@@ -114,10 +117,7 @@ static int keep_for(struct engines *engines, struct px_str tenant)
 static int take_kept(struct engines *engines, struct px_str tenant)
 {
     bool same = engines->kept && px_str_eq(tenant, px_str(engines->tenant, engines->tenant_len));
-    if (!same || engines->queries >= QUERIES_KEPT_MAX)
-        PX_TRY(keep_for(engines, tenant));
-    else
-        PX_TRY(sql_engine_renew(engines->kept));
+    if (!same || engines->queries >= QUERIES_KEPT_MAX) PX_TRY(keep_for(engines, tenant));
     engines->queries++;
     return 0;
 }
@@ -133,23 +133,36 @@ int engines_take(struct engines *engines, struct px_str tenant, bool exact,
         PX_AUTO(sql_engine_free) struct sql_engine *engine = NULL;
         PX_TRY(take_fresh(engines, &engine));
         PX_TRY(hot_table_register(sql_engine_connection(engine), &engines->hot_sets));
+        PX_TRY(views_new(&engines->exact_views));
+        lease.views = engines->exact_views;
         lease.engine = PX_TAKE(engine);
     } else {
         PX_TRY(take_kept(engines, tenant));
+        lease.views = engines->views;
         lease.engine = engines->kept;
     }
     *ret_lease = lease;
     return 0;
 }
 
+/* The next query's connection is made now, when nobody waits for it. */
+static bool ready_again(struct engines *engines, const struct engine_lease *lease)
+{
+    if (lease->broken || sql_engine_renew(lease->engine) != 0) return false;
+    return (lease->forgetful ? views_drop_all : views_tidy)(engines->views, lease->engine) == 0;
+}
+
 void engines_give(struct engines *engines, struct engine_lease *lease)
 {
     if (!lease->engine) return;
-    sql_engine_stop(lease->engine);
-    if (lease->exact)
+    if (lease->exact) {
+        sql_engine_stop(lease->engine);
+        views_free(&engines->exact_views);
         discard(engines, lease->engine);
-    else if (lease->broken)
+    } else if (!ready_again(engines, lease)) {
+        sql_engine_stop(lease->engine);
         discard(engines, PX_TAKE(engines->kept));
+    }
     lease->engine = NULL;
 }
 
@@ -177,6 +190,8 @@ void engines_free(struct engines **engines)
     join(&e->closer);
     sql_engine_free(&e->fresh);
     sql_engine_free(&e->kept);
+    views_free(&e->views);
+    views_free(&e->exact_views);
     px_arena_deinit(&e->arena);
     free(e);
     *engines = NULL;

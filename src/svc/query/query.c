@@ -150,7 +150,10 @@ static int take_snapshots(struct job *job)
             r = snapshot_take(&stores, job->event->caller.tenant, table->name,
                               job->request.start_us, job->request.end_us, job->arena,
                               &job->snapshots[job->snapshot_count]);
-        if (r == SNAPSHOT_ABSENT && table->defined) continue;
+        if (r == SNAPSHOT_ABSENT && table->defined) { /* one that was kept is not what it names */
+            PX_TRY(views_drop(job->lease.views, job->engine, table->name));
+            continue;
+        }
         if (r == SNAPSHOT_ABSENT) return refuse_dataset(job, table->name);
         PX_TRY(r);
         job->snapshot_count++;
@@ -160,35 +163,54 @@ static int take_snapshots(struct job *job)
     return 0;
 }
 
-/* SHOW TABLES: names are enough. */
-static int add_shown_tables(struct job *job, struct px_buf *sql)
+/* SHOW TABLES: names are enough, and exactly those that exist. The lease's views go before and after. */
+static int show_tables(struct job *job)
 {
     struct snapshot_stores stores = stores_of(job->query);
+    struct views *views = job->lease.views;
     struct px_str *names = NULL;
     size_t count = 0;
     PX_TRY(snapshot_datasets(&stores, job->event->caller.tenant, job->arena, &names, &count));
+    PX_TRY(views_drop_all(views, job->engine));
+    job->lease.forgetful = true;
+    PX_AUTO(px_buf_deinit) struct px_buf sql;
+    px_buf_init(&sql, 4096);
     for (size_t i = 0; i < count; i++) {
-        px_buf_add_c(sql, "CREATE TEMP VIEW IF NOT EXISTS ");
-        sql_add_identifier(sql, names[i]);
-        px_buf_add_c(sql, " AS SELECT 1;\n");
+        px_buf_clear(&sql);
+        px_buf_add_c(&sql, "CREATE OR REPLACE VIEW ");
+        sql_add_identifier(&sql, names[i]);
+        px_buf_add_c(&sql, " AS SELECT 1");
+        PX_TRY(px_buf_fault(&sql));
+        PX_TRY(views_put(views, job->engine, names[i], px_buf_str(&sql), S("")));
     }
-    return px_buf_fault(sql);
+    return 0;
+}
+
+/* The view's text names columns, and their types only where a file's differ. */
+static int make_view(struct job *job, const struct snapshot *snapshot, size_t slot)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf sql, shape;
+    px_buf_init(&sql, 64u << 20);
+    px_buf_init(&shape, 64u << 20);
+    PX_TRY(view_add(snapshot, slot, job->arena, &sql));
+    schema_to_json(&snapshot->hot.schema, &shape);
+    PX_TRY(px_buf_fault(&shape));
+    PX_TRY(views_put(job->lease.views, job->engine, snapshot->dataset, px_buf_str(&sql),
+                     px_buf_str(&shape)));
+    return 0;
 }
 
 static int make_views(struct job *job)
 {
-    PX_AUTO(px_buf_deinit) struct px_buf sql;
-    px_buf_init(&sql, 64u << 20);
     struct hot_sets *sets = job->lease.hot_sets;
+    if (job->statement.shows_tables) PX_TRY(show_tables(job));
     for (size_t i = 0; i < job->snapshot_count; i++) {
         const struct snapshot *snapshot = &job->snapshots[i];
         sets->sets[sets->count++] = &snapshot->hot;
-        PX_TRY(view_add(snapshot, i, job->arena, &sql));
+        PX_TRY(make_view(job, snapshot, i));
         job->cost.files_read += snapshot->file_count + snapshot->hot_files_read;
         job->cost.files_pruned += snapshot->pruned;
     }
-    if (job->statement.shows_tables) PX_TRY(add_shown_tables(job, &sql));
-    if (sql.len > 0) PX_TRY(sql_exec(job->engine, "%.*s", PX_FMT(px_buf_str(&sql))));
     return 0;
 }
 

@@ -173,7 +173,7 @@ int view_add(const struct snapshot *snapshot, size_t slot, struct px_arena *aren
     if (snapshot->file_count > 1)
         qsort(snapshot->files, snapshot->file_count, sizeof(*snapshot->files), by_schema);
     PX_TRY(is_plain(snapshot, arena, &plain));
-    px_buf_add_c(sql, "CREATE TEMP VIEW ");
+    px_buf_add_c(sql, "CREATE OR REPLACE VIEW ");
     sql_add_identifier(sql, snapshot->dataset);
     px_buf_add_c(sql, " AS ");
     if (plain) {

@@ -3,7 +3,7 @@
 
 #include "svc/query/snapshot.h"
 
-/* Append CREATE TEMP VIEW for a snapshot whose hot frames are in `slot` of the registered hot_sets.
+/* Append CREATE OR REPLACE VIEW for a snapshot whose hot frames are in `slot` of the registered hot_sets.
  *
  * Files of one schema that is the dataset's, and no hot frames: FROM read_parquet([...]), so that
  * everything DuckDB does with Parquet works as it does there. Else a UNION ALL of one branch for each

@@ -30,11 +30,11 @@ TEST(files_of_the_datasets_schema_are_plain_parquet)
     struct snapshot_file files[] = {{S("/b'c"), S(SCHEMA)}, {S("/a"), S(SCHEMA)}};
     CHECK_STR(
         view(t, SCHEMA, files, 2, false, INT64_MIN, INT64_MAX),
-        S("CREATE TEMP VIEW \"logs\" AS SELECT * FROM read_parquet(['/a','/b''c'], hive_partitioning = "
+        S("CREATE OR REPLACE VIEW \"logs\" AS SELECT * FROM read_parquet(['/a','/b''c'], hive_partitioning = "
           "false);\n"));
     CHECK_STR(
         view(t, SCHEMA, files, 1, false, -5, 7),
-        S("CREATE TEMP VIEW \"logs\" AS SELECT * FROM read_parquet(['/a'], hive_partitioning = false) WHERE "
+        S("CREATE OR REPLACE VIEW \"logs\" AS SELECT * FROM read_parquet(['/a'], hive_partitioning = false) WHERE "
           "\"time\" >= make_timestamp(-5) AND \"time\" < make_timestamp(7);\n"));
 }
 
@@ -43,7 +43,7 @@ TEST(fresh_rows_join_by_union_with_a_constant_in_front)
     struct snapshot_file files[] = {{S("/a"), S(SCHEMA)}};
     CHECK_STR(
         view(t, SCHEMA, files, 1, true, INT64_MIN, 7),
-        S("CREATE TEMP VIEW \"logs\" AS SELECT \"time\", \"a\" FROM ("
+        S("CREATE OR REPLACE VIEW \"logs\" AS SELECT \"time\", \"a\" FROM ("
           "SELECT true AS \"_row\", \"time\" AS \"time\", \"a\" AS \"a\" FROM read_parquet(['/a'], "
           "hive_partitioning = false) WHERE \"time\" < make_timestamp(7) UNION ALL "
           "SELECT true AS \"_row\", \"time\" AS \"time\", \"a\" AS \"a\" FROM prism_hot(3));\n"));
