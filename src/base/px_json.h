@@ -33,9 +33,11 @@ yyjson_val *px_json_arr(yyjson_val *obj, const char *key);
 /* Any value of a path such as "requestContext.authorizer.tenant"; NULL when absent. */
 yyjson_val *px_json_at(yyjson_val *root, const char *dotted_path);
 
+/* The empty view with a NULL pointer for anything but a string. */
 static inline struct px_str px_json_val_str(yyjson_val *val)
 {
-    return px_str(yyjson_get_str(val), yyjson_get_len(val));
+    const char *text = yyjson_get_str(val); /* yyjson_get_len() also counts members */
+    return px_str(text, text ? yyjson_get_len(val) : 0);
 }
 /* Append a value's minified text. */
 void px_buf_add_json(struct px_buf *buf, yyjson_val *val);

@@ -31,6 +31,17 @@ TEST(fields_come_with_their_type_or_the_default)
     CHECK_INT(px_json_i64(NULL, "i", 9), 9);
 }
 
+TEST(what_is_no_string_is_the_empty_view)
+{
+    yyjson_val *root = parsed(t, S("{\"a\":[1,2,3],\"o\":{\"x\":1,\"y\":2},\"n\":7,\"s\":\"\"}"));
+    static const char *const keys[] = {"a", "o", "n", "absent"};
+    for (size_t i = 0; i < PX_COUNT(keys); i++) {
+        struct px_str text = px_json_str(root, keys[i]);
+        CHECK(text.ptr == NULL && text.len == 0);
+    }
+    CHECK(px_json_str(root, "s").ptr && px_json_str(root, "s").len == 0);
+}
+
 TEST(the_text_may_go_after_parsing_and_needs_no_padding)
 {
     struct px_str text = S("{\"key\":\"value\"}");
