@@ -112,14 +112,16 @@ int segment_from_row(const struct meta_value *row, const struct segment *previou
 static int read_dataset(struct catalog *catalog, struct reading *reading)
 {
     const struct meta_value params[] = {meta_s(reading->key.tenant), meta_s(reading->key.name)};
-    struct meta_value row[2];
+    struct meta_value row[3];
     PX_AUTO(meta_rows_close) struct meta_rows *rows = NULL;
     PX_TRY(meta_select(catalog->meta,
-                       "SELECT version, schema_json FROM datasets WHERE tenant = $1 AND name = $2",
+                       "SELECT version, schema_json, dropped_ns FROM datasets "
+                       "WHERE tenant = $1 AND name = $2",
                        params, PX_COUNT(params), &rows));
-    int r = meta_rows_next(rows, row, 2);
+    int r = meta_rows_next(rows, row, 3);
     if (r != 0) return r;
     reading->snapshot.version = row[0].i;
+    reading->snapshot.dropped = row[2].i != 0;
     return dup_str(reading->arena, row[1].s, &reading->snapshot.schema_json);
 }
 

@@ -50,6 +50,7 @@ struct dataset_info {
  * is then an empty one with version 0. */
 struct catalog_snapshot {
     int64_t version;
+    bool dropped; /* and nothing was sealed since: it is there only if it has fresh frames */
     struct px_str schema_json; /* empty when absent */
     struct segment *segments;
     size_t segment_count, pruned;

@@ -328,11 +328,26 @@ static int drop_rows(struct catalog *catalog, const struct dataset_key *key, int
                         segments, PX_COUNT(segments), NULL);
 }
 
+/* One that has only fresh frames, never sealed or not since it was dropped: readers find its marks and
+ * its version by its row. */
+static int put_dropped(struct catalog *catalog, const struct dataset_key *key)
+{
+    const struct meta_value params[] = {meta_s(key->tenant), meta_s(key->name),
+                                        meta_s(S(CATALOG_EMPTY_SCHEMA)),
+                                        meta_i(px_wall_ns(catalog->clock))};
+    return catalog_exec(catalog,
+                        "INSERT INTO datasets (tenant, name, version, schema_json, retention_days, "
+                        "created_ns, dropped_ns) VALUES ($1, $2, 1, $3, 0, $4, $4) "
+                        "ON CONFLICT (tenant, name) DO UPDATE SET version = datasets.version + 1",
+                        params, PX_COUNT(params), NULL);
+}
+
 static int drop_body(struct catalog *catalog, const void *ctx)
 {
     const struct dropping *dropping = ctx;
     int64_t datasets = 0;
     PX_TRY(drop_rows(catalog, &dropping->key, &datasets));
+    if (datasets == 0 && dropping->mark_count > 0) PX_TRY(put_dropped(catalog, &dropping->key));
     int r = catalog_move_marks(catalog, &dropping->key, dropping->marks, dropping->mark_count);
     if (r != 0) return r;
     return datasets > 0 || dropping->mark_count > 0 ? 0 : CATALOG_ABSENT;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define ATTEMPTS 8
+#define FRESH_ARENA_BYTES_MAX ((size_t)64 << 20)
 
 struct taken_frame {
     struct frame frame;
@@ -124,7 +125,8 @@ static int read_hot(struct taking *taking, struct px_str tenant, struct px_str d
         PX_TRY(keep_reader(taking, reader));
         PX_TRY(read_file(taking, &files[i], reader));
     }
-    taking->seen = taking->seen || count > 0;
+    /* what is sealed or was dropped is none of the dataset's any more, though its file is still there */
+    taking->seen = taking->seen || taking->frame_count > 0 || taking->snapshot.damaged > 0;
     return 0;
 }
 
@@ -206,7 +208,7 @@ static int attempt(struct taking *taking, struct px_str tenant, struct px_str da
         taking->catalog = (struct catalog_snapshot){0};
     else
         PX_TRY(r);
-    taking->seen = r == 0;
+    taking->seen = r == 0 && !taking->catalog.dropped;
     PX_TRY(read_hot(taking, tenant, dataset));
     int64_t version = 0;
     PX_TRY(catalog_version(taking->stores->catalog, tenant, dataset, &version));
@@ -263,23 +265,48 @@ static int by_name(const void *left, const void *right)
     return px_str_cmp(*(const struct px_str *)left, *(const struct px_str *)right);
 }
 
+/* Whether a name that only hot files have is a dataset: they may hold nothing but what was dropped. */
+static int has_fresh(const struct snapshot_stores *stores, struct px_str tenant,
+                     struct px_str dataset, bool *ret_fresh)
+{
+    PX_AUTO(px_arena_deinit) struct px_arena arena;
+    px_arena_init(&arena, FRESH_ARENA_BYTES_MAX);
+    struct snapshot snapshot = {0};
+    int r = snapshot_take(stores, tenant, dataset, INT64_MIN, INT64_MAX, &arena, &snapshot);
+    snapshot_release(&snapshot);
+    if (r != SNAPSHOT_ABSENT) PX_TRY(r);
+    *ret_fresh = r == 0;
+    return 0;
+}
+
+static bool is_sealed(const struct dataset_info *sealed, size_t count, struct px_str name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (px_str_eq(sealed[i].name, name)) return true;
+    return false;
+}
+
 int snapshot_datasets(const struct snapshot_stores *stores, struct px_str tenant,
                       struct px_arena *arena, struct px_str **ret_names, size_t *ret_count)
 {
     struct dataset_info *sealed = NULL;
     struct hot_file *files = NULL;
-    size_t sealed_count = 0, file_count = 0, n = 0, unique = 0;
+    size_t sealed_count = 0, file_count = 0, n = 0;
     PX_TRY(catalog_list(stores->catalog, tenant, arena, &sealed, &sealed_count));
     PX_TRY(hot_list(stores->hot, tenant, (struct px_str){0}, arena, &files, &file_count));
     struct px_str *names = px_arena_array(arena, struct px_str, sealed_count + file_count + 1);
     if (!names) return px_fault(px_arena_fault(arena), "dataset names");
     for (size_t i = 0; i < sealed_count; i++) names[n++] = sealed[i].name;
-    for (size_t i = 0; i < file_count; i++) names[n++] = files[i].dataset;
-    if (n > 1) qsort(names, n, sizeof(*names), by_name);
-    for (size_t i = 0; i < n; i++) {
-        if (unique == 0 || !px_str_eq(names[unique - 1], names[i])) names[unique++] = names[i];
+    for (size_t i = 0; i < file_count; i++) { /* files of a dataset follow each other */
+        struct px_str name = files[i].dataset;
+        bool fresh = false;
+        if (i > 0 && px_str_eq(files[i - 1].dataset, name)) continue;
+        if (is_sealed(sealed, sealed_count, name)) continue;
+        PX_TRY(has_fresh(stores, tenant, name, &fresh));
+        if (fresh) names[n++] = name;
     }
+    if (n > 1) qsort(names, n, sizeof(*names), by_name);
     *ret_names = names;
-    *ret_count = unique;
+    *ret_count = n;
     return 0;
 }

@@ -276,6 +276,30 @@ TEST(a_dropped_dataset_is_gone_and_begins_anew_with_a_higher_version)
     fixture_close(&f);
 }
 
+TEST(a_dataset_that_was_never_sealed_is_dropped_by_its_marks)
+{
+    struct catalog_fixture f = {0};
+    fixture_open(t, &f);
+    const struct seal_mark first = {S("w1"), 0, 4}, second = {S("w1"), 4, 6};
+    struct catalog_snapshot s;
+    CHECK_OK(catalog_drop_dataset(f.catalog, S("acme"), S("logs"), &first, 1));
+    read_all(t, f.catalog, &s);
+    CHECK(s.dropped);
+    CHECK_INT(s.version, 1);
+    CHECK_INT(s.mark_count, 1);
+    CHECK_INT(s.marks[0].sealed_seq, 4);
+    CHECK_OK(
+        catalog_drop_dataset(f.catalog, S("acme"), S("logs"), &second, 1)); /* fresh rows again */
+    read_all(t, f.catalog, &s);
+    CHECK_INT(s.version, 2);
+    CHECK_INT(s.marks[0].sealed_seq, 6);
+    CHECK_OK(seal_one(f.catalog, &(struct one_sealing){.key = "k", .from = 6, .to = 7, .rows = 1}));
+    read_all(t, f.catalog, &s);
+    CHECK(!s.dropped);
+    CHECK_INT(s.segment_count, 1);
+    fixture_close(&f);
+}
+
 TEST(dropping_a_tenant_touches_no_other)
 {
     struct catalog_fixture f = {0};

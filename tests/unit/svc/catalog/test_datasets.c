@@ -190,6 +190,12 @@ TEST(a_dropped_dataset_is_gone_at_once_hot_rows_included)
     append(&f, "acme", "logs", 2); /* begins anew */
     CHECK_INT(call(t, &f, (struct call){"GET", "logs"}), 200);
     CHECK_INT(px_json_i64(f.json, "rows", -1), 2);
+    CHECK_INT(call(t, &f, (struct call){"DELETE", "app", .scopes = "admin"}),
+              200); /* never sealed */
+    CHECK_INT(call(t, &f, (struct call){"GET", "app"}), 404);
+    append(&f, "acme", "app", 4);
+    CHECK_INT(call(t, &f, (struct call){"GET", "app"}), 200);
+    CHECK_INT(px_json_i64(f.json, "rows", -1), 4);
     close_function(&f);
 }
 
