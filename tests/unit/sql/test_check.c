@@ -327,6 +327,32 @@ TEST(tables_are_named_once_in_lower_case_without_their_ctes)
     CHECK(statement.shows_tables);
 }
 
+/* What passed is known the next time, with its tables; what was refused is refused again. */
+TEST(a_text_that_comes_again_is_judged_the_same)
+{
+    PX_AUTO(sql_engine_free) struct sql_engine *engine = NULL;
+    engine_open(&engine);
+    struct sql_statement statement;
+    struct px_str why;
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 50; i++) { /* more than are remembered */
+            struct px_str passes = px_arena_printf(
+                &t->arena, "WITH c%d AS (SELECT 1) SELECT %d FROM t%d, c%d", i, i, i, i);
+            struct px_str fails = px_arena_printf(&t->arena, "SELECT getenv('%d')", i);
+            for (int again = 0; again < 2; again++) {
+                CHECK_OK(sql_check(engine, passes, &t->arena, &statement, &why));
+                CHECK_INT(statement.table_count, 2);
+                char name[16];
+                (void)snprintf(name, sizeof(name), "t%d", i);
+                CHECK(!named(&statement, name)->defined);
+                name[0] = 'c';
+                CHECK(named(&statement, name)->defined);
+                CHECK_INT(sql_check(engine, fails, &t->arena, &statement, &why), SQL_REFUSED);
+            }
+        }
+    }
+}
+
 /* ---- size and depth ---- */
 
 static struct px_str nested(struct test *t, const char *head, const char *open, size_t n,

@@ -230,6 +230,121 @@ TEST(an_engine_serves_many_queries_and_survives_failures)
     }
 }
 
+/* One row with a field `load`. */
+static void append_load(struct kit *kit, struct px_str dataset, int64_t n, bool is_double)
+{
+    PX_AUTO(batch_free) struct batch *batch = kit_batch();
+    kit_row(batch, n);
+    CHECK_OK(is_double ? batch_put_double(batch, S("load"), 0.5)
+                       : batch_put_int(batch, S("load"), 3));
+    CHECK_OK(batch_row_end(batch));
+    kit_append(kit, dataset, batch);
+}
+
+/* As DELETE does: frames that are not sealed yet count as sealed. */
+static void drop_dataset(struct kit *kit, struct px_str dataset)
+{
+    struct seal_mark mark = {.writer = hot_writer_id(kit->writer)};
+    CHECK_OK(catalog_mark(kit->catalog, kit->tenant, dataset, mark.writer, &mark.from));
+    mark.to = hot_writer_next_seq(kit->writer, kit->tenant, dataset) - 1;
+    CHECK_OK(catalog_drop_dataset(kit->catalog, kit->tenant, dataset, &mark, mark.to > mark.from));
+}
+
+/* The engine keeps its views between queries; every change of what they stand for is seen at once. */
+TEST(views_that_are_kept_follow_their_datasets)
+{
+    PX_AUTO(kit_free) struct kit kit;
+    kit_init(t, &kit, NULL);
+    const char *loads = "SELECT count(*), sum(load), any_value(typeof(load)) FROM logs";
+    append_load(&kit, S("logs"), 1, false);
+    append_load(&kit, S("other"), 1, false);
+    CHECK_STR(kit_value(t, &kit, loads), S("1,3,BIGINT"));
+    CHECK_STR(kit_value(t, &kit, loads), S("1,3,BIGINT"));
+    append_load(&kit, S("logs"), 2, false); /* the same text, other frames */
+    CHECK_STR(kit_value(t, &kit, loads), S("2,6,BIGINT"));
+    append_load(&kit, S("logs"), 3, true); /* the same names, another type */
+    CHECK_STR(kit_value(t, &kit, loads), S("3,6.5,DOUBLE"));
+    kit_seal(t, &kit, S("logs"), false); /* other files */
+    CHECK_STR(kit_value(t, &kit, loads), S("3,6.5,DOUBLE"));
+    CHECK_STR(kit_value(t, &kit, "SELECT count(*) FROM other"), S("1"));
+    CHECK_STR(kit_value(t, &kit, "SELECT count(*) FROM other a, logs b"), S("3"));
+    CHECK_STR(kit_value(t, &kit, "SELECT count(*) FROM logs a, other b"), S("3")); /* slots */
+    CHECK_STR(kit_value(t, &kit, "SHOW TABLES"), S("logs\r\nother"));
+    CHECK_STR(kit_value(t, &kit, loads), S("3,6.5,DOUBLE")); /* and not the view that was listed */
+    (void)kit_json(t, &kit, "{\"sql\":\"SELECT n FROM logs\",\"start\":\"2026-01-01T00:00:02Z\"}",
+                   200);
+    CHECK(strstr(kit.body.ptr, "\"row_count\":2,"));
+    CHECK_STR(kit_value(t, &kit, "SELECT count(*) FROM logs"), S("3")); /* without a range again */
+}
+
+TEST(a_dataset_may_have_the_name_of_a_view_of_duckdb)
+{
+    PX_AUTO(kit_free) struct kit kit;
+    kit_init(t, &kit, NULL);
+    append_load(&kit, S("duckdb_views"), 1, false);
+    append_load(&kit, S("sqlite_master"), 2, false);
+    for (int i = 0; i < 2; i++)
+        CHECK_STR(kit_value(t, &kit, "SELECT a.n + b.n FROM duckdb_views a, sqlite_master b"),
+                  S("3"));
+}
+
+TEST(a_view_that_is_kept_goes_with_its_dataset)
+{
+    PX_AUTO(kit_free) struct kit kit;
+    kit_init(t, &kit, NULL);
+    append_load(&kit, S("gone"), 1, false);
+    append_load(&kit, S("stays"), 1, false);
+    kit_seal(t, &kit, S("gone"), false);
+    CHECK_STR(kit_value(t, &kit, "SELECT count(*) FROM gone, stays"), S("1"));
+    drop_dataset(&kit, S("gone"));
+    CHECK_STR(kit_value(t, &kit, "SHOW TABLES"), S("stays"));
+    (void)kit_value(t, &kit, "FROM gone");
+    CHECK_INT(kit.status, 404);
+    (void)kit_value(t, &kit, "SELECT * FROM (WITH gone AS (SELECT 1) FROM gone), gone");
+    CHECK_INT(kit.status, 400); /* the name is only defined inside */
+    append_load(&kit, S("gone"), 2, true);
+    CHECK_STR(kit_value(t, &kit, "SELECT count(*), max(n) FROM gone"), S("1,2"));
+    CHECK_STR(kit_value(t, &kit, "SHOW TABLES"), S("gone\r\nstays"));
+}
+
+/* Its hot files stay until their writer has closed them and seal has come by. */
+TEST(a_dropped_dataset_is_absent_at_once_though_its_files_are_there)
+{
+    PX_AUTO(kit_free) struct kit kit;
+    kit_init(t, &kit, NULL);
+    append_load(&kit, S("hot"), 1, false);
+    append_load(&kit, S("mixed"), 1, false);
+    kit_seal(t, &kit, S("mixed"), true);
+    append_load(&kit, S("mixed"), 2, false);
+    CHECK_STR(kit_value(t, &kit, "SELECT count(*) FROM hot, mixed"), S("2"));
+    drop_dataset(&kit, S("hot"));
+    drop_dataset(&kit, S("mixed"));
+    static const char *const statements[] = {"FROM hot", "FROM mixed", "DESCRIBE mixed"};
+    for (size_t i = 0; i < PX_COUNT(statements); i++) {
+        struct px_str body = kit_value(t, &kit, statements[i]);
+        CHECK_INT(kit.status, 404);
+        CHECK(strstr(body.ptr, "nothing was sent yet"));
+    }
+    CHECK_STR(kit_value(t, &kit, "SHOW TABLES"), S(""));
+    append_load(&kit, S("mixed"), 3, true);
+    CHECK_STR(kit_value(t, &kit, "SELECT count(*), max(n), any_value(typeof(load)) FROM mixed"),
+              S("1,3,DOUBLE"));
+}
+
+TEST(many_views_are_not_kept_for_ever)
+{
+    PX_AUTO(kit_free) struct kit kit;
+    kit_init(t, &kit, NULL);
+    for (int i = 0; i < 70; i++) {
+        struct px_str name = px_arena_printf(&t->arena, "set%d", i);
+        kit_lines(&kit, name, i, 1);
+        char sql[64];
+        (void)snprintf(sql, sizeof(sql), "SELECT n FROM set%d", i);
+        CHECK_STR(kit_value(t, &kit, sql), px_arena_printf(&t->arena, "%d", i));
+    }
+    CHECK_STR(kit_value(t, &kit, "SELECT a.n + b.n FROM set1 a, set69 b"), S("70"));
+}
+
 TEST(a_cte_may_have_the_name_of_a_dataset)
 {
     PX_AUTO(kit_free) struct kit kit;
