@@ -15,7 +15,7 @@
 
 #define IN_BYTES (32u * 1024u)
 #define HEAD_BYTES_MAX (IN_BYTES - 4096u) /* leaves room to receive a body behind the head */
-#define OUT_BYTES_MAX (64u * 1024u)
+#define OUT_BYTES_MAX (160u * 1024u)
 
 enum {
     CLOSED_EARLY = 2
@@ -34,7 +34,8 @@ struct http_client {
     void *ctx;
     bool is_head; /* the answer to HEAD has no body, whatever its fields say */
 
-    struct px_buf out;  /* head of the request */
+    struct px_buf out;  /* head of the request, or what waits for the next piece */
+    bool ended;         /* of a request in pieces: the last piece was sent */
     struct px_buf body; /* of the answer */
     llhttp_t parser;
     bool any_byte, head_done, complete, keep;
@@ -357,36 +358,58 @@ int http_client_begin(struct http_client *client, const struct http_call *call)
 {
     call_setup(client, call, true);
     PX_TRY(px_buf_fault(&client->out));
+    client->ended = false;
     int r = ensure_connected(client);
-    struct iovec head = piece_of(px_buf_str(&client->out));
-    if (r == 0) r = send_pieces(client, &head, 1);
+    return r == 0 ? 0 : settle(client, r);
+}
+
+/* What waits in `out`, then the piece as a chunk, then `tail`. */
+static int send_chunk(struct http_client *client, struct px_str piece, struct px_str tail)
+{
+    if (client->fd < 0) return px_fault(PX_F_UNAVAILABLE, "the connection is closed");
+    if (piece.len > 0) px_buf_printf(&client->out, "%zx\r\n", piece.len);
+    PX_TRY(px_buf_fault(&client->out));
+    struct iovec pieces[] = {piece_of(px_buf_str(&client->out)), piece_of(piece),
+                             piece_of(piece.len > 0 ? tail : px_str_skip(tail, 2))};
+    int r = http_socket_send(client->fd, pieces, 3, client->deadline_ns);
+    px_buf_clear(&client->out);
+    if (r == HTTP_SOCKET_CLOSED) r = px_fault(PX_F_UNAVAILABLE, "the peer stopped reading");
     return r == 0 ? 0 : settle(client, r);
 }
 
 int http_client_piece(struct http_client *client, struct px_str piece)
 {
     if (piece.len == 0) return 0; /* an empty chunk would end the body */
-    if (client->fd < 0) return px_fault(PX_F_UNAVAILABLE, "the connection is closed");
-    px_buf_clear(&client->out);
+    return send_chunk(client, piece, S("\r\n"));
+}
+
+int http_client_hold_piece(struct http_client *client, struct px_str piece)
+{
+    if (piece.len == 0) return 0;
     px_buf_printf(&client->out, "%zx\r\n", piece.len);
-    PX_TRY(px_buf_fault(&client->out));
-    struct iovec pieces[] = {piece_of(px_buf_str(&client->out)), piece_of(piece),
-                             piece_of(S("\r\n"))};
-    int r = http_socket_send(client->fd, pieces, 3, client->deadline_ns);
-    if (r == HTTP_SOCKET_CLOSED) r = px_fault(PX_F_UNAVAILABLE, "the peer stopped reading");
+    px_buf_add_str(&client->out, piece);
+    px_buf_add(&client->out, "\r\n", 2);
+    int r = px_buf_fault(&client->out);
     return r == 0 ? 0 : settle(client, r);
+}
+
+int http_client_last_piece(struct http_client *client, struct px_str piece)
+{
+    client->ended = true;
+    return send_chunk(client, piece, S("\r\n0\r\n\r\n"));
 }
 
 int http_client_end(struct http_client *client, const struct http_header *trailers,
                     size_t trailer_count, size_t body_bytes_max, struct http_response *ret_response)
 {
+    PX_ASSERT(!client->ended || trailer_count == 0);
     if (client->fd < 0) return px_fault(PX_F_UNAVAILABLE, "the connection is closed");
-    px_buf_clear(&client->out);
+    client->body_bytes_max = body_bytes_max;
+    if (client->ended) return settle(client, receive_answer(client, ret_response));
     px_buf_add(&client->out, "0\r\n", 3);
     for (size_t i = 0; i < trailer_count; i++)
         add_header(&client->out, trailers[i].name, trailers[i].value);
     px_buf_add(&client->out, "\r\n", 2);
-    client->body_bytes_max = body_bytes_max;
     struct iovec end = piece_of(px_buf_str(&client->out));
     int r = px_buf_fault(&client->out);
     if (r == 0) r = send_pieces(client, &end, 1);

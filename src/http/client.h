@@ -51,9 +51,14 @@ struct px_str http_response_header(const struct http_response *response, struct 
 int http_client_status(const struct http_client *client);
 
 /* The same call sent as several pieces with Transfer-Encoding: chunked; call->body is not looked at.
- * After a fault the connection is closed. */
+ * The head waits for the first piece and goes with it. After a fault the connection is closed. */
 PX_MUST_USE int http_client_begin(struct http_client *client, const struct http_call *call);
 PX_MUST_USE int http_client_piece(struct http_client *client, struct px_str piece);
+/* A small piece, copied, that goes with whatever is sent next. Faults: PX_F_LIMIT. */
+PX_MUST_USE int http_client_hold_piece(struct http_client *client, struct px_str piece);
+/* A piece with which the body ends, in one go: http_client_end() then only receives, and has no
+ * trailers to send. */
+PX_MUST_USE int http_client_last_piece(struct http_client *client, struct px_str piece);
 /* trailers: fields behind the body, announced with a Trailer header of the call; may be none. */
 PX_MUST_USE int http_client_end(struct http_client *client, const struct http_header *trailers,
                                 size_t trailer_count, size_t body_bytes_max,

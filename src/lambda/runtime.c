@@ -113,6 +113,7 @@ static int post_error(struct runtime *runtime, const struct lambda_event *event,
 {
     struct runtime_error error = {type, message};
     struct lambda_stream *stream = event->reply->stream;
+    if (stream->begun && stream->ended) return runtime_post_stream_end(stream, NULL);
     if (stream->begun) return runtime_post_stream_end(stream, &error);
     return runtime_post_error(runtime->client, event->request_id, &error, event->arena);
 }
@@ -159,7 +160,7 @@ static int post_outcome(struct runtime *runtime, const struct lambda_event *even
 static int handle_event(struct runtime *runtime, struct lambda_event *event)
 {
     px_buf_clear(&runtime->body);
-    struct lambda_stream stream = {runtime->client, event->request_id, event->arena, false};
+    struct lambda_stream stream = {runtime->client, event->request_id, event->arena, false, false};
     struct lambda_reply reply = {.body = &runtime->body, .stream = &stream};
     event->reply = &reply;
     int outcome = runtime->handler->handle(runtime->handler->ctx, event);

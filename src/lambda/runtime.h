@@ -60,8 +60,11 @@ int lambda_run(const struct lambda_handler *handler);
 
 /* Begin the streamed answer of an HTTP event: content type application/vnd.awslambda.http-
  * integration-response, the prelude {"statusCode","headers"}, eight NUL bytes, then the body. After
- * that reply->body is not sent. */
+ * that reply->body is not sent. What is begun goes out with the first bytes written. */
 PX_MUST_USE int lambda_stream_begin(const struct lambda_event *event, struct px_str prelude_json);
 PX_MUST_USE int lambda_stream_write(const struct lambda_event *event, struct px_str bytes);
+/* The last bytes: the caller has its answer at once, and what the handler does afterwards can no longer
+ * change it; a fault is only logged then. */
+PX_MUST_USE int lambda_stream_last(const struct lambda_event *event, struct px_str bytes);
 /* Ends at return of the handler; a fault then is sent as the Lambda-Runtime-Function-Error-Type and
  * -Body trailers. */

@@ -102,14 +102,24 @@ int lambda_stream_begin(const struct lambda_event *event, struct px_str prelude_
     stream->begun = true;
     struct px_str parts[] = {prelude_json, {"\0\0\0\0\0\0\0\0", 8}};
     for (size_t i = 0; i < PX_COUNT(parts); i++)
-        PX_TRY(http_client_piece(stream->client, parts[i]));
+        PX_TRY(http_client_hold_piece(stream->client, parts[i]));
     return 0;
 }
 
 int lambda_stream_write(const struct lambda_event *event, struct px_str bytes)
 {
-    PX_ASSERT(event->reply->stream->begun);
-    PX_TRY(http_client_piece(event->reply->stream->client, bytes));
+    struct lambda_stream *stream = event->reply->stream;
+    PX_ASSERT(stream->begun && !stream->ended);
+    PX_TRY(http_client_piece(stream->client, bytes));
+    return 0;
+}
+
+int lambda_stream_last(const struct lambda_event *event, struct px_str bytes)
+{
+    struct lambda_stream *stream = event->reply->stream;
+    PX_ASSERT(stream->begun && !stream->ended);
+    stream->ended = true;
+    PX_TRY(http_client_last_piece(stream->client, bytes));
     return 0;
 }
 

@@ -12,7 +12,7 @@ struct lambda_stream {
     struct http_client *client;
     struct px_str request_id;
     struct px_arena *arena;
-    bool begun;
+    bool begun, ended;
 };
 
 /* How an error reads: {"errorType","errorMessage","stackTrace":[]}. */

@@ -136,7 +136,8 @@ static int send(const struct lambda_event *event, const struct query_answer *ans
     px_buf_add_c(&prelude, "}}");
     PX_TRY(px_buf_fault(&prelude));
     PX_TRY(lambda_stream_begin(event, px_buf_str(&prelude)));
-    return lambda_stream_write(event, answer->body);
+    return answer->whole ? lambda_stream_last(event, answer->body)
+                         : lambda_stream_write(event, answer->body);
 }
 
 static int sink_begin(void *ctx, const struct query_answer *answer)

@@ -306,6 +306,30 @@ TEST(a_request_in_pieces_is_chunked_and_ends_with_trailers)
     http_client_free(&client);
 }
 
+TEST(held_pieces_go_with_the_last_one_and_end_the_body)
+{
+    const struct turn turns[] = {
+        {true, "0\r\n\r\n", S("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"), false},
+        {false, "0\r\n\r\n", S("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"), true}};
+    struct peer *peer = peer_new(t, turns, 2);
+    struct http_client *client = client_for(t, peer->port, 5000);
+    struct http_call post = {.method = "POST", .path = S("/s")};
+    struct http_response response;
+    static const struct px_str bodies[] = {{"body", 4}, {"", 0}};
+    for (size_t i = 0; i < PX_COUNT(bodies); i++) {
+        CHECK_OK(http_client_begin(client, &post));
+        CHECK_OK(http_client_hold_piece(client, S("head")));
+        CHECK_OK(http_client_hold_piece(client, S("")));
+        CHECK_OK(http_client_last_piece(client, bodies[i]));
+        CHECK_OK(http_client_end(client, NULL, 0, 100, &response));
+        CHECK_INT(response.status, 202);
+    }
+    peer_end(peer);
+    CHECK(strstr(peer->heard, "chunked\r\n\r\n4\r\nhead\r\n4\r\nbody\r\n0\r\n\r\nPOST"));
+    CHECK(strstr(peer->heard, "chunked\r\n\r\n4\r\nhead\r\n0\r\n\r\n"));
+    http_client_free(&client);
+}
+
 TEST(nothing_that_would_forge_a_request_is_sent)
 {
     struct http_client *client;

@@ -41,6 +41,15 @@ static int stream_bytes(const struct lambda_event *event, int64_t bytes, bool fa
     return fail ? px_fault(PX_F_IO, "in the middle") : 0;
 }
 
+/* The answer is whole, then the handler goes on for a while and may fail. */
+static int stream_last(const struct lambda_event *event, int64_t after_ms)
+{
+    PX_TRY(lambda_stream_begin(event, S("{\"statusCode\":201}")));
+    PX_TRY(lambda_stream_last(event, S("all of it")));
+    usleep((useconds_t)after_ms * 1000);
+    return after_ms % 2 ? px_fault(PX_F_IO, "too late to matter") : 0;
+}
+
 static void add_bytes(struct px_buf *body, int64_t bytes)
 {
     char *room = px_buf_reserve(body, (size_t)bytes);
@@ -82,6 +91,8 @@ static int handle(void *ctx, const struct lambda_event *event)
         return stream_bytes(event, n, false);
     else if (px_str_eq(verb, S("streamfail")))
         return stream_bytes(event, n, true);
+    else if (px_str_eq(verb, S("streamlast")))
+        return stream_last(event, n);
     else if (px_str_eq(verb, S("fault")))
         return px_fault(PX_F_NO_SPACE, "no room for \"%d\"", 7);
     else if (px_str_eq(verb, S("length")))
@@ -651,6 +662,27 @@ TEST(a_streamed_answer_comes_in_pieces_behind_its_prelude)
     result = finish(invoke_call(rig, call));
     CHECK_INT(result->begins, 1);
     CHECK_INT(result->stream_bytes, 0);
+    rig_end(rig);
+}
+
+TEST(a_whole_answer_is_with_its_caller_before_the_handler_returns)
+{
+    struct rig *rig = rig_new(t, (struct lambda_pool_options){0});
+    struct lambda_call call = streaming;
+    static const char *const payloads[] = {"\"streamlast 400\"", "\"streamlast 401\""};
+    for (size_t i = 0; i < PX_COUNT(payloads); i++) {
+        call.payload = S("\"pid\""); /* warm, and done with the event before */
+        CHECK_INT(finish(invoke_call(rig, call))->outcome, LAMBDA_OK);
+        call.payload = px_str_c(payloads[i]);
+        int64_t began = px_mono_ns(&px_clock_system);
+        struct result *result = finish(invoke_call(rig, call));
+        CHECK((px_mono_ns(&px_clock_system) - began) / PX_NS_PER_MS < 400);
+        CHECK_INT(result->outcome, LAMBDA_OK);
+        CHECK_STR(px_str_c(result->prelude), S("{\"statusCode\":201}"));
+        CHECK_INT(result->stream_bytes, 9);
+    }
+    call.payload = S("\"pid\"");
+    CHECK_INT(finish(invoke_call(rig, call))->outcome, LAMBDA_OK); /* the same function goes on */
     rig_end(rig);
 }
 
