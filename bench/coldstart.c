@@ -133,7 +133,8 @@ static bool run_once(struct bench *b, struct subject *s, int run)
     uv_run(&b->loop, UV_RUN_DEFAULT);
     kill(pid, SIGKILL);
     wait4(pid, &status, 0, &usage);
-    while (http_server_connections(b->server) > 0) /* its `next` must not take the next one's event */
+    while (http_server_connections(b->server) >
+           0) /* its `next` must not take the next one's event */
         uv_run(&b->loop, UV_RUN_ONCE);
     s->ms[run] = (double)(b->answered_ns - started_ns) / 1e6;
     s->memory_mb[run] = (double)usage.ru_maxrss / 1024;

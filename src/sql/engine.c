@@ -65,7 +65,7 @@ static int set_all(duckdb_config config, const struct sql_limits *limits)
 static const char session_sql[] =
     "SET GLOBAL TimeZone = 'UTC';"
     "SET GLOBAL parquet_metadata_cache = true;" /* a view is bound twice; objects never change */
-    "SET GLOBAL enable_external_file_cache = false;" /* the kernel's is enough */
+    "SET GLOBAL enable_external_file_cache = false;"             /* the kernel's is enough */
     "SET GLOBAL validate_external_file_cache = 'NO_VALIDATION';" /* of footers, too: count(*) */
     "CREATE MACRO now() AS CAST(system.main.now() AS TIMESTAMP);"
     "CREATE MACRO get_current_timestamp() AS CAST(system.main.now() AS TIMESTAMP);"

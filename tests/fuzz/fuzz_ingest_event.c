@@ -76,8 +76,7 @@ static void check_fault(int fault, const struct api_event *event, struct px_aren
 {
     char text[1024];
     bool expected = fault == PX_F_PROTOCOL && quotas_are_broken(event, arena);
-    if (!expected)
-        fprintf(stderr, "ingest_handle: %s\n", px_fault_text(fault, text, sizeof text));
+    if (!expected) fprintf(stderr, "ingest_handle: %s\n", px_fault_text(fault, text, sizeof text));
     PX_ASSERT(expected);
 }
 
