@@ -21,8 +21,8 @@ up: build ## Install what is missing, build, start a region in the background an
 down: ## Stop the region that `make up` started
 	@build/prism down
 
-test: ## Run unit tests, the replay of fuzz inputs and the tests of a whole region
-	@tools/setup test
+test: ## Run unit tests, the replay of fuzz inputs, the tests of a whole region and of infra/
+	@tools/setup test infra
 	@tools/run-tests
 
 soak: build ## Kill a region for an hour or so while a million records are sent, sealed and compacted
@@ -37,13 +37,14 @@ bench: ## Run the benchmarks, each beside its reference
 docs: build ## Write docs/api.md anew from platform/api.openapi.json
 	@build/release/tools/apidoc platform/api.openapi.json > docs/api.md
 
-lint: ## Check format, clang-tidy, headers, scripts
-	@tools/setup test lint
+lint: ## Check format, clang-tidy, headers, scripts, infra/
+	@tools/setup test infra lint
 	@tools/lint
 
-fmt: ## Format the C sources in place
+fmt: ## Format the C sources and infra/ in place
 	@tools/setup lint
 	@git ls-files -co --exclude-standard -- 'src/*.[ch]' 'tests/*.[ch]' | xargs -r clang-format-14 -i
+	@terraform=$$(tools/setup --path terraform) && "$$terraform/bin/terraform" fmt -recursive infra || echo "infra/ is not formatted: run tools/setup infra"
 
 install: build ## Install under PREFIX (default /usr/local): the command, its functions, its definitions
 	@cmake --install build/release --prefix '$(abspath $(DESTDIR)$(PREFIX))' --strip

@@ -64,8 +64,14 @@ class World:
     # -- the stacks --
 
     def stack(self, name, **kw):
-        """A stack as the tests apply it, in a fresh tree."""
-        variables = kit.settings("global") if name == "global" else {**kit.settings("region"), "artifacts": self.packages.artifacts}
+        """A stack as the tests apply it, in a fresh tree; or as it stands, with what guards it against being destroyed."""
+        variables = kit.settings("global" if name == "global" else "region")
+        if kw.pop("as_it_stands", False):
+            variables = {k: v for k, v in variables.items() if k not in ("tables", "database")}
+        if name != "global":
+            variables = {**variables, "artifacts": self.packages.artifacts}
+        elif kw.pop("edge", True):
+            variables = {**variables, "edge": {"router_sha256": self.packages.edge}}
         return kit.Stack(self.folder / kw.pop("folder", name), self.emulator, "global" if name == "global" else "region", name,
                          {**variables, **kw.pop("variables", {})}, **kw)
 
@@ -82,7 +88,7 @@ class World:
         return self
 
     def _apply_global(self):
-        stack = self.stack("global").init()
+        stack = self.stack("global", edge=False).init()
         stack.apply()
         s3 = self.emulator.client("s3")
         for region, code in kit.REGIONS.items():
@@ -119,9 +125,7 @@ class World:
         """The plan of a stack from nothing, as JSON, from a tree in which nothing is changed."""
 
         def work():
-            stack = self.stack(name, folder=f"plan-{name}")
-            if name == "global":
-                stack.set({**kit.settings("global"), "edge": {"router_sha256": self.packages.edge}})
+            stack = self.stack(name, folder=f"plan-{name}", as_it_stands=True)
             stack.init(f"nothing/{name}")
             out = self.folder / f"{name}.plan"
             stack.plan(out)

@@ -1,6 +1,7 @@
 """What can be said of infra/ without planning it."""
 
 import json
+import re
 import subprocess
 
 import kit
@@ -59,11 +60,8 @@ WORKFLOWS = sorted((kit.PLATFORM / "workflows").glob("*.asl.json"))
 
 def filled(path):
     """A definition with its template's variables set, as infra/modules/workflows and the local interpreter do it."""
-    text = path.read_text()
-    for name, value in {"partition": "aws", "region": "eu-west-1", "account": kit.ACCOUNT, "prefix": "prism-prod-euw1", "path": "/prism/prod/euw1",
-                        "environment": "prod", "project": "prism", "shards": '["shard-0","shard-1"]'}.items():
-        text = text.replace("${%s}" % name, value)
-    return text
+    values = {"partition": "aws", "region": "eu-west-1", "account": kit.ACCOUNT, "prefix": "prism-prod-euw1", "shards": '["shard-0","shard-1"]'}
+    return re.sub(r"(?<!\$)\$\{(\w+)\}", lambda m: values.get(m[1], "20000" if m[1].endswith("_first") else "x1"), path.read_text())
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=[p.name for p in WORKFLOWS])
@@ -76,7 +74,7 @@ def test_statelint(path, tmp_path):
 
 
 def test_every_workflow_has_a_definition_and_is_linted():
-    names = set(kit.platform("workflows.json")["workflows"])
+    names = set(kit.platform("workflows.json")["machines"])
     assert names == {p.name.removesuffix(".asl.json") for p in WORKFLOWS}
 
 

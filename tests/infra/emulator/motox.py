@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """moto_server plus the few calls the Terraform AWS provider 6.x needs and moto 5.2 lacks.
 
-  motox.py PORT        (same port serves every service, every region, every account)
+  motox.py PORT [--with-stdin]     (same port serves every service, every region, every account)
+                                   --with-stdin: ends when its standard input does, so that it never outlives who started it
 
 1. CloudWatch over smithy rpc-v2-cbor (the only protocol the provider speaks) -> moto's Query API.
 2. "not implemented" answers become 501 instead of 500, so the SDK does not retry them.
@@ -664,6 +665,7 @@ def main():
     from werkzeug.serving import run_simple
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
     patch()
+    if "--with-stdin" in sys.argv: threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
     app = DomainDispatcherApplication(create_backend_app)
     run_simple("127.0.0.1", port, App(app, port), threaded=True, request_handler=MotoRequestHandler)
 if __name__ == "__main__": main()
