@@ -1,4 +1,32 @@
-mock_provider "aws" {}
+mock_provider "aws" {
+  mock_resource "aws_backup_vault" {
+    defaults = { arn = "arn:aws:backup:eu-west-1:123456789012:backup-vault:mocked" }
+  }
+  mock_resource "aws_efs_access_point" {
+    defaults = { arn = "arn:aws:elasticfilesystem:eu-west-1:123456789012:access-point/fsap-mocked" }
+  }
+  mock_resource "aws_efs_file_system" {
+    defaults = { arn = "arn:aws:elasticfilesystem:eu-west-1:123456789012:file-system/fs-1", id = "fs-1", dns_name = "fs-1.efs.eu-west-1.amazonaws.com" }
+  }
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::123456789012:role/mocked" }
+  }
+  mock_resource "aws_kms_key" {
+    defaults = { arn = "arn:aws:kms:eu-central-1:123456789012:key/00000000-0000-0000-0000-000000000001", key_id = "00000000-0000-0000-0000-000000000001" }
+  }
+  mock_resource "aws_lambda_function" {
+    defaults = { arn = "arn:aws:lambda:eu-west-1:123456789012:function:mocked", version = "1" }
+  }
+  mock_resource "aws_lambda_alias" {
+    defaults = { arn = "arn:aws:lambda:eu-west-1:123456789012:function:mocked:live" }
+  }
+  mock_resource "aws_s3_bucket" {
+    defaults = { arn = "arn:aws:s3:::mocked" }
+  }
+  mock_resource "aws_sqs_queue" {
+    defaults = { arn = "arn:aws:sqs:eu-west-1:123456789012:mocked" }
+  }
+}
 
 variables {
   context = {
@@ -296,34 +324,6 @@ run "policies" {
   override_module {
     target  = module.service
     outputs = { functions = {} }
-  }
-  override_resource {
-    target = aws_efs_file_system.hot
-    values = { arn = "arn:aws:elasticfilesystem:eu-west-1:123456789012:file-system/fs-1", id = "fs-1", dns_name = "fs-1.efs.eu-west-1.amazonaws.com" }
-  }
-  override_resource {
-    target = aws_kms_key.replica
-    values = { arn = "arn:aws:kms:eu-central-1:123456789012:key/9", key_id = "9" }
-  }
-  override_resource {
-    target = aws_backup_vault.hot
-    values = { arn = "arn:aws:backup:eu-west-1:123456789012:backup-vault:hot" }
-  }
-  override_resource {
-    target = aws_backup_vault.replica
-    values = { arn = "arn:aws:backup:eu-central-1:123456789012:backup-vault:hot" }
-  }
-  override_resource {
-    target = aws_iam_role.backup
-    values = { arn = "arn:aws:iam::123456789012:role/backup" }
-  }
-  override_resource {
-    target = aws_iam_role.replication
-    values = { arn = "arn:aws:iam::123456789012:role/replication" }
-  }
-  override_resource {
-    target = aws_s3_bucket.this
-    values = { arn = "arn:aws:s3:::mocked" }
   }
   assert {
     condition     = alltrue([for statement in jsondecode(aws_efs_file_system_policy.hot.policy).Statement : statement.Effect == "Deny"]) && toset([for statement in jsondecode(aws_efs_file_system_policy.hot.policy).Statement : statement.Sid]) == toset(["TlsOnly", "AccessPointsOnly", "NobodyIsRoot", "RolesOfThisAccountOnly"])
