@@ -1,0 +1,15 @@
+environment = "prod"
+owner       = "platform"
+cost_center = "platform"
+domain      = "prod.prism.example"
+
+regions = {
+  us-east-1 = { primary = true }
+  eu-west-1 = { secondary = true }
+}
+
+notification_emails = ["platform@prism.example"]
+
+budgets = {
+  total = { limit_usd = 20000 }
+}

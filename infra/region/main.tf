@@ -1,0 +1,201 @@
+# The region, in the order in which its parts need each other. That order is never written as depends_on of a
+# module: what must exist first is said where it is offered, in the outputs of network, storage and catalog.
+
+module "naming" {
+  source = "../modules/naming"
+
+  project     = var.project
+  environment = var.environment
+  region      = var.region
+  stack       = "region"
+  account_id  = data.aws_caller_identity.this.account_id
+  partition   = data.aws_partition.this.partition
+  dns_suffix  = data.aws_partition.this.dns_suffix
+  owner       = var.owner
+  cost_center = var.cost_center
+
+  # The longest of each kind, measured in the plan rather than by AWS in the middle of an apply.
+  suffixes = {
+    function = [for shard in keys(var.shards) : "ingest-${shard}"]
+    role     = concat(["tenant-offboarding"], [for shard in keys(var.shards) : "schedule-storage-${shard}"])
+    bucket   = ["access-logs", "analytics-replica"]
+  }
+}
+
+locals {
+  context = module.naming.context
+
+  # Answers from here on are the same for every function; what differs stands in the catalogue.
+  runtime = {
+    stores = {
+      hot       = module.storage.hot
+      segments  = module.storage.segments
+      analytics = module.storage.analytics
+      tables = {
+        url      = "dynamodb://${var.project}-${var.environment}"
+        arns     = { for name, table in local.global.tables : name => table.arn }
+        key_arns = [local.global.tables_key_arn]
+      }
+      meta    = module.catalog.meta
+      secrets = { url = module.security.secrets_url, arns = module.security.secret_arns }
+    }
+    network = {
+      subnet_ids         = module.network.subnet_ids.function
+      security_group_ids = [module.network.security_group_ids.function]
+    }
+    keys                    = module.security.keys
+    boundary_arn            = module.security.boundary_arn
+    tenant_access_role_arn  = module.security.tenant_access_role_arn
+    code_signing_config_arn = module.security.code_signing_config_arn
+    artifact_bucket         = local.global.artifact_bucket
+    image_registry          = local.global.image_registry
+    log_retention_days      = var.log_retention_days
+    concurrency             = var.concurrency
+    environment             = {}
+  }
+}
+
+module "network" {
+  source = "../modules/network"
+
+  context            = local.context
+  network            = local.network
+  cidr               = var.cidr
+  peer_cidrs         = var.peer_cidrs
+  azs                = local.azs
+  proxy              = var.database.proxy
+  logs_key_arn       = module.security.keys.logs
+  log_retention_days = var.log_retention_days
+}
+
+module "security" {
+  source = "../modules/security"
+
+  context             = local.context
+  platform            = local.functions
+  runtime             = local.runtime
+  artifacts           = var.artifacts
+  signing_profile_arn = var.code_signing ? local.global.signing_profile_version_arn : ""
+  secrets             = { recovery_days = var.environment == "dev" ? 0 : 30 }
+}
+
+module "storage" {
+  source = "../modules/storage"
+
+  context            = local.context
+  platform           = local.functions
+  lifecycle_spec     = local.lifecycle
+  runtime            = local.runtime
+  artifacts          = var.artifacts
+  shards             = var.shards
+  keys               = module.security.keys
+  log_retention_days = var.log_retention_days
+  replica_region     = var.replica_region
+  hot                = var.hot
+
+  network = {
+    subnet_ids         = module.network.subnet_ids
+    security_group_ids = module.network.security_group_ids
+    private_zone_id    = module.network.private_zone_id
+    private_zone_name  = module.network.private_zone_name
+  }
+}
+
+module "catalog" {
+  source = "../modules/catalog"
+
+  context            = local.context
+  platform           = local.functions
+  runtime            = local.runtime
+  artifacts          = var.artifacts
+  shards             = var.shards
+  keys               = module.security.keys
+  log_retention_days = var.log_retention_days
+  database           = var.database
+
+  network = {
+    azs                = module.network.azs
+    subnet_ids         = module.network.subnet_ids
+    security_group_ids = module.network.security_group_ids
+    private_zone_id    = module.network.private_zone_id
+    private_zone_name  = module.network.private_zone_name
+  }
+}
+
+module "ingest" {
+  source = "../modules/ingest"
+
+  context   = local.context
+  platform  = local.functions
+  runtime   = local.runtime
+  artifacts = var.artifacts
+  shards    = var.shards
+}
+
+module "query" {
+  source = "../modules/query"
+
+  context   = local.context
+  platform  = local.functions
+  runtime   = local.runtime
+  artifacts = var.artifacts
+  shards    = var.shards
+}
+
+module "sharding" {
+  source = "../modules/sharding"
+
+  context   = local.context
+  platform  = local.functions
+  runtime   = local.runtime
+  artifacts = var.artifacts
+}
+
+# The gateway comes after everything that answers behind it: it takes the functions' aliases, and a function is
+# there only when its stores are.
+locals {
+  services = merge(
+    module.security.functions,
+    module.storage.functions,
+    module.catalog.functions,
+    module.ingest.functions,
+    module.query.functions,
+    module.sharding.functions,
+  )
+
+  # By name, and by "<name>-<shard>" what exists once for each shard.
+  instances = merge([for name, spec in local.functions.functions :
+    try(spec.hot_mount, false) ?
+    { for shard in keys(var.shards) : "${name}-${shard}" => local.services[name][shard] } :
+    { (name) = local.services[name] }
+  ]...)
+}
+
+module "api" {
+  source = "../modules/api"
+
+  context            = local.context
+  contract_file      = local.contract_file
+  shards             = var.shards
+  functions          = local.instances
+  domain             = local.global.domain
+  zone_id            = local.global.zone_id
+  logs_key_arn       = module.security.keys.logs
+  log_retention_days = var.log_retention_days
+}
+
+module "workflows" {
+  source = "../modules/workflows"
+
+  context             = local.context
+  workflows           = local.workflows
+  workflow_dir        = local.workflow_dir
+  shards              = var.shards
+  functions           = local.instances
+  hot                 = module.storage.hot
+  usage_plan_ids      = module.api.usage_plan_ids
+  keys                = module.security.keys
+  boundary_arn        = module.security.boundary_arn
+  log_retention_days  = var.log_retention_days
+  deletion_protection = var.environment == "prod"
+}
