@@ -1,7 +1,7 @@
 output "hot" {
   description = "The hot store as functions see it; offered when it can be mounted."
   value = {
-    url               = "efs:///mnt/hot"
+    url               = "efs:///mnt/hot/tenants" # below the shard's root: a tenant's folder is then what its own access point opens
     mount_path        = "/mnt/hot"
     file_system_id    = aws_efs_file_system.hot.id
     file_system_arn   = aws_efs_file_system.hot.arn
