@@ -1,8 +1,6 @@
 # Plans against a provider that answers with made-up values: shapes, names, counts, and that nothing else decides them.
 
 mock_provider "aws" {
-  override_during = plan
-
   mock_data "aws_caller_identity" {
     defaults = {
       account_id = "123456789012"

@@ -1,8 +1,6 @@
 # Every rule of variables.tf, broken once.
 
 mock_provider "aws" {
-  override_during = plan
-
   mock_data "aws_caller_identity" {
     defaults = {
       account_id = "123456789012"
