@@ -132,9 +132,10 @@ resource "aws_rds_cluster_instance" "catalog" {
 }
 
 resource "aws_iam_role" "monitoring" {
-  name        = "${local.name}-monitoring"
-  description = "Enhanced monitoring of the catalog's instances."
-  tags        = local.tags
+  name                 = "${local.name}-monitoring"
+  description          = "Enhanced monitoring of the catalog's instances."
+  permissions_boundary = "arn:${var.context.partition}:iam::${var.context.account_id}:policy/${var.context.project}-${var.context.environment}-services-boundary" # infra/global makes it
+  tags                 = local.tags
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

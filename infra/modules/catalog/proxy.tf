@@ -17,9 +17,10 @@ resource "aws_cloudwatch_log_group" "proxy" {
 resource "aws_iam_role" "proxy" {
   for_each = local.proxy
 
-  name        = "${local.name}-proxy"
-  description = "The proxy as the database sees it."
-  tags        = local.tags
+  name                 = "${local.name}-proxy"
+  description          = "The proxy as the database sees it."
+  permissions_boundary = "arn:${var.context.partition}:iam::${var.context.account_id}:policy/${var.context.project}-${var.context.environment}-services-boundary" # infra/global makes it
+  tags                 = local.tags
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

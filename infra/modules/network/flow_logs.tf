@@ -34,9 +34,10 @@ locals {
 }
 
 resource "aws_iam_role" "flow" {
-  name               = "${var.context.prefix}-flow-logs"
-  description        = "VPC flow logs to their log group"
-  assume_role_policy = local.flow_assume_policy
+  name                 = "${var.context.prefix}-flow-logs"
+  description          = "VPC flow logs to their log group"
+  permissions_boundary = "arn:${var.context.partition}:iam::${var.context.account_id}:policy/${var.context.project}-${var.context.environment}-services-boundary" # infra/global makes it
+  assume_role_policy   = local.flow_assume_policy
 
   tags = local.tags
 }

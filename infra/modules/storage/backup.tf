@@ -99,9 +99,10 @@ locals {
 }
 
 resource "aws_iam_role" "backup" {
-  name               = "${var.context.prefix}-backup"
-  description        = "AWS Backup of the hot file system"
-  assume_role_policy = jsonencode(local.backup_assume_policy)
+  name                 = "${var.context.prefix}-backup"
+  description          = "AWS Backup of the hot file system"
+  permissions_boundary = "arn:${var.context.partition}:iam::${var.context.account_id}:policy/${var.context.project}-${var.context.environment}-services-boundary" # infra/global makes it
+  assume_role_policy   = jsonencode(local.backup_assume_policy)
 
   tags = local.tags
 }

@@ -62,9 +62,10 @@ locals {
 resource "aws_iam_role" "replication" {
   for_each = local.replica
 
-  name               = "${var.context.prefix}-replication"
-  description        = "S3 replication of segments and analytics"
-  assume_role_policy = jsonencode(local.replication_assume_policy)
+  name                 = "${var.context.prefix}-replication"
+  description          = "S3 replication of segments and analytics"
+  permissions_boundary = "arn:${var.context.partition}:iam::${var.context.account_id}:policy/${var.context.project}-${var.context.environment}-services-boundary" # infra/global makes it
+  assume_role_policy   = jsonencode(local.replication_assume_policy)
 
   tags = local.tags
 }
