@@ -33,10 +33,10 @@ resource "aws_iam_role" "scheduler" {
 }
 
 resource "aws_iam_role_policy" "scheduler" {
-  for_each = aws_iam_role.scheduler
+  for_each = local.has_schedules ? local.this : toset([])
 
   name = "schedule"
-  role = each.value.name
+  role = aws_iam_role.scheduler[each.key].name
 
   policy = jsonencode({
     Version = "2012-10-17"

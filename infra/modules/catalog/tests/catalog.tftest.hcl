@@ -37,6 +37,9 @@ mock_provider "aws" {
       endpoint = "prism-dev-euw1-catalog.proxy-x.eu-west-1.rds.amazonaws.com"
     }
   }
+  mock_resource "aws_db_proxy_default_target_group" {
+    defaults = { name = "default" }
+  }
   mock_resource "aws_db_proxy_endpoint" {
     defaults = { endpoint = "prism-dev-euw1-catalog-reader.endpoint.proxy-x.eu-west-1.rds.amazonaws.com" }
   }
@@ -393,7 +396,18 @@ run "production_without_a_proxy" {
   command = plan
 
   variables {
-    context  = merge(var.context, { environment = "prod", prefix = "prism-prod-euw1", path = "/prism/prod/euw1" })
+    context = {
+      project     = "prism"
+      environment = "prod"
+      region      = "eu-west-1"
+      code        = "euw1"
+      partition   = "aws"
+      dns_suffix  = "amazonaws.com"
+      account_id  = "111122223333"
+      prefix      = "prism-prod-euw1"
+      path        = "/prism/prod/euw1"
+      tags        = {}
+    }
     database = { proxy = false }
   }
 
@@ -404,7 +418,18 @@ run "production_in_one_zone" {
   command = plan
 
   variables {
-    context  = merge(var.context, { environment = "prod", prefix = "prism-prod-euw1", path = "/prism/prod/euw1" })
+    context = {
+      project     = "prism"
+      environment = "prod"
+      region      = "eu-west-1"
+      code        = "euw1"
+      partition   = "aws"
+      dns_suffix  = "amazonaws.com"
+      account_id  = "111122223333"
+      prefix      = "prism-prod-euw1"
+      path        = "/prism/prod/euw1"
+      tags        = {}
+    }
     database = { readers_min = 0 }
   }
 
@@ -415,7 +440,18 @@ run "production_without_protection" {
   command = plan
 
   variables {
-    context  = merge(var.context, { environment = "prod", prefix = "prism-prod-euw1", path = "/prism/prod/euw1" })
+    context = {
+      project     = "prism"
+      environment = "prod"
+      region      = "eu-west-1"
+      code        = "euw1"
+      partition   = "aws"
+      dns_suffix  = "amazonaws.com"
+      account_id  = "111122223333"
+      prefix      = "prism-prod-euw1"
+      path        = "/prism/prod/euw1"
+      tags        = {}
+    }
     database = { deletion_protection = false }
   }
 
@@ -426,7 +462,18 @@ run "production_with_a_day_of_backups" {
   command = plan
 
   variables {
-    context  = merge(var.context, { environment = "prod", prefix = "prism-prod-euw1", path = "/prism/prod/euw1" })
+    context = {
+      project     = "prism"
+      environment = "prod"
+      region      = "eu-west-1"
+      code        = "euw1"
+      partition   = "aws"
+      dns_suffix  = "amazonaws.com"
+      account_id  = "111122223333"
+      prefix      = "prism-prod-euw1"
+      path        = "/prism/prod/euw1"
+      tags        = {}
+    }
     database = { backup_days = 1 }
   }
 
@@ -437,7 +484,13 @@ run "two_zones" {
   command = plan
 
   variables {
-    network = merge(var.network, { azs = ["eu-west-1a", "eu-west-1b"] })
+    network = {
+      azs                = ["eu-west-1a", "eu-west-1b"]
+      subnet_ids         = { data = ["subnet-a", "subnet-b"] }
+      security_group_ids = { proxy = "sg-proxy", cluster = "sg-cluster" }
+      private_zone_id    = "Z123"
+      private_zone_name  = "euw1.dev.prism.internal"
+    }
   }
 
   expect_failures = [var.network]

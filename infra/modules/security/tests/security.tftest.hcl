@@ -277,11 +277,19 @@ run "rotation_by_the_catalogue" {
   command = plan
 
   variables {
-    artifacts = merge(var.artifacts, { rotation = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" } })
+    artifacts = {
+      ingest     = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
+      query      = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "image" }
+      authorizer = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
+      keys       = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
+      tenants    = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
+      catalog    = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "image" }
+      rotation   = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
+    }
     platform = {
-      defaults = var.platform.defaults
-      stores   = var.platform.stores
-      functions = merge(var.platform.functions, { rotation = {
+      defaults = jsondecode(file("../../../platform/functions.json")).defaults
+      stores   = jsondecode(file("../../../platform/functions.json")).stores
+      functions = merge(jsondecode(file("../../../platform/functions.json")).functions, { rotation = {
         service     = "security"
         description = "New values for secrets."
         package     = "zip"
@@ -354,7 +362,18 @@ run "unsigned_outside_of_dev" {
   command = plan
 
   variables {
-    context = merge(var.context, { environment = "prod", prefix = "prism-prod-euw1", path = "/prism/prod/euw1" })
+    context = {
+      project     = "prism"
+      environment = "prod"
+      region      = "eu-west-1"
+      code        = "euw1"
+      partition   = "aws"
+      dns_suffix  = "amazonaws.com"
+      account_id  = "111122223333"
+      prefix      = "prism-prod-euw1"
+      path        = "/prism/prod/euw1"
+      tags        = {}
+    }
   }
 
   expect_failures = [var.signing_profile_arn]
@@ -384,7 +403,18 @@ run "no_recovery_in_production" {
   command = plan
 
   variables {
-    context             = merge(var.context, { environment = "prod", prefix = "prism-prod-euw1", path = "/prism/prod/euw1" })
+    context = {
+      project     = "prism"
+      environment = "prod"
+      region      = "eu-west-1"
+      code        = "euw1"
+      partition   = "aws"
+      dns_suffix  = "amazonaws.com"
+      account_id  = "111122223333"
+      prefix      = "prism-prod-euw1"
+      path        = "/prism/prod/euw1"
+      tags        = {}
+    }
     signing_profile_arn = "arn:aws:signer:eu-west-1:111122223333:/signing-profiles/prism_dev/AbCdEf1234"
     secrets             = { recovery_days = 0 }
   }
