@@ -142,6 +142,8 @@ def efs(r, m, path, q, b):
                     "Destinations": [{"FileSystemId": d.get("FileSystemId") or getattr(fs, "file_system_id", "fs-0000"), "Region": dr, "Status": "ENABLED", "OwnerId": ACCT}]}
             return E[i]
         if m == "DELETE": need(E, i, "ReplicationNotFound"); del E[i]; return {}
+    if m == "PUT" and re.match(r"/2015-02-01/file-systems/[^/]+/protection$", path):
+        return {"ReplicationOverwriteProtection": b["ReplicationOverwriteProtection"]}
     if m == "DELETE" and (x := re.match(r"/2015-02-01/file-systems/([^/]+)/policy$", path)):
         from moto.efs.models import efs_backends
         efs_backends[ACCT][r].file_systems_by_id[x[1]].file_system_policy = None; return {}
@@ -474,7 +476,10 @@ def patch():
     KEEP = ("LoggingConfig", "DeadLetterConfig", "FileSystemConfigs", "SnapStart")
     def finit(self, *a, **k):
         fi(self, *a, **k); spec = next(x for x in (*a, *k.values()) if isinstance(x, dict)); self._keep = {x: spec[x] for x in KEEP if spec.get(x)}
-    def gconf(self, *a, **k): return {**gc(self, *a, **k), **getattr(self, "_keep", {})}
+    def gconf(self, *a, **k):
+        d = {**gc(self, *a, **k), **getattr(self, "_keep", {})}
+        if not any((d.get("ImageConfigResponse", {}).get("ImageConfig") or {}).values()): d.pop("ImageConfigResponse", None)
+        return d
     def uconf(self, spec):
         self._keep = {**getattr(self, "_keep", {}), **{x: spec[x] for x in KEEP if x in spec}}; return uc(self, spec)
     lm.LambdaFunction.__init__, lm.LambdaFunction.get_configuration, lm.LambdaFunction.update_configuration = finit, gconf, uconf
@@ -493,6 +498,22 @@ def patch():
     rm.DBCluster.__init__ = cinit
     rm.DBCluster.http_endpoint_enabled = property(lambda self: getattr(self, "_hep", False))
     rm.DBCluster.performance_insights_enabled = property(lambda self: bool(getattr(self, "_pi", False)), lambda self, v: setattr(self, "_pi", v))
+    # RDS: a proxy's default authentication; an instance's Performance Insights key and retention
+    from moto.rds import responses as rr
+    cpx = rr.RDSResponse.create_db_proxy
+    def cproxy(self):
+        self.params.setdefault("Auth", []); r = cpx(self)
+        self.backend.db_proxies[self.params["DBProxyName"]].default_auth_scheme = self.params.get("DefaultAuthScheme") or "NONE"
+        return r
+    rr.RDSResponse.create_db_proxy = cproxy
+    cdi = rr.RDSResponse.create_db_instance
+    def cinst(self):
+        r = cdi(self); d = self.backend.databases[self.params["DBInstanceIdentifier"].lower()] if hasattr(self.backend, "databases") else None
+        for k, n in (("PerformanceInsightsKMSKeyId", "performance_insights_kms_key_id"), ("PerformanceInsightsRetentionPeriod", "performance_insights_retention_period")):
+            v = self.params.get(k) or self.params.get(n)
+            if d is not None and v is not None: setattr(d, n, v)
+        return r
+    rr.RDSResponse.create_db_instance = cinst
     # DynamoDB: on-demand limits
     from moto.dynamodb.models.table import Table
     tds = Table.describe
