@@ -389,7 +389,13 @@ static void resource_policies(struct verify *v)
 
 static bool may_write(struct px_str word)
 {
-    return rule_is(word, "read-write") || rule_is(word, "append") || rule_is(word, "read-remove");
+    return rule_is(word, "read-write") || rule_is(word, "list-write") ||
+           rule_is(word, "append") || rule_is(word, "read-remove");
+}
+
+static bool may_list(struct px_str word)
+{
+    return rule_is(word, "list") || rule_is(word, "list-write");
 }
 
 static bool writes(struct px_str action)
@@ -480,7 +486,8 @@ static void check_store_use(struct verify *v, const struct rule_function *f,
         rule_find(v, holder, "remove the statement, or add the store to platform/functions.json",
                   "function %.*s may %.*s on %.*s, which the catalogue does not give it",
                   PX_FMT(f->name), PX_FMT(action), PX_FMT(store));
-    else if (writes(action) && !may_write(word))
+    else if ((writes(action) && !may_write(word)) ||
+             (rule_is(action, "dynamodb:Scan") && !may_list(word)))
         rule_find(v, holder, "remove the action, or change the word in platform/functions.json",
                   "function %.*s may %.*s on %.*s, but the catalogue says %.*s", PX_FMT(f->name),
                   PX_FMT(action), PX_FMT(store), PX_FMT(word));

@@ -22,12 +22,23 @@ locals {
       ]
     }
     tables = {
+      # To read takes a key that one knows; to list is to see every item.
       "read" = [
+        { on = "self", actions = ["dynamodb:GetItem", "dynamodb:Query"] },
+        { on = "index", actions = ["dynamodb:Query"] },
+        { on = "key", actions = ["kms:Decrypt", "kms:DescribeKey"] },
+      ]
+      "list" = [
         { on = "self", actions = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"] },
         { on = "index", actions = ["dynamodb:Query"] },
         { on = "key", actions = ["kms:Decrypt", "kms:DescribeKey"] },
       ]
       "read-write" = [
+        { on = "self", actions = ["dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"] },
+        { on = "index", actions = ["dynamodb:Query"] },
+        { on = "key", actions = ["kms:Decrypt", "kms:DescribeKey"] },
+      ]
+      "list-write" = [
         { on = "self", actions = ["dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:UpdateItem"] },
         { on = "index", actions = ["dynamodb:Query"] },
         { on = "key", actions = ["kms:Decrypt", "kms:DescribeKey"] },

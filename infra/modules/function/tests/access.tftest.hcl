@@ -204,7 +204,7 @@ run "no_more_than_a_word_says" {
       Analytics0     = ["s3:ListBucket", "s3:ListBucketMultipartUploads"]
       Analytics1     = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject", "s3:PutObjectTagging"]
       Analytics2     = ["kms:Decrypt", "kms:GenerateDataKey"]
-      TablesTenants0 = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"]
+      TablesTenants0 = ["dynamodb:GetItem", "dynamodb:Query"]
       TablesTenants1 = ["dynamodb:Query"]
       TablesTenants2 = ["kms:Decrypt", "kms:DescribeKey"]
       Secrets0       = ["secretsmanager:GetSecretValue"]
