@@ -199,3 +199,45 @@ module "workflows" {
   log_retention_days  = var.log_retention_days
   deletion_protection = var.environment == "prod"
 }
+
+module "observability" {
+  source = "../modules/observability"
+
+  context      = local.context
+  alarms       = local.alarms
+  platform     = { functions = local.functions.functions }
+  functions    = local.instances
+  concurrency  = var.concurrency
+  machines     = module.workflows.machines
+  queues       = module.workflows.queues
+  file_system  = module.storage.file_system
+  buckets      = module.storage.buckets_for_alarms
+  keys         = module.security.keys
+  alert_emails = var.alert_emails
+
+  api = {
+    name            = module.api.name
+    stages          = module.api.stages
+    domain_name     = module.api.domain_name
+    log_group_names = module.api.log_group_names
+  }
+
+  database = {
+    cluster_identifier = module.catalog.cluster_identifier
+    proxy_name         = module.catalog.proxy_name
+    capacity_max       = var.database.capacity_max
+
+    # Follows the maximum capacity: 189 at 1 ACU, 823 at 4, 1669 at 8, 3360 at 16, at most 5000; with a minimum of 0 or 0.5 at most 2000.
+    # Taken low, so that the alarm comes early rather than late.
+    # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless-v2.setting-capacity.html#aurora-serverless-v2.max-connections
+    connections_max = min(var.database.capacity_min <= 0.5 ? 2000 : 5000, floor(189 * var.database.capacity_max))
+  }
+
+  tables = merge(
+    { for name, table in local.global.tables : name => {
+      name             = table.name
+      receiving_region = try([for region in sort(keys(local.global.regions)) : region if region != var.region][0], null)
+    } },
+    { for name, table in module.workflows.tables : name => { name = table.name } },
+  )
+}
