@@ -1,6 +1,6 @@
 # Ceilings: the most that a role may ever be given, whatever its policies say. A boundary grants nothing.
 #   <prefix>-boundary           the two service roles of this stack
-#   <prefix>-services-boundary  roles that AWS's own services take in the regions (flow logs, backup, replication, monitoring, proxy). Their names are
+#   <prefix>-services-boundary  roles that AWS's own services take in the regions (API logs, flow logs, backup, replication, monitoring, proxy). Their names are
 #                               known, so a regional stack computes the ARN; the deploying role makes no role without a ceiling
 locals {
   boundaries = {
@@ -18,8 +18,8 @@ locals {
     services-boundary = {
       description = "Ceiling of roles that AWS services take in the regions"
       statements = [
-        { Sid = "Logs", Action = ["logs:CreateLogStream", "logs:DescribeLogGroups", "logs:DescribeLogStreams", "logs:GetLogEvents", "logs:PutLogEvents"], Resource = [for name in ["${local.context.path}/*", "RDSOSMetrics", "RDSOSMetrics:*"] : "${local.arn}:logs:*:${local.account}:log-group:${name}"] },
-        { Sid = "MonitoringGroup", Action = ["logs:CreateLogGroup", "logs:PutRetentionPolicy"], Resource = ["${local.arn}:logs:*:${local.account}:log-group:RDSOSMetrics", "${local.arn}:logs:*:${local.account}:log-group:RDSOSMetrics:*"] },
+        { Sid = "Logs", Action = ["logs:CreateLogStream", "logs:DescribeLogGroups", "logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents", "logs:PutLogEvents"], Resource = [for name in ["${local.context.path}/*", "API-Gateway-Execution-Logs_*", "RDSOSMetrics", "RDSOSMetrics:*"] : "${local.arn}:logs:*:${local.account}:log-group:${name}"] },
+        { Sid = "MonitoringGroup", Action = ["logs:CreateLogGroup", "logs:PutRetentionPolicy"], Resource = ["${local.arn}:logs:*:${local.account}:log-group:API-Gateway-Execution-Logs_*", "${local.arn}:logs:*:${local.account}:log-group:RDSOSMetrics", "${local.arn}:logs:*:${local.account}:log-group:RDSOSMetrics:*"] },
         { Sid = "Databases", Action = ["rds-db:connect"], Resource = ["${local.arn}:rds-db:*:${local.account}:dbuser:*/*"] },
         { Sid = "Files", Action = ["elasticfilesystem:Backup", "elasticfilesystem:DescribeTags"], Resource = ["${local.arn}:elasticfilesystem:*:${local.account}:file-system/*"] },
         { Sid = "Vaults", Action = ["backup:CopyFromBackupVault", "backup:CopyIntoBackupVault", "backup:DescribeBackupVault"], Resource = ["${local.arn}:backup:*:${local.account}:backup-vault:${local.prefix}-*", "${local.arn}:backup:*:${local.account}:recovery-point:*"] },

@@ -67,9 +67,10 @@ data "aws_iam_policy_document" "logs_trust" {
 }
 
 resource "aws_iam_role" "logs" {
-  name               = "${var.context.prefix}-api-logs"
-  description        = "API Gateway writes its logs with this role."
-  assume_role_policy = data.aws_iam_policy_document.logs_trust.json
+  name                 = "${var.context.prefix}-api-logs"
+  description          = "API Gateway writes its logs with this role."
+  permissions_boundary = "arn:${var.context.partition}:iam::${var.context.account_id}:policy/${var.context.project}-${var.context.environment}-services-boundary" # infra/global makes it
+  assume_role_policy   = data.aws_iam_policy_document.logs_trust.json
 
   tags = { Name = "${var.context.prefix}-api-logs", Service = "api" }
 }

@@ -12,7 +12,7 @@ locals {
   keys = {
     data = {
       description = "Tenants' data: objects, hot files, queues, backups, environments of functions."
-      via         = ["athena", "backup", "elasticfilesystem", "glue", "lambda", "s3", "scheduler", "sns", "sqs", "states", "xray"]
+      via         = ["athena", "backup", "dynamodb", "elasticfilesystem", "glue", "lambda", "s3", "scheduler", "sns", "sqs", "states", "xray"]
       statements  = [local.alerts]
     }
     logs = {
