@@ -164,11 +164,11 @@ locals {
   )
 
   # By name, and by "<name>-<shard>" what exists once for each shard.
-  instances = merge([for name, spec in local.functions.functions :
-    try(spec.hot_mount, false) ?
-    { for shard in keys(var.shards) : "${name}-${shard}" => local.services[name][shard] } :
-    { (name) = local.services[name] }
-  ]...)
+  sharded = [for name, spec in local.functions.functions : name if try(spec.hot_mount, false)]
+  instances = merge(
+    { for name in setsubtract(keys(local.functions.functions), local.sharded) : name => local.services[name] },
+    merge([for name in local.sharded : { for shard in keys(var.shards) : "${name}-${shard}" => local.services[name][shard] }]...),
+  )
 }
 
 module "api" {
