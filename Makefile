@@ -30,7 +30,7 @@ soak: build ## Kill a region for an hour or so while a million records are sent,
 	@PRISM_KILL_ROUNDS=100 PRISM_KILL_RECORDS=1000000 tools/run-tests --sys -k test_kill
 
 bench: ## Run the benchmarks, each beside its reference
-	@tools/setup bench
+	@tools/setup bench infra
 	@tools/build release
 	@bench/run
 

@@ -131,8 +131,8 @@ class World:
             stack.plan(out)
             return stack.show(out)
 
-        self.start()
-        return self.step(f"{name}, plan from nothing", work, self.steps["global, first apply"]).result()
+        bare = self.step("global, first apply", self._apply_global)
+        return self.step(f"{name}, plan from nothing", work, bare).result()
 
     def close(self):
         self.pool.shutdown(wait=True, cancel_futures=True)

@@ -9,3 +9,8 @@ plugin "terraform" {
 rule "terraform_standard_module_structure" {
   enabled = false
 }
+
+# A module says which provider it was written for, also where only the module that it is built on has resources.
+rule "terraform_unused_required_providers" {
+  enabled = false
+}
