@@ -3,6 +3,8 @@
 import argparse
 import os
 import pathlib
+import re
+import socket
 import statistics
 import subprocess
 import tempfile
@@ -67,6 +69,51 @@ def median(values):
     return statistics.median(values)
 
 
+class Wire:
+    """One kept connection that sends ready bytes and knows when an answer is whole, and nothing else: what a client
+    library does with headers and objects (0.2 ms and more a request in Python) is not the server's time."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=120)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def request(self, method, path, body, headers):
+        lines = [f"{method} {path} HTTP/1.1", "Host: bench", f"Content-Length: {len(body)}", *(f"{k}: {v}" for k, v in headers.items())]
+        return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+    def call(self, request):
+        """The bytes of the answer: head and body, as they came."""
+        self.socket.sendall(request)
+        answer, whole = b"", None
+        while whole is None or not whole(answer):
+            piece = self.socket.recv(1 << 18)
+            if not piece:
+                raise ConnectionError(f"the region closed the connection behind {answer[-200:]!r}")
+            answer += piece
+            if whole is None and b"\r\n\r\n" in answer:
+                whole = self.measure_of(answer)
+        return answer
+
+    @staticmethod
+    def measure_of(answer):
+        head = answer[:answer.index(b"\r\n\r\n") + 4]
+        length = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
+        if length:
+            return lambda so_far: len(so_far) >= len(head) + int(length[1])
+        return lambda so_far: so_far.endswith(b"\r\n0\r\n\r\n")
+
+    @staticmethod
+    def body_of(answer):
+        head, rest = answer.split(b"\r\n\r\n", 1)
+        if b"chunked" not in head.lower():
+            return rest
+        body = b""
+        while (size := int(rest[:rest.index(b"\r\n")], 16)) > 0:
+            at = rest.index(b"\r\n") + 2
+            body, rest = body + rest[at:at + size], rest[at + size + 2:]
+        return body
+
+
 def percentile(values, p):
     values = sorted(values)
     return values[min(len(values) - 1, int(len(values) * p / 100))]
@@ -85,5 +132,5 @@ def scratch():
     return tempfile.TemporaryDirectory(prefix="prism-bench-")
 
 
-__all__ = ["BUILD", "PRISM", "ROOT", "Region", "arguments", "children_of", "cpu_seconds", "folder_bytes", "logs", "median",
+__all__ = ["BUILD", "PRISM", "ROOT", "Region", "Wire", "arguments", "children_of", "cpu_seconds", "folder_bytes", "logs", "median",
            "peak_rss_bytes", "percentile", "rss_bytes", "scratch", "setup_path", "table"]
