@@ -133,5 +133,17 @@ PX_MUST_USE int catalog_idle_marks(struct catalog *catalog, int64_t older_than_n
 /* Forget a mark unless it moved since. Only right when no hot file of this writer and dataset is
  * left: its sealed frames would come back to sight. */
 PX_MUST_USE int catalog_forget_mark(struct catalog *catalog, const struct idle_mark *mark);
+/* When frames of each dataset were sealed last, or rows compacted: of a tenant, or of all when tenant is
+ * empty; ordered by (tenant, dataset). Those of which that never happened are left out. */
+struct dataset_served {
+    struct px_str tenant, dataset;
+    int64_t at_ns;
+};
+PX_MUST_USE int catalog_last_sealed(struct catalog *catalog, struct px_str tenant,
+                                    struct px_arena *arena, struct dataset_served **ret_served,
+                                    size_t *ret_count);
+PX_MUST_USE int catalog_last_compacted(struct catalog *catalog, struct px_str tenant,
+                                       struct px_arena *arena, struct dataset_served **ret_served,
+                                       size_t *ret_count);
 /* Drop all datasets of a tenant. Marks stay: its hot files are still there; retain removes both. */
 PX_MUST_USE int catalog_drop_tenant(struct catalog *catalog, struct px_str tenant);

@@ -91,6 +91,59 @@ int catalog_forget_mark(struct catalog *catalog, const struct idle_mark *mark)
                         params, PX_COUNT(params), NULL);
 }
 
+/* ---- what was served when ---- */
+
+static int read_served(struct catalog *catalog, const char *sql, struct px_str tenant,
+                       struct px_arena *arena, struct dataset_served **ret_served,
+                       size_t *ret_count)
+{
+    const struct meta_value params[] = {catalog_text(tenant)};
+    struct dataset_served *served = NULL;
+    size_t count = 0, cap = 0;
+    PX_AUTO(meta_rows_close) struct meta_rows *rows = NULL;
+    PX_TRY(meta_select(catalog->meta, sql, params, PX_COUNT(params), &rows));
+    struct meta_value row[3];
+    int r;
+    while ((r = meta_rows_next(rows, row, 3)) == 0) {
+        if (count == cap) {
+            size_t grown = cap ? cap * 2 : 64;
+            served = px_arena_realloc(arena, served, cap * sizeof(*served),
+                                      grown * sizeof(*served));
+            if (!served) return px_arena_fault(arena);
+            cap = grown;
+        }
+        struct dataset_served *at = &served[count++];
+        *at = (struct dataset_served){px_arena_dup(arena, row[0].s), px_arena_dup(arena, row[1].s),
+                                      row[2].i};
+        if (!at->tenant.ptr || !at->dataset.ptr) return px_arena_fault(arena);
+    }
+    if (r != META_END) return r;
+    *ret_served = served;
+    *ret_count = count;
+    return 0;
+}
+
+int catalog_last_sealed(struct catalog *catalog, struct px_str tenant, struct px_arena *arena,
+                        struct dataset_served **ret_served, size_t *ret_count)
+{
+    return read_served(catalog,
+                       "SELECT tenant, dataset, CAST(max(sealed_ns) AS BIGINT) FROM marks "
+                       "WHERE $1 = '' OR tenant = $1 GROUP BY tenant, dataset "
+                       "ORDER BY tenant, dataset",
+                       tenant, arena, ret_served, ret_count);
+}
+
+_Static_assert(TIER_ANALYTICS == 2, "number in catalog_last_compacted");
+int catalog_last_compacted(struct catalog *catalog, struct px_str tenant, struct px_arena *arena,
+                           struct dataset_served **ret_served, size_t *ret_count)
+{
+    return read_served(catalog,
+                       "SELECT tenant, dataset, CAST(max(created_ns) AS BIGINT) FROM segments "
+                       "WHERE tier = 2 AND ($1 = '' OR tenant = $1) GROUP BY tenant, dataset "
+                       "ORDER BY tenant, dataset",
+                       tenant, arena, ret_served, ret_count);
+}
+
 /* ---- retention ---- */
 
 int catalog_set_retention(struct catalog *catalog, struct px_str tenant, struct px_str dataset,

@@ -12,8 +12,9 @@
 #include "svc/storage/compact_plan.h"
 #include "svc/storage/storage_internal.h"
 #include "svc/storage/temp.h"
+#include "svc/storage/turns.h"
 
-enum { DAYS_MAX = 128, CONFLICTS_MAX = 3 };
+enum { DAYS_MAX = 128 };
 #define DAY_US (INT64_C(86400) * 1000000)
 
 struct compacting {
@@ -289,8 +290,6 @@ static int weed_inputs(struct compacting *c, size_t *ret_count)
 
 /* ---- steps ---- */
 
-enum step_answer { STEP_MORE = 1, STEP_CONFLICT };
-
 static int delete_outputs(struct compacting *c)
 {
     for (size_t i = 0; i < c->output_count; i++)
@@ -299,7 +298,7 @@ static int delete_outputs(struct compacting *c)
     return 0;
 }
 
-/* Answers: STEP_MORE when an input was set aside and the rest may succeed. */
+/* Answers: TURN_MORE when an input was set aside and the rest may succeed. */
 static int after_failure(struct compacting *c, int fault)
 {
     char text[512];
@@ -308,7 +307,7 @@ static int after_failure(struct compacting *c, int fault)
     if (fault != PX_F_CORRUPT && fault != PX_F_IO) return px_fault(fault, "%s", text);
     size_t weeded = 0;
     PX_TRY(weed_inputs(c, &weeded));
-    return weeded > 0 ? STEP_MORE : px_fault(fault, "%s", text);
+    return weeded > 0 ? TURN_MORE : px_fault(fault, "%s", text);
 }
 
 static int exchange(struct compacting *c)
@@ -319,7 +318,7 @@ static int exchange(struct compacting *c)
                             c->outputs, c->output_count);
     if (r == CATALOG_CONFLICT) {
         PX_TRY(delete_outputs(c));
-        return STEP_CONFLICT;
+        return TURN_CONFLICT;
     }
     PX_TRY(r);
     for (size_t i = 0; i < c->plan.count; i++)
@@ -330,7 +329,7 @@ static int exchange(struct compacting *c)
     }
     c->counts->segments_in += c->plan.count;
     c->counts->objects += c->output_count;
-    return STEP_MORE;
+    return TURN_MORE;
 }
 
 /* Rows so wide that all inputs together do not fit: one at a time then. */
@@ -342,7 +341,7 @@ static int write_fewer(struct compacting *c, struct px_str dataset_json)
     return write_objects(c);
 }
 
-/* 0: nothing left to do. Answers: STEP_MORE, STEP_CONFLICT. */
+/* As turn_step. */
 static int compact_step(struct compacting *c)
 {
     struct storage *storage = c->storage;
@@ -361,7 +360,7 @@ static int compact_step(struct compacting *c)
     return r == 0 ? exchange(c) : after_failure(c, r);
 }
 
-/* compacting is too large for a stack frame in a loop. Answers as compact_step(). */
+/* compacting is too large for a stack frame in a loop. As turn_step. */
 static int compact_step_alloc(struct storage *storage, const struct dataset_info *info,
                               struct storage_counts *counts)
 {
@@ -377,21 +376,18 @@ static int compact_step_alloc(struct storage *storage, const struct dataset_info
     return compact_step(c);
 }
 
-static int compact_dataset(struct storage *storage, const struct dataset_info *info,
-                           const struct storage_scope *scope, struct storage_counts *counts)
+/* ---- all datasets ---- */
+
+struct compacting_all {
+    struct storage *storage;
+    struct storage_counts *counts;
+    const struct dataset_info *infos; /* by turn.index */
+};
+
+static int compact_turn(void *ctx, const struct turn *turn)
 {
-    uint64_t objects_before = counts->objects;
-    for (int conflicts = 0; conflicts < CONFLICTS_MAX;) {
-        if (storage_late(scope, counts)) break;
-        int r = compact_step_alloc(storage, info, counts);
-        if (r == 0) break;
-        if (r == STEP_MORE) continue;
-        if (r != STEP_CONFLICT) return r;
-        counts->conflicts++;
-        conflicts++;
-    }
-    counts->datasets += counts->objects > objects_before;
-    return 0;
+    const struct compacting_all *all = ctx;
+    return compact_step_alloc(all->storage, &all->infos[turn->index], all->counts);
 }
 
 int storage_compact(struct storage *storage, const struct storage_scope *scope,
@@ -401,12 +397,19 @@ int storage_compact(struct storage *storage, const struct storage_scope *scope,
     PX_AUTO(px_arena_deinit) struct px_arena arena;
     px_arena_init(&arena, STORAGE_ARENA_BYTES_MAX);
     struct dataset_info *infos = NULL;
-    size_t count = 0;
+    struct dataset_served *served = NULL;
+    size_t count = 0, served_count = 0, n = 0;
     PX_TRY(catalog_list(storage->options.catalog, scope->tenant, &arena, &infos, &count));
+    PX_TRY(catalog_last_compacted(storage->options.catalog, scope->tenant, &arena, &served,
+                                  &served_count));
+    struct turn *turns = px_arena_array(&arena, struct turn, count + 1);
+    if (!turns) return px_arena_fault(&arena);
     for (size_t i = 0; i < count; i++) {
         if (scope->dataset.len > 0 && !px_str_eq(scope->dataset, infos[i].name)) continue;
-        int r = compact_dataset(storage, &infos[i], scope, counts);
-        if (r != 0) storage_failed(storage, infos[i].tenant, infos[i].name, r, counts);
+        turns[n++] = (struct turn){.tenant = infos[i].tenant, .dataset = infos[i].name, .index = i};
     }
+    turns_set_served(turns, n, served, served_count);
+    struct compacting_all all = {storage, counts, infos};
+    turns_take(storage, scope, turns, n, compact_turn, &all, counts);
     return 0;
 }

@@ -18,9 +18,7 @@
 #include "base/px_id.h"
 #include "svc/storage/seal_gather.h"
 #include "svc/storage/temp.h"
-
-/* Of one dataset that another process keeps winning. */
-enum { CONFLICTS_MAX = 3 };
+#include "svc/storage/turns.h"
 
 struct sealing {
     struct storage *storage;
@@ -114,55 +112,117 @@ static void select_text(const struct schema *schema, struct px_buf *sql)
     px_buf_add_c(sql, " FROM prism_hot(0)");
 }
 
-static int copy_frames(struct storage *storage, const struct seal_batch *batch,
-                       const struct seal_columns *columns, struct px_str path,
-                       struct parquet_file *ret_file)
+/* What is written: a run of the batch's frames into one file. */
+struct writing {
+    struct storage *storage;
+    struct seal_batch *batch;
+    const struct seal_columns *columns;
+    struct px_str path;
+};
+
+static int run_copy(const struct writing *w, const struct hot_set *set,
+                    struct parquet_file *ret_file)
 {
-    struct frame *frames = px_arena_array(batch->arena, struct frame, batch->frame_count);
-    if (!frames) return px_arena_fault(batch->arena);
-    for (size_t i = 0; i < batch->frame_count; i++) frames[i] = batch->frames[i].frame;
-    const struct hot_set set = {.schema = columns->file,
-                                .frames = frames,
-                                .frame_count = batch->frame_count,
-                                .start_us = INT64_MIN,
-                                .end_us = INT64_MAX,
-                                .rows = batch->rows};
+    struct storage *storage = w->storage;
+    const struct storage_options *options = &storage->options;
     PX_AUTO(px_buf_deinit) struct px_buf sql;
     px_buf_init(&sql, (size_t)4 << 20);
-    select_text(&columns->file, &sql);
+    select_text(&w->columns->file, &sql);
     PX_TRY(px_buf_fault(&sql));
+    if (options->write_fault)
+        PX_TRY(options->write_fault(options->notify_ctx, set->frames, set->frame_count));
     struct sql_engine *engine = NULL;
     PX_TRY(storage_engine(storage, &engine));
-    storage->sets.sets[0] = &set;
+    storage->sets.sets[0] = set;
     storage->sets.count = 1;
     atomic_store(&storage->sets.fault, 0);
     atomic_store(&storage->sets.fault_claimed, 0);
-    const struct parquet_job job = {px_buf_str(&sql), path, &columns->file,
-                                    &storage->options.lifecycle->segment};
-    int r = parquet_write(engine, &job, batch->arena, ret_file);
+    const struct parquet_job job = {px_buf_str(&sql), w->path, &w->columns->file,
+                                    &options->lifecycle->segment};
+    int r = parquet_write(engine, &job, w->batch->arena, ret_file);
     storage->sets.count = 0;
     storage->sets.sets[0] = NULL;
     int scan_fault = atomic_load(&storage->sets.fault); /* the reason behind DuckDB's own */
     if (r != 0 && scan_fault != 0) return px_fault(scan_fault, "%s", storage->sets.fault_text);
-    PX_TRY(r);
-    if ((uint64_t)ret_file->rows == batch->rows) return 0;
-    return px_fault(PX_F_CORRUPT, "%lld rows written of %llu", (long long)ret_file->rows,
-                    (unsigned long long)batch->rows);
+    return r;
 }
 
-/* A frame that does not decode fails the whole statement: find such frames, leave them out. */
-static int copy_readable(struct storage *storage, struct seal_batch *batch,
-                         const struct seal_columns *columns, struct px_str path,
-                         struct parquet_file *ret_file)
+static int copy_run(const struct writing *w, size_t first, size_t count,
+                    struct parquet_file *ret_file)
 {
-    int r = copy_frames(storage, batch, columns, path, ret_file);
+    PX_AUTO(px_free_mem) struct frame *frames = calloc(count, sizeof(*frames));
+    if (!frames) return px_fault(PX_F_OOM, "frames");
+    struct hot_set set = {.schema = w->columns->file,
+                          .frames = frames,
+                          .frame_count = count,
+                          .start_us = INT64_MIN,
+                          .end_us = INT64_MAX};
+    for (size_t i = 0; i < count; i++) {
+        frames[i] = w->batch->frames[first + i].frame;
+        set.rows += frames[i].header.rows;
+    }
+    PX_TRY(run_copy(w, &set, ret_file));
+    if ((uint64_t)ret_file->rows == set.rows) return 0;
+    return px_fault(PX_F_CORRUPT, "%lld rows written of %llu", (long long)ret_file->rows,
+                    (unsigned long long)set.rows);
+}
+
+static int copy_frames(const struct writing *w, struct parquet_file *ret_file)
+{
+    ret_file->rows = 0;
+    return w->batch->rows == 0 ? 0 : copy_run(w, 0, w->batch->frame_count, ret_file);
+}
+
+/* ---- frames that cannot be written ---- */
+
+/* Memory and disk are nobody's fault. */
+static bool blames_frames(int fault) { return fault == PX_F_CORRUPT || fault == PX_F_BUG; }
+
+/* DuckDB gives up its database after some errors, so what comes next has another one. Its refusal of
+ * rows that cannot be at fault says that it is not the frame's. */
+static int engine_works(const struct writing *w)
+{
+    struct sql_engine *engine = NULL;
+    sql_engine_free(&w->storage->engine);
+    PX_TRY(storage_engine(w->storage, &engine));
+    struct schema schema;
+    PX_TRY(schema_init(&schema, w->batch->arena));
+    const struct parquet_job job = {S("SELECT TIMESTAMP '2026-01-01' AS \"time\""), w->path,
+                                    &schema, &w->storage->options.lifecycle->segment};
+    struct parquet_file file;
+    return parquet_write(engine, &job, w->batch->arena, &file);
+}
+
+/* Halves, down to the single frames at fault: of n frames with one bad one, 2 log n files. */
+static int condemn_unwritable(const struct writing *w, size_t first, size_t count)
+{
+    char text[512];
+    struct parquet_file file;
+    int r = copy_run(w, first, count, &file);
+    if (r == 0 || !blames_frames(r)) return r;
+    (void)px_fault_text(r, text, sizeof text); /* before what follows may fault */
+    PX_TRY(engine_works(w));
+    if (count == 1)
+        return seal_condemn(w->batch, first, px_fault(r, "cannot be written: %s", text));
+    PX_TRY(condemn_unwritable(w, first, count / 2));
+    return condemn_unwritable(w, first + count / 2, count - count / 2);
+}
+
+/* A frame that does not decode fails the whole statement, and so does one that DuckDB cannot write for
+ * a reason of its own: find such frames and leave them out. When the engine writes nothing at all, or
+ * all frames fail only together, it is a fault, and they are tried again. */
+static int copy_readable(const struct writing *w, struct parquet_file *ret_file)
+{
+    struct seal_batch *batch = w->batch;
+    int r = copy_frames(w, ret_file);
     if (r == 0 || r == PX_F_OOM || r == PX_F_NO_SPACE) return r;
     size_t removed = 0;
-    int weeded = seal_weed(batch, &removed);
-    if (weeded != 0) return weeded;
-    if (removed == 0) return copy_frames(storage, batch, columns, path, ret_file);
-    ret_file->rows = 0;
-    return batch->rows == 0 ? 0 : copy_frames(storage, batch, columns, path, ret_file);
+    PX_TRY(seal_weed(batch, &removed));
+    r = copy_frames(w, ret_file);
+    if (r == 0 || !blames_frames(r)) return r;
+    PX_TRY(condemn_unwritable(w, 0, batch->frame_count));
+    seal_drop_condemned(batch);
+    return copy_frames(w, ret_file);
 }
 
 static void time_bounds(const struct seal_batch *batch, struct segment *segment)
@@ -188,7 +248,8 @@ static int make_object(const struct sealing *sealing, struct seal_batch *batch,
     PX_AUTO(temp_remove) struct px_str path = {0};
     PX_TRY(object_temp_path(storage->options.segments, batch->arena, &path));
     struct parquet_file file = {0};
-    PX_TRY(copy_readable(storage, batch, columns, path, &file));
+    const struct writing writing = {storage, batch, columns, path};
+    PX_TRY(copy_readable(&writing, &file));
     if (file.rows == 0) return 0;
     segment->rows = file.rows;
     segment->bytes = file.bytes;
@@ -296,8 +357,6 @@ static int remove_files(const struct sealing *sealing, const struct seal_batch *
 
 /* ---- steps ---- */
 
-enum step_answer { STEP_MORE = 1, STEP_CONFLICT };
-
 static int seal_batch(const struct sealing *sealing, const struct catalog_snapshot *snapshot,
                       struct seal_batch *batch)
 {
@@ -308,14 +367,14 @@ static int seal_batch(const struct sealing *sealing, const struct catalog_snapsh
         PX_TRY(make_object(sealing, batch, &columns, &segment));
         PX_TRY(set_frames_aside(sealing, batch));
         int r = register_segment(sealing, batch, &columns, &segment);
-        if (r == CATALOG_CONFLICT) return STEP_CONFLICT;
+        if (r == CATALOG_CONFLICT) return TURN_CONFLICT;
         PX_TRY(r);
     }
     PX_TRY(remove_files(sealing, batch));
-    return batch->full ? STEP_MORE : 0;
+    return batch->full ? TURN_MORE : 0;
 }
 
-/* Answers: STEP_MORE, STEP_CONFLICT. */
+/* As turn_step. */
 static int seal_step(const struct sealing *sealing)
 {
     PX_AUTO(px_arena_deinit) struct px_arena arena;
@@ -330,25 +389,6 @@ static int seal_step(const struct sealing *sealing)
     return seal_batch(sealing, &snapshot, &batch);
 }
 
-static int seal_dataset(const struct sealing *sealing, const struct storage_scope *scope)
-{
-    int conflicts = 0;
-    uint64_t frames_before = sealing->counts->frames;
-    for (;;) {
-        int r = seal_step(sealing);
-        if (r == STEP_CONFLICT) {
-            sealing->counts->conflicts++;
-            if (++conflicts == CONFLICTS_MAX) break;
-        } else if (r != STEP_MORE) {
-            PX_TRY(r);
-            break;
-        }
-        if (storage_late(scope, sealing->counts)) break;
-    }
-    sealing->counts->datasets += sealing->counts->frames > frames_before;
-    return 0;
-}
-
 /* Files from `first` on that are of the same dataset. */
 static size_t run_of(const struct hot_file *files, size_t count, size_t first)
 {
@@ -359,23 +399,59 @@ static size_t run_of(const struct hot_file *files, size_t count, size_t first)
     return n;
 }
 
+/* ---- all datasets ---- */
+
+struct sealing_all {
+    struct storage *storage;
+    struct storage_counts *counts;
+    const struct seal_listing *listings; /* by turn.index */
+};
+
+static int seal_turn(void *ctx, const struct turn *turn)
+{
+    const struct sealing_all *all = ctx;
+    const struct sealing sealing = {all->storage, turn->tenant, turn->dataset,
+                                    &all->listings[turn->index], all->counts};
+    return seal_step(&sealing);
+}
+
+/* A turn for each dataset that has files, and its files. */
+static int list_turns(struct storage *storage, const struct storage_scope *scope,
+                      struct px_arena *arena, struct turn **ret_turns,
+                      struct seal_listing **ret_listings, size_t *ret_count)
+{
+    struct hot_file *files = NULL;
+    struct dataset_served *served = NULL;
+    size_t count = 0, served_count = 0, n = 0;
+    PX_TRY(hot_list(storage->options.hot, scope->tenant, scope->dataset, arena, &files, &count));
+    struct turn *turns = px_arena_array(arena, struct turn, count + 1);
+    struct seal_listing *listings = px_arena_array(arena, struct seal_listing, count + 1);
+    if (!turns || !listings) return px_arena_fault(arena);
+    for (size_t i = 0; i < count; i += listings[n++].count) {
+        listings[n] = (struct seal_listing){&files[i], run_of(files, count, i)};
+        turns[n] = (struct turn){
+            .tenant = files[i].tenant, .dataset = files[i].dataset, .index = n};
+    }
+    PX_TRY(catalog_last_sealed(storage->options.catalog, scope->tenant, arena, &served,
+                               &served_count));
+    turns_set_served(turns, n, served, served_count);
+    *ret_turns = turns;
+    *ret_listings = listings;
+    *ret_count = n;
+    return 0;
+}
+
 int storage_seal(struct storage *storage, const struct storage_scope *scope,
                  struct storage_counts *counts)
 {
     PX_ASSERT(storage->magic == STORAGE_MAGIC);
     PX_AUTO(px_arena_deinit) struct px_arena arena;
     px_arena_init(&arena, STORAGE_ARENA_BYTES_MAX);
-    struct hot_file *files = NULL;
+    struct turn *turns = NULL;
+    struct seal_listing *listings = NULL;
     size_t count = 0;
-    PX_TRY(hot_list(storage->options.hot, scope->tenant, scope->dataset, &arena, &files, &count));
-    for (size_t i = 0, n; i < count; i += n) {
-        n = run_of(files, count, i);
-        if (storage_late(scope, counts)) break;
-        const struct seal_listing listed = {&files[i], n};
-        const struct sealing sealing = {storage, files[i].tenant, files[i].dataset, &listed,
-                                        counts};
-        int r = seal_dataset(&sealing, scope);
-        if (r != 0) storage_failed(storage, files[i].tenant, files[i].dataset, r, counts);
-    }
+    PX_TRY(list_turns(storage, scope, &arena, &turns, &listings, &count));
+    struct sealing_all all = {storage, counts, listings};
+    turns_take(storage, scope, turns, count, seal_turn, &all, counts);
     return 0;
 }

@@ -83,7 +83,7 @@ static int add_frame(struct seal_batch *batch, const struct frame *frame, uint64
 {
     PX_TRY(GROW(batch, frames, frame_count, frame_cap));
     batch->frames[batch->frame_count++] = (struct seal_frame){
-        *frame, (uint32_t)(batch->source_count - 1), seq};
+        *frame, (uint32_t)(batch->source_count - 1), seq, false};
     batch->rows += frame->header.rows;
     batch->columns += frame->header.columns;
     batch->hot_bytes += frame->payload.len;
@@ -271,24 +271,39 @@ static int decodes(const struct frame *frame, bool *ret_ok)
     return 0;
 }
 
-int seal_weed(struct seal_batch *batch, size_t *ret_removed)
+int seal_condemn(struct seal_batch *batch, size_t index, int fault)
+{
+    struct seal_frame *frame = &batch->frames[index];
+    PX_ASSERT(!frame->condemned);
+    frame->condemned = true;
+    const struct hot_frame hot = {frame->seq, frame->frame.payload};
+    return note_bad(batch, batch->sources[frame->source].file, &hot, fault);
+}
+
+void seal_drop_condemned(struct seal_batch *batch)
 {
     size_t kept = 0;
     for (size_t i = 0; i < batch->frame_count; i++) {
-        const struct seal_frame *frame = &batch->frames[i];
-        bool ok = false;
-        PX_TRY(decodes(&frame->frame, &ok));
-        if (ok) {
-            batch->frames[kept++] = *frame;
-            continue;
-        }
-        batch->rows -= frame->frame.header.rows;
-        const struct hot_frame hot = {frame->seq, frame->frame.payload};
-        PX_TRY(note_bad(
-            batch, batch->sources[frame->source].file, &hot,
-            px_fault(PX_F_CORRUPT, "frame %llu does not decode", (unsigned long long)frame->seq)));
+        if (batch->frames[i].condemned)
+            batch->rows -= batch->frames[i].frame.header.rows;
+        else
+            batch->frames[kept++] = batch->frames[i];
     }
-    *ret_removed = batch->frame_count - kept;
     batch->frame_count = kept;
+}
+
+int seal_weed(struct seal_batch *batch, size_t *ret_removed)
+{
+    size_t before = batch->frame_count;
+    for (size_t i = 0; i < batch->frame_count; i++) {
+        bool ok = false;
+        PX_TRY(decodes(&batch->frames[i].frame, &ok));
+        if (!ok)
+            PX_TRY(seal_condemn(batch, i,
+                                px_fault(PX_F_CORRUPT, "frame %llu does not decode",
+                                         (unsigned long long)batch->frames[i].seq)));
+    }
+    seal_drop_condemned(batch);
+    *ret_removed = before - batch->frame_count;
     return 0;
 }

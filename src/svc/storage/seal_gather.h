@@ -23,6 +23,7 @@ struct seal_frame {
     struct frame frame;
     uint32_t source;
     uint64_t seq;
+    bool condemned; /* among the bad ones, too */
 };
 struct seal_batch {
     struct seal_source *sources;
@@ -50,4 +51,8 @@ PX_MUST_USE int seal_gather(struct storage *storage, const struct seal_listing *
                             struct seal_batch *ret_batch);
 /* Take out frames whose columns do not decode and add them to the bad ones. */
 PX_MUST_USE int seal_weed(struct seal_batch *batch, size_t *ret_removed);
+/* Put a frame among the bad ones because of `fault`; it stays where it is, so that the others keep their
+ * places, until seal_drop_condemned(). */
+PX_MUST_USE int seal_condemn(struct seal_batch *batch, size_t index, int fault);
+void seal_drop_condemned(struct seal_batch *batch);
 void seal_batch_deinit(struct seal_batch *batch); /* closes readers */

@@ -14,6 +14,7 @@
 #pragma once
 
 #include "base/px_clock.h"
+#include "columnar/frame.h"
 #include "store/hot.h"
 #include "store/objects.h"
 #include "store/tables.h"
@@ -47,6 +48,8 @@ struct storage_options { /* all borrowed; they outlive the storage */
     struct storage_limits limits;
     void (*notify)(void *ctx, const struct storage_notice *notice); /* may be NULL */
     void *notify_ctx;
+    /* For tests, with notify_ctx: a fault stands for DuckDB's refusal to write these frames. */
+    int (*write_fault)(void *ctx, const struct frame *frames, size_t count);
 };
 PX_MUST_USE int storage_new(const struct storage_options *options, struct storage **ret_storage);
 void storage_free(struct storage **storage);

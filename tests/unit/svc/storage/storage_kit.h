@@ -32,7 +32,19 @@ struct kit {
     struct storage *storage;
     char last_notice[1024];
     size_t notices;
+    uint32_t unwritable_rows; /* a frame of just so many rows cannot be written; 0: all can */
+    int write_fault;          /* how that shows */
 };
+
+__attribute__((unused)) static int kit_write_fault(void *ctx, const struct frame *frames,
+                                                   size_t count)
+{
+    const struct kit *kit = ctx;
+    for (size_t i = 0; kit->unwritable_rows > 0 && i < count; i++)
+        if (frames[i].header.rows == kit->unwritable_rows)
+            return px_fault(kit->write_fault, "DuckDB: a frame that it does not like");
+    return 0;
+}
 
 __attribute__((unused)) static int64_t kit_now(void *ctx)
 {
@@ -88,7 +100,8 @@ __attribute__((unused)) static int kit_open(struct kit *kit, const char *dir)
                    .threads = 2,
                    .temp_dir = px_arena_dup(&kit->arena, kit_path(kit, "tmp", path))},
         .notify = kit_notify,
-        .notify_ctx = kit};
+        .notify_ctx = kit,
+        .write_fault = kit_write_fault};
     return storage_new(&options, &kit->storage);
 }
 

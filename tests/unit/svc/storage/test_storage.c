@@ -107,6 +107,68 @@ TEST(a_deadline_ends_a_seal_between_steps_and_says_so)
     kit_close(&kit);
 }
 
+/* The tenants of segments in the order in which they were made. */
+static struct px_str order_made(struct test *t, struct kit *kit, enum segment_tier tier,
+                                int64_t *after)
+{
+    static const char *const tenants[] = {"aaa", "bbb", "zzz"};
+    PX_AUTO(px_buf_deinit) struct px_buf order;
+    px_buf_init(&order, 4096);
+    char by_id[4096] = {0};
+    int64_t highest = *after;
+    for (size_t i = 0; i < PX_COUNT(tenants); i++) {
+        struct dataset_info *infos = NULL;
+        size_t count = 0;
+        CHECK_OK(catalog_list(kit->catalog, px_str_c(tenants[i]), &t->arena, &infos, &count));
+        for (size_t k = 0; k < count; k++) {
+            struct catalog_snapshot s;
+            CHECK_OK(catalog_read(kit->catalog, infos[k].tenant, infos[k].name, INT64_MIN,
+                                  INT64_MAX, &t->arena, &s));
+            for (size_t n = 0; n < s.segment_count; n++) {
+                if (s.segments[n].id <= *after || s.segments[n].tier != tier) continue;
+                by_id[s.segments[n].id - *after] = tenants[i][0];
+                highest = PX_MAX(highest, s.segments[n].id);
+            }
+        }
+    }
+    for (int64_t i = 1; i <= highest - *after; i++)
+        if (by_id[i]) px_buf_add_char(&order, by_id[i]);
+    *after = highest;
+    return px_arena_dup(&t->arena, px_buf_str(&order));
+}
+
+/* A tenant with many datasets that have much each, one with one, one that is new. */
+TEST(tenants_take_turns_at_sealing_and_compaction)
+{
+    struct kit kit;
+    struct hot_writer *writer = NULL;
+    open_kit(t, &kit, &writer);
+    kit.lifecycle.segment_rows_max = 10;
+    int64_t after = 0;
+    for (int d = 0; d < 4; d++) {
+        char name[8];
+        (void)snprintf(name, sizeof name, "d%d", d);
+        for (int i = 0; i < 2; i++)
+            append(writer, (struct kit_rows){.tenant = "aaa", .dataset = name, .count = 10});
+    }
+    for (int i = 0; i < 2; i++) append(writer, (struct kit_rows){.tenant = "zzz", .count = 10});
+    struct storage_counts counts = {0};
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    CHECK_INT(counts.datasets, 5);
+    CHECK_STR(order_made(t, &kit, TIER_SEGMENT, &after), S("azazaaaaaa"));
+
+    append(writer, (struct kit_rows){.tenant = "aaa", .dataset = "d0", .count = 10});
+    append(writer, (struct kit_rows){.tenant = "bbb", .count = 10});
+    append(writer, (struct kit_rows){.tenant = "zzz", .count = 10});
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    CHECK_STR(order_made(t, &kit, TIER_SEGMENT, &after), S("bza")); /* who waited longest begins */
+
+    CHECK_OK(storage_compact(kit.storage, &everything, &counts));
+    CHECK_STR(order_made(t, &kit, TIER_ANALYTICS, &after), S("abzaaa"));
+    hot_writer_free(&writer);
+    kit_close(&kit);
+}
+
 TEST(a_scope_leaves_other_tenants_and_datasets_alone)
 {
     struct kit kit;

@@ -105,6 +105,83 @@ TEST(a_frame_whose_columns_do_not_decode_is_found_and_set_aside)
     kit_close(&kit);
 }
 
+/* It decodes, and yet DuckDB refuses it: the dataset goes on without it, and its bytes are kept. */
+TEST(a_frame_that_cannot_be_written_is_set_aside_and_its_neighbours_are_sealed)
+{
+    struct kit kit;
+    struct hot_writer *writer = NULL;
+    open_kit(t, &kit, &writer);
+    kit.unwritable_rows = 7;
+    kit.write_fault = PX_F_CORRUPT;
+    for (int i = 0; i < 20; i++) append(writer, (struct kit_rows){.first_id = i * 10, .count = 10});
+    append(writer, (struct kit_rows){.count = 7});
+    for (int i = 20; i < 30; i++)
+        append(writer, (struct kit_rows){.first_id = i * 10, .count = 10});
+    append_bytes(writer, S("and one that does not decode"));
+    append(writer, (struct kit_rows){.count = 7});
+    struct storage_counts counts = {0};
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    CHECK_INT(counts.failed, 0);
+    CHECK_INT(counts.set_aside, 3);
+    CHECK_INT(counts.rows, 300);
+    CHECK_INT(counts.objects, 1);
+    CHECK_INT(kit_objects(kit.segments, S("_quarantine/frames/acme/logs/")), 3);
+    CHECK(strstr(kit.last_notice,
+                 "cannot be written: CORRUPT: DuckDB: a frame that it does not like"));
+    kit_check_all(&kit, 300, NULL);
+    append(writer, (struct kit_rows){.first_id = 300, .count = 10}); /* nothing is held up */
+    counts = (struct storage_counts){0};
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    CHECK_INT(counts.rows, 10);
+    CHECK_INT(counts.set_aside + counts.failed, 0);
+    kit_check_all(&kit, 310, NULL);
+    hot_writer_free(&writer);
+    kit_close(&kit);
+}
+
+TEST(only_such_frames_move_the_marks_alone)
+{
+    struct kit kit;
+    struct hot_writer *writer = NULL;
+    open_kit(t, &kit, &writer);
+    kit.unwritable_rows = 7;
+    kit.write_fault = PX_F_BUG;
+    for (int i = 0; i < 3; i++) append(writer, (struct kit_rows){.count = 7});
+    hot_writer_free(&writer);
+    struct storage_counts counts = {0};
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    CHECK_INT(counts.set_aside, 3);
+    CHECK_INT(counts.objects + counts.failed, 0);
+    CHECK_INT(counts.files_removed, 1);
+    CHECK_INT(kit_hot_files(&kit), 0);
+    kit_close(&kit);
+}
+
+TEST(memory_and_disk_are_not_a_frames_fault)
+{
+    static const int faults[] = {PX_F_OOM, PX_F_NO_SPACE, PX_F_IO};
+    struct kit kit;
+    struct hot_writer *writer = NULL;
+    open_kit(t, &kit, &writer);
+    append(writer, (struct kit_rows){.first_id = 0, .count = 10});
+    append(writer, (struct kit_rows){.first_id = 10, .count = 7});
+    kit.unwritable_rows = 7;
+    for (size_t i = 0; i < PX_COUNT(faults); i++) {
+        kit.write_fault = faults[i];
+        struct storage_counts counts = {0};
+        CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+        CHECK_INT(counts.failed, 1);
+        CHECK_INT(counts.set_aside + counts.objects, 0);
+    }
+    kit.unwritable_rows = 0; /* it is better now: all of it is sealed */
+    struct storage_counts counts = {0};
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    CHECK_INT(counts.rows, 17);
+    kit_check_all(&kit, 17, NULL);
+    hot_writer_free(&writer);
+    kit_close(&kit);
+}
+
 TEST(a_file_that_fails_its_checksum_is_set_aside_once_closed)
 {
     struct kit kit;
