@@ -22,12 +22,6 @@ mock_provider "aws" {
     }
   }
 
-  mock_resource "aws_acm_certificate_validation" {
-    defaults = {
-      certificate_arn = "arn:aws:acm:eu-west-1:123456789012:certificate/00000000-0000-0000-0000-000000000000"
-    }
-  }
-
   mock_resource "aws_cloudwatch_log_group" {
     defaults = {
       arn = "arn:aws:logs:eu-west-1:123456789012:log-group:x"
