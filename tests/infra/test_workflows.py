@@ -1,0 +1,210 @@
+"""The state machines of platform/workflows, run: on the emulator's interpreter, against its tables, queues and access points. Functions are answers
+that the test lays out in order. The emulator has no aws-sdk:apigateway, so those states pass here; what they send is for review."""
+
+import json
+import time
+import urllib.request
+
+import kit
+import pytest
+
+REGION = "eu-west-1"
+PREFIX = "prism-prod-euw1"
+FINE = {"op": "x", "more": False, "failed": 0}
+ACME = {"name": "acme", "home_region": REGION, "shard": "shard-1", "tier": "pooled", "status": "active", "epoch": 1}
+KEY = {"key": "prism_id_secret", "id": "id"}
+
+
+class Machines:
+    def __init__(self, emulator):
+        self.emulator = emulator
+        self.post("config", {"lambda": {"use_docker": False}, "stepfunctions": {"execute_state_machine": True}})
+        trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "states.amazonaws.com"}}]}
+        self.role = self.client("iam").create_role(RoleName="x", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+        for name, table in kit.platform("workflows.json")["tables"].items():
+            self.client("dynamodb").create_table(TableName=f"{PREFIX}-{name}", BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": table["key"], "KeyType": "HASH"}],
+                                                 AttributeDefinitions=[{"AttributeName": table["key"], "AttributeType": "S"}])
+        self.queue = self.client("sqs").create_queue(QueueName=f"{PREFIX}-interventions")["QueueUrl"]
+        for severity in kit.platform("alarms.json")["severities"]:
+            self.client("sns").create_topic(Name=f"{PREFIX}-alerts-{severity}")
+        self.file_system = self.client("efs").create_file_system(CreationToken="hot")["FileSystemId"]
+
+    def client(self, service):
+        return self.emulator.client(service, REGION)
+
+    def post(self, path, document):
+        request = urllib.request.Request(f"{self.emulator.url}/moto-api/{path}", json.dumps(document).encode(), {"Content-Type": "application/json"}, method="POST")
+        urllib.request.urlopen(request, timeout=30).close()
+
+    def machine(self, name, change=lambda definition: None):
+        values = {"partition": "aws", "region": REGION, "account": kit.ACCOUNT, "dns_suffix": "amazonaws.com", "prefix": PREFIX, "environment": "prod",
+                  "shards": '["shard-0","shard-1"]', "file_system_id": self.file_system, "shard_gid_first": "10000", "tenant_uid_first": "100000",
+                  "usage_plan_pooled": "aaa", "usage_plan_dedicated": "bbb"}
+        text = (kit.PLATFORM / "workflows" / f"{name}.asl.json").read_text()
+        for variable, value in values.items():
+            text = text.replace("${%s}" % variable, value)
+        definition = json.loads(text)
+        for state, s in definition["States"].items():
+            if "aws-sdk:apigateway:" in s.get("Resource", ""):
+                made = {"Result": {"id": "usage-key"}, "ResultPath": "$.usage_key"} if state == "MakeUsageKey" else {}
+                definition["States"][state] = {"Type": "Pass", "Next": s["Next"], **made}
+            if s["Type"] == "Wait":
+                s["Seconds"] = 1
+        change(definition)
+        return self.client("stepfunctions").create_state_machine(name=f"{name}-{time.time_ns()}", roleArn=self.role, definition=json.dumps(definition))["stateMachineArn"]
+
+    def start(self, machine, given, *answers):
+        if answers:
+            self.post("static/lambda-simple/response", {"results": [json.dumps(a) for a in answers], "region": REGION})
+        return self.client("stepfunctions").start_execution(stateMachineArn=machine, name=f"e{time.time_ns()}", input=json.dumps(given))["executionArn"]
+
+    def end(self, execution):
+        deadline = time.time() + 60
+        while True:
+            done = self.client("stepfunctions").describe_execution(executionArn=execution)
+            if done["status"] != "RUNNING":
+                return done
+            assert time.time() < deadline, f"{execution} does not end"
+            time.sleep(0.2)
+
+    def run(self, machine, given, *answers):
+        return self.end(self.start(machine, given, *answers))
+
+    def items(self, table):
+        return self.client("dynamodb").scan(TableName=f"{PREFIX}-{table}", ConsistentRead=True)["Items"]
+
+
+@pytest.fixture(scope="module")
+def machines(tmp_path_factory):
+    emulator = kit.Emulator(tmp_path_factory.mktemp("workflows") / "emulator.log")
+    yield Machines(emulator)
+    emulator.stop()
+
+
+# ---- data-lifecycle ----
+
+
+def one_step(fails):
+    """Only seal of shard-0, without waiting between attempts; failing where its function should be called."""
+
+    def change(definition):
+        definition["States"]["Shards"]["Parameters"] = {"shards": ["shard-0"], "ops": ["seal"]}
+        states = definition["States"]["EachShard"]["ItemProcessor"]["States"]["EachStep"]["ItemProcessor"]["States"]
+        for retry in states["Run"]["Retry"]:
+            retry["MaxAttempts"] = 0
+        if fails:
+            states["Run"].update(Resource="arn:aws:states:::dynamodb:getItem", Parameters={"TableName": "missing", "Key": {"x": {"S": "y"}}})
+
+    return change
+
+
+def breaker(machines):
+    item, = [i for i in machines.items("breakers") if i["breaker"]["S"] == "seal/shard-0"]
+    return item["breaker_state"]["S"], int(item["failures"]["N"]), int(item["skips"]["N"])
+
+
+def outcomes(done):
+    return [step["outcome"] for step in json.loads(done["output"] if done["status"] == "SUCCEEDED" else done["cause"])]
+
+
+def test_every_step_on_every_shard(machines):
+    done = machines.run(machines.machine("data-lifecycle"), {}, *[FINE] * 8)
+    assert [(s["shard"], s["op"]) for s in json.loads(done["output"])] == [(s, o) for s in ("shard-0", "shard-1") for o in ("seal", "compact", "retain", "ttl")]
+    assert machines.items("breakers") == []  # what never failed has no breaker
+
+
+def test_breaker(machines):
+    broken, mended = machines.machine("data-lifecycle", one_step(True)), machines.machine("data-lifecycle", one_step(False))
+
+    # Closed: two failures are recorded and end the execution as failed; the third opens and asks.
+    for failures in (1, 2):
+        assert machines.run(broken, {})["error"] == "StepsFailed"
+        assert breaker(machines) == ("closed", failures, 0)
+    asked = machines.start(broken, {})
+    question = None
+    for _ in range(100):
+        question = machines.client("sqs").receive_message(QueueUrl=machines.queue, WaitTimeSeconds=1).get("Messages")
+        if question:
+            break
+    question = json.loads(question[0]["Body"])
+    assert breaker(machines) == ("open", 3, 0)
+    assert (question["breaker"], question["error"]["Error"]) == ("seal/shard-0", "DynamoDB.ResourceNotFoundException")
+    machines.client("stepfunctions").send_task_success(taskToken=question["task_token"], output='{"action":"skip"}')
+    assert outcomes(machines.end(asked)) == ["failed"]
+
+    # Open: two are skipped, the third probes, fails, and the count begins again.
+    assert [outcomes(machines.run(broken, {})) for _ in range(3)] == [["skipped"], ["skipped"], ["failed"]]
+    assert breaker(machines) == ("open", 4, 0)
+
+    # The cause is gone: the next probe closes it.
+    assert [outcomes(machines.run(mended, {}, *[FINE] * (i == 2))) for i in range(3)] == [["skipped"], ["skipped"], ["done"]]
+    assert breaker(machines) == ("closed", 0, 0)
+
+
+def test_an_operator_closes_a_breaker(machines):
+    machines.client("dynamodb").put_item(TableName=f"{PREFIX}-breakers", Item={"breaker": {"S": "seal/shard-0"}, "breaker_state": {"S": "closed"}, "failures": {"N": "2"}, "skips": {"N": "0"}})
+
+    def change(definition):
+        """Fails once: what runs after the answer is another state than what failed."""
+        one_step(True)(definition)
+        states = definition["States"]["EachShard"]["ItemProcessor"]["States"]["EachStep"]["ItemProcessor"]["States"]
+        states["Mended"] = {"Type": "Pass", "Result": {"answer": FINE}, "ResultPath": "$.run", "Next": "IsThereMore"}
+        states["CloseByHand"]["Next"] = "Mended"
+
+    execution = machines.start(machines.machine("data-lifecycle", change), {})
+    message, = machines.client("sqs").receive_message(QueueUrl=machines.queue, WaitTimeSeconds=20)["Messages"]
+    machines.client("stepfunctions").send_task_success(taskToken=json.loads(message["Body"])["task_token"], output='{"action":"retry"}')
+    assert outcomes(machines.end(execution)) == ["done"]
+    assert breaker(machines) == ("closed", 0, 0)
+
+
+# ---- tenants ----
+
+
+def test_onboarding_and_offboarding(machines):
+    onboarding = machines.machine("tenant-onboarding")
+    done = json.loads(machines.run(onboarding, {"tenant": "acme"}, ACME, KEY)["output"])
+    assert (done["key"], done["shard"], done["uid"]) == (KEY["key"], "shard-1", 100001)
+    point, = machines.client("efs").describe_access_points(FileSystemId=machines.file_system)["AccessPoints"]
+    assert (point["AccessPointId"], point["ClientToken"]) == (done["access_point"], "acme")
+    assert point["PosixUser"] == {"Uid": 100001, "Gid": 100001, "SecondaryGids": [10001]}
+    assert point["RootDirectory"]["CreationInfo"] == {"OwnerUid": 100001, "OwnerGid": 10001, "Permissions": "2770"}
+
+    # Again: the same access point and id, whatever the tier is now.
+    again = json.loads(machines.run(onboarding, {"tenant": "acme"}, {**ACME, "tier": "dedicated"}, KEY)["output"])
+    assert (again["access_point"], again["uid"], again["tier"]) == (done["access_point"], 100001, "dedicated")
+    assert json.loads(machines.run(onboarding, {"tenant": "other"}, {**ACME, "name": "other"}, KEY)["output"])["uid"] == 100002
+
+    offboarding = machines.machine("tenant-offboarding")
+    assert machines.run(offboarding, {"tenant": "acme"})["error"] == "NotConfirmed"
+    gone = machines.run(offboarding, {"tenant": "acme", "confirm": "acme"}, ACME, {"name": "acme", "keys_revoked": 2}, {**FINE, "more": True}, FINE, FINE)
+    assert json.loads(gone["output"])["keys_revoked"] == 2
+    assert [p["ClientToken"] for p in machines.client("efs").describe_access_points(FileSystemId=machines.file_system)["AccessPoints"]] == ["other"]
+    assert not [i for i in machines.items("tenant-resources") if i["tenant"]["S"] == "acme"]
+
+
+@pytest.mark.parametrize("tenant, given, error", [
+    ({**ACME, "status": "deleted"}, {}, "TenantDeleted"),
+    ({**ACME, "status": "suspended"}, {}, "TenantSuspended"),
+    ({**ACME, "home_region": "us-east-1"}, {}, "TenantElsewhere"),
+    (None, {"shard": "shard-7"}, "BadRequest"),
+])
+def test_whom_onboarding_refuses(machines, tenant, given, error):
+    done = machines.run(machines.machine("tenant-onboarding"), {"tenant": "acme", **given}, *([tenant] if tenant else []))
+    assert done["error"] == error
+
+
+def test_onboarding_undoes_what_it_made(machines):
+    def change(definition):
+        definition["States"]["IssueKey"].update(Resource="arn:aws:states:::dynamodb:getItem", Parameters={"TableName": "missing", "Key": {"x": {"S": "y"}}})
+
+    before = len(machines.client("efs").describe_access_points(FileSystemId=machines.file_system)["AccessPoints"])
+    done = machines.run(machines.machine("tenant-onboarding", change), {"tenant": "late"}, {**ACME, "name": "late"}, {**ACME, "status": "suspended"})
+    assert done["error"] == "OnboardingFailed"
+    assert len(machines.client("efs").describe_access_points(FileSystemId=machines.file_system)["AccessPoints"]) == before
+    record, = [i for i in machines.items("tenant-resources") if i["tenant"]["S"] == "late"]
+    assert set(record) == {"tenant", "uid"}  # the id stays its own
+
+    # With resume it goes on, activates, and has the same id.
+    done = machines.run(machines.machine("tenant-onboarding"), {"tenant": "late", "resume": True}, {**ACME, "name": "late", "status": "suspended"}, {**ACME, "status": "active"}, KEY)
+    assert json.loads(done["output"])["uid"] == int(record["uid"]["N"])
