@@ -56,7 +56,15 @@ uint64_t hot_writer_next_seq(struct hot_writer *writer, struct px_str tenant,
 PX_MUST_USE int hot_append(struct hot_writer *writer, struct px_str tenant, struct px_str dataset,
                            const struct px_str *parts, size_t n_parts, uint64_t *ret_seq);
 
+/* Whether this writer has appended to the dataset, or tried to, before. */
+bool hot_writer_knows(struct hot_writer *writer, struct px_str tenant, struct px_str dataset);
+
 /* ---- reading ---- */
+
+/* The names of the tenant's datasets that were ever written to and whose folder is still there, in no
+ * order; sealing empties a folder and leaves it. */
+PX_MUST_USE int hot_datasets(struct hot_store *store, struct px_str tenant, struct px_arena *arena,
+                             struct px_str **ret_names, size_t *ret_count);
 
 struct hot_file {
     struct px_str tenant, dataset, writer, path; /* in the listing's arena */

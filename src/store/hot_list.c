@@ -167,6 +167,49 @@ int hot_list(struct hot_store *store, struct px_str tenant, struct px_str datase
     return 0;
 }
 
+/* ---- datasets ---- */
+
+struct name_node {
+    struct name_node *next;
+    struct px_str name;
+};
+struct naming {
+    struct px_arena *arena;
+    struct name_node *first;
+    size_t count;
+};
+
+static int naming_visit(void *ctx, const char *name, bool is_dir)
+{
+    struct naming *naming = ctx;
+    if (!is_dir || name[0] == '.') return 0;
+    struct name_node *node = px_arena_new(naming->arena, struct name_node);
+    if (!node) return px_arena_fault(naming->arena);
+    *node = (struct name_node){naming->first, px_arena_dup(naming->arena, px_str_c(name))};
+    if (!node->name.ptr) return px_arena_fault(naming->arena);
+    naming->first = node;
+    naming->count++;
+    return 0;
+}
+
+int hot_datasets(struct hot_store *store, struct px_str tenant, struct px_arena *arena,
+                 struct px_str **ret_names, size_t *ret_count)
+{
+    char path[PATH_MAX];
+    struct naming naming = {.arena = arena};
+    int n = snprintf(path, sizeof path, "%s/%.*s", store->root, PX_FMT(tenant));
+    if (n < 0 || (size_t)n >= sizeof path) return px_fault(PX_F_LIMIT, "path too long");
+    PX_TRY(each_absent_is_empty(path, naming_visit, &naming));
+    struct px_str *names = px_arena_array(arena, struct px_str, naming.count);
+    if (!names) return px_arena_fault(arena);
+    size_t at = 0;
+    for (const struct name_node *node = naming.first; node; node = node->next)
+        names[at++] = node->name;
+    *ret_names = names;
+    *ret_count = at;
+    return 0;
+}
+
 /* ---- live or closed ---- */
 
 struct successor {

@@ -21,6 +21,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define LANE_BUCKETS 256u
 
@@ -149,6 +150,11 @@ uint64_t hot_writer_next_seq(struct hot_writer *writer, struct px_str tenant, st
 {
     const struct lane *lane = lane_find(writer, tenant, dataset);
     return lane ? lane->next_seq : 1;
+}
+
+bool hot_writer_knows(struct hot_writer *writer, struct px_str tenant, struct px_str dataset)
+{
+    return lane_find(writer, tenant, dataset) != NULL;
 }
 
 static void close_least_used(struct hot_writer *writer)
@@ -308,7 +314,7 @@ static int sync_folder(const struct hot_writer *writer, const char *path)
     return px_fault_errno("fsync folder %s", path);
 }
 
-/* Once per lane. Somebody else may have made the folders a moment ago and not synced them yet, so
+/* Once per lane, and again when the folder of a dropped dataset was removed. Somebody else may have made the folders a moment ago and not synced them yet, so
  * their entries are synced here whoever made them. */
 static int folder_prepare(const struct hot_writer *writer, const struct lane *lane,
                           const struct file_paths *paths)
@@ -366,7 +372,8 @@ static int lane_start(struct hot_writer *writer, struct lane *lane, const struct
     lane->file_no++;
     struct file_paths paths;
     int r = paths_make(writer, lane, &paths);
-    if (r == 0 && first_of_lane) r = folder_prepare(writer, lane, &paths);
+    bool prepare = first_of_lane || (r == 0 && access(paths.folder, F_OK) != 0);
+    if (r == 0 && prepare) r = folder_prepare(writer, lane, &paths);
     bool withdrawn = true;
     if (r == 0) {
         lane->place_crc = hot_place_crc(lane_tenant(lane), lane_dataset(lane),

@@ -35,12 +35,13 @@ static int read_number(const char *name, uint64_t max, uint64_t *value)
 
 static int read_limits(struct ingest_limits *limits)
 {
-    uint64_t body = 0, record = 0, records = 0, fields = 0;
+    uint64_t body = 0, record = 0, records = 0, fields = 0, datasets = 0;
     uint64_t past = 0, future = 0, key = 0, hash = 0, lease = 0;
     PX_TRY(read_number("PRISM_INGEST_BODY_BYTES_MAX", (uint64_t)256 << 20, &body));
     PX_TRY(read_number("PRISM_INGEST_RECORD_BYTES_MAX", (uint64_t)64 << 20, &record));
     PX_TRY(read_number("PRISM_INGEST_RECORDS_MAX", 1000000, &records));
     PX_TRY(read_number("PRISM_INGEST_RECORD_FIELDS_MAX", 10000, &fields));
+    PX_TRY(read_number("PRISM_INGEST_DATASETS_MAX", 1000000, &datasets));
     PX_TRY(read_number("PRISM_INGEST_TIME_PAST_S", INT64_C(50) * 366 * 86400, &past));
     PX_TRY(read_number("PRISM_INGEST_TIME_FUTURE_S", INT64_C(50) * 366 * 86400, &future));
     PX_TRY(read_number("PRISM_INGEST_KEY_WINDOW_S", INT64_C(366) * 86400, &key));
@@ -50,6 +51,7 @@ static int read_limits(struct ingest_limits *limits)
                                      .record_bytes_max = (size_t)record,
                                      .records_max = (uint32_t)records,
                                      .record_fields_max = (uint32_t)fields,
+                                     .datasets_max = (uint32_t)datasets,
                                      .time_past_s = (int64_t)past,
                                      .time_future_s = (int64_t)future,
                                      .key_window_s = (int64_t)key,

@@ -66,6 +66,10 @@ PX_MUST_USE int catalog_version(struct catalog *catalog, struct px_str tenant,
 /* Datasets of a tenant, or of all tenants when tenant is empty, ordered by (tenant, name). */
 PX_MUST_USE int catalog_list(struct catalog *catalog, struct px_str tenant, struct px_arena *arena,
                              struct dataset_info **ret_datasets, size_t *ret_count);
+/* Names of a tenant's datasets that were dropped and of which nothing was sealed since, in order. */
+PX_MUST_USE int catalog_dropped(struct catalog *catalog, struct px_str tenant,
+                                struct px_arena *arena, struct px_str **ret_names,
+                                size_t *ret_count);
 /* One dataset. Answers: CATALOG_ABSENT: never sealed, or dropped. */
 PX_MUST_USE int catalog_find(struct catalog *catalog, struct px_str tenant, struct px_str dataset,
                              struct px_arena *arena, struct dataset_info *ret_dataset);

@@ -92,3 +92,46 @@ int catalog_find(struct catalog *catalog, struct px_str tenant, struct px_str da
     *ret_dataset = listing.infos[0];
     return 0;
 }
+
+struct dropped_listing {
+    struct px_str tenant;
+    struct px_arena *arena;
+    struct px_str *names;
+    size_t count;
+};
+
+static int dropped_rows(struct catalog *catalog, void *ctx)
+{
+    struct dropped_listing *listing = ctx;
+    const struct meta_value params[] = {meta_s(listing->tenant)};
+    int64_t count = 0;
+    PX_TRY(catalog_select_ints(
+        catalog, "SELECT count(*) FROM datasets WHERE tenant = $1 AND dropped_ns <> 0", params,
+        PX_COUNT(params), &count, 1));
+    listing->names = px_arena_array(listing->arena, struct px_str, (size_t)count);
+    if (!listing->names) return px_arena_fault(listing->arena);
+    PX_AUTO(meta_rows_close) struct meta_rows *rows = NULL;
+    PX_TRY(meta_select(catalog->meta,
+                       "SELECT name FROM datasets WHERE tenant = $1 AND dropped_ns <> 0 "
+                       "ORDER BY name",
+                       params, PX_COUNT(params), &rows));
+    struct meta_value row[1];
+    int r;
+    while ((r = meta_rows_next(rows, row, 1)) == 0) {
+        PX_ASSERT(listing->count < (size_t)count); /* one snapshot */
+        struct px_str *name = &listing->names[listing->count++];
+        *name = px_arena_dup(listing->arena, row[0].s);
+        if (!name->ptr) return px_arena_fault(listing->arena);
+    }
+    return r == META_END ? 0 : r;
+}
+
+int catalog_dropped(struct catalog *catalog, struct px_str tenant, struct px_arena *arena,
+                    struct px_str **ret_names, size_t *ret_count)
+{
+    struct dropped_listing listing = {tenant, arena, NULL, 0};
+    PX_TRY(catalog_snapshot_read(catalog, dropped_rows, &listing));
+    *ret_names = listing.names;
+    *ret_count = listing.count;
+    return 0;
+}

@@ -10,6 +10,7 @@
 
 #include "columnar/frame.h"
 #include "svc/ingest/claim.h"
+#include "svc/ingest/dataset_limit.h"
 #include "svc/ingest/request.h"
 #include "svc/ingest/tenant_limits.h"
 
@@ -35,6 +36,7 @@ static void limits_default(struct ingest_limits *limits)
     if (limits->record_bytes_max == 0) limits->record_bytes_max = (size_t)1 << 20;
     if (limits->records_max == 0) limits->records_max = 200000;
     if (limits->record_fields_max == 0) limits->record_fields_max = 1000;
+    if (limits->datasets_max == 0) limits->datasets_max = 1000;
     if (limits->time_past_s == 0) limits->time_past_s = INT64_C(20) * 365 * 86400;
     if (limits->time_future_s == 0) limits->time_future_s = 86400;
     if (limits->key_window_s == 0) limits->key_window_s = 86400;
@@ -235,6 +237,26 @@ static int store_once(struct ingest *ingest, const struct ingest_request *reques
     return px_fault(PX_F_BUG, "a claim answered %d", r);
 }
 
+/* The datasets of OTLP are always there to be sent to, whatever else a tenant has made. */
+static int admit(struct ingest *ingest, const struct ingest_limits *limits,
+                 const struct ingest_request *request, struct refusal *refusal)
+{
+    struct ingest_options *options = &ingest->options;
+    if (request->is_otlp) return 0;
+    PX_TRY(need(ingest, INGEST_WRITER, options->writer));
+    if (hot_writer_knows(options->writer, request->tenant, request->dataset)) return 0;
+    const struct dataset_limit limit = {options->hot, catalog_of, ingest, limits->datasets_max};
+    px_arena_reset(&ingest->claim_arena);
+    int r = dataset_admit(&limit, request->tenant, request->dataset, &ingest->claim_arena);
+    if (r == DATASET_REFUSED)
+        return refuse(refusal, 403,
+                      "%.*s would be a new dataset, and the tenant has %u, as many as it may: drop "
+                      "one or send to one that exists",
+                      PX_FMT(request->dataset), limits->datasets_max);
+    PX_TRY(r);
+    return 0;
+}
+
 /* ---- the request ---- */
 
 static int serve(struct ingest *ingest, const struct api_event *event, struct px_arena *arena,
@@ -253,6 +275,8 @@ static int serve(struct ingest *ingest, const struct api_event *event, struct px
     if (r != 0) return r;
     *outcome = (struct ingest_outcome){result->accepted, result->refused, result, false};
     if (result->accepted == 0) return 0; /* nothing to store: no claim, no frame */
+    r = admit(ingest, &limits, request, refusal);
+    if (r != 0) return r;
 
     struct claim_wish wish = wish_for(ingest, request, body, result);
     return store_once(ingest, request, &wish, outcome, refusal);

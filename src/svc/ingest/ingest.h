@@ -21,6 +21,7 @@ struct ingest_limits {
     size_t record_bytes_max;    /* one record's text; 0: 1 MiB */
     uint32_t records_max;       /* per request; 0: 200,000 */
     uint32_t record_fields_max; /* 0: 1000 */
+    uint32_t datasets_max;      /* of a tenant, besides those of OTLP; 0: 1000 */
     int64_t time_past_s;        /* accepted age; 0: 20 years */
     int64_t time_future_s;      /* 0: 1 day */
     int64_t key_window_s;       /* how long an Idempotency-Key is remembered; 0: 24 h */

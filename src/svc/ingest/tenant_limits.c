@@ -23,6 +23,7 @@ int tenant_limits(const struct ingest_limits *platform, const struct api_caller 
     limits.body_bytes_max = lowered(quotas, "ingest_body_bytes", limits.body_bytes_max);
     limits.record_bytes_max = lowered(quotas, "ingest_record_bytes", limits.record_bytes_max);
     limits.records_max = (uint32_t)lowered(quotas, "ingest_records", limits.records_max);
+    limits.datasets_max = (uint32_t)lowered(quotas, "datasets", limits.datasets_max);
     *ret_limits = limits;
     return 0;
 }

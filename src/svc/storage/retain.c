@@ -234,6 +234,56 @@ static int remove_tenants(struct storage *storage, const struct storage_scope *s
     return 0;
 }
 
+/* ---- folders of dropped datasets ---- */
+
+struct dropped_walk {
+    struct storage *storage;
+    const struct storage_scope *scope;
+    struct px_arena *arena;
+    int64_t before_s; /* wall time */
+};
+
+/* Old enough that no writer has made it a moment ago to put its first file there. */
+static int remove_dropped_folder(const struct dropped_walk *walk, struct px_str tenant,
+                                 struct px_str dataset)
+{
+    struct stat about;
+    struct px_str root = walk->storage->options.hot_root;
+    struct px_str path = px_arena_printf(walk->arena, "%.*s/%.*s/%.*s", PX_FMT(root),
+                                         PX_FMT(tenant), PX_FMT(dataset));
+    if (!path.ptr) return px_arena_fault(walk->arena);
+    if (stat(path.ptr, &about) != 0 || about.st_mtime > walk->before_s) return 0;
+    return remove_folder(walk->arena, root, tenant, dataset);
+}
+
+static int remove_dropped_of(void *ctx, const char *name, bool is_dir)
+{
+    struct dropped_walk *walk = ctx;
+    struct px_str tenant = px_str_c(name), *names = NULL;
+    size_t count = 0;
+    if (!is_dir || name[0] == '.') return 0;
+    PX_TRY(catalog_dropped(walk->storage->options.catalog, tenant, walk->arena, &names, &count));
+    for (size_t i = 0; i < count; i++)
+        if (in_scope(walk->scope, tenant, names[i]))
+            PX_TRY(remove_dropped_folder(walk, tenant, names[i]));
+    return 0;
+}
+
+/* Each dataset that is named anew has its folder, and only a folder tells ingest how many there are. */
+static int remove_dropped_folders(struct storage *storage, const struct storage_scope *scope,
+                                  struct px_arena *arena)
+{
+    struct px_str root = storage->options.hot_root;
+    if (root.len == 0) return 0;
+    int64_t now_s = px_wall_ns(&px_clock_system) / PX_NS_PER_S;
+    struct dropped_walk walk = {storage, scope, arena,
+                                now_s - storage->options.lifecycle->orphan_age_s};
+    char *path = px_arena_cstr(arena, root);
+    if (!path) return px_arena_fault(arena);
+    int r = px_dir_each(path, remove_dropped_of, &walk);
+    return r == PX_FILE_ABSENT ? 0 : r;
+}
+
 /* ---- leftovers of killed processes ---- */
 
 struct spill_walk {
@@ -299,6 +349,8 @@ int storage_retain(struct storage *storage, const struct storage_scope *scope,
     PX_TRY(remove_orphans(storage, storage->options.segments, scope, &arena, counts));
     PX_TRY(remove_orphans(storage, storage->options.analytics, scope, &arena, counts));
     PX_TRY(sweep(storage, counts));
+    px_arena_reset(&arena);
+    PX_TRY(remove_dropped_folders(storage, scope, &arena));
     px_arena_reset(&arena);
     PX_TRY(sweep_spills(storage, &arena, counts));
     return prune_marks(storage, &arena, counts);

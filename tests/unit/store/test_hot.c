@@ -272,6 +272,35 @@ TEST(skipped_frames_are_not_read_and_those_behind_them_are_checked)
     CHECK_INT(hot_reader_next(reader, &frame), PX_F_CORRUPT);
 }
 
+/* retain removes the folder of a dropped dataset when it is empty; a writer may still know it. */
+TEST(datasets_are_folders_and_a_removed_one_is_made_again)
+{
+    PX_AUTO(hot_store_close) struct hot_store *store = store_open(t);
+    PX_AUTO(hot_writer_free) struct hot_writer *writer = NULL;
+    const struct hot_writer_options options = {.file_bytes_max = 1}; /* a file for each frame */
+    struct px_str *names = NULL, part = S("x");
+    size_t count = 99;
+    uint64_t seq = 0;
+    CHECK_OK(hot_writer_new(store, &options, &writer));
+    CHECK_OK(hot_datasets(store, ACME, &t->arena, &names, &count));
+    CHECK_INT(count, 0);
+    CHECK(!hot_writer_knows(writer, ACME, LOGS));
+    CHECK_OK(append_text(writer, part, &seq));
+    CHECK_OK(hot_append(writer, ACME, S("other"), &part, 1, &seq));
+    CHECK(hot_writer_knows(writer, ACME, LOGS));
+    CHECK_OK(px_dir_make(test_path(t, "hot/acme/.hidden").ptr));
+    CHECK_OK(hot_datasets(store, ACME, &t->arena, &names, &count));
+    CHECK_INT(count, 2);
+    CHECK_OK(px_dir_remove(test_path(t, "hot/acme/logs").ptr));
+    CHECK_OK(hot_datasets(store, ACME, &t->arena, &names, &count));
+    CHECK_INT(count, 1);
+    CHECK_STR(names[0], S("other"));
+    CHECK_OK(append_text(writer, part, &seq));
+    CHECK_INT(seq, 2);
+    CHECK_OK(hot_datasets(store, ACME, &t->arena, &names, &count));
+    CHECK_INT(count, 2);
+}
+
 TEST(what_died_writers_left_half_made_is_swept_when_old)
 {
     PX_AUTO(hot_store_close) struct hot_store *store = store_open(t);

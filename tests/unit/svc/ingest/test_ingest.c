@@ -319,4 +319,48 @@ TEST(faults_become_an_answer_to_repeat)
     px_buf_deinit(&buf);
 }
 
+/* ---- how many datasets ---- */
+
+static int send_named(struct test *t, struct instance *it, const char *dataset, const char *tenant)
+{
+    struct reply reply = send_to(
+        t, it->ingest,
+        &(struct request){.dataset = dataset, .tenant = tenant, .body = TWO_RECORDS});
+    CHECK_INT(reply.r, 0);
+    if (reply.status == 403) CHECK(strstr(reply.body.ptr, "as many as it may"));
+    return reply.status;
+}
+
+TEST(a_tenant_has_a_ceiling_of_datasets)
+{
+    const struct ingest_limits limits = {.datasets_max = 2};
+    PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, &limits);
+    CHECK_INT(send_named(t, &it, "a", "acme"), 200);
+    CHECK_INT(send_named(t, &it, "b", "acme"), 200);
+    CHECK_INT(send_named(t, &it, "c", "acme"), 403);
+    CHECK_INT(stored_in(t, it.hot, "c").frames, 0);
+    CHECK_INT(send_named(t, &it, "b", "acme"), 200);  /* one that exists */
+    CHECK_INT(send_named(t, &it, "c", "other"), 200); /* another tenant's are its own */
+    struct request otlp = {.resource = "/v1/logs", .type = "application/json", .body = ONE_LOG};
+    CHECK_STATUS(200, send_to(t, it.ingest, &otlp)); /* always */
+    PX_AUTO(instance_free) struct instance second = instance_new(t, &t->clock, &limits);
+    CHECK_INT(send_named(t, &second, "c", "acme"), 403); /* whichever instance is asked */
+    CHECK_INT(send_named(t, &second, "a", "acme"), 200);
+}
+
+TEST(a_dropped_dataset_makes_room_and_is_new_again)
+{
+    const struct ingest_limits limits = {.datasets_max = 2};
+    PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, &limits);
+    CHECK_INT(send_named(t, &it, "a", "acme"), 200);
+    CHECK_INT(send_named(t, &it, "b", "acme"), 200);
+    const struct seal_mark mark = {hot_writer_id(it.writer), 0, 1};
+    CHECK_OK(catalog_drop_dataset(it.catalog, S("acme"), S("a"), &mark, 1));
+    CHECK_INT(send_named(t, &it, "c", "acme"), 200); /* its folder is still there */
+    CHECK_INT(send_named(t, &it, "d", "acme"), 403);
+    PX_AUTO(instance_free) struct instance second = instance_new(t, &t->clock, &limits);
+    CHECK_INT(send_named(t, &second, "a", "acme"), 403);
+    CHECK_INT(send_named(t, &second, "c", "acme"), 200);
+}
+
 TEST_MAIN

@@ -4,7 +4,7 @@
 #include "svc/ingest/tenant_limits.h"
 
 static const struct ingest_limits platform = {
-    .body_bytes_max = 1000, .record_bytes_max = 100, .records_max = 10};
+    .body_bytes_max = 1000, .record_bytes_max = 100, .records_max = 10, .datasets_max = 5};
 
 static struct ingest_limits limits_of(struct test *t, const char *quotas)
 {
@@ -31,6 +31,8 @@ TEST(a_quota_lowers_and_never_raises)
     CHECK_INT(limits.record_bytes_max, 7);
     CHECK_INT(limits.records_max, 10);
     CHECK_INT(limits_of(t, "{\"ingest_body_bytes\":0}").body_bytes_max, 0);
+    CHECK_INT(limits.datasets_max, 5);
+    CHECK_INT(limits_of(t, "{\"datasets\":2}").datasets_max, 2);
 }
 
 TEST(quotas_that_are_no_json_are_a_fault_of_the_authorizer)

@@ -360,6 +360,32 @@ TEST(a_mark_is_pruned_only_when_its_writer_has_no_file_left)
     kit_close(&kit);
 }
 
+TEST(the_folder_of_a_dropped_dataset_goes_once_it_is_empty_and_old)
+{
+    struct kit kit;
+    struct hot_writer *writer = NULL;
+    open_kit(t, &kit, &writer);
+    append(writer, (struct kit_rows){.count = 10});
+    append(writer, (struct kit_rows){.count = 10, .dataset = "kept"});
+    struct storage_counts counts = {0};
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    CHECK_OK(catalog_drop_dataset(kit.catalog, S("acme"), S("logs"), NULL, 0));
+    struct px_str *names = NULL;
+    size_t count = 0;
+    CHECK_OK(storage_retain(kit.storage, &everything, &counts));
+    kit.lifecycle.orphan_age_s = 0;
+    CHECK_OK(storage_retain(kit.storage, &everything, &counts));
+    CHECK_OK(hot_datasets(kit.hot, S("acme"), &t->arena, &names, &count));
+    CHECK_INT(count, 2); /* its writer still has the file */
+    hot_writer_free(&writer);
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    CHECK_OK(storage_retain(kit.storage, &everything, &counts));
+    CHECK_OK(hot_datasets(kit.hot, S("acme"), &t->arena, &names, &count));
+    CHECK_INT(count, 1);
+    CHECK_STR(names[0], S("kept"));
+    kit_close(&kit);
+}
+
 TEST(a_deleted_tenant_leaves_nothing_and_an_unknown_one_keeps_all)
 {
     struct kit kit;
