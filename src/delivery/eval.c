@@ -395,6 +395,20 @@ static const struct value *eval_call(const struct eval_scope *scope, const struc
 
 /* ---- all ---- */
 
+/* References that a plan lists: what they name is known, not how it is put together. */
+static const struct value *eval_opaque(const struct eval_scope *scope, const struct hcl_expr *e)
+{
+    size_t count = count_of(e->first), n = 0;
+    if (scope->module->config->from_sources || count == 0) return &value_unknown;
+    const struct value **items = px_arena_array(arena_of(scope), const struct value *, count);
+    if (!items) return NULL;
+    for (const struct hcl_expr *item = e->first; item; item = item->next) {
+        const struct value *v = eval(scope, item);
+        items[n++] = v ? v : &value_unknown;
+    }
+    return value_list(arena_of(scope), items, n);
+}
+
 static const struct value *eval_kind(const struct eval_scope *scope, const struct hcl_expr *e)
 {
     switch (e->kind) {
@@ -411,7 +425,7 @@ static const struct value *eval_kind(const struct eval_scope *scope, const struc
     case HCL_TUPLE: return eval_tuple(scope, e);
     case HCL_OBJECT: return eval_object(scope, e);
     case HCL_FOR: return eval_for(scope, e);
-    default: return &value_unknown;
+    default: return eval_opaque(scope, e);
     }
 }
 

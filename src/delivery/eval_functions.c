@@ -4,6 +4,7 @@
  * What each does: developer.hashicorp.com/terraform/language/functions. */
 #include <ctype.h>
 #include <math.h>
+#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -167,11 +168,101 @@ static const struct value *f_title(const struct call *c)
     return made ? value_text(c->arena, px_str(made, from.len)) : NULL;
 }
 
+/* ---- patterns ---- */
+
+/* Terraform's patterns are RE2's; what both it and POSIX know is enough here. Others are refused, as
+ * are those that would make the C library work long. */
+static bool pattern_open(struct px_arena *arena, struct px_str text, regex_t *ret)
+{
+    if (text.len == 0 || text.len > 200 || memmem(text.ptr, text.len, "(?", 2)) return false;
+    for (size_t i = 0; i + 1 < text.len; i++) {
+        bool class = text.ptr[i] == '\\' && isalpha((unsigned char)text.ptr[i + 1]); /* \\d, \\w */
+        bool repeat = text.ptr[i] == '{' && isdigit((unsigned char)text.ptr[i + 1]);
+        if (class || repeat) return false;
+    }
+    char *pattern = px_arena_cstr(arena, text);
+    return pattern && regcomp(ret, pattern, REG_EXTENDED) == 0;
+}
+
+#define GROUPS_MAX 8
+
+static const struct value *match_value(const struct call *c, const char *at,
+                                       const regmatch_t found[GROUPS_MAX], size_t groups)
+{
+    const struct value *items[GROUPS_MAX];
+    for (size_t g = 0; g <= groups && g < GROUPS_MAX; g++) {
+        size_t from = found[g].rm_so < 0 ? 0 : (size_t)found[g].rm_so,
+               to = found[g].rm_so < 0 ? 0 : (size_t)found[g].rm_eo;
+        struct px_str text = px_arena_dup(c->arena, px_str(at + from, to - from));
+        items[g] = text.ptr ? value_text(c->arena, text) : NULL;
+        if (!items[g]) return NULL;
+    }
+    if (groups == 0) return items[0];
+    const struct value **kept = px_arena_array(c->arena, const struct value *, groups);
+    if (!kept) return NULL;
+    memcpy(kept, items + 1, groups * sizeof *kept);
+    return value_list(c->arena, kept, groups);
+}
+
+static const struct value *matches(const struct call *c, bool all)
+{
+    regex_t pattern;
+    regmatch_t found[GROUPS_MAX];
+    struct items items = {.arena = c->arena};
+    char *at = px_arena_cstr(c->arena, text_arg(c, 1));
+    const struct value *first = NULL;
+    if (!at || value_is_open(arg(c, 1)) || !value_is(arg(c, 1), VALUE_TEXT) || strlen(at) > 65536 ||
+        !pattern_open(c->arena, text_arg(c, 0), &pattern))
+        return &value_unknown;
+    bool fits = pattern.re_nsub < GROUPS_MAX;
+    int flags = 0;
+    while (fits && regexec(&pattern, at, GROUPS_MAX, found, flags) == 0) {
+        first = match_value(c, at, found, pattern.re_nsub);
+        add_item(&items, first);
+        if (!all || at[0] == '\0') break;
+        at += found[0].rm_eo > 0 ? found[0].rm_eo : 1;
+        flags = REG_NOTBOL;
+    }
+    regfree(&pattern);
+    if (!fits) return &value_unknown;
+    return all ? done(&items) : first; /* no match is an error, for can() and try() */
+}
+static const struct value *f_regex(const struct call *c) { return matches(c, false); }
+static const struct value *f_regexall(const struct call *c) { return matches(c, true); }
+
+/* replace(text, "/pattern/", to), where `to` names no group. */
+static const struct value *replace_pattern(const struct call *c)
+{
+    regex_t pattern;
+    regmatch_t found[1];
+    struct px_str from = text_arg(c, 1), to = text_arg(c, 2);
+    char *at = px_arena_cstr(c->arena, text_arg(c, 0));
+    bool groups = to.len > 0 && memchr(to.ptr, '$', to.len);
+    if (!at || groups || strlen(at) > 65536 ||
+        !pattern_open(c->arena, px_str(from.ptr + 1, from.len - 2), &pattern))
+        return &value_unknown;
+    PX_AUTO(px_buf_deinit) struct px_buf buf;
+    px_buf_init(&buf, TEXT_BYTES_MAX);
+    int flags = 0;
+    while (at[0] != '\0' && regexec(&pattern, at, 1, found, flags) == 0) {
+        size_t end = found[0].rm_eo > 0 ? (size_t)found[0].rm_eo : 1;
+        px_buf_add(&buf, at, (size_t)found[0].rm_so);
+        px_buf_add_str(&buf, to);
+        if (found[0].rm_eo == 0) px_buf_add(&buf, at, 1);
+        at += end;
+        flags = REG_NOTBOL;
+    }
+    regfree(&pattern);
+    px_buf_add_c(&buf, at);
+    return buffered(c, &buf);
+}
+
 static const struct value *f_replace(const struct call *c)
 {
     struct px_str text = text_arg(c, 0), from = text_arg(c, 1), to = text_arg(c, 2);
     bool pattern = from.len > 1 && from.ptr[0] == '/' && from.ptr[from.len - 1] == '/';
-    if (text_is_open(text) || pattern || from.len == 0) return &value_unknown;
+    if (text_is_open(text) || from.len == 0) return &value_unknown;
+    if (pattern) return replace_pattern(c);
     PX_AUTO(px_buf_deinit) struct px_buf buf;
     px_buf_init(&buf, TEXT_BYTES_MAX);
     while (text.len > 0) {
@@ -649,6 +740,8 @@ static const struct {
     {"one", f_one},
     {"pow", f_pow},
     {"range", f_range},
+    {"regex", f_regex},
+    {"regexall", f_regexall},
     {"replace", f_replace},
     {"reverse", f_reverse},
     {"sensitive", f_same},

@@ -109,6 +109,10 @@ static int open_root(struct plan *plan, const char *source_dir, struct px_where 
     PX_TRY(plan_config_load(plan, source_dir));
     PX_TRY(plan_index(plan));
     name_plan(plan);
+    if (!plan->config->from_sources && plan->note.len == 0)
+        plan->note = S(
+            "without the sources of its modules (--infra DIR) values that are known after "
+            "apply are followed only as far as the plan lists references");
     return 0;
 }
 

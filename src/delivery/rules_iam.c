@@ -209,9 +209,8 @@ static void boundaries(struct verify *v)
  * docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html and the services' own pages. */
 static bool says_for_whom(struct px_str principal)
 {
-    static const char *const services[] = {"states.",   "scheduler.",  "vpc-flow-logs.",
-                                           "events.",   "apigateway.", "pipes.",
-                                           "firehose.", "backup."};
+    static const char *const services[] = {"states.", "scheduler.", "vpc-flow-logs.", "events.",
+                                           "pipes.",  "firehose.",  "backup."};
     if (!px_str_starts(principal, S("Service:"))) return false;
     for (size_t i = 0; i < PX_COUNT(services); i++)
         if (px_str_starts(px_str_skip(principal, 8), px_str_c(services[i]))) return true;

@@ -183,12 +183,6 @@ static void tenants(struct verify *v)
             rule_find(v, NULL, "keep tenants in the registry", "variable %.*s holds tenants",
                       PX_FMT(name));
     }
-    for (size_t r = 0; r < v->plan->resource_count; r++) {
-        struct plan_resource *it = v->plan->resources[r];
-        struct px_str name = value_str(it->key);
-        if (!it->is_data && px_str_starts(name, S("tenant-")) && rule_is(it->type, "aws_iam_role"))
-            rule_find(v, it, "use session tags", "a role per tenant makes plans grow");
-    }
 }
 
 #define BOTH (VERIFY_GLOBAL | VERIFY_REGION)

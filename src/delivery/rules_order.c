@@ -141,8 +141,10 @@ static void replication_after_versioning(struct verify *v)
     for (plan_each(v->plan, "aws_s3_bucket_replication_configuration", it))
         for (size_t e = 0; e < PX_COUNT(ends); e++) {
             struct plan_resource *bucket = plan_target(v->plan, plan_get(it, ends[e]));
-            struct plan_resource *versioning =
-                bucket ? rule_companion(v, "aws_s3_bucket_versioning", "bucket", bucket) : NULL;
+            struct plan_resource *versioning = bucket
+                                                   ? rule_companion(v, "aws_s3_bucket_versioning",
+                                                                    "bucket", bucket)
+                                                   : NULL;
             rule_look(v);
             if (versioning && !rule_comes_after(v->plan, it, versioning))
                 rule_find(v, it, "name the versioning of both buckets in depends_on",

@@ -122,10 +122,30 @@ const struct value *value_from_json(struct px_arena *arena, yyjson_val *json)
     return &value_null;
 }
 
+/* A template puts symbols into JSON text as they are, quotes included; here they become JSON. */
+static struct px_str escape_symbols(struct px_arena *arena, struct px_str text)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf buf;
+    bool inside = false;
+    px_buf_init(&buf, text.len * 2 + 1024);
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c == VALUE_SYMBOL_BEGIN || c == VALUE_SYMBOL_END) {
+            inside = c == VALUE_SYMBOL_BEGIN;
+            px_buf_add_c(&buf, inside ? "\\u0002" : "\\u0003");
+        } else {
+            if (inside && (c == '"' || c == '\\')) px_buf_add_char(&buf, '\\');
+            px_buf_add_char(&buf, c);
+        }
+    }
+    return px_arena_dup(arena, px_buf_str(&buf));
+}
+
 const struct value *value_parse(struct px_arena *arena, struct px_str text)
 {
     yyjson_val *root = NULL;
-    if (px_json_parse(text, arena, &root, NULL) != 0) return &value_unknown;
+    if (text_is_open(text)) text = escape_symbols(arena, text);
+    if (!text.ptr || px_json_parse(text, arena, &root, NULL) != 0) return &value_unknown;
     const struct value *v = value_from_json(arena, root);
     return v ? v : &value_unknown;
 }
