@@ -266,11 +266,14 @@ static void index_identity(struct plan *plan, struct plan_resource *resource, co
 /* Ids win over names: an id is unique, a name only within its type. */
 static void index_identities(struct plan *plan)
 {
-    static const char *const attrs[] = {"arn",        "id",           "qualified_arn", "key_id",
-                                        "invoke_arn", "alarm_name",   "zone_id",       "bucket",
-                                        "name",       "function_name"};
+    static const char *const attrs[] = {
+        "arn",    "id",      "qualified_arn", "invoke_arn",    "state_machine_version_arn",
+        "key_id", "zone_id", "version_arn",   "dns_name",      "regional_domain_name",
+        "bucket", "name",    "alarm_name",    "function_name", "execution_arn",
+        "url",
+    };
     plan->identities_indexed = true;
-    plan->identity_mask = (plan->slot_mask + 1) * 8 - 1; /* room for all of them, half empty */
+    plan->identity_mask = (plan->slot_mask + 1) * 16 - 1; /* room for all of them, half empty */
     plan->by_identity = px_arena_array(plan->arena, struct plan_slot, plan->identity_mask + 1);
     if (!plan->by_identity) return;
     for (size_t a = 0; a < PX_COUNT(attrs); a++)

@@ -610,6 +610,39 @@ static void acls_let_no_more(struct verify *v, const struct acl_entries *all)
     }
 }
 
+static bool entry_meets_tier(struct verify *v, const struct acl_entry *e, struct px_str tier)
+{
+    struct cidr cidr = cidr_of(e->cidr);
+    for (plan_each(v->plan, "aws_subnet", it))
+        if (px_str_eq(tier_of(it), tier) && cidr_holds(cidr, cidr_of(plan_text(it, "cidr_block"))))
+            return true;
+    return false;
+}
+
+/* One side alone lets nothing pass, but half of a way is open that should not be. */
+static void entries_are_narrow(struct verify *v, const struct acl_entries *all,
+                               const struct acl_entry *e)
+{
+    const struct value *tiers = value_get(v->network, S("tiers"));
+    struct px_str own = e->acl ? tier_of(e->acl) : S("");
+    double ports[64];
+    size_t port_count = interesting_ports(all, ports, PX_COUNT(ports));
+    for (size_t t = 0; value_is(tiers, VALUE_MAP) && t < tiers->map.count; t++) {
+        struct px_str peer = tiers->map.fields[t].name;
+        if (!entry_meets_tier(v, e, peer)) continue;
+        rule_look(v);
+        for (size_t p = 0; p < port_count; p++) {
+            bool covered = all_protocols(e->protocol) || (ports[p] >= e->from && ports[p] <= e->to);
+            bool wanted = tiers_wanted(v, e->egress ? own : peer, e->egress ? peer : own, ports[p]);
+            if (!covered || wanted) continue;
+            rule_find(v, e->holder, "narrow the entry to the flows of platform/network.json",
+                      "tier %.*s %s tier %.*s is open on port %.0f, which no flow asks for",
+                      PX_FMT(own), e->egress ? "to" : "from", PX_FMT(peer), ports[p]);
+            return;
+        }
+    }
+}
+
 static bool has_prefix_flow(struct verify *v, struct px_str tier)
 {
     const struct value *flows = value_get(v->network, S("flows"));
@@ -632,6 +665,7 @@ static void acls(struct verify *v)
     acls_let_no_more(v, all);
     for (size_t i = 0; i < all->count; i++) {
         const struct acl_entry *e = &all->at[i];
+        if (e->allow && !is_world(e->cidr)) entries_are_narrow(v, all, e);
         if (!e->allow || !is_world(e->cidr)) continue;
         bool answers = !e->egress && e->from >= 1024 && !all_protocols(e->protocol);
         bool https = e->egress && e->from == 443 && e->to == 443;
