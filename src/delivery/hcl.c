@@ -467,7 +467,7 @@ static void escape(struct parser *p, struct px_buf *literal)
     static const char from[] = "nrt\"\\", to[] = "\n\r\t\"\\";
     int c = peek_at(p, 1);
     const char *found = c > 0 ? strchr(from, c) : NULL;
-    p->at += 2;
+    p->at = PX_MIN(p->at + 2, p->text.len);
     if (found) {
         px_buf_add_char(literal, to[found - from]);
         return;
