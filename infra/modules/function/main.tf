@@ -13,7 +13,8 @@ locals {
   tags = { Service = var.spec.service }
 
   this             = toset(["this"])
-  has_schedules    = length(var.spec.schedules) > 0
+  schedules        = { for s in var.spec.schedules : s.name => s if !can(s.workflow) } # a workflow calls at the others' times
+  has_schedules    = length(local.schedules) > 0
   has_asynchronous = var.spec.asynchronous != null
   has_queue        = local.has_schedules || try(var.spec.asynchronous.dead_letter, false)
 }

@@ -73,7 +73,7 @@ resource "aws_iam_role_policy" "scheduler" {
 }
 
 resource "aws_scheduler_schedule" "function" {
-  for_each = { for s in var.spec.schedules : s.name => s }
+  for_each = local.schedules
 
   name                = each.key
   group_name          = aws_scheduler_schedule_group.function["this"].name

@@ -210,6 +210,7 @@ run "an_image_from_zero_on_schedules" {
       schedules = [
         { name = "seal", rate_s = 60, input = { op = "seal" } },
         { name = "compact", rate_s = 3600, input = { op = "compact", depth = 2 } },
+        { name = "retain", rate_s = 3600, input = { op = "retain" }, workflow = "data-lifecycle" },
       ]
       asynchronous = { retries = 1, max_age_s = 3600, dead_letter = true }
     }
@@ -252,6 +253,10 @@ run "an_image_from_zero_on_schedules" {
       aws_scheduler_schedule.function["seal"].target[0].dead_letter_config[0].arn == aws_sqs_queue.dead_letter["this"].arn
     )
     error_message = "Schedules call the alias, at the catalogue's rate and with its input."
+  }
+  assert {
+    condition     = keys(aws_scheduler_schedule.function) == ["compact", "seal"]
+    error_message = "What a workflow does has no schedule of its own."
   }
   assert {
     condition = (
