@@ -1,13 +1,17 @@
 # What a regional stack may know of this one, and nothing else: one parameter in each region, the same name everywhere. README.md, Interface.
 locals {
   published = { for region in local.regions : region => {
-    version                     = 1
-    account                     = local.context.account_id
-    domain                      = var.domain
-    zone_id                     = aws_route53_zone.public.zone_id
-    home_region                 = var.home_region
-    regions                     = { for name, settings in var.regions : name => { code = module.naming.codes[name], active = settings.active } }
-    tables                      = { for name in local.table_names : name => { name = "${local.context.prefix}-${name}", arn = local.table_arns[region][name] } }
+    version     = 1
+    account     = local.context.account_id
+    domain      = var.domain
+    zone_id     = aws_route53_zone.public.zone_id
+    home_region = var.home_region
+    regions     = { for name, settings in var.regions : name => { code = module.naming.codes[name], active = settings.active } }
+    tables = { for name in local.table_names : name => merge(
+      { name = "${local.context.prefix}-${name}", arn = local.table_arns[region][name] },
+      # What an alarm measures use against; a provisioned table has autoscaling's bounds instead.
+      contains(keys(local.provisioned), name) ? {} : { ceiling = var.tables.ceiling },
+    ) }
     tables_key_arn              = local.key_arns[region].registry
     artifact_bucket             = local.artifact_buckets[region]
     artifacts_key_arn           = local.key_arns[region].artifacts

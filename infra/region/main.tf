@@ -236,6 +236,8 @@ module "observability" {
   tables = merge(
     { for name, table in local.global.tables : name => {
       name             = table.name
+      read_ceiling     = try(table.ceiling.read, null)
+      write_ceiling    = try(table.ceiling.write, null)
       receiving_region = try([for region in sort(keys(local.global.regions)) : region if region != var.region][0], null)
     } },
     { for name, table in module.workflows.tables : name => { name = table.name } },
