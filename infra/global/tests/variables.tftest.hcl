@@ -17,6 +17,77 @@ mock_provider "aws" {
       json = "{\"Version\":\"2012-10-17\",\"Statement\":[]}"
     }
   }
+
+  # ARNs that look like ARNs: OpenTofu makes values up in the plan already, and the provider looks at them.
+  mock_resource "aws_acm_certificate" {
+    defaults = {
+      arn = "arn:aws:acm:us-east-1:123456789012:certificate/mocked"
+      domain_validation_options = [
+        { domain_name = "dev.prism.example", resource_record_name = "_1.dev.prism.example", resource_record_type = "CNAME", resource_record_value = "_1.acm-validations.aws" },
+        { domain_name = "prism.example", resource_record_name = "_2.prism.example", resource_record_type = "CNAME", resource_record_value = "_2.acm-validations.aws" },
+      ]
+    }
+  }
+  mock_resource "aws_cloudfront_distribution" {
+    defaults = {
+      arn = "arn:aws:cloudfront::123456789012:distribution/E1"
+    }
+  }
+  mock_resource "aws_cloudwatch_log_delivery_destination" {
+    defaults = {
+      arn = "arn:aws:logs:us-east-1:123456789012:delivery-destination:mocked"
+    }
+  }
+  mock_resource "aws_cloudwatch_log_group" {
+    defaults = {
+      arn = "arn:aws:logs:us-east-1:123456789012:log-group:aws-waf-logs-mocked"
+    }
+  }
+  mock_resource "aws_dynamodb_table" {
+    defaults = {
+      arn = "arn:aws:dynamodb:us-east-1:123456789012:table/mocked"
+    }
+  }
+  mock_resource "aws_iam_policy" {
+    defaults = {
+      arn = "arn:aws:iam::123456789012:policy/mocked"
+    }
+  }
+  mock_resource "aws_iam_role" {
+    defaults = {
+      arn = "arn:aws:iam::123456789012:role/mocked"
+    }
+  }
+  mock_resource "aws_kms_key" {
+    defaults = {
+      arn = "arn:aws:kms:us-east-1:123456789012:key/mrk-00000000000000000000000000000001"
+    }
+  }
+  mock_resource "aws_kms_replica_key" {
+    defaults = {
+      arn = "arn:aws:kms:eu-west-1:123456789012:key/mrk-00000000000000000000000000000001"
+    }
+  }
+  mock_resource "aws_lambda_function" {
+    defaults = {
+      qualified_arn = "arn:aws:lambda:us-east-1:123456789012:function:mocked:1"
+    }
+  }
+  mock_resource "aws_s3_bucket" {
+    defaults = {
+      arn = "arn:aws:s3:::mocked"
+    }
+  }
+  mock_resource "aws_sns_topic" {
+    defaults = {
+      arn = "arn:aws:sns:us-east-1:123456789012:mocked"
+    }
+  }
+  mock_resource "aws_wafv2_web_acl" {
+    defaults = {
+      arn = "arn:aws:wafv2:us-east-1:123456789012:global/webacl/mocked/1"
+    }
+  }
 }
 
 variables {
