@@ -89,6 +89,13 @@ static int fill_table(struct cli *cli, yyjson_val *root, struct table *table)
     return 0;
 }
 
+/* An answer of status 200 that could not go on says so at its end. */
+static int say_reason(struct cli *cli, yyjson_val *error)
+{
+    struct px_str detail = px_json_str(error, "detail");
+    return cli_fail(cli, CLI_REGION_ERROR, "the result is not whole: %.*s", PX_FMT(detail));
+}
+
 static int print_table(struct cli *cli, const struct http_response *response, FILE *to,
                        bool is_file)
 {
@@ -96,6 +103,7 @@ static int print_table(struct cli *cli, const struct http_response *response, FI
     struct table table;
     int r = px_json_parse(response->body, &cli->arena, &root, NULL);
     if (r > 0) return cli_fail(cli, CLI_REGION_ERROR, "the region's answer is no JSON");
+    if (r == 0 && yyjson_obj_get(root, "error")) return say_reason(cli, px_json_obj(root, "error"));
     if (r == 0) r = fill_table(cli, root, &table);
     if (r != 0) return cli_fault(cli, r, "the result does not fit; use --format ndjson or csv");
     table_print(&table, is_file ? 0 : table_terminal_width(to), to);
@@ -110,17 +118,56 @@ static int print_table(struct cli *cli, const struct http_response *response, FI
 
 /* ---- streams ---- */
 
+#define TAIL_BYTES 8192u /* a reason is shorter */
+
 struct sink {
     struct cli *cli;
     FILE *to;
     char last;
+    size_t tail_bytes;
+    char tail[TAIL_BYTES]; /* what came last */
 };
+
+static void keep_tail(struct sink *sink, struct px_str piece)
+{
+    if (piece.len > TAIL_BYTES) piece = px_str_skip(piece, piece.len - TAIL_BYTES);
+    size_t kept = PX_MIN(sink->tail_bytes, TAIL_BYTES - piece.len);
+    memmove(sink->tail, sink->tail + sink->tail_bytes - kept, kept);
+    memcpy(sink->tail + kept, piece.ptr, piece.len);
+    sink->tail_bytes = kept + piece.len;
+}
+
+/* The reason's JSON, where one stands at the end of what came; else empty. */
+static struct px_str reason_in(const char *format, struct px_str tail)
+{
+    static const struct px_str json = {"\"truncated\":true,\"error\":", 25},
+                               line = {"{\"prism_error\":", 15};
+    tail = px_str_trim(tail);
+    if (!px_str_ends(tail, S("}}"))) return (struct px_str){0};
+    struct px_str mark = strcmp(format, "ndjson") == 0 ? line : json;
+    for (size_t at = tail.len; at-- > 0;) {
+        struct px_str rest = px_str_skip(tail, at);
+        if (px_str_starts(rest, S("\n"))) break; /* both stand in the last line */
+        if (px_str_starts(rest, mark)) return px_str(rest.ptr + mark.len, rest.len - mark.len - 1);
+    }
+    return (struct px_str){0};
+}
+
+static int check_tail(const struct sink *sink, const char *format)
+{
+    yyjson_val *error = NULL;
+    struct px_str reason = reason_in(format, px_str(sink->tail, sink->tail_bytes));
+    if (reason.len == 0 || px_json_parse(reason, &sink->cli->arena, &error, NULL) != 0)
+        return CLI_OK;
+    return say_reason(sink->cli, error);
+}
 
 static int on_piece(void *ctx, struct px_str piece)
 {
     struct sink *sink = ctx;
     if (piece.len == 0) return 0;
     sink->last = piece.ptr[piece.len - 1];
+    keep_tail(sink, piece);
     if (fwrite(piece.ptr, 1, piece.len, sink->to) == piece.len) return 0;
     if (sink->to == sink->cli->out) return CLI_FAILED; /* main says why */
     return cli_fail(sink->cli, CLI_FAILED, "cannot write the result: %s", strerror(errno));
@@ -131,7 +178,7 @@ static int run_query(struct cli *cli, const struct query_values *v, struct px_st
     struct remote remote;
     struct http_response response;
     bool as_table = strcmp(v->format, "table") == 0 && !cli->json;
-    struct sink sink = {cli, to, '\n'};
+    struct sink sink = {.cli = cli, .to = to, .last = '\n'};
     struct remote_call call = {.method = "POST",
                                .path = S("/v1/query"),
                                .body = body,
@@ -143,6 +190,8 @@ static int run_query(struct cli *cli, const struct query_values *v, struct px_st
     if (exit == CLI_OK && as_table) exit = print_table(cli, &response, to, to != cli->out);
     bool is_text = strcmp(v->format, "arrow") != 0 && strcmp(v->format, "parquet") != 0;
     if (exit == CLI_OK && is_text && sink.last != '\n') (void)fputc('\n', to);
+    if (exit == CLI_OK && is_text && !as_table)
+        exit = check_tail(&sink, cli->json && strcmp(v->format, "table") == 0 ? "json" : v->format);
     remote_close(&remote);
     return exit;
 }

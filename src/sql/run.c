@@ -19,6 +19,13 @@ static int refuse(struct sql_engine *engine, duckdb_error_type type, const char 
     case DUCKDB_ERROR_FATAL:
     case DUCKDB_ERROR_IO:
     case DUCKDB_ERROR_HTTP: return sql_fault(type, text);
+    case DUCKDB_ERROR_INTERRUPT:
+        /* Not by the watch: one thread met an error and told the others to stop before it noted why, and
+         * another noted that it was stopped (DuckDB 1.5.5, Executor::PushError). */
+        *ret_why = S(
+            "an error ended the statement, and DuckDB lost its reason: asking again most often "
+            "tells it");
+        return SQL_FAILED;
     default: break;
     }
     bool names_file = false;

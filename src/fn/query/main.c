@@ -197,7 +197,10 @@ static int handle(void *ctx, const struct lambda_event *event)
     struct px_str why = {0};
     r = query_handle(fn->query, &api, event->arena, deadline_mono_ns(event), &cancelled, &sink,
                      &why);
-    if (r == QUERY_CUT) return fail(event, S("QueryCut"), why);
+    if (r == QUERY_CUT) {
+        px_log(event->log, PX_WARN, "an answer was cut: %.*s", PX_FMT(why));
+        return fail(event, S("QueryCut"), why);
+    }
     return r < 0 && !answering.begun ? answer_fault(event, api.request_id, r) : r;
 }
 

@@ -16,6 +16,18 @@
 
 /* ---- answers that are not results ---- */
 
+/* What was not given yet goes: whole rows, and perhaps what broke the limit. */
+static int end_with_reason(struct job *job, int status, struct px_str why)
+{
+    const struct result_failure failure = {status, why};
+    px_buf_clear(&job->reply.body);
+    job->out->rows = job->rows_given;
+    PX_TRY(job->format->fail(job->out, &failure));
+    PX_TRY(px_buf_fault(&job->reply.body));
+    PX_TRY(reply_last(&job->reply));
+    return HANDLED;
+}
+
 int job_refuse(struct job *job, int status, const char *fmt, ...)
 {
     char text[1024];
@@ -23,6 +35,8 @@ int job_refuse(struct job *job, int status, const char *fmt, ...)
     va_start(args, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
+    if (job->reply.begun && job->format && job->format->fail)
+        return end_with_reason(job, status, px_str_c(text));
     if (job->reply.begun) {
         job->cut_why = px_arena_dup(job->arena, px_str_c(text));
         return HANDLED;

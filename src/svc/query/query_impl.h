@@ -38,10 +38,14 @@ struct job {
     struct cost_mark mark;
     struct query_cost cost;
     struct reply reply;
+    const struct result_format *format; /* while rows are written, else NULL */
+    struct result_out *out;
+    uint64_t rows_given;   /* of them, how many the caller has */
     struct px_str cut_why; /* set when an answer was cut */
 };
 
-/* Answer with a problem, or note that a streamed answer is cut. Gives HANDLED or a fault. */
+/* Answer with a problem; a streamed answer that has begun is ended with its reason in it, or cut where its
+ * format has no place for one. Gives HANDLED or a fault. */
 int job_refuse(struct job *job, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* What an SQL_* answer means for the caller. why: DuckDB's words, for SQL_FAILED. */

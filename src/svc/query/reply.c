@@ -2,6 +2,7 @@
 #include "svc/query/reply.h"
 
 #define PIECE_BYTES ((size_t)256 << 10)
+#define REASON_BYTES_MAX 4096u
 #define BODY_BYTES_MAX ((size_t)1 << 30) /* of one chunk's text beyond what was given */
 
 void reply_init(struct reply *reply, const struct query_sink *sink, struct px_str request_id,
@@ -42,9 +43,11 @@ static int give(struct reply *reply)
     return 0;
 }
 
+/* Room is kept for the reason why a streamed answer ends. */
 static bool is_too_large(const struct reply *reply)
 {
-    if (reply->bytes_given + reply->body.len > reply->bytes_max) return true;
+    uint64_t reserve = reply->begun ? REASON_BYTES_MAX : 0;
+    if (reply->bytes_given + reply->body.len + reserve > reply->bytes_max) return true;
     return reply->body.fault == PX_F_LIMIT ||
            (!reply->sink->more && reply->body.len > QUERY_WHOLE_BYTES_MAX);
 }
@@ -67,6 +70,12 @@ int reply_end(struct reply *reply, const struct query_cost *cost, struct px_str 
     cost_add_header(&header, cost);
     PX_TRY(px_buf_fault(&header));
     return begin(reply, true, px_buf_str(&header), warning);
+}
+
+int reply_last(struct reply *reply)
+{
+    PX_ASSERT(reply->begun);
+    return give(reply);
 }
 
 int reply_problem(struct reply *reply, int status, struct px_str detail, struct px_str extra_json)

@@ -27,6 +27,8 @@ PX_MUST_USE int reply_flush(struct reply *reply);
 /* The end. warning may be empty. Answers as reply_flush. */
 PX_MUST_USE int reply_end(struct reply *reply, const struct query_cost *cost,
                           struct px_str warning);
+/* Give what is in the body, whatever the limit says; only after something has begun. */
+PX_MUST_USE int reply_last(struct reply *reply);
 /* A problem instead of the result; only while nothing has begun. extra_json: see api_problem_write. */
 PX_MUST_USE int reply_problem(struct reply *reply, int status, struct px_str detail,
                               struct px_str extra_json);

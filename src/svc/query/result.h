@@ -20,6 +20,10 @@ struct result_out {
 enum result_answer {
     RESULT_UNSUPPORTED = 1
 }; /* out->state is then a NUL-ended reason in the arena */
+struct result_failure {
+    int status; /* that the answer would have had */
+    struct px_str detail;
+};
 struct result_format {
     struct px_str name, content_type;
     bool binary, needs_types;
@@ -28,6 +32,9 @@ struct result_format {
     int (*chunk)(struct result_out *out, duckdb_data_chunk chunk, idx_t rows);
     /* truncated: the request's own limit cut the result. */
     int (*end)(struct result_out *out, const struct query_cost *cost, bool truncated);
+    /* Instead of end, when the answer has begun and cannot go on: complete what is written and say why
+     * in the format's own terms. NULL: the format has no place for it. */
+    int (*fail)(struct result_out *out, const struct result_failure *failure);
     void (*free)(struct result_out *out); /* may be NULL; after a begin() that gave 0 */
 };
 extern const struct result_format result_json, result_ndjson, result_csv, result_arrow;

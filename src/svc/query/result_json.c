@@ -1,5 +1,6 @@
 /* svc/query/result_json.c - JSON: {"columns":[{"name","type"}],"rows":[[...]],"row_count","truncated",
- * "cost"}. Rows are arrays, because names of columns need not be unique and would stand in every row. */
+ * "cost"}. Rows are arrays, because names of columns need not be unique and would stand in every row. One
+ * that could not go on has "error":{"status","detail"} in place of "cost", and is truncated. */
 #include "svc/query/result.h"
 
 static int begin(struct result_out *out)
@@ -38,6 +39,16 @@ static int end(struct result_out *out, const struct query_cost *cost, bool trunc
     return 0;
 }
 
+static int fail(struct result_out *out, const struct result_failure *failure)
+{
+    px_buf_printf(out->buf,
+                  "],\n\"row_count\":%llu,\"truncated\":true,\"error\":{\"status\":%d,\"detail\":",
+                  (unsigned long long)out->rows, failure->status);
+    px_buf_add_json_str(out->buf, failure->detail);
+    px_buf_add_c(out->buf, "}}\n");
+    return 0;
+}
+
 const struct result_format result_json = {
     .name = {"json", 4},
     .content_type = {"application/json", 16},
@@ -45,4 +56,5 @@ const struct result_format result_json = {
     .begin = begin,
     .chunk = add_chunk,
     .end = end,
+    .fail = fail,
 };

@@ -1,5 +1,5 @@
 /* svc/query/result_ndjson.c - one JSON object a line. A name that comes a second time gets a number:
- * "a", "a_2". */
+ * "a", "a_2". An answer that could not go on ends with the line {"prism_error":{"status","detail"}}. */
 #include "svc/query/result.h"
 
 static bool is_taken(const struct px_str *keys, idx_t count, struct px_str key)
@@ -54,6 +54,15 @@ static int end(struct result_out *out, const struct query_cost *cost, bool trunc
     return 0;
 }
 
+/* The one line that is no row. */
+static int fail(struct result_out *out, const struct result_failure *failure)
+{
+    px_buf_printf(out->buf, "{\"prism_error\":{\"status\":%d,\"detail\":", failure->status);
+    px_buf_add_json_str(out->buf, failure->detail);
+    px_buf_add_c(out->buf, "}}\n");
+    return 0;
+}
+
 const struct result_format result_ndjson = {
     .name = {"ndjson", 6},
     .content_type = {"application/x-ndjson", 20},
@@ -61,4 +70,5 @@ const struct result_format result_ndjson = {
     .begin = begin,
     .chunk = add_chunk,
     .end = end,
+    .fail = fail,
 };

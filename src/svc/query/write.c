@@ -89,7 +89,9 @@ static int add_chunk(struct job *job, const struct result_format *format, struct
     if (take > 0) PX_TRY(format->chunk(out, chunk, take));
     out->rows += take;
     *ret_truncated = take < rows;
-    return flush(job);
+    int r = flush(job);
+    if (r == 0 && job->reply.body.len == 0) job->rows_given = out->rows;
+    return r;
 }
 
 static int add_all(struct job *job, const struct result_format *format, struct result_out *out,
@@ -131,8 +133,11 @@ int job_write_result(struct job *job, const struct result_format *format)
     r = begin(job, format, &out);
     if (r != 0) return r;
     bool truncated = false;
+    job->format = format;
+    job->out = &out;
     r = add_all(job, format, &out, &truncated);
     if (r == 0) r = finish(job, format, &out, truncated);
+    job->format = NULL;
     format_free(format, &out);
     return r;
 }

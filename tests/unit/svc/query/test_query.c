@@ -532,13 +532,71 @@ TEST(large_answers_stream)
         CHECK_OK(kit_post(&kit, request, false, NULL));
         CHECK_INT(kit.status, 400);
     }
-    CHECK_INT(
-        kit_post(
-            &kit,
-            S("{\"sql\":\"SELECT i, CASE WHEN i < 900000 THEN 1 ELSE 'x'::INT END FROM range(1000000) r(i)\"}"),
-            true, NULL),
-        QUERY_CUT);
-    CHECK(kit.why.len > 0);
+}
+
+/* A streamed answer that cannot go on: its status is gone, so the reason stands at its end, or where a
+ * format has no place for one it is cut. */
+static void check_reason(struct test *t, struct kit *kit, const char *sql, const char *reason)
+{
+    static const char *const formats[] = {"json", "ndjson", "csv", "arrow"};
+    for (size_t i = 0; i < PX_COUNT(formats); i++) {
+        struct px_str request = px_arena_printf(&t->arena, "{\"sql\":\"%s\",\"format\":\"%s\"}",
+                                                sql, formats[i]);
+        int r = kit_post(kit, request, true, NULL);
+        CHECK_INT(kit->status, 200);
+        CHECK(!kit->whole);
+        if (i >= 2) {
+            CHECK_INT(r, QUERY_CUT);
+            CHECK(strstr(kit->why.ptr, reason) || strstr(kit->why.ptr, "DuckDB lost its reason"));
+            continue;
+        }
+        CHECK_INT(r, 0);
+        const char *end = kit->body.ptr + kit->body.len - 400;
+        if (!strstr(end, reason) && !strstr(end, "DuckDB lost its reason"))
+            TEST_FAIL("%s ends with %s", formats[i], kit->body.ptr + kit->body.len - 400);
+    }
+}
+
+TEST(a_streamed_answer_says_why_it_ended)
+{
+    PX_AUTO(kit_free) struct kit kit;
+    kit_init(t, &kit, &(struct query_limits){.memory_bytes = 256u << 20, .rows_max = 250000});
+    const char *hashes = "SELECT i, hash(i)::VARCHAR||hash(i+1) AS h FROM range(%d) r(i)";
+    char sql[200];
+    (void)snprintf(sql, sizeof(sql), hashes, 400000);
+    check_reason(t, &kit, sql, "more than 250000 rows: add LIMIT or aggregate");
+    struct px_str request = px_arena_printf(&t->arena, "{\"sql\":\"%s\"}", sql);
+    CHECK_OK(kit_post(&kit, request, true, NULL));
+    yyjson_val *root = NULL;
+    PX_AUTO(px_arena_deinit) struct px_arena arena;
+    px_arena_init(&arena, (size_t)1 << 30);
+    CHECK_OK(px_json_parse(px_buf_str(&kit.body), &arena, &root, NULL));
+    CHECK(px_json_bool(root, "truncated", false));
+    CHECK_INT(px_json_i64(px_json_obj(root, "error"), "status", 0), 400);
+    CHECK_INT(px_json_i64(root, "row_count", -1), yyjson_arr_size(px_json_arr(root, "rows")));
+    CHECK(!yyjson_obj_get(root, "cost"));
+    check_reason(
+        t, &kit,
+        "SELECT i, CASE WHEN i < 200000 THEN 1 ELSE 'x'::INT END, hash(i)::VARCHAR||hash(i+1) FROM "
+        "range(240000) r(i)",
+        "Could not convert string 'x'");
+}
+
+TEST(a_streamed_answer_over_its_bytes_keeps_room_for_the_reason)
+{
+    PX_AUTO(kit_free) struct kit kit;
+    kit_init(t, &kit,
+             &(struct query_limits){.memory_bytes = 256u << 20, .result_bytes_max = 6u << 20});
+    CHECK_OK(kit_post(
+        &kit, S("{\"sql\":\"SELECT i, hash(i)::VARCHAR||hash(i+1) AS h FROM range(400000) r(i)\"}"),
+        true, NULL));
+    CHECK(kit.body.len < 6u << 20);
+    yyjson_val *root = NULL;
+    PX_AUTO(px_arena_deinit) struct px_arena arena;
+    px_arena_init(&arena, (size_t)1 << 30);
+    CHECK_OK(px_json_parse(px_buf_str(&kit.body), &arena, &root, NULL));
+    CHECK(strstr(px_json_str(px_json_obj(root, "error"), "detail").ptr, "more than 6291456 bytes"));
+    CHECK_INT(px_json_i64(root, "row_count", -1), yyjson_arr_size(px_json_arr(root, "rows")));
 }
 
 TEST(damaged_fresh_frames_are_left_out_with_a_warning)
