@@ -388,8 +388,8 @@ static void resource_policies(struct verify *v)
 
 static bool may_write(struct px_str word)
 {
-    return rule_is(word, "read-write") || rule_is(word, "list-write") ||
-           rule_is(word, "append") || rule_is(word, "read-remove");
+    return rule_is(word, "read-write") || rule_is(word, "list-write") || rule_is(word, "append") ||
+           rule_is(word, "read-remove");
 }
 
 static bool may_list(struct px_str word)

@@ -47,17 +47,27 @@ static bool dimensions_have(struct verify *v, const struct value *dimensions,
     return false;
 }
 
+/* What an alarm is on: a resource of the plan, or a name that another stack made. */
+struct thing {
+    struct plan_resource *resource;
+    struct px_str name;
+};
+
 static bool metric_fits(struct verify *v, const struct value *namespace_, const struct value *name,
                         const struct value *dimensions, struct px_str want_namespace,
-                        struct px_str want_name, struct plan_resource *thing)
+                        struct px_str want_name, const struct thing *thing)
 {
-    return px_str_eq(value_str(namespace_), want_namespace) &&
-           px_str_eq(value_str(name), want_name) &&
-           (!thing || dimensions_have(v, dimensions, thing));
+    if (!px_str_eq(value_str(namespace_), want_namespace)) return false;
+    if (!px_str_eq(value_str(name), want_name)) return false;
+    if (!thing) return true;
+    if (thing->resource) return dimensions_have(v, dimensions, thing->resource);
+    for (size_t i = 0; i < value_count(dimensions); i++)
+        if (px_str_eq(value_str(value_item(dimensions, i)), thing->name)) return true;
+    return false;
 }
 
 static bool alarm_is_on(struct verify *v, struct plan_resource *alarm, struct px_str namespace_,
-                        struct px_str name, struct plan_resource *thing)
+                        struct px_str name, const struct thing *thing)
 {
     if (metric_fits(v, plan_get(alarm, "namespace"), plan_get(alarm, "metric_name"),
                     plan_get(alarm, "dimensions"), namespace_, name, thing))
@@ -72,12 +82,16 @@ static bool alarm_is_on(struct verify *v, struct plan_resource *alarm, struct px
     return false;
 }
 
-static bool has_alarm(struct verify *v, struct px_str namespace_, struct px_str name,
-                      struct plan_resource *thing)
+/* The alarm of a template, by its tag; without tags any on the metric will do. */
+static struct plan_resource *alarm_on(struct verify *v, struct px_str id, struct px_str namespace_,
+                                      struct px_str name, const struct thing *thing)
 {
-    for (plan_each(v->plan, "aws_cloudwatch_metric_alarm", it))
-        if (alarm_is_on(v, it, namespace_, name, thing)) return true;
-    return false;
+    for (plan_each(v->plan, "aws_cloudwatch_metric_alarm", it)) {
+        struct px_str tag = plan_text(it, "tags_all.Alarm");
+        if (id.len > 0 && tag.len > 0 && !px_str_eq(tag, id)) continue;
+        if (alarm_is_on(v, it, namespace_, name, thing)) return it;
+    }
+    return NULL;
 }
 
 static void functions_watched(struct verify *v)
@@ -86,8 +100,9 @@ static void functions_watched(struct verify *v)
     rule_look(v);
     for (plan_each(v->plan, "aws_lambda_function", it))
         for (size_t m = 0; m < PX_COUNT(metrics); m++) {
+            struct thing function = {.resource = it};
             rule_look(v);
-            if (!has_alarm(v, S("AWS/Lambda"), px_str_c(metrics[m]), it))
+            if (!alarm_on(v, S(""), S("AWS/Lambda"), px_str_c(metrics[m]), &function))
                 rule_find(v, it, "add the alarm in platform/alarms.json, scope function",
                           "nobody is told of its %s: there is no alarm", metrics[m]);
         }
@@ -95,10 +110,10 @@ static void functions_watched(struct verify *v)
 
 /* ---- alarms.json ---- */
 
-static size_t all_of(struct verify *v, const char *type, struct plan_resource *things[], size_t n)
+static size_t all_of(struct verify *v, const char *type, struct thing things[], size_t n)
 {
     for (plan_each(v->plan, type, it))
-        if (n < THINGS_MAX) things[n++] = it;
+        if (n < THINGS_MAX) things[n++] = (struct thing){.resource = it};
     return n;
 }
 
@@ -108,36 +123,51 @@ static bool in_region(struct verify *v, struct plan_resource *it)
     return region.len == 0 || v->plan->region.len == 0 || px_str_eq(region, v->plan->region);
 }
 
-static size_t buckets_of_data(struct verify *v, struct plan_resource *things[])
+static size_t buckets_of_data(struct verify *v, struct thing things[])
 {
     size_t n = 0;
     for (plan_each(v->plan, "aws_s3_bucket_metric", it)) {
         struct plan_resource *bucket = plan_target(v->plan, plan_get(it, "bucket"));
-        if (bucket && in_region(v, bucket) && n < THINGS_MAX) things[n++] = bucket;
+        if (bucket && in_region(v, bucket) && n < THINGS_MAX)
+            things[n++] = (struct thing){.resource = bucket};
     }
     return n;
 }
 
-static size_t queues_of_dead(struct verify *v, struct plan_resource *things[])
+static size_t queues_of_dead(struct verify *v, struct thing things[])
 {
     size_t n = 0;
     for (plan_each(v->plan, "aws_sqs_queue", it))
         if (px_str_ends(plan_text(it, "name"), S("-dead-letter")) && n < THINGS_MAX)
-            things[n++] = it;
+            things[n++] = (struct thing){.resource = it};
     return n;
 }
 
-static size_t file_systems(struct verify *v, struct plan_resource *things[])
+static size_t file_systems(struct verify *v, struct thing things[])
 {
     size_t n = 0;
     for (plan_each(v->plan, "aws_efs_file_system", it))
-        if (in_region(v, it) && n < THINGS_MAX) things[n++] = it;
+        if (in_region(v, it) && n < THINGS_MAX) things[n++] = (struct thing){.resource = it};
+    return n;
+}
+
+/* The stack's own tables, and the catalogue's, which the global stack makes. */
+static size_t tables(struct verify *v, struct thing things[])
+{
+    const struct value *list = value_get(
+        value_get(value_get(v->functions, S("stores")), S("tables")), S("tables"));
+    size_t n = all_of(v, "aws_dynamodb_table", things, 0);
+    for (size_t i = 0; i < value_count(list) && n < THINGS_MAX; i++)
+        things[n++].name = px_arena_printf(v->arena, "%.*s-%.*s-%.*s", PX_FMT(v->plan->project),
+                                           PX_FMT(v->plan->environment),
+                                           PX_FMT(value_str(value_item(list, i))));
     return n;
 }
 
 /* The things of a scope; SIZE_MAX: the scope is of no thing, one alarm is enough. */
-static size_t things_of(struct verify *v, struct px_str scope, struct plan_resource *things[])
+static size_t things_of(struct verify *v, struct px_str scope, struct thing things[THINGS_MAX])
 {
+    memset(things, 0, THINGS_MAX * sizeof *things);
     if (rule_is(scope, "function")) return all_of(v, "aws_lambda_function", things, 0);
     if (rule_is(scope, "dead_letter")) return queues_of_dead(v, things);
     if (rule_is(scope, "api")) return all_of(v, "aws_api_gateway_stage", things, 0);
@@ -145,31 +175,135 @@ static size_t things_of(struct verify *v, struct px_str scope, struct plan_resou
     if (rule_is(scope, "proxy")) return all_of(v, "aws_db_proxy", things, 0);
     if (rule_is(scope, "file_system")) return file_systems(v, things);
     if (rule_is(scope, "bucket")) return buckets_of_data(v, things);
-    if (rule_is(scope, "table")) return all_of(v, "aws_dynamodb_table", things, 0);
+    if (rule_is(scope, "table")) return tables(v, things);
     if (rule_is(scope, "machine")) return all_of(v, "aws_sfn_state_machine", things, 0);
     return SIZE_MAX;
+}
+
+static const struct value *spec_of(struct verify *v, const struct thing *thing)
+{
+    struct rule_function *all = NULL;
+    size_t count = rule_functions(v, &all);
+    for (size_t i = 0; i < count; i++)
+        if (all[i].resource && all[i].resource == thing->resource) return all[i].spec;
+    return NULL;
+}
+
+static bool is_replicated(struct verify *v, const struct thing *thing)
+{
+    if (!thing->resource) { /* a table of the catalogue: its replicas are the global stack's */
+        for (plan_each(v->plan, "aws_cloudwatch_metric_alarm", it))
+            if (plan_is_set(it, "dimensions.ReceivingRegion")) return true;
+        return false;
+    }
+    struct px_str name = plan_text(thing->resource, "bucket");
+    for (plan_each(v->plan, "aws_s3_bucket_replication_configuration", it))
+        if (rule_names(v, plan_get(it, "bucket"), thing->resource) ||
+            (name.len > 0 && px_str_eq(plan_text(it, "bucket"), name)))
+            return true;
+    return false;
+}
+
+/* `only` of a template: what a thing must be. */
+static bool is_meant(struct verify *v, const struct value *template, const struct thing *thing)
+{
+    const struct value *only = value_get(template, S("only"));
+    for (size_t i = 0; value_is(only, VALUE_MAP) && i < only->map.count; i++) {
+        struct px_str field = only->map.fields[i].name, want = value_str(only->map.fields[i].value);
+        const struct value *spec = spec_of(v, thing);
+        if (rule_is(field, "class")) {
+            const struct value *class = value_get(value_get(spec, S("concurrency")), S("class"));
+            if (!px_str_eq(value_str(class), want)) return false;
+        } else if (rule_is(field, "asynchronous")) {
+            bool queued = thing->resource &&
+                          value_count(plan_get(thing->resource, "dead_letter_config")) > 0;
+            if (queued != rule_is(want, "true")) return false;
+        } else if (rule_is(field, "replicated")) {
+            if (is_replicated(v, thing) != rule_is(want, "true")) return false;
+        }
+    }
+    return true;
+}
+
+/* A threshold of a figure that only some things have is no alarm for the others. */
+static bool needs_figure(const struct value *template)
+{
+    static const char *const figures[] = {"read_ceiling", "write_ceiling"};
+    struct px_str of = value_str(value_get(template, S("threshold_of")));
+    for (size_t i = 0; i < PX_COUNT(figures); i++)
+        if (rule_is(of, figures[i])) return true;
+    return false;
+}
+
+static struct px_str namespace_of(struct verify *v, const struct value *metric)
+{
+    struct px_str text = value_str(value_get(metric, S("namespace")));
+    const char *hole = text.len > 0 ? memmem(text.ptr, text.len, "{prefix}", 8) : NULL;
+    if (!hole) return text;
+    return px_arena_printf(v->arena, "%.*s%.*s%.*s", (int)(hole - text.ptr), text.ptr,
+                           PX_FMT(v->plan->prefix), (int)(text.ptr + text.len - hole - 8),
+                           hole + 8);
+}
+
+static void check_numbers(struct verify *v, const struct value *template,
+                          struct plan_resource *alarm)
+{
+    static const struct {
+        const char *field, *path;
+    } numbers[] = {{"threshold", "threshold"},
+                   {"periods", "evaluation_periods"},
+                   {"datapoints", "datapoints_to_alarm"},
+                   {"comparison", "comparison_operator"},
+                   {"missing", "treat_missing_data"}};
+    for (size_t i = 0; i < PX_COUNT(numbers); i++) {
+        const struct value *want = value_get(template, px_str_c(numbers[i].field));
+        if (want && value_equal(want, plan_get(alarm, numbers[i].path)) == 0)
+            rule_find(v, alarm, "take it from platform/alarms.json",
+                      "%s is %.*s, but platform/alarms.json says %.*s", numbers[i].path,
+                      PX_FMT(rule_shown(v, alarm, numbers[i].path)),
+                      PX_FMT(value_shown(v->arena, want)));
+    }
+}
+
+/* An alarm on one metric, or by arithmetic on several. */
+static struct plan_resource *alarm_of(struct verify *v, const struct value *template,
+                                      const struct thing *thing)
+{
+    struct px_str id = value_str(value_get(template, S("id")));
+    const struct value *metrics = value_get(template, S("metrics"));
+    if (!value_is(metrics, VALUE_MAP))
+        return alarm_on(v, id, namespace_of(v, template),
+                        value_str(value_get(template, S("metric"))), thing);
+    struct plan_resource *found = NULL;
+    for (size_t i = 0; i < metrics->map.count; i++) {
+        const struct value *metric = metrics->map.fields[i].value;
+        found = alarm_on(v, id, namespace_of(v, metric), value_str(value_get(metric, S("metric"))),
+                         thing);
+        if (!found) return NULL;
+    }
+    return found;
 }
 
 static void check_template(struct verify *v, const struct value *template)
 {
     struct px_str id = value_str(value_get(template, S("id"))),
-                  scope = value_str(value_get(template, S("scope"))),
-                  namespace_ = value_str(value_get(template, S("namespace"))),
-                  metric = value_str(value_get(template, S("metric")));
-    struct plan_resource *things[THINGS_MAX];
+                  scope = value_str(value_get(template, S("scope")));
+    struct thing things[THINGS_MAX];
     size_t count = things_of(v, scope, things);
-    if (metric.len == 0) return;
-    if (count == SIZE_MAX) {
+    bool one = count == SIZE_MAX;
+    for (size_t i = 0; i < (one ? 1 : count); i++) {
+        if (!one && (!is_meant(v, template, &things[i]) || needs_figure(template))) continue;
+        struct plan_resource *alarm = alarm_of(v, template, one ? NULL : &things[i]);
         rule_look(v);
-        if (!has_alarm(v, namespace_, metric, NULL))
-            rule_find(v, NULL, "make every alarm of platform/alarms.json",
-                      "alarm %.*s of platform/alarms.json is not there", PX_FMT(id));
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        rule_look(v);
-        if (!has_alarm(v, namespace_, metric, things[i]))
-            rule_find(v, things[i],
+        if (alarm)
+            check_numbers(v, template, alarm);
+        else if (one || !things[i].resource)
+            rule_find(v, NULL,
+                      "make every alarm of platform/alarms.json for every thing of its scope",
+                      "alarm %.*s of platform/alarms.json is not there%s%.*s", PX_FMT(id),
+                      one ? "" : " for ", PX_FMT(one ? S("") : things[i].name));
+        else
+            rule_find(v, things[i].resource,
                       "make every alarm of platform/alarms.json for every thing of its scope",
                       "alarm %.*s of platform/alarms.json is not there for it", PX_FMT(id));
     }
@@ -184,6 +318,7 @@ static void templates(struct verify *v)
 
 /* ---- actions ---- */
 
+/* It tells somebody through a composite, or is what one waits for. */
 static bool in_composite(struct verify *v, struct plan_resource *alarm)
 {
     struct px_str name = plan_text(alarm, "alarm_name");
@@ -194,6 +329,9 @@ static bool in_composite(struct verify *v, struct plan_resource *alarm)
                      (memmem(rule.ptr, rule.len, quoted.ptr, quoted.len) ||
                       memmem(rule.ptr, rule.len, name.ptr, name.len));
         if (named && plan_is_set(it, "alarm_actions")) return true;
+        bool suppresses = name.len > 0 &&
+                          px_str_eq(plan_text(it, "actions_suppressor.alarm"), name);
+        if (suppresses) return true; /* an acknowledgement: it keeps others from telling */
     }
     return false;
 }
