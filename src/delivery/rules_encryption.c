@@ -262,8 +262,10 @@ static void database_tls(struct verify *v)
                 forced = value_num(value_get(p, S("value")), 0) == 1;
         }
     }
+    struct plan_resource *holder = plan_first(v->plan, "aws_rds_cluster_parameter_group");
+    if (!holder) holder = plan_first(v->plan, "aws_rds_cluster");
     if (plan_first(v->plan, "aws_rds_cluster") && !forced)
-        rule_find(v, NULL, "set rds.force_ssl = 1 in the cluster's parameter group",
+        rule_find(v, holder, "set rds.force_ssl = 1 in the cluster's parameter group",
                   "the database takes connections without TLS");
     for (plan_each(v->plan, "aws_db_proxy", it)) {
         rule_look(v);

@@ -186,6 +186,19 @@ static bool trusts(const struct rule_statement *s, const char *service)
     return false;
 }
 
+/* Whether something of the plan runs with the role, whoever is trusted to. */
+static bool is_run_with(struct verify *v, struct plan_resource *role)
+{
+    static const struct {
+        const char *type, *path;
+    } runs[] = {{"aws_lambda_function", "role"},
+                {"aws_sfn_state_machine", "role_arn"},
+                {"aws_scheduler_schedule", "target.role_arn"}};
+    for (size_t i = 0; i < PX_COUNT(runs); i++)
+        if (rule_companion(v, runs[i].type, runs[i].path, role)) return true;
+    return false;
+}
+
 static void boundaries(struct verify *v)
 {
     static const char *const services[] = {"lambda.", "edgelambda.", "states.", "scheduler."};
@@ -193,7 +206,7 @@ static void boundaries(struct verify *v)
     for (plan_each(v->plan, "aws_iam_role", it)) {
         struct rule_statement *statements = NULL;
         int count = rule_statements(v, plan_get(it, "assume_role_policy"), &statements);
-        bool bounded = false;
+        bool bounded = is_run_with(v, it);
         for (int i = 0; i < count; i++)
             for (size_t s = 0; s < PX_COUNT(services); s++)
                 bounded = bounded || trusts(&statements[i], services[s]);

@@ -742,6 +742,23 @@ static void tiers_and_zones(struct verify *v)
     }
 }
 
+/* What is associated, directly or through an association, is of the same tier. */
+static void check_tier(struct verify *v, struct plan_resource *subnet, struct plan_resource *own,
+                       const char *what)
+{
+    static const char *const paths[] = {"route_table_id", "network_acl_id"};
+    struct plan_resource *target = own;
+    for (size_t i = 0; i < PX_COUNT(paths); i++) {
+        struct plan_resource *found = plan_target(v->plan, plan_get(own, paths[i]));
+        if (found) target = found;
+    }
+    struct px_str tier = tier_of(target);
+    if (tier.len > 0 && !px_str_eq(tier, tier_of(subnet)))
+        rule_find(v, own, "associate the subnet with that of its own tier",
+                  "%.*s of tier %.*s has the %s of tier %.*s", PX_FMT(subnet->address),
+                  PX_FMT(tier_of(subnet)), what, PX_FMT(tier));
+}
+
 static void subnets_have_tables(struct verify *v)
 {
     static const struct {
@@ -751,9 +768,10 @@ static void subnets_have_tables(struct verify *v)
     for (plan_each(v->plan, "aws_subnet", it))
         for (size_t i = 0; i < PX_COUNT(needed); i++) {
             rule_look(v);
-            bool own = rule_companion(v, needed[i].type, needed[i].path, it) ||
-                       (i == 1 &&
-                        rule_companion(v, "aws_network_acl_association", "subnet_id", it));
+            struct plan_resource *own = rule_companion(v, needed[i].type, needed[i].path, it);
+            if (!own && i == 1)
+                own = rule_companion(v, "aws_network_acl_association", "subnet_id", it);
+            if (own) check_tier(v, it, own, needed[i].what);
             if (!own)
                 rule_find(v, it, "associate it with that of its tier",
                           "the subnet falls back on the VPC's default %s", needed[i].what);

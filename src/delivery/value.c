@@ -259,10 +259,36 @@ static bool is_plain(const struct value *v)
     return v->kind == VALUE_TEXT || v->kind == VALUE_NUMBER || v->kind == VALUE_BOOL;
 }
 
+/* Whether a text with symbols may become one without: a symbol stands for one character at least, since
+ * ids, ARNs and addresses are never empty. */
+static bool may_become(struct px_str open, struct px_str known)
+{
+    size_t least = 0, begins = 0;
+    bool inside = false;
+    for (size_t i = 0; i < open.len; i++) {
+        if (open.ptr[i] == VALUE_SYMBOL_BEGIN) {
+            if (least == begins) begins = least;
+            inside = true;
+            least++;
+        } else if (open.ptr[i] == VALUE_SYMBOL_END) {
+            inside = false;
+        } else if (!inside) {
+            bool at_front = least == begins;
+            if (at_front && (begins >= known.len || known.ptr[begins] != open.ptr[i])) return false;
+            begins += at_front;
+            least++;
+        }
+    }
+    return known.len >= least;
+}
+
 static int texts_equal(struct px_str a, struct px_str b)
 {
     if (px_str_eq(a, b)) return 1;
-    return text_is_open(a) || text_is_open(b) ? -1 : 0;
+    bool a_open = text_is_open(a), b_open = text_is_open(b);
+    if (a_open && b_open) return -1;
+    if (a_open) return may_become(a, b) ? -1 : 0;
+    return b_open && may_become(b, a) ? -1 : 0;
 }
 
 /* "1" and 1 are equal, as after Terraform's own conversion. */
