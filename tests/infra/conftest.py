@@ -64,10 +64,8 @@ class World:
     # -- the stacks --
 
     def stack(self, name, **kw):
-        """A stack as the tests apply it, in a fresh tree; or as it stands, with what guards it against being destroyed."""
-        variables = kit.settings("global" if name == "global" else "region")
-        if kw.pop("as_it_stands", False):
-            variables = {k: v for k, v in variables.items() if k not in ("tables", "database")}
+        """A stack of prod in a fresh tree: as its environment's file has it, and what that leaves to the deployment."""
+        variables = kit.settings("global") if name == "global" else {}
         if name != "global":
             variables = {**variables, "artifacts": self.packages.artifacts}
         elif kw.pop("edge", True):
@@ -117,15 +115,22 @@ class World:
         return self.step(f"{name}, second plan", lambda: self.steps[name].result().assert_no_changes(), self.steps[name])
 
     def destroy(self):
-        """The end of one region, in the background; first the tests that need both must be through."""
+        """The end of one region, in the background; first the tests that need both must be through. In prod the database is protected, which
+        an operator has to lift before."""
         stack = self.applied(DESTROYED)
-        return self.step(f"{DESTROYED}, destroy", stack.destroy)
+
+        def work():
+            self.emulator.client("rds", DESTROYED).modify_db_cluster(DBClusterIdentifier=f"prism-prod-{kit.REGIONS[DESTROYED]}-catalog",
+                                                                     DeletionProtection=False, ApplyImmediately=True)
+            return stack.destroy()
+
+        return self.step(f"{DESTROYED}, destroy", work)
 
     def plan_json(self, name):
         """The plan of a stack from nothing, as JSON, from a tree in which nothing is changed."""
 
         def work():
-            stack = self.stack(name, folder=f"plan-{name}", as_it_stands=True)
+            stack = self.stack(name, folder=f"plan-{name}")
             stack.init(f"nothing/{name}")
             out = self.folder / f"{name}.plan"
             stack.plan(out)

@@ -115,7 +115,8 @@ class Emulator:
 class TerraformFailed(AssertionError):
     def __init__(self, arguments, done):
         self.code, self.output = done.returncode, done.stdout
-        super().__init__(f"{' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stdout[-6000:]}")
+        start = done.stdout.find("\nError: ")
+        super().__init__(f"{' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stdout[start:][:6000] if start >= 0 else done.stdout[-6000:]}")
 
 
 class Tree:

@@ -19,6 +19,11 @@ def test_the_destroy_ended_well(destroyed):
     assert "Destroy complete!" in destroyed
 
 
+def test_the_databases_last_snapshot_stays(aws):
+    snapshots = aws("rds", DESTROYED).describe_db_cluster_snapshots()["DBClusterSnapshots"]
+    assert f"{PREFIX}-catalog-last" in {s["DBClusterSnapshotIdentifier"] for s in snapshots}
+
+
 @pytest.mark.parametrize("service,operation,key,name", [
     ("lambda", "list_functions", "Functions", "FunctionName"),
     ("dynamodb", "list_tables", "TableNames", None),

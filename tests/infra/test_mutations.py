@@ -68,7 +68,7 @@ def found(applied, request):
     def work(number):
         stack_name, batch = BATCHES[number]
         name = STACKS[stack_name]
-        stack = applied.stack(name, folder=f"mutants/{number}", as_it_stands=True)
+        stack = applied.stack(name, folder=f"mutants/{number}")
         for mutation in batch:
             change(stack.tree, mutation)
         stack.init(f"nothing/mutants-{number}")

@@ -28,7 +28,7 @@ def changes(plan):
 def test_plan_is_terraforms(applied, name):
     """From nothing: the same resources under the same addresses."""
     terraform = applied.plan_json(name)
-    stack = applied.stack(name, folder=f"tofu-{name}", as_it_stands=True, program=kit.TOFU)
+    stack = applied.stack(name, folder=f"tofu-{name}", program=kit.TOFU)
     stack.init(f"nothing/tofu-{name}")
     out = applied.folder / f"tofu-{name}.plan"
     stack.plan(out)
