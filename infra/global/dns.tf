@@ -1,5 +1,5 @@
 # The environment's public zone. A region's own name, <code>.api.<domain>, is written by its stack when its API stands; here is what points
-# at those names. They are computed from the region's code, never read.
+# at names below it. They are computed from the region's code, never read.
 #   origin.<domain>    the nearest healthy region (latency)
 #   failover.<domain>  the primary region, or the secondary while the primary is unhealthy
 locals {
@@ -43,7 +43,7 @@ resource "aws_route53_record" "origin" {
   name            = "origin.${var.domain}"
   type            = "CNAME"
   ttl             = 30
-  records         = [local.api_domains[each.key]]
+  records         = ["origin.${local.api_domains[each.key]}"]
   set_identifier  = each.key
   health_check_id = aws_route53_health_check.region[each.key].id
 
@@ -59,7 +59,7 @@ resource "aws_route53_record" "failover" {
   name            = "failover.${var.domain}"
   type            = "CNAME"
   ttl             = 30
-  records         = [local.api_domains[each.value]]
+  records         = ["failover.${local.api_domains[each.value]}"]
   set_identifier  = each.key
   health_check_id = aws_route53_health_check.region[each.value].id
 

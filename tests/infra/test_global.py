@@ -81,14 +81,14 @@ def test_latency_records_follow_the_regions_and_their_health(aws, records):
     assert set(found) == set(kit.REGIONS)
     checks = {c["Id"]: c["HealthCheckConfig"] for c in aws("route53").list_health_checks()["HealthChecks"]}
     for region, code in kit.REGIONS.items():
-        assert found[region]["ResourceRecords"] == [{"Value": f"{code}.api.{DOMAIN}"}]
+        assert found[region]["ResourceRecords"] == [{"Value": f"origin.{code}.api.{DOMAIN}"}]
         check = checks[found[region]["HealthCheckId"]]
         assert (check["Type"], check["FullyQualifiedDomainName"], check["ResourcePath"]) == ("HTTPS", f"{code}.api.{DOMAIN}", "/v1/health")
 
 
 def test_failover_records(records):
     found = {r["Failover"]: r["ResourceRecords"][0]["Value"] for r in records if r["Name"] == f"failover.{DOMAIN}."}
-    assert found == {"PRIMARY": f"use1.api.{DOMAIN}", "SECONDARY": f"euw1.api.{DOMAIN}"}
+    assert found == {"PRIMARY": f"failover.use1.api.{DOMAIN}", "SECONDARY": f"failover.euw1.api.{DOMAIN}"}
     assert all(r.get("HealthCheckId") for r in records if r["Name"] == f"failover.{DOMAIN}.")
 
 

@@ -482,17 +482,19 @@ def test_authorizer_caches(region, api):
         assert f"{region.prefix}-authorizer:live" in authorizer["authorizerUri"] and authorizer["authorizerResultTtlInSeconds"] > 0
 
 
-def test_the_regions_own_name_leads_to_the_api(region, api):
-    name = f"{region.code}.api.{DOMAIN}"
+@pytest.mark.parametrize("shared", [None, "origin", "failover"])
+def test_the_regions_names_lead_to_the_api(region, api, shared):
+    own = f"{region.code}.api.{DOMAIN}"
+    name, target = (f"{shared}.{DOMAIN}", f"{shared}.{own}") if shared else (own, own)
     domain = region("apigateway").get_domain_name(domainName=name)
     assert domain["securityPolicy"] == "TLS_1_2"
     paths = {m.get("basePath", "(none)"): m["stage"] for m in region("apigateway").get_base_path_mappings(domainName=name)["items"]}
     assert paths == {"(none)": "shard-0", **{s: s for s in SHARDS}}
     zone, = [z for z in region.aws("route53").list_hosted_zones()["HostedZones"] if z["Name"] == f"{DOMAIN}."]
     records = everything(region.aws("route53"), "list_resource_record_sets", "ResourceRecordSets", HostedZoneId=zone["Id"])
-    assert [r["AliasTarget"]["DNSName"].rstrip(".") for r in records if r["Name"] == f"{name}." and "AliasTarget" in r] == [domain["regionalDomainName"]]
+    assert [r["AliasTarget"]["DNSName"].rstrip(".") for r in records if r["Name"] == f"{target}." and "AliasTarget" in r] == [domain["regionalDomainName"]]
     certificate = region("acm").describe_certificate(CertificateArn=domain["regionalCertificateArn"])["Certificate"]
-    assert certificate["DomainName"] == name
+    assert certificate["DomainName"] == own and f"*.{DOMAIN}" in certificate["SubjectAlternativeNames"]
 
 
 def test_the_firewall_stands_before_the_stages(region, api):

@@ -136,7 +136,7 @@ run "two_regions" {
     error_message = "an artifact bucket per region"
   }
   assert {
-    condition     = keys(aws_route53_record.origin) == ["eu-west-1", "us-east-1"] && aws_route53_record.failover["SECONDARY"].records == toset(["euw1.api.dev.prism.example"])
+    condition     = keys(aws_route53_record.origin) == ["eu-west-1", "us-east-1"] && aws_route53_record.failover["SECONDARY"].records == toset(["failover.euw1.api.dev.prism.example"])
     error_message = "latency records for the active regions, failover to the secondary"
   }
   assert {

@@ -1,11 +1,19 @@
+# The region's own name, and the names that the global stack leads to the nearest or to the primary region: a client says the name that it called,
+# so every region answers to it. What points here is <name>.<code>.api.<domain>, because each custom domain has a target of its own.
 locals {
   domain_name = "${var.context.code}.api.${var.domain}"
+
+  domains        = merge({ region = local.domain_name }, { for name in ["failover", "origin"] : name => "${name}.${var.domain}" })
+  domain_targets = merge({ region = local.domain_name }, { for name in ["failover", "origin"] : name => "${name}.${local.domain_name}" })
+
+  mappings = merge([for name in keys(local.domains) : { for shard in keys(var.shards) : "${name}/${shard}" => { name = name, shard = shard } }]...)
 }
 
 resource "aws_acm_certificate" "this" {
-  domain_name       = local.domain_name
-  validation_method = "DNS"
-  key_algorithm     = "RSA_2048"
+  domain_name               = local.domain_name
+  subject_alternative_names = ["*.${var.domain}"] # origin and failover
+  validation_method         = "DNS"
+  key_algorithm             = "RSA_2048"
 
   options {
     certificate_transparency_logging_preference = "ENABLED"
@@ -18,6 +26,8 @@ resource "aws_acm_certificate" "this" {
   }
 }
 
+# The record for *.<domain> is the global stack's: ACM asks for the same one for a domain and its wildcard, in every region of an account.
+# https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html
 resource "aws_route53_record" "validation" {
   for_each = toset([local.domain_name])
 
@@ -31,11 +41,15 @@ resource "aws_route53_record" "validation" {
 
 resource "aws_acm_certificate_validation" "this" {
   certificate_arn         = aws_acm_certificate.this.arn
-  validation_record_fqdns = [for record in aws_route53_record.validation : record.fqdn]
+  validation_record_fqdns = [for option in aws_acm_certificate.this.domain_validation_options : option.resource_record_name]
+
+  depends_on = [aws_route53_record.validation]
 }
 
 resource "aws_api_gateway_domain_name" "this" {
-  domain_name              = local.domain_name
+  for_each = local.domains
+
+  domain_name              = each.value
   regional_certificate_arn = aws_acm_certificate_validation.this.certificate_arn
   security_policy          = "TLS_1_2"
 
@@ -43,33 +57,37 @@ resource "aws_api_gateway_domain_name" "this" {
     types = ["REGIONAL"]
   }
 
-  tags = { Name = local.domain_name, Service = "api" }
+  tags = { Name = each.value, Service = "api" }
 }
 
 resource "aws_api_gateway_base_path_mapping" "shard" {
-  for_each = var.shards
+  for_each = local.mappings
 
-  domain_name = aws_api_gateway_domain_name.this.domain_name
+  domain_name = aws_api_gateway_domain_name.this[each.value.name].domain_name
   api_id      = aws_api_gateway_rest_api.this.id
-  stage_name  = aws_api_gateway_stage.shard[each.key].stage_name
-  base_path   = each.key
+  stage_name  = aws_api_gateway_stage.shard[each.value.shard].stage_name
+  base_path   = each.value.shard
 }
 
 # Without a base path: the first shard, so that a region with one shard is used by its bare name.
 resource "aws_api_gateway_base_path_mapping" "first" {
-  domain_name = aws_api_gateway_domain_name.this.domain_name
+  for_each = local.domains
+
+  domain_name = aws_api_gateway_domain_name.this[each.key].domain_name
   api_id      = aws_api_gateway_rest_api.this.id
   stage_name  = aws_api_gateway_stage.shard[local.shard_names[0]].stage_name
 }
 
 resource "aws_route53_record" "api" {
+  for_each = local.domain_targets
+
   zone_id = var.zone_id
-  name    = local.domain_name
+  name    = each.value
   type    = "A"
 
   alias {
-    name                   = aws_api_gateway_domain_name.this.regional_domain_name
-    zone_id                = aws_api_gateway_domain_name.this.regional_zone_id
+    name                   = aws_api_gateway_domain_name.this[each.key].regional_domain_name
+    zone_id                = aws_api_gateway_domain_name.this[each.key].regional_zone_id
     evaluate_target_health = true
   }
 }

@@ -26,7 +26,7 @@ output "stages" {
 
 output "domain_name" {
   description = "The region's own name, <code>.api.<domain>."
-  value       = aws_api_gateway_domain_name.this.domain_name
+  value       = aws_api_gateway_domain_name.this["region"].domain_name
 
   depends_on = [aws_api_gateway_base_path_mapping.first, aws_route53_record.api]
 }

@@ -97,7 +97,7 @@ run "a_stage_for_each_shard" {
     error_message = "stages are traced"
   }
   assert {
-    condition     = aws_api_gateway_base_path_mapping.first.stage_name == "shard-0" && keys(aws_api_gateway_base_path_mapping.shard) == ["shard-0", "shard-1"]
+    condition     = aws_api_gateway_base_path_mapping.first["origin"].stage_name == "shard-0" && keys(aws_api_gateway_base_path_mapping.shard) == ["failover/shard-0", "failover/shard-1", "origin/shard-0", "origin/shard-1", "region/shard-0", "region/shard-1"]
     error_message = "the empty base path is the first shard's, and each has its own"
   }
   assert {
