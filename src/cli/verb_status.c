@@ -44,6 +44,25 @@ static int print_functions(struct cli *cli, yyjson_val *functions)
     return 0;
 }
 
+/* Fewer instances than the catalogue asks for. */
+static void print_lowered(struct cli *cli, yyjson_val *status)
+{
+    size_t i, n;
+    yyjson_val *f;
+    px_json_arr_foreach(px_json_arr(status, "functions"), i, n, f)
+    {
+        int64_t max = px_json_i64(f, "max", 0), wanted = px_json_i64(f, "max_wanted", max);
+        if (max >= wanted) continue;
+        (void)fprintf(
+            cli->out,
+            "%.*s: at most %lld instances of %lld MB instead of %lld, for the machine has "
+            "%lld MB\n",
+            PX_FMT(px_json_str(f, "name")), (long long)max,
+            (long long)px_json_i64(f, "memory_mb", 0), (long long)wanted,
+            (long long)px_json_i64(status, "memory_mb", 0));
+    }
+}
+
 static int print_data(struct cli *cli, yyjson_val *data)
 {
     static const char *const names[] = {"DATA", ">FILES", ">SIZE", NULL};
@@ -99,6 +118,7 @@ static int run(struct cli *cli, const void *values, int arg_count, char **args)
     }
     print_head(cli, status);
     int r = print_functions(cli, px_json_arr(status, "functions"));
+    if (r == 0) print_lowered(cli, status);
     if (r == 0) r = print_data(cli, px_json_obj(status, "data"));
     return r == 0 ? CLI_OK : cli_fault(cli, r, "status");
 }

@@ -97,6 +97,7 @@ static int read_function(yyjson_val *obj, const char *name, struct px_arena *are
     else if (!bounded(concurrency, "queue", 0, 100000, &spec->queue_max))
         wrong = "concurrency.queue: 0 to 100000";
     if (wrong) return px_fault(PX_F_CONFIG, "functions.json: %s: %s", name, wrong);
+    spec->concurrency_wanted = spec->concurrency_max;
     spec->timeout_ms = timeout_s * 1000;
     spec->cancel_on_gone = px_json_bool(obj, "cancel_when_caller_gone", false);
     spec->async_retries = (uint32_t)px_json_i64(async, "retries", 2);

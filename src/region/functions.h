@@ -13,6 +13,7 @@ struct function_spec {
     const char *name, *service;
     uint32_t memory_mb, timeout_ms;
     uint32_t concurrency_min, concurrency_max, queue_max;
+    uint32_t concurrency_wanted; /* the catalogue's max; machine_fit() may have lowered the other */
     bool cancel_on_gone;
     uint32_t async_retries;
     int64_t async_max_age_s;

@@ -6,6 +6,7 @@
 
 #include "region/environment.h"
 #include "region/first_start.h"
+#include "region/machine.h"
 #include "region/region_internal.h"
 
 #define PROCESS_ARENA_BYTES_MAX (8 << 20)
@@ -36,6 +37,21 @@ static int check_contract(const struct region *region)
     return 0;
 }
 
+static int fit_to_machine(struct region *region)
+{
+    PX_TRY(machine_memory_mb(&region->memory_mb));
+    machine_fit(&region->catalogue, region->memory_mb);
+    for (size_t i = 0; i < region->catalogue.count; i++) {
+        const struct function_spec *f = &region->catalogue.functions[i];
+        if (f->concurrency_max == f->concurrency_wanted) continue;
+        px_log(&region->log, PX_WARN,
+               "%s: at most %u instances of %u MB instead of %u, for the machine has %llu MB",
+               f->name, f->concurrency_max, f->memory_mb, f->concurrency_wanted,
+               (unsigned long long)region->memory_mb);
+    }
+    return 0;
+}
+
 static int load_platform(struct region *region)
 {
     const char *dir = region->options->platform_dir;
@@ -43,6 +59,7 @@ static int load_platform(struct region *region)
     const char *api = px_arena_printf(&region->arena, "%s/api.openapi.json", dir).ptr;
     if (!functions || !api) return px_arena_fault(&region->arena);
     PX_TRY(function_catalogue_load(functions, &region->arena, &region->catalogue));
+    PX_TRY(fit_to_machine(region));
     PX_TRY(api_contract_load(api, &region->arena, &region->contract));
     return check_contract(region);
 }

@@ -37,6 +37,7 @@ struct region {
     uv_loop_t loop;
     struct data_dir data;
     struct function_catalogue catalogue;
+    uint64_t memory_mb; /* of the machine */
     struct api_contract contract;
     struct lambda_pool **pools; /* by index in the catalogue */
     struct region_pool_link *links;

@@ -62,14 +62,15 @@ static void write_functions(struct region *region, struct px_buf *buf)
         px_buf_printf(buf,
                       "%s{\"name\":\"%s\",\"service\":\"%s\",\"instances\":%u,\"starting\":%u,"
                       "\"idle\":%u,\"busy\":%u,\"queued\":%u,\"min\":%u,\"max\":%u,"
+                      "\"max_wanted\":%u,\"memory_mb\":%u,"
                       "\"invocations\":%llu,\"errors\":%llu,\"throttles\":%llu,\"timeouts\":%llu,"
                       "\"crashes\":%llu,\"cold_starts\":%llu,\"rss_bytes\":%llu,\"last_error\":",
                       i ? "," : "", f->name, f->service, s.starting + s.idle + s.busy, s.starting,
                       s.idle, s.busy, s.queued, f->concurrency_min, f->concurrency_max,
-                      (unsigned long long)s.invocations, (unsigned long long)s.errors,
-                      (unsigned long long)s.throttles, (unsigned long long)s.timeouts,
-                      (unsigned long long)s.crashes, (unsigned long long)s.cold_starts,
-                      (unsigned long long)s.rss_bytes);
+                      f->concurrency_wanted, f->memory_mb, (unsigned long long)s.invocations,
+                      (unsigned long long)s.errors, (unsigned long long)s.throttles,
+                      (unsigned long long)s.timeouts, (unsigned long long)s.crashes,
+                      (unsigned long long)s.cold_starts, (unsigned long long)s.rss_bytes);
         px_buf_add_json_str(buf, px_str_c(s.last_error));
         px_buf_add_c(buf, "}");
     }
@@ -92,6 +93,7 @@ static void status_write(struct region *region, const struct status_size sizes[S
     px_buf_printf(buf, "{\"pid\":%d,\"port\":%u,\"phase\":\"%s\",\"started\":\"%.*s\",\"region\":",
                   (int)getpid(), region->port, phase_name(region->phase), PX_FMT(started));
     px_buf_add_json_str(buf, region->data.region_name);
+    px_buf_printf(buf, ",\"memory_mb\":%llu", (unsigned long long)region->memory_mb);
     px_buf_add_c(buf, ",\"data_dir\":");
     px_buf_add_json_str(buf, region->data.path);
     px_buf_printf(

@@ -2,7 +2,9 @@
  *
  *   PRISM_REGION_IDLE_MS   how long an instance above the minimum idles before it ends   60000
  *   PRISM_REGION_RETRY_MS  before the first retry of an asynchronous event; then doubled 60000
- *   PRISM_REGION_DRAIN_MS  how long a drain lets run what runs, then it is cut           30000 */
+ *   PRISM_REGION_DRAIN_MS  how long a drain lets run what runs, then it is cut           30000
+ *
+ * Memory: machine.h. */
 #pragma once
 
 #include "base/px.h"
