@@ -13,7 +13,6 @@ endif()
 set(test_environment
   "ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1:strict_string_checks=1"
   "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
-  "TSAN_OPTIONS=halt_on_error=1:suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp"
   "PRISM_BUILD_DIR=${CMAKE_BINARY_DIR}")
 
 function(prism_test_links file ret_links)

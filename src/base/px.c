@@ -84,6 +84,21 @@ void px_where_set(struct px_where *where, size_t offset, const char *path, const
     va_end(args);
 }
 
+/* What ThreadSanitizer asks every program that was built with it, since a function's environment is the
+ * region's business and has no TSAN_OPTIONS. DuckDB comes built without instrumentation: its own
+ * synchronisation is not seen, and a stack through it often shows only the C++ library's part, of which
+ * nothing is ours. A race ends the process, so that somebody notices. */
+#if defined(__SANITIZE_THREAD__)
+const char *__tsan_default_options(void);
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_options(void) { return "halt_on_error=1:exitcode=66"; }
+const char *__tsan_default_suppressions(void)
+{
+    return "race:duckdb::\nrace:std::\nrace:operator new\nrace:operator delete\n"
+           "mutex:duckdb::\ndeadlock:duckdb::\n";
+}
+#endif
+
 _Noreturn void px_panic(const char *file, int line, const char *what)
 {
     char text[512];

@@ -30,7 +30,8 @@ struct kit {
     char headers[2048];
     bool binary, whole;
     size_t pieces;
-    struct px_str why;
+    struct px_str why; /* of a cut answer, in why_text */
+    char why_text[1024];
 };
 
 static void kit_free(struct kit *kit)
@@ -252,6 +253,9 @@ static int kit_post(struct kit *kit, struct px_str body, bool stream, const _Ato
     int r = query_handle(kit->query, &event, &arena, INT64_MAX, cancelled, &sink, &kit->why);
     px_buf_add_char(&kit->body, '\0');
     kit->body.len--;
+    (void)snprintf(kit->why_text, sizeof(kit->why_text), "%.*s",
+                   r == QUERY_CUT ? (int)kit->why.len : 0, r == QUERY_CUT ? kit->why.ptr : "");
+    kit->why = px_str_c(kit->why_text);
     px_arena_deinit(&arena);
     return r;
 }
