@@ -146,7 +146,7 @@ TEST(tenants_take_turns_at_sealing_and_compaction)
     kit.lifecycle.segment_rows_max = 10;
     int64_t after = 0;
     for (int d = 0; d < 4; d++) {
-        char name[8];
+        char name[16];
         (void)snprintf(name, sizeof name, "d%d", d);
         for (int i = 0; i < 2; i++)
             append(writer, (struct kit_rows){.tenant = "aaa", .dataset = name, .count = 10});
