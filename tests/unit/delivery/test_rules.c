@@ -112,4 +112,31 @@ TEST(ids_are_in_order_and_texts_are_whole)
     CHECK_INT(count, verify_rule_count());
 }
 
+TEST(the_design_page_lists_them_all)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf page;
+    px_buf_init(&page, 1u << 20);
+    CHECK_OK(px_file_read(PX_SOURCE_DIR "/docs/design/verify.md", &page));
+    px_buf_add_char(&page, '\0');
+    for (size_t i = 0; verify_rule_at(i); i++) {
+        struct px_str line = px_arena_printf(&t->arena, "| %s | %s |", verify_rule_at(i)->id,
+                                             verify_rule_at(i)->title);
+        if (!strstr(page.ptr, line.ptr)) TEST_FAIL("docs/design/verify.md lacks %s", line.ptr);
+    }
+}
+
+/* The requirements stand beside the repository where it was made; elsewhere there is nothing to compare. */
+TEST(seeds_are_quoted_word_for_word)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf seed;
+    px_buf_init(&seed, 1u << 20);
+    int r = px_file_read(PX_SOURCE_DIR "/../shared/seed/infrastructure-architecture.txt", &seed);
+    if (r == PX_FILE_ABSENT) return;
+    CHECK_OK(r);
+    px_buf_add_char(&seed, '\0');
+    for (size_t i = 0; verify_rule_at(i); i++)
+        if (!strstr(seed.ptr, verify_rule_at(i)->seed))
+            TEST_FAIL("%s quotes what the requirements do not say", verify_rule_at(i)->id);
+}
+
 TEST_MAIN
