@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "delivery/cidr.h"
 #include "delivery/eval.h"
 
 #define TEXT_BYTES_MAX (4u << 20)
@@ -54,8 +55,8 @@ static void add_item(struct items *items, const struct value *v)
 {
     if (items->count == items->cap) {
         size_t cap = items->cap > 0 ? items->cap * 2 : 8;
-        void *grown = px_arena_realloc(items->arena, items->at, items->cap * sizeof v,
-                                       cap * sizeof v);
+        size_t one = sizeof(const struct value *);
+        void *grown = px_arena_realloc(items->arena, items->at, items->cap * one, cap * one);
         if (!grown) items->bad = true;
         if (items->bad) return;
         items->at = grown;
@@ -100,7 +101,7 @@ static bool format_one(const struct call *c, struct px_str *spec, size_t *at, st
 {
     char conversion[16] = "%";
     size_t n = 1;
-    while (spec->len > 0 && n < 4 && memchr("0123456789-+ ", spec->ptr[0], 13)) {
+    while (spec->len > 0 && n < 4 && spec->ptr[0] && strchr("0123456789-+ ", spec->ptr[0])) {
         conversion[n++] = spec->ptr[0];
         *spec = px_str_skip(*spec, 1);
     }
@@ -174,7 +175,7 @@ static const struct value *f_title(const struct call *c)
  * are those that would make the C library work long. */
 static bool pattern_open(struct px_arena *arena, struct px_str text, regex_t *ret)
 {
-    if (text.len == 0 || text.len > 200 || memmem(text.ptr, text.len, "(?", 2)) return false;
+    if (text.len == 0 || text.len > 200 || text_find(text, S("(?"))) return false;
     for (size_t i = 0; i + 1 < text.len; i++) {
         bool class = text.ptr[i] == '\\' && isalpha((unsigned char)text.ptr[i + 1]); /* \\d, \\w */
         bool repeat = text.ptr[i] == '{' && isdigit((unsigned char)text.ptr[i + 1]);
@@ -200,7 +201,7 @@ static const struct value *match_value(const struct call *c, const char *at,
     if (groups == 0) return items[0];
     const struct value **kept = px_arena_array(c->arena, const struct value *, groups);
     if (!kept) return NULL;
-    memcpy(kept, items + 1, groups * sizeof *kept);
+    memcpy(kept, items + 1, groups * sizeof(const struct value *));
     return value_list(c->arena, kept, groups);
 }
 
@@ -279,9 +280,7 @@ static const struct value *f_replace(const struct call *c)
 
 static bool find(struct px_str text, struct px_str part, size_t *ret_at)
 {
-    const char *found = part.len > 0 && text.len >= part.len
-                            ? memmem(text.ptr, text.len, part.ptr, part.len)
-                            : NULL;
+    const char *found = part.len > 0 && text.len >= part.len ? text_find(text, part) : NULL;
     if (found) *ret_at = (size_t)(found - text.ptr);
     return found != NULL;
 }
@@ -408,7 +407,8 @@ static const struct value *distinct(const struct call *c, bool sorted)
     if (!is_collection(arg(c, 0))) return NULL;
     for (size_t i = 0; i < value_count(arg(c, 0)); i++)
         if (!holds(&items, value_item(arg(c, 0), i))) add_item(&items, value_item(arg(c, 0), i));
-    if (sorted && items.count > 1) qsort(items.at, items.count, sizeof *items.at, by_text);
+    if (sorted && items.count > 1)
+        qsort(items.at, items.count, sizeof(const struct value *), by_text);
     return done(&items);
 }
 static const struct value *f_toset(const struct call *c) { return distinct(c, true); }
@@ -508,7 +508,7 @@ static const struct value *f_sort(const struct call *c)
     struct items items = {.arena = c->arena};
     if (value_is_open(arg(c, 0))) return &value_unknown;
     for (size_t i = 0; i < value_count(arg(c, 0)); i++) add_item(&items, value_item(arg(c, 0), i));
-    if (items.count > 1) qsort(items.at, items.count, sizeof *items.at, by_text);
+    if (items.count > 1) qsort(items.at, items.count, sizeof(const struct value *), by_text);
     return done(&items);
 }
 
@@ -526,7 +526,7 @@ static const struct value *f_slice(const struct call *c)
     double from = value_num(arg(c, 1), 0), to = value_num(arg(c, 2), 0);
     if (!value_is(arg(c, 0), VALUE_LIST)) return &value_unknown;
     if (from < 0 || to > (double)value_count(arg(c, 0))) return NULL;
-    for (double i = from; i < to; i++) add_item(&items, value_item(arg(c, 0), (size_t)i));
+    for (size_t i = (size_t)from; (double)i < to; i++) add_item(&items, value_item(arg(c, 0), i));
     return done(&items);
 }
 
@@ -589,8 +589,8 @@ static const struct value *f_range(const struct call *c)
     struct items items = {.arena = c->arena};
     double from = c->count > 1 ? value_num(arg(c, 0), 0) : 0;
     double to = value_num(arg(c, c->count > 1 ? 1 : 0), 0), by = value_num(arg(c, 2), 1);
-    for (double i = from; by > 0 && i < to && items.count < 4096; i += by)
-        add_item(&items, value_number(c->arena, i));
+    for (size_t i = 0; by > 0 && from + (double)i * by < to && i < 4096; i++)
+        add_item(&items, value_number(c->arena, from + (double)i * by));
     return done(&items);
 }
 
@@ -692,14 +692,12 @@ static const struct value *f_sum(const struct call *c)
 
 static const struct value *f_cidrsubnet(const struct call *c)
 {
-    unsigned a, b, d, e, bits;
-    char *text = px_arena_cstr(c->arena, text_arg(c, 0));
-    int more = (int)value_num(arg(c, 1), -1);
-    double net = value_num(arg(c, 2), -1);
-    if (!text || sscanf(text, "%u.%u.%u.%u/%u", &a, &b, &d, &e, &bits) != 5) return &value_unknown;
-    if (more < 0 || net < 0 || bits + (unsigned)more > 32) return NULL;
-    uint32_t base = (a << 24) | (b << 16) | (d << 8) | e;
-    unsigned length = bits + (unsigned)more;
+    struct cidr cidr = cidr_parse(text_arg(c, 0));
+    double more = value_num(arg(c, 1), -1), net = value_num(arg(c, 2), -1);
+    if (!cidr.valid) return &value_unknown;
+    if (more < 0 || net < 0 || cidr.bits + more > 32 || net >= 4294967296.0) return NULL;
+    unsigned length = cidr.bits + (unsigned)more;
+    uint32_t base = cidr.base;
     if (length > 0) base |= (uint32_t)((uint64_t)net << (32 - length));
     struct px_str made = px_arena_printf(c->arena, "%u.%u.%u.%u/%u", base >> 24, (base >> 16) & 255,
                                          (base >> 8) & 255, base & 255, length);

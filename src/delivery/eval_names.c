@@ -238,7 +238,7 @@ static const struct value *nested_blocks(const struct eval_scope *scope,
     const struct value **kept = px_arena_array(scope->module->plan->arena, const struct value *,
                                                count);
     if (!kept) return NULL;
-    memcpy(kept, items, count * sizeof *items);
+    memcpy(kept, items, count * sizeof(const struct value *));
     return value_list(scope->module->plan->arena, kept, count);
 }
 

@@ -25,6 +25,12 @@ static void *fail(struct parser *p, const char *expected)
     return NULL;
 }
 
+static bool refuse(struct parser *p, const char *expected)
+{
+    (void)fail(p, expected);
+    return false;
+}
+
 static void *lost(struct parser *p)
 {
     if (p->result == 0) p->result = px_arena_fault(p->arena);
@@ -497,7 +503,10 @@ static bool flush(struct parser *p, struct px_buf *literal, struct hcl_expr *e,
 {
     if (literal->len == 0) return true;
     struct hcl_expr *part = text_expr(p, px_buf_str(literal));
-    if (!part || px_buf_fault(literal) != 0) return lost(p) != NULL;
+    if (!part || px_buf_fault(literal) != 0) {
+        (void)lost(p);
+        return false;
+    }
     append(e, tail, part);
     px_buf_clear(literal);
     return true;
@@ -519,8 +528,8 @@ static bool interpolation(struct parser *p, struct hcl_expr *e, struct hcl_expr 
     struct hcl_expr *part = expression(p);
     bool ended = part && (accept(p, "}") || accept(p, "~}"));
     p->loose = loose;
-    if (!ended) return fail(p, "the end of an interpolation") != NULL;
-    if (part->next) return fail(p, "one expression") != NULL;
+    if (!ended) return refuse(p, "the end of an interpolation");
+    if (part->next) return refuse(p, "one expression");
     append(e, tail, part);
     return true;
 }
@@ -594,7 +603,7 @@ static bool heredoc_lines(struct parser *p, struct px_str marker, struct px_str 
         if (px_str_trim(line).len > 0) least = PX_MIN(least, indent_of(line));
         if (p->at < p->text.len) p->at++;
     }
-    return fail(p, "the end of a heredoc") != NULL;
+    return refuse(p, "the end of a heredoc");
 }
 
 static struct hcl_expr *heredoc(struct parser *p)

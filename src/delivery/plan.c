@@ -238,6 +238,17 @@ bool plan_is_set(struct plan_resource *resource, const char *path)
     return plan_of_symbol(resource->plan, address, &rest) != resource; /* its own: the provider's */
 }
 
+bool plan_is_written(const struct plan_resource *resource, const char *path)
+{
+    struct px_str rest = px_str_c(path), step;
+    (void)px_str_cut(&rest, '.', &step);
+    if (!resource->block) return true; /* nobody can tell */
+    if (hcl_attr_of(&resource->block->body, step)) return true;
+    for (const struct hcl_block *b = resource->block->body.blocks; b; b = b->next)
+        if (px_str_eq(px_str_eq(b->type, S("dynamic")) ? b->label : b->type, step)) return true;
+    return false;
+}
+
 /* ---- what a value names ---- */
 
 struct plan_resource *plan_of_symbol(struct plan *plan, struct px_str address,

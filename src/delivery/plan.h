@@ -99,6 +99,8 @@ double plan_number(struct plan_resource *resource, const char *path, double othe
 bool plan_truth(struct plan_resource *resource, const char *path);
 /* Whether somebody wrote it: neither null, nor empty, nor left to the provider. */
 bool plan_is_set(struct plan_resource *resource, const char *path);
+/* Whether the block itself names the attribute of that path: what is read back from AWS is not written. */
+bool plan_is_written(const struct plan_resource *resource, const char *path);
 /* One top-level attribute; NULL: the resource has none of that name. */
 const struct value *plan_attr(struct plan_resource *resource, struct px_str name);
 

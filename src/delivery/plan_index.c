@@ -141,7 +141,7 @@ static void make_children(struct plan_module *module, struct px_str name,
 {
     struct px_arena *arena = module->plan->arena;
     if (value_is(repeated, VALUE_NUMBER)) {
-        for (double i = 0; i < repeated->number && i < 1000; i++)
+        for (unsigned i = 0; i < repeated->number && i < 1000; i++)
             (void)plan_module_child(module, name, value_number(arena, i));
         return;
     }
@@ -314,7 +314,7 @@ int plan_index(struct plan *plan)
     PX_TRY(add_changes(plan));
     PX_TRY(add_data(plan, state, S("")));
     for (size_t i = 0; i < plan->resource_count; i++) plan->resources[i]->order = i;
-    qsort(plan->resources, plan->resource_count, sizeof *plan->resources, by_type);
+    qsort(plan->resources, plan->resource_count, sizeof(struct plan_resource *), by_type);
     for (size_t i = 0; i < plan->resource_count; i++) {
         plan->resources[i]->order = i;
         index_resource(plan, plan->resources[i]);

@@ -35,8 +35,8 @@ static void add_text(struct verify *v, struct texts *texts, struct px_str text)
 {
     if (texts->count == texts->cap) {
         size_t cap = texts->cap > 0 ? texts->cap * 2 : 8;
-        void *grown = px_arena_realloc(v->arena, texts->at, texts->cap * sizeof *texts->at,
-                                       cap * sizeof *texts->at);
+        size_t one = sizeof(const struct value *);
+        void *grown = px_arena_realloc(v->arena, texts->at, texts->cap * one, cap * one);
         if (!grown) return;
         texts->at = grown;
         texts->cap = cap;
@@ -252,7 +252,9 @@ size_t rule_role_policies(struct verify *v, struct plan_resource *role, struct r
                           size_t max)
 {
     size_t count = 0;
-    const struct value *inner = plan_get(role, "inline_policy");
+    const struct value *inner = plan_is_written(role, "inline_policy")
+                                    ? plan_get(role, "inline_policy")
+                                    : NULL;
     for (size_t i = 0; i < value_count(inner) && count < max; i++) {
         const struct value *text = value_get(value_item(inner, i), S("policy"));
         if (!value_is_null(text)) ret[count++] = (struct rule_policy){.holder = role, .text = text};

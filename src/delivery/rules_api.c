@@ -100,8 +100,8 @@ static void check_format(struct verify *v, struct plan_resource *it, struct px_s
         if (!logs_field(fields, needed[i]))
             rule_find(v, it, "add it to the format", "the access log does not tell %s", needed[i]);
     for (size_t i = 0; i < PX_COUNT(never); i++) {
-        bool id = i == 5 && memmem(format.ptr, format.len, "apiKeyId", 8);
-        if (memmem(format.ptr, format.len, never[i], strlen(never[i])) && !id)
+        bool id = i == 5 && text_find(format, S("apiKeyId"));
+        if (text_find(format, px_str_c(never[i])) && !id)
             rule_find(v, it, "take it out", "the access log would hold credentials or bodies: %s",
                       never[i]);
     }
@@ -233,8 +233,7 @@ static void domain(struct verify *v)
     for (plan_each(v->plan, "aws_route53_record", it)) {
         struct plan_resource *target = plan_target(v->plan, plan_get(it, "alias.name"));
         named = named || (target && rule_is(target->type, "aws_api_gateway_domain_name")) ||
-                memmem(plan_text(it, "alias.name").ptr ? plan_text(it, "alias.name").ptr : "",
-                       plan_text(it, "alias.name").len, ".execute-api.", 13);
+                text_find(plan_text(it, "alias.name"), S(".execute-api."));
         for (plan_each(v->plan, "aws_api_gateway_domain_name", d))
             named = named || px_str_eq(plan_text(it, "name"), plan_text(d, "domain_name"));
     }
@@ -355,13 +354,13 @@ static void quotas(struct verify *v)
 /* "prism-dev-euw1-ingest-${stageVariables.shard}" of a URI. */
 static struct px_str called_function(struct px_str uri)
 {
-    const char *found = uri.len > 0 ? memmem(uri.ptr, uri.len, ":function:", 10) : NULL;
+    const char *found = uri.len > 0 ? text_find(uri, S(":function:")) : NULL;
     if (!found) return S("");
     struct px_str rest = px_str_skip(uri, (size_t)(found + 10 - uri.ptr)), name;
-    const char *end = rest.len > 0 ? memmem(rest.ptr, rest.len, "/invocations", 12) : NULL;
+    const char *end = rest.len > 0 ? text_find(rest, S("/invocations")) : NULL;
     if (end) rest.len = (size_t)(end - rest.ptr);
     (void)px_str_cut(&rest, ':', &name);
-    const char *stream = memmem(name.ptr, name.len, "/response-streaming", 19);
+    const char *stream = text_find(name, S("/response-streaming"));
     return stream ? px_str(name.ptr, (size_t)(stream - name.ptr)) : name;
 }
 
@@ -388,8 +387,7 @@ static void check_callee(struct verify *v, struct plan_resource *api, struct px_
 {
     static const char variable[] = "${stageVariables.shard}";
     struct px_str name = called_function(uri);
-    const char *hole = name.len > 0 ? memmem(name.ptr, name.len, variable, sizeof variable - 1)
-                                    : NULL;
+    const char *hole = text_find(name, S("${stageVariables.shard}"));
     size_t stage_count = 0;
     if (name.len == 0) return;
     for (plan_each(v->plan, "aws_api_gateway_stage", stage)) {
@@ -409,7 +407,7 @@ static void check_callee(struct verify *v, struct plan_resource *api, struct px_
         else if (!is_permitted(v, function))
             rule_find(v, function, "add an aws_lambda_permission for apigateway on alias live",
                       "the API may not call it, though %.*s does", PX_FMT(what));
-        bool live = memmem(uri.ptr, uri.len, ":live/", 6) != NULL;
+        bool live = text_find(uri, S(":live/")) != NULL;
         if (!live)
             rule_find(v, api, "address alias live", "%.*s calls %.*s past its alias live",
                       PX_FMT(what), PX_FMT(full));

@@ -129,7 +129,7 @@ static void by_digest(struct verify *v)
         struct px_str image = plan_text(it, "image_uri"), key = plan_text(it, "s3_key");
         rule_look(v);
         if (plan_is_set(it, "image_uri")) {
-            if (!memmem(image.ptr, image.len, "@sha256:", 8) || !is_hex64(image))
+            if (!text_find(image, S("@sha256:")) || !is_hex64(image))
                 rule_find(v, it, "name the image by its digest, repository@sha256:...",
                           "its image is not named by digest: %.*s",
                           PX_FMT(text_shown(v->arena, image)));
@@ -435,7 +435,7 @@ static bool name_is_secret(struct px_str name)
     static const char *const words[] = {"PASSWORD",   "PASSWD",  "SECRET_KEY", "PRIVATE_KEY",
                                         "ACCESS_KEY", "API_KEY", "TOKEN",      "CREDENTIAL"};
     for (size_t i = 0; i < PX_COUNT(words); i++)
-        if (name.len >= strlen(words[i]) && memmem(name.ptr, name.len, words[i], strlen(words[i])))
+        if (name.len >= strlen(words[i]) && text_find(name, px_str_c(words[i])))
             return !px_str_ends(name, S("_ARN")) && !px_str_ends(name, S("_URL")) &&
                    !px_str_ends(name, S("_S")) && !px_str_ends(name, S("_MAX"));
     return false;
@@ -450,7 +450,7 @@ static void environment_secrets(struct verify *v)
         for (size_t i = 0; value_is(variables, VALUE_MAP) && i < variables->map.count; i++) {
             struct px_str name = variables->map.fields[i].name,
                           value = value_str(variables->map.fields[i].value);
-            const char *at = memmem(value.ptr ? value.ptr : "", value.len, "://", 3);
+            const char *at = text_find(value, S("://"));
             struct px_str host = at ? px_str_skip(value, (size_t)(at + 3 - value.ptr)) : S(""),
                           user;
             bool has_user = px_str_cut(&host, '@', &user) && memchr(user.ptr, ':', user.len);

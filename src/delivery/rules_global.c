@@ -221,7 +221,7 @@ static void artifacts(struct verify *v)
         for (plan_each(v->plan, "aws_s3_bucket", it)) {
             struct px_str own = plan_text(it, "bucket");
             bucket = bucket || (px_str_eq(plan_text(it, "region"), name) && own.len > 0 &&
-                                memmem(own.ptr, own.len, "artifacts", 9));
+                                text_find(own, S("artifacts")));
         }
         for (plan_each(v->plan, "aws_signer_signing_profile", it))
             profile = profile || px_str_eq(plan_text(it, "region"), name);

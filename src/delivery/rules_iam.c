@@ -56,6 +56,7 @@ static void each_identity_policy(struct verify *v, each_policy *fn)
     for (size_t t = 0; t < PX_COUNT(types); t++)
         for (plan_each(v->plan, types[t], it)) fn(v, it, plan_get(it, "policy"), true);
     for (plan_each(v->plan, "aws_iam_role", it)) {
+        if (!plan_is_written(it, "inline_policy")) continue; /* read back: policies of their own */
         const struct value *blocks = plan_get(it, "inline_policy");
         for (size_t i = 0; i < value_count(blocks); i++) {
             const struct value *text = value_get(value_item(blocks, i), S("policy"));
@@ -284,7 +285,7 @@ static bool has_audience(const struct rule_statement *s)
 {
     for (size_t i = 0; i < value_count(s->conditions); i++) {
         struct px_str text = value_str(value_item(s->conditions, i));
-        if (memmem(text.ptr, text.len, ":aud=", 5)) return true;
+        if (text_find(text, S(":aud="))) return true;
     }
     return false;
 }
@@ -415,7 +416,7 @@ static bool writes(struct px_str action)
     static const char *const verbs[] = {":Put",    ":Delete",      ":Update",     ":BatchWrite",
                                         ":Create", ":ClientWrite", ":ClientRoot", ":Abort"};
     for (size_t i = 0; i < PX_COUNT(verbs); i++)
-        if (memmem(action.ptr, action.len, verbs[i], strlen(verbs[i]))) return true;
+        if (text_find(action, px_str_c(verbs[i]))) return true;
     return false;
 }
 
@@ -428,7 +429,7 @@ static struct px_str word_for(const struct rule_function *f, struct px_str store
 /* "tables.keys" of a table's ARN: its name without the prefix. */
 static struct px_str table_store(struct verify *v, struct px_str resource)
 {
-    const char *found = memmem(resource.ptr, resource.len, ":table/", 7);
+    const char *found = text_find(resource, S(":table/"));
     if (!found) return S("");
     struct px_str rest = px_str_skip(resource, (size_t)(found + 7 - resource.ptr)), name;
     (void)px_str_cut(&rest, '/', &name);
@@ -451,8 +452,7 @@ static struct px_str bucket_store(struct verify *v, struct px_str resource)
     for (size_t i = 0; value_is(stores, VALUE_MAP) && i < stores->map.count; i++) {
         const struct value_field *store = &stores->map.fields[i];
         if (!rule_is(value_str(value_get(store->value, S("kind"))), "objects")) continue;
-        if (name.len > 0 && memmem(name.ptr, name.len, store->name.ptr, store->name.len))
-            return store->name;
+        if (name.len > 0 && text_find(name, store->name)) return store->name;
     }
     return S("");
 }

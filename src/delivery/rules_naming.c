@@ -48,8 +48,7 @@ static bool is_prescribed(struct verify *v, const struct named *kind, struct px_
 {
     if (!kind->is_path) return false;
     static const char *const begins[] = {"/aws/", "aws-waf-logs-", "API-Gateway-Execution-Logs_"};
-    bool has_prefix = name.len > 0 &&
-                      memmem(name.ptr, name.len, v->plan->prefix.ptr, v->plan->prefix.len);
+    bool has_prefix = name.len > 0 && text_find(name, v->plan->prefix);
     for (size_t i = 0; i < PX_COUNT(begins); i++)
         if (px_str_starts(name, px_str_c(begins[i])))
             return has_prefix || i == 2 || text_is_open(name) ||
@@ -179,7 +178,7 @@ static void tenants(struct verify *v)
     {
         struct px_str name = px_json_val_str(key);
         rule_look(v);
-        if (memmem(name.ptr, name.len, "tenants", 7))
+        if (text_find(name, S("tenants")))
             rule_find(v, NULL, "keep tenants in the registry", "variable %.*s holds tenants",
                       PX_FMT(name));
     }

@@ -1,4 +1,5 @@
 /* delivery/rules_network.c - no way in or out but those of platform/network.json. */
+#include "delivery/cidr.h"
 #include "delivery/eval.h"
 #include "delivery/rule.h"
 
@@ -388,37 +389,6 @@ static void groups_known(struct verify *v)
 
 /* ---- network ACLs ---- */
 
-struct cidr {
-    uint32_t base;
-    unsigned bits;
-    bool valid;
-};
-
-static struct cidr cidr_of(struct px_str text)
-{
-    char copy[32];
-    unsigned a, b, c, d, bits;
-    if (text.len == 0 || text.len >= sizeof copy) return (struct cidr){0};
-    memcpy(copy, text.ptr, text.len);
-    copy[text.len] = '\0';
-    if (sscanf(copy, "%3u.%3u.%3u.%3u/%2u", &a, &b, &c, &d, &bits) != 5 || bits > 32)
-        return (struct cidr){0};
-    return (struct cidr){(a << 24) | (b << 16) | (c << 8) | d, bits, true};
-}
-
-static uint32_t mask_of(unsigned bits) { return bits == 0 ? 0 : UINT32_MAX << (32 - bits); }
-
-static bool cidr_holds(struct cidr outer, struct cidr inner)
-{
-    return outer.valid && inner.valid && outer.bits <= inner.bits &&
-           ((outer.base ^ inner.base) & mask_of(outer.bits)) == 0;
-}
-
-static bool cidrs_overlap(struct cidr a, struct cidr b)
-{
-    return a.valid && b.valid && ((a.base ^ b.base) & mask_of(PX_MIN(a.bits, b.bits))) == 0;
-}
-
 struct acl_entry {
     struct plan_resource *holder, *acl;
     bool egress, allow;
@@ -501,7 +471,7 @@ static bool acl_allows(const struct acl_entries *all, struct px_str tier, bool e
         bool every = all_protocols(e->protocol);
         if (!every && !rule_is(e->protocol, "tcp") && !rule_is(e->protocol, "6")) continue;
         if (!every && (port < e->from || port > e->to)) continue;
-        if (!cidr_holds(cidr_of(e->cidr), peer)) continue;
+        if (!cidr_holds(cidr_parse(e->cidr), peer)) continue;
         return e->allow;
     }
     return false;
@@ -516,8 +486,8 @@ static int tiers_pass(struct verify *v, const struct acl_entries *all, struct px
         if (!px_str_eq(tier_of(a), from)) continue;
         for (plan_each(v->plan, "aws_subnet", b)) {
             if (!px_str_eq(tier_of(b), to)) continue;
-            bool out = acl_allows(all, from, true, cidr_of(plan_text(b, "cidr_block")), port);
-            bool in = acl_allows(all, to, false, cidr_of(plan_text(a, "cidr_block")), port);
+            bool out = acl_allows(all, from, true, cidr_parse(plan_text(b, "cidr_block")), port);
+            bool in = acl_allows(all, to, false, cidr_parse(plan_text(a, "cidr_block")), port);
             *(out && in ? &yes : &no) += 1;
         }
     }
@@ -612,9 +582,10 @@ static void acls_let_no_more(struct verify *v, const struct acl_entries *all)
 
 static bool entry_meets_tier(struct verify *v, const struct acl_entry *e, struct px_str tier)
 {
-    struct cidr cidr = cidr_of(e->cidr);
+    struct cidr cidr = cidr_parse(e->cidr);
     for (plan_each(v->plan, "aws_subnet", it))
-        if (px_str_eq(tier_of(it), tier) && cidr_holds(cidr, cidr_of(plan_text(it, "cidr_block"))))
+        if (px_str_eq(tier_of(it), tier) &&
+            cidr_holds(cidr, cidr_parse(plan_text(it, "cidr_block"))))
             return true;
     return false;
 }
@@ -945,7 +916,7 @@ static void vpc_names(struct verify *v)
         if (!plan_truth(it, "enable_dns_support") || !plan_truth(it, "enable_dns_hostnames"))
             rule_find(v, it, "set enable_dns_support and enable_dns_hostnames",
                       "names of the private zone and of endpoints do not resolve in the VPC");
-        struct cidr cidr = cidr_of(plan_text(it, "cidr_block"));
+        struct cidr cidr = cidr_parse(plan_text(it, "cidr_block"));
         if (!cidr.valid || cidr.bits < 16 || cidr.bits > 20)
             rule_find(v, it, "use a range from /16 to /20",
                       "the VPC's range %.*s does not hold the tiers",
@@ -962,8 +933,8 @@ static void no_overlap(struct verify *v)
                 for (plan_each(v->plans[b], "aws_vpc", y)) {
                     if (a == b && x->order >= y->order) continue;
                     rule_look(v);
-                    if (cidrs_overlap(cidr_of(plan_text(x, "cidr_block")),
-                                      cidr_of(plan_text(y, "cidr_block"))))
+                    if (cidr_overlaps(cidr_parse(plan_text(x, "cidr_block")),
+                                      cidr_parse(plan_text(y, "cidr_block"))))
                         rule_find(v, y, "give each region a range of its own",
                                   "its range %.*s overlaps %.*s of %s",
                                   PX_FMT(plan_text(y, "cidr_block")),

@@ -238,7 +238,7 @@ static bool needs_figure(const struct value *template)
 static struct px_str namespace_of(struct verify *v, const struct value *metric)
 {
     struct px_str text = value_str(value_get(metric, S("namespace")));
-    const char *hole = text.len > 0 ? memmem(text.ptr, text.len, "{prefix}", 8) : NULL;
+    const char *hole = text.len > 0 ? text_find(text, S("{prefix}")) : NULL;
     if (!hole) return text;
     return px_arena_printf(v->arena, "%.*s%.*s%.*s", (int)(hole - text.ptr), text.ptr,
                            PX_FMT(v->plan->prefix), (int)(text.ptr + text.len - hole - 8),
@@ -326,8 +326,7 @@ static bool in_composite(struct verify *v, struct plan_resource *alarm)
         struct px_str rule = plan_text(it, "alarm_rule");
         struct px_str quoted = px_arena_printf(v->arena, "\"%.*s\"", PX_FMT(name));
         bool named = rule.len > 0 && name.len > 0 &&
-                     (memmem(rule.ptr, rule.len, quoted.ptr, quoted.len) ||
-                      memmem(rule.ptr, rule.len, name.ptr, name.len));
+                     (text_find(rule, quoted) || text_find(rule, name));
         if (named && plan_is_set(it, "alarm_actions")) return true;
         bool suppresses = name.len > 0 &&
                           px_str_eq(plan_text(it, "actions_suppressor.alarm"), name);
@@ -386,8 +385,7 @@ static void escalation(struct verify *v)
         rule_look(v);
         for (plan_each(v->plan, "aws_cloudwatch_composite_alarm", it)) {
             struct px_str name = plan_text(it, "alarm_name");
-            found = found || (name.len >= id.len && id.len > 0 &&
-                              memmem(name.ptr, name.len, id.ptr, id.len));
+            found = found || (name.len >= id.len && id.len > 0 && text_find(name, id));
         }
         if (!found)
             rule_find(v, NULL, "make every composite of platform/alarms.json",
@@ -459,7 +457,7 @@ static void retention(struct verify *v)
 static bool is_dashboard(struct plan_resource *it, struct px_str name)
 {
     struct px_str own = plan_text(it, "dashboard_name");
-    return name.len > 0 && own.len >= name.len && memmem(own.ptr, own.len, name.ptr, name.len);
+    return name.len > 0 && own.len >= name.len && text_find(own, name);
 }
 
 static void dashboards(struct verify *v)

@@ -34,7 +34,7 @@ bool rule_looks_secret(struct px_str text)
         {"xoxb-", 20, is_word},          {"xoxp-", 20, is_word},
         {"sk_live_", 20, is_word},
     };
-    if (text.len >= 20 && memmem(text.ptr, text.len, "PRIVATE KEY-----", 16)) return true;
+    if (text.len >= 20 && text_find(text, S("PRIVATE KEY-----"))) return true;
     for (size_t s = 0; s < PX_COUNT(shapes); s++) {
         size_t n = strlen(shapes[s].begin);
         for (size_t i = 0; i + n + shapes[s].n <= text.len; i++) {
@@ -120,7 +120,7 @@ static bool sounds_secret(struct px_str name)
     static const char *const words[] = {"password",   "secret_string", "private_key",
                                         "access_key", "api_key_value", "token_value"};
     for (size_t i = 0; i < PX_COUNT(words); i++)
-        if (memmem(name.ptr, name.len, words[i], strlen(words[i])))
+        if (text_find(name, px_str_c(words[i])))
             return !px_str_ends(name, S("_arn")) && !px_str_ends(name, S("_arns"));
     return false;
 }

@@ -269,10 +269,8 @@ static const struct called calls[] = {
 
 static struct px_str action_of(struct px_str resource)
 {
-    if (memmem(resource.ptr ? resource.ptr : "", resource.len, ":function:", 10))
-        return S("lambda:InvokeFunction");
-    const char *found = resource.len > 0 ? memmem(resource.ptr, resource.len, ":states:::", 10)
-                                         : NULL;
+    if (text_find(resource, S(":function:"))) return S("lambda:InvokeFunction");
+    const char *found = resource.len > 0 ? text_find(resource, S(":states:::")) : NULL;
     if (!found) return S("");
     struct px_str rest = px_str_skip(resource, (size_t)(found + 10 - resource.ptr));
     for (size_t i = 0; i < PX_COUNT(calls); i++) {

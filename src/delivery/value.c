@@ -217,6 +217,12 @@ bool value_is_open(const struct value *v)
     return false;
 }
 
+const char *text_find(struct px_str text, struct px_str part)
+{
+    if (part.len == 0 || text.len < part.len) return NULL;
+    return memmem(text.ptr, text.len, part.ptr, part.len);
+}
+
 bool text_next_symbol(struct px_str text, size_t *at, struct px_str *ret_address)
 {
     struct px_str rest = px_str_skip(text, *at);

@@ -77,6 +77,8 @@ const struct value *value_get(const struct value *v, struct px_str name);
 /* Whether a symbol stands anywhere inside. */
 bool value_is_open(const struct value *v);
 bool text_is_open(struct px_str text);
+/* Where a part first stands in a text; NULL: nowhere, as an empty part does. */
+const char *text_find(struct px_str text, struct px_str part);
 /* The address of a text that is one symbol and nothing else. */
 bool text_symbol(struct px_str text, struct px_str *ret_address);
 /* The first symbol in a text, from *at on; *at moves behind it. */

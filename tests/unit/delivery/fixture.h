@@ -58,7 +58,11 @@ static void fixture_split(struct maker *m, yyjson_mut_val *attrs, yyjson_mut_val
         const char *name = yyjson_mut_get_str(key);
         if (strcmp(name, "depends_on") == 0) continue;
         if (!fixture_is_later(value)) {
+            yyjson_mut_val *constant = yyjson_mut_obj(m->doc);
             yyjson_mut_obj_add_val(m->doc, known, name, yyjson_mut_val_mut_copy(m->doc, value));
+            yyjson_mut_obj_add_val(m->doc, constant, "constant_value",
+                                   yyjson_mut_val_mut_copy(m->doc, value));
+            yyjson_mut_obj_add_val(m->doc, expressions, name, constant);
             continue;
         }
         yyjson_mut_obj_add_bool(m->doc, unknown, name, true);

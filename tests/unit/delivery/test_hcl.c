@@ -132,7 +132,7 @@ TEST(nesting_has_a_bound)
     CHECK_INT(hcl_parse_expr(px_str_c(text), &t->arena, &e, NULL), HCL_INVALID);
     memset(text, '!', sizeof text - 1);
     CHECK_INT(hcl_parse_expr(px_str_c(text), &t->arena, &e, NULL), HCL_INVALID);
-    for (size_t i = 0; i + 2 < sizeof text; i += 2) memcpy(text + i, "a.", 2);
+    for (size_t i = 0; i + 1 < sizeof text; i++) text[i] = i % 2 == 0 ? 'a' : '.';
     CHECK_INT(hcl_parse_expr(px_str_c(text), &t->arena, &e, NULL), HCL_INVALID);
 }
 
