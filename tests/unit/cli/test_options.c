@@ -8,6 +8,7 @@ struct values {
     bool flag;
     const char *text, *choice;
     int64_t number, bytes, time_ms;
+    struct cli_list list;
 };
 static const struct cli_option table[] = {
     {"flag", 'f', CLI_FLAG, offsetof(struct values, flag), NULL, "a flag", NULL, 0, 0},
@@ -16,6 +17,7 @@ static const struct cli_option table[] = {
     {"number", 'n', CLI_NUMBER, offsetof(struct values, number), "N", "a number", NULL, 1, 10},
     {"bytes", 0, CLI_BYTES, offsetof(struct values, bytes), "SIZE", "a size", NULL, 0, 0},
     {"time", 0, CLI_TIME, offsetof(struct values, time_ms), "TIME", "a time", NULL, 0, 0},
+    {"list", 'l', CLI_LIST, offsetof(struct values, list), "ITEM", "a list", NULL, 0, 0},
 };
 static const struct values defaults = {.number = 7};
 static struct values got; /* by the verb's run */
@@ -94,6 +96,16 @@ TEST(options_fill_their_fields_and_defaults_stay)
     CHECK_INT(got.bytes, 4000000);
     CHECK_INT(got.time_ms, 120000);
     CHECK_INT(got_args, 2);
+}
+
+TEST(a_list_grows_with_each_time_it_is_given)
+{
+    CHECK_INT(prism(t, "probe x").exit, CLI_OK);
+    CHECK_INT(got.list.count, 0);
+    CHECK_INT(prism(t, "probe x -l one --list two -lthree").exit, CLI_OK);
+    CHECK_INT(got.list.count, 3);
+    CHECK_STR(px_str_c(got.list.items[2]), S("three"));
+    CHECK(!got.list.items[3]);
 }
 
 TEST(global_options_stand_before_or_behind_the_verb)
