@@ -79,6 +79,7 @@ static void each_resource_policy(struct verify *v, each_policy *fn)
         "aws_efs_file_system_policy",
         "aws_backup_vault_policy",
         "aws_cloudwatch_log_resource_policy",
+        "aws_vpc_endpoint",
     };
     for (size_t t = 0; t < PX_COUNT(types); t++)
         for (plan_each(v->plan, types[t], it)) {
@@ -149,6 +150,9 @@ static void no_wild_resources(struct verify *v)
 {
     rule_look(v);
     each_identity_policy(v, check_resources);
+    /* In a resource's own policy * is that resource; in an endpoint's it is everything behind it. */
+    for (plan_each(v->plan, "aws_vpc_endpoint", it))
+        if (plan_is_written(it, "policy")) check_resources(v, it, plan_get(it, "policy"), false);
 }
 
 /* Only when both kinds of stack were looked at: an entry may be for the other one. */
