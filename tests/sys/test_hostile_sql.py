@@ -187,7 +187,7 @@ def quietly(call, *args, **kw):
 
 
 def test_a_flood_of_endless_queries_leaves_room_for_others(tmp_path):
-    region = Region(tmp_path / "data", env={"PRISM_QUERY_TIMEOUT_MS": "3000"}).up()
+    region = Region(tmp_path / "data", env={"PRISM_QUERY_TIMEOUT_MS": "3000", "PRISM_REGION_MEMORY_MB": "65536"}).up()
     flooder, other = region.tenant("flooder"), region.tenant("calm")
     region.ingest("logs", [{"n": 1}], key=other)
     endless = "SELECT count(*) FROM range(1000000000000) t(i) WHERE i % 7 = 3"
