@@ -129,7 +129,11 @@ void rule_find(struct verify *v, const struct plan_resource *resource, const cha
     va_start(args, fmt);
     int n = vasprintf(&text, fmt, args);
     va_end(args);
-    if (!finding || n < 0) return; /* a full arena is seen at the end */
+    if (n < 0) return;
+    if (!finding) { /* a full arena is seen at the end */
+        free(text);
+        return;
+    }
     finding->rule = v->rule;
     finding->plan = resource ? resource->plan : v->plan;
     if (resource) finding->address = resource->address;
