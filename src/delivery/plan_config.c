@@ -88,14 +88,20 @@ static const char *dir_of_call(struct px_arena *arena, const char *caller, struc
     return px_arena_cstr(arena, px_str_c(real));
 }
 
+/* resource, data, and what either program may add, such as ephemeral. */
+static struct px_str block_type(yyjson_val *resource)
+{
+    struct px_str mode = px_json_str(resource, "mode");
+    return px_str_eq(mode, S("managed")) || mode.len == 0 ? S("resource") : mode;
+}
+
 static bool holds_all(const struct hcl_body *body, yyjson_val *json)
 {
     size_t i, n;
     yyjson_val *resource;
     px_json_arr_foreach(px_json_arr(json, "resources"), i, n, resource)
     {
-        bool is_data = px_str_eq(px_json_str(resource, "mode"), S("data"));
-        if (!hcl_block_of(body, is_data ? S("data") : S("resource"), px_json_str(resource, "type"),
+        if (!hcl_block_of(body, block_type(resource), px_json_str(resource, "type"),
                           px_json_str(resource, "name")))
             return false;
     }
@@ -234,8 +240,7 @@ static bool add_resources(struct px_arena *arena, struct hcl_body *body, yyjson_
     yyjson_val *resource;
     px_json_arr_foreach(px_json_arr(json, "resources"), i, n, resource)
     {
-        bool is_data = px_str_eq(px_json_str(resource, "mode"), S("data"));
-        struct hcl_block *block = add_block(arena, body, is_data ? S("data") : S("resource"),
+        struct hcl_block *block = add_block(arena, body, block_type(resource),
                                             px_json_str(resource, "type"),
                                             px_json_str(resource, "name"));
         if (!block || !add_common(arena, &block->body, resource)) return false;
