@@ -19,6 +19,7 @@ struct walk {
     size_t count, cap, next;
     const struct plan_config *goal_config;
     struct px_str goal_type, goal_name;
+    bool names_only; /* do not go on through resources */
     bool found;
 };
 
@@ -74,6 +75,9 @@ static void reach_name(struct walk *w, const struct plan_config *config, struct 
     } else {
         node.kind = 'r';
         node.type = root;
+        bool itself = w->names_only && config == w->goal_config && px_str_eq(root, w->goal_type) &&
+                      count > 1 && px_str_eq(steps[1], w->goal_name);
+        if (itself) w->found = true;
     }
     reach(w, node);
 }
@@ -181,6 +185,7 @@ static void follow(struct walk *w, struct node node)
 {
     const struct hcl_body *body = &node.config->body;
     struct hcl_block *block = NULL;
+    if (w->names_only && (node.kind == 'r' || node.kind == 'd' || node.kind == 'm')) return;
     switch (node.kind) {
     case 'v': follow_variable(w, &node); return;
     case 'l': follow_local(w, &node); return;
@@ -205,5 +210,35 @@ bool rule_comes_after(struct plan *plan, const struct plan_resource *from,
     struct node start = {from->module->config, from->is_data ? 'd' : 'r', from->type, from->name};
     follow(&w, start);
     while (w.next < w.count && !w.found) follow(&w, w.nodes[w.next++]);
+    return w.found;
+}
+
+/* All names that an expression comes to, but not through resources. */
+static struct walk names_of(struct plan *plan, const struct plan_config *config,
+                            const struct hcl_expr *e)
+{
+    struct walk w = {.arena = plan->arena, .names_only = true};
+    reach_expr(&w, config, e, 0);
+    return w;
+}
+
+bool rule_made_of(struct plan *plan, const struct plan_resource *from, const char *attr,
+                  const struct plan_resource *to, const char *source)
+{
+    if (!from->block || !to->block || !from->module || !to->module) return true;
+    const struct hcl_expr *e = hcl_attr_of(&from->block->body, px_str_c(attr)),
+                          *origin = hcl_attr_of(&to->block->body, px_str_c(source));
+    struct walk goals = names_of(plan, to->module->config, origin);
+    if (goals.count == 0) return true; /* a constant: nobody can tell */
+    struct walk w = {.arena = plan->arena,
+                     .names_only = true,
+                     .goal_config = to->module->config,
+                     .goal_type = to->type,
+                     .goal_name = px_str_c(source)};
+    reach_expr(&w, from->module->config, e, 0);
+    while (w.next < w.count && !w.found) follow(&w, w.nodes[w.next++]);
+    for (size_t g = 0; g < goals.count && !w.found; g++)
+        for (size_t i = 0; i < w.count; i++)
+            if (same(&w.nodes[i], &goals.nodes[g])) w.found = true;
     return w.found;
 }

@@ -75,6 +75,9 @@ size_t rule_role_policies(struct verify *v, struct plan_resource *role, struct r
 /* Whether what `from` is made of comes after `to` in every apply: through references and depends_on. */
 bool rule_comes_after(struct plan *plan, const struct plan_resource *from,
                       const struct plan_resource *to);
+/* Whether an attribute is made of what an attribute of another resource is made of, or of that itself. */
+bool rule_made_of(struct plan *plan, const struct plan_resource *from, const char *attr,
+                  const struct plan_resource *to, const char *source);
 
 extern const struct verify_rule rules_network[], rules_encryption[], rules_iam[], rules_functions[],
     rules_order[], rules_storage[], rules_database[], rules_api[], rules_workflows[],

@@ -250,6 +250,12 @@ static void deployment(struct verify *v)
         if (!plan_is_set(it, "triggers"))
             rule_find(v, it, "set triggers to a hash of the contract",
                       "a changed contract would not be deployed");
+        struct plan_resource *api = plan_first(v->plan, "aws_api_gateway_rest_api");
+        if (plan_is_set(it, "triggers") && api &&
+            !rule_made_of(v->plan, it, "triggers", api, "body"))
+            rule_find(
+                v, it, "add a hash of the contract to triggers",
+                "its triggers do not change with the contract, so a new one would not be deployed");
         const struct hcl_block *lifecycle = it->block ? hcl_block_of(&it->block->body,
                                                                      S("lifecycle"), S(""), S(""))
                                                       : NULL;

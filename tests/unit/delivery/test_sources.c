@@ -43,6 +43,11 @@ static const char root_tf[] =
     "    }\n"
     "  }\n"
     "}\n"
+    "locals { contract = upper(\"c\") }\n"
+    "resource \"aws_api_gateway_rest_api\" \"a\" { body = local.contract }\n"
+    "resource \"aws_api_gateway_deployment\" \"d\" { triggers = { c = sha256(local.contract) } }\n"
+    "resource \"aws_api_gateway_deployment\" \"e\" { triggers = { c = aws_api_gateway_rest_api.a.id } }\n"
+    "resource \"aws_api_gateway_deployment\" \"f\" { triggers = { c = aws_api_gateway_rest_api.a.body } }\n"
     "resource \"aws_sfn_state_machine\" \"m\" {\n"
     "  definition = templatefile(\"${path.module}/m.json\", { bucket = aws_s3_bucket.b.id, n = 3 })\n"
     "}\n";
@@ -76,6 +81,10 @@ static const char plan_text_[] =
     "\"managed\",\"change\":{\"actions\":[\"create\"],\"after\":{\"function_name\":\"f\",\"vpc_config\":"
     "[{\"ipv6\":false}]},\"after_unknown\":{\"arn\":true,\"tracing_config\":true,\"vpc_config\":"
     "[{\"security_group_ids\":true,\"subnet_ids\":true}]}}},"
+    "{\"address\":\"aws_api_gateway_rest_api.a\",\"type\":\"aws_api_gateway_rest_api\",\"name\":\"a\",\"mode\":\"managed\",\"change\":{\"actions\":[\"create\"],\"after\":{},\"after_unknown\":{}}},"
+    "{\"address\":\"aws_api_gateway_deployment.d\",\"type\":\"aws_api_gateway_deployment\",\"name\":\"d\",\"mode\":\"managed\",\"change\":{\"actions\":[\"create\"],\"after\":{},\"after_unknown\":{}}},"
+    "{\"address\":\"aws_api_gateway_deployment.e\",\"type\":\"aws_api_gateway_deployment\",\"name\":\"e\",\"mode\":\"managed\",\"change\":{\"actions\":[\"create\"],\"after\":{},\"after_unknown\":{}}},"
+    "{\"address\":\"aws_api_gateway_deployment.f\",\"type\":\"aws_api_gateway_deployment\",\"name\":\"f\",\"mode\":\"managed\",\"change\":{\"actions\":[\"create\"],\"after\":{},\"after_unknown\":{}}},"
     "{\"address\":\"aws_iam_role_policy.p\",\"type\":\"aws_iam_role_policy\",\"name\":\"p\",\"mode\":"
     "\"managed\",\"change\":{\"actions\":[\"create\"],\"after\":{},\"after_unknown\":{\"policy\":true}}},"
     "{\"address\":\"aws_s3_bucket.b\",\"type\":\"aws_s3_bucket\",\"name\":\"b\",\"mode\":\"managed\","
@@ -213,6 +222,15 @@ TEST(order_goes_through_outputs)
     CHECK(!rule_comes_after(plan, e, f));
     CHECK(!rule_comes_after(plan, f, r)); /* no output speaks of it */
     CHECK(rule_comes_after(plan, f, at(plan, "module.net.aws_security_group.g[\"db\"]")));
+}
+
+TEST(an_attribute_is_made_of_what_another_is_made_of)
+{
+    struct plan *plan = open_plan(t);
+    struct plan_resource *api = at(plan, "aws_api_gateway_rest_api.a");
+    CHECK(rule_made_of(plan, at(plan, "aws_api_gateway_deployment.d"), "triggers", api, "body"));
+    CHECK(!rule_made_of(plan, at(plan, "aws_api_gateway_deployment.e"), "triggers", api, "body"));
+    CHECK(rule_made_of(plan, at(plan, "aws_api_gateway_deployment.f"), "triggers", api, "body"));
 }
 
 TEST(sources_of_another_version_are_not_used)
