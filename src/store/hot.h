@@ -93,6 +93,17 @@ PX_MUST_USE int hot_reader_next(struct hot_reader *reader, struct hot_frame *ret
  * unread: for a reader who knows that they are sealed. */
 void hot_reader_skip(struct hot_reader *reader, uint64_t seq);
 
+/* Where a reader stands behind the frames that it passed over. A file only grows and a frame stays where
+ * it is, so a later reader of the same file may begin there. seq 0: none, because nothing was passed
+ * over or something in between was damaged. */
+struct hot_bookmark {
+    uint64_t offset, seq; /* the end of frame seq */
+};
+struct hot_bookmark hot_reader_bookmark(const struct hot_reader *reader);
+/* Begin behind a bookmark of this file whose frames are sealed; before the first hot_reader_next(). One
+ * beyond the end of the file is not taken. */
+void hot_reader_resume(struct hot_reader *reader, struct hot_bookmark bookmark);
+
 /* Whether its writer can still append to this file: a higher file_no of the same writer exists, or
  * the lock can be taken -> false. */
 PX_MUST_USE int hot_file_is_live(struct hot_store *store, const struct hot_file *file,

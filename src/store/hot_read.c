@@ -22,7 +22,9 @@ struct hot_reader {
     uint32_t place_crc;
     bool header_checked;
     bool gap_reported; /* the frame at `at` may follow a gap */
-    char *path;        /* for faults */
+    bool damaged;      /* something was no frame: the bookmark stays where it is */
+    struct hot_bookmark bookmark;
+    char *path; /* for faults */
 };
 
 static int reader_map(struct hot_reader *reader, int fd, const char *path)
@@ -120,6 +122,21 @@ static int step_over_damage(struct hot_reader *reader)
 
 void hot_reader_skip(struct hot_reader *reader, uint64_t seq) { reader->skip_seq = seq; }
 
+struct hot_bookmark hot_reader_bookmark(const struct hot_reader *reader)
+{
+    return reader->bookmark;
+}
+
+void hot_reader_resume(struct hot_reader *reader, struct hot_bookmark bookmark)
+{
+    PX_ASSERT(!reader->header_checked);
+    if (bookmark.seq == 0 || bookmark.offset > reader->size) return;
+    reader->header_checked = true;
+    reader->at = (size_t)bookmark.offset;
+    reader->last_seq = bookmark.seq;
+    reader->bookmark = bookmark;
+}
+
 static int next_frame(struct hot_reader *reader, struct hot_frame *ret_frame)
 {
     if (!reader->header_checked) PX_TRY(header_check(reader));
@@ -146,7 +163,10 @@ int hot_reader_next(struct hot_reader *reader, struct hot_frame *ret_frame)
     struct hot_frame frame = {0};
     do {
         int r = next_frame(reader, &frame);
+        reader->damaged = reader->damaged || r < 0;
         if (r != 0) return r; /* HOT_END, or a fault of this file */
+        if (frame.seq <= reader->skip_seq && !reader->damaged)
+            reader->bookmark = (struct hot_bookmark){reader->at, frame.seq};
     } while (frame.seq <= reader->skip_seq);
     *ret_frame = frame;
     return 0;

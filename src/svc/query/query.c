@@ -120,11 +120,11 @@ static int check_statement(struct job *job)
 
 /* ---- datasets ---- */
 
-static struct snapshot_stores stores_of(const struct query *query)
+static struct snapshot_stores stores_of(struct query *query)
 {
     const struct query_options *options = &query->options;
     return (struct snapshot_stores){options->hot, options->segments, options->analytics,
-                                    options->catalog};
+                                    options->catalog, &query->memory};
 }
 
 /* 404, naming what there is. */

@@ -55,7 +55,8 @@ struct query_sink {
     void *ctx;
 };
 enum query_outcome {
-    QUERY_CUT = 1, /* a streamed answer ended before its end, in a format without a place for the reason:
+    QUERY_CUT =
+        1, /* a streamed answer ended before its end, in a format without a place for the reason:
                       ret_why says why */
 };
 /* cancelled: may be set by a signal handler; the statement then ends soon. deadline_mono_ns: on the

@@ -17,6 +17,7 @@ struct query {
     struct scratch scratch;
     struct query_options options;
     struct engines *engines;
+    struct snapshot_memory memory;
     uint64_t serial; /* names temporary files */
 };
 

@@ -8,6 +8,7 @@
 #include "svc/query/snapshot.h"
 
 #include <stdlib.h>
+#include <xxhash.h>
 
 #define ATTEMPTS 8
 #define FRESH_ARENA_BYTES_MAX ((size_t)64 << 20)
@@ -112,19 +113,46 @@ static int keep_reader(struct taking *taking, struct hot_reader *reader)
     return 0;
 }
 
+/* The place of a file in the memory: *ret_bookmark is what is known of it, zeros when nothing is. */
+static struct hot_bookmark *recall(const struct taking *taking, const struct hot_file *file,
+                                   struct hot_bookmark *ret_bookmark)
+{
+    struct snapshot_memory *memory = taking->stores->memory;
+    *ret_bookmark = (struct hot_bookmark){0};
+    if (!memory) return NULL;
+    XXH128_hash_t hash = XXH3_128bits(file->path.ptr, file->path.len);
+    size_t at = hash.low64 % SNAPSHOT_MEMORY_FILES;
+    bool same = memory->files[at].path[0] == hash.low64 && memory->files[at].path[1] == hash.high64;
+    if (same) *ret_bookmark = memory->files[at].bookmark;
+    memory->files[at].path[0] = hash.low64;
+    memory->files[at].path[1] = hash.high64;
+    memory->files[at].bookmark = *ret_bookmark;
+    return &memory->files[at].bookmark;
+}
+
+static int read_one(struct taking *taking, const struct hot_file *file)
+{
+    struct hot_reader *reader = NULL;
+    struct hot_bookmark known;
+    struct hot_bookmark *place = recall(taking, file, &known);
+    bool sealed = known.seq > 0 && known.seq <= mark_of(&taking->catalog, file->writer);
+    if (sealed && known.offset == file->bytes) return 0; /* to its end */
+    int r = hot_reader_open(file, &reader);
+    if (r == HOT_GONE) return 0;
+    PX_TRY(r);
+    if (sealed) hot_reader_resume(reader, known);
+    PX_TRY(keep_reader(taking, reader));
+    PX_TRY(read_file(taking, file, reader));
+    if (place) *place = hot_reader_bookmark(reader);
+    return 0;
+}
+
 static int read_hot(struct taking *taking, struct px_str tenant, struct px_str dataset)
 {
     struct hot_file *files = NULL;
     size_t count = 0;
     PX_TRY(hot_list(taking->stores->hot, tenant, dataset, taking->arena, &files, &count));
-    for (size_t i = 0; i < count; i++) {
-        struct hot_reader *reader = NULL;
-        int r = hot_reader_open(&files[i], &reader);
-        if (r == HOT_GONE) continue;
-        PX_TRY(r);
-        PX_TRY(keep_reader(taking, reader));
-        PX_TRY(read_file(taking, &files[i], reader));
-    }
+    for (size_t i = 0; i < count; i++) PX_TRY(read_one(taking, &files[i]));
     /* what is sealed or was dropped is none of the dataset's any more, though its file is still there */
     taking->seen = taking->seen || taking->frame_count > 0 || taking->snapshot.damaged > 0;
     return 0;

@@ -8,10 +8,20 @@
 #include "store/objects.h"
 #include "svc/catalog/catalog.h"
 
+/* How far hot files were found to be sealed, so that a query does not go over it again: a file stays for
+ * minutes after its frames were sealed, and holds tens of megabytes. Of one process; zeros are empty. */
+#define SNAPSHOT_MEMORY_FILES 1024
+struct snapshot_memory {
+    struct {
+        uint64_t path[2]; /* hash */
+        struct hot_bookmark bookmark;
+    } files[SNAPSHOT_MEMORY_FILES];
+};
 struct snapshot_stores {
     struct hot_store *hot;
     struct object_store *segments, *analytics;
     struct catalog *catalog;
+    struct snapshot_memory *memory; /* may be NULL */
 };
 struct snapshot_file {
     struct px_str url;         /* something DuckDB opens */

@@ -140,6 +140,15 @@ TEST(the_least_recently_used_file_is_closed_first)
     }
 }
 
+static void flip_byte(const char *path, long offset)
+{
+    FILE *file = fopen(path, "r+b");
+    CHECK(file && fseek(file, offset, SEEK_SET) == 0);
+    int byte = fgetc(file);
+    CHECK(fseek(file, offset, SEEK_SET) == 0 && fputc(byte ^ 0x10, file) != EOF);
+    CHECK(fclose(file) == 0);
+}
+
 TEST(a_listing_is_ordered_and_takes_only_hot_files)
 {
     PX_AUTO(hot_store_close) struct hot_store *store = store_open(t);
@@ -270,6 +279,54 @@ TEST(skipped_frames_are_not_read_and_those_behind_them_are_checked)
     CHECK_OK(hot_reader_open(&files[0], &reader));
     hot_reader_skip(reader, 0);
     CHECK_INT(hot_reader_next(reader, &frame), PX_F_CORRUPT);
+}
+
+TEST(a_bookmark_stands_behind_the_frames_passed_over)
+{
+    PX_AUTO(hot_store_close) struct hot_store *store = store_open(t);
+    PX_AUTO(hot_writer_free) struct hot_writer *writer = NULL;
+    PX_AUTO(hot_reader_close) struct hot_reader *reader = NULL;
+    struct hot_file *files;
+    size_t count;
+    uint64_t seq;
+    struct hot_frame frame;
+    CHECK_OK(hot_writer_new(store, NULL, &writer));
+    static const char *const texts[] = {"one", "two", "three"};
+    for (size_t i = 0; i < PX_COUNT(texts); i++)
+        CHECK_OK(append_text(writer, px_str_c(texts[i]), &seq));
+    CHECK_OK(hot_list(store, ACME, LOGS, &t->arena, &files, &count));
+    CHECK_OK(hot_reader_open(&files[0], &reader));
+    CHECK_INT(hot_reader_bookmark(reader).seq, 0);
+    hot_reader_skip(reader, 2);
+    CHECK_OK(hot_reader_next(reader, &frame));
+    CHECK_INT(frame.seq, 3);
+    CHECK_INT(hot_reader_next(reader, &frame), HOT_END);
+    struct hot_bookmark behind_two = hot_reader_bookmark(reader);
+    CHECK_INT(behind_two.seq, 2);
+    CHECK(behind_two.offset > 0 && behind_two.offset < files[0].bytes);
+    hot_reader_close(&reader);
+
+    CHECK_OK(append_text(writer, S("four"), &seq)); /* the file has grown since */
+    CHECK_OK(hot_reader_open(&files[0], &reader));
+    hot_reader_resume(reader, behind_two);
+    hot_reader_skip(reader, 3);
+    CHECK_OK(hot_reader_next(reader, &frame));
+    CHECK_STR(frame.payload, S("four"));
+    CHECK_INT(hot_reader_next(reader, &frame), HOT_END);
+    CHECK_INT(hot_reader_bookmark(reader).seq, 3);
+    hot_reader_close(&reader);
+
+    CHECK_OK(hot_reader_open(&files[0], &reader)); /* one that cannot be right is not taken */
+    hot_reader_resume(reader, (struct hot_bookmark){1 << 20, 2});
+    CHECK_OK(hot_reader_next(reader, &frame));
+    CHECK_INT(frame.seq, 1);
+    hot_reader_close(&reader);
+
+    flip_byte(files[0].path.ptr, (long)behind_two.offset - 9); /* in the payload of two */
+    CHECK_OK(hot_reader_open(&files[0], &reader));
+    int r;
+    while ((r = hot_reader_next(reader, &frame)) != HOT_END) CHECK(r == 0 || r == PX_F_CORRUPT);
+    CHECK_INT(hot_reader_bookmark(reader).seq, 0);
 }
 
 /* retain removes the folder of a dropped dataset when it is empty; a writer may still know it. */

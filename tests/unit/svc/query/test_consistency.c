@@ -61,7 +61,9 @@ static void check_once(struct test *t, struct kit *kit, const struct progress *p
 static void check_snapshot(struct test *t, struct kit *kit, const struct progress *progress)
 {
     (void)t;
-    struct snapshot_stores stores = {kit->hot, kit->segments, kit->analytics, kit->catalog};
+    static struct snapshot_memory memory;
+    struct snapshot_stores stores = {kit->hot, kit->segments, kit->analytics, kit->catalog,
+                                     &memory};
     PX_AUTO(px_arena_deinit) struct px_arena arena;
     px_arena_init(&arena, 64u << 20);
     struct snapshot snapshot = {0};
