@@ -22,6 +22,23 @@ data "aws_iam_policy_document" "alarms" {
       values   = [local.context.account_id]
     }
   }
+
+  statement {
+    sid       = "NeverInTheClear"
+    effect    = "Deny"
+    actions   = ["sns:Publish"]
+    resources = [local.alarms_topic_arn]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
 }
 
 resource "aws_sns_topic_policy" "alarms" {

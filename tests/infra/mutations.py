@@ -303,8 +303,10 @@ resource "aws_iam_role_policy_attachment" "all" {
 # ---- order ----
 
 region("functions before the database", "PV-ORD-01", r"aws_lambda_function\.function",
-       edit(f"{CATALOG}/outputs.tf", """    aws_db_proxy_target.catalog,
+       edit(f"{CATALOG}/outputs.tf", """    aws_db_proxy_endpoint.reader,
+    aws_db_proxy_target.catalog,
     aws_rds_cluster_instance.catalog,
+    aws_route53_record.catalog,
 """, ""))
 region("readers scale before there are instances", "PV-ORD-04", r"aws_appautoscaling_target\.readers",
        edit(f"{CATALOG}/readers.tf", "\n  depends_on = [aws_rds_cluster_instance.catalog]\n", ""))
@@ -365,12 +367,8 @@ region("prod can be deleted", "PV-DB-08", r"aws_rds_cluster\.catalog",
 
 region("stages without limits", "PV-API-03", r"aws_api_gateway_(stage|method_settings)\.",
        edit(f"{API}/stages.tf", "    throttling_rate_limit  = local.throttling.system.rate\n    throttling_burst_limit = local.throttling.system.burst\n", ""))
-region("a tier without a plan", "PV-API-06", "",
-       edit(f"{API}/usage.tf", """resource "aws_api_gateway_usage_plan" "tier" {
-  for_each = local.throttling.tiers
-""", """resource "aws_api_gateway_usage_plan" "tier" {
-  for_each = { for name, tier in local.throttling.tiers : name => tier if name != "dedicated" }
-"""))
+region("a tier with limits of its own", "PV-API-06", r"aws_api_gateway_usage_plan\.tier",
+       edit(f"{API}/usage.tf", "    rate_limit  = each.value.rate\n", "    rate_limit  = 100000\n"))
 region("traces begin behind the API", "PV-API-10", r"aws_api_gateway_stage\.shard",
        edit(f"{API}/stages.tf", "xray_tracing_enabled = true", "xray_tracing_enabled = false"))
 region("a new contract is not deployed", "PV-API-08", r"aws_api_gateway_deployment\.this",
@@ -378,7 +376,7 @@ region("a new contract is not deployed", "PV-API-08", r"aws_api_gateway_deployme
 
 # ---- workflows ----
 
-region("workflows leave no log", "PV-WF-", r"aws_sfn_state_machine\.this",
+region("workflows leave no log", "PV-WF-02", r"aws_sfn_state_machine\.this",
        edit(f"{WORKFLOWS}/machines.tf", "    level                  = each.value.log_level\n", '    level                  = "OFF"\n'))
 
 # ---- names ----
