@@ -11,7 +11,7 @@ import time
 import kit
 import pytest
 
-ORDER = ["test_static", "test_workflows", "test_modules", "test_global", "test_region", "test_state", "test_scanners", "test_opentofu", "test_variables",
+ORDER = ["test_static", "test_sentences", "test_edge", "test_workflows", "test_modules", "test_global", "test_region", "test_state", "test_scanners", "test_opentofu", "test_variables",
          "test_mutations", "test_destroyed"]
 DESTROYED, KEPT = "eu-west-1", "us-east-1"
 RUN = kit.ROOT / "build" / "infra"
@@ -19,6 +19,23 @@ RUN = kit.ROOT / "build" / "infra"
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: ORDER.index(item.module.__name__))
+
+
+def place(item):
+    return ORDER.index(item.module.__name__)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def last(request):
+    """Whether the run comes to the end of a region."""
+    return any(item.module.__name__ == "test_destroyed" for item in request.session.items)
+
+
+@pytest.fixture(autouse=True)
+def begin_the_end(request, last):
+    """The tests behind these need no region that stands, so one region's end, which takes minutes, begins beside them."""
+    if last and place(request.node) > ORDER.index("test_state"):
+        request.getfixturevalue("world").destroy()
 
 
 class World:
@@ -29,8 +46,8 @@ class World:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         self.began = time.time()
-        self.pool = concurrent.futures.ThreadPoolExecutor(8)
-        self._emulator = None
+        self.pool = concurrent.futures.ThreadPoolExecutor(16)  # they wait, for each other and for processes
+        self._emulator = self._provider = None
         self.steps = {}
 
     # -- steps --
@@ -61,6 +78,15 @@ class World:
         emulator.client("s3").create_bucket(Bucket=kit.STATE_BUCKET)
         return emulator
 
+    @property
+    def unconfigured(self):
+        """Environment of a run that only mocks or validates."""
+        return self.step("shared provider", self._start_provider).result().environment
+
+    def _start_provider(self):
+        self._provider = kit.SharedProvider(self.folder / "provider.log")
+        return self._provider
+
     # -- the stacks --
 
     def stack(self, name, **kw):
@@ -83,6 +109,8 @@ class World:
         self.step("global", self._apply_edge, bare)
         for region in kit.REGIONS:
             self.step(region, lambda region=region: self._apply_region(region), bare)
+        for name in ("global", *kit.REGIONS):
+            self.step(f"{name}, second plan", lambda name=name: self._plan_again(name), self.steps[name])
         return self
 
     def _apply_global(self):
@@ -105,26 +133,35 @@ class World:
         stack.apply()
         return stack
 
+    def _plan_again(self, name):
+        stack, out = self.steps[name].result(), self.folder / f"{name}.again"
+        stack.assert_no_changes(out)
+        return stack.show(out)
+
     def applied(self, name):
         self.start()
         return self.steps[name].result()
 
     def plan_again(self, name):
-        """A second plan of an applied stack; begun as soon as the stack stands."""
+        """A second plan of an applied stack, as JSON: all that is known only after an apply stands in it. Begun as soon as the stack stands."""
         self.start()
-        return self.step(f"{name}, second plan", lambda: self.steps[name].result().assert_no_changes(), self.steps[name])
+        return self.steps[f"{name}, second plan"]
 
     def destroy(self):
-        """The end of one region, in the background; first the tests that need both must be through. In prod the database is protected, which
-        an operator has to lift before."""
-        stack = self.applied(DESTROYED)
+        """The end of one region. In prod the database and the tables are protected, which an operator has to lift before."""
+        self.start()
 
         def work():
-            self.emulator.client("rds", DESTROYED).modify_db_cluster(DBClusterIdentifier=f"prism-prod-{kit.REGIONS[DESTROYED]}-catalog",
-                                                                     DeletionProtection=False, ApplyImmediately=True)
+            stack = self.steps[DESTROYED].result()
+            prefix = f"prism-prod-{kit.REGIONS[DESTROYED]}"
+            self.emulator.client("rds", DESTROYED).modify_db_cluster(DBClusterIdentifier=f"{prefix}-catalog", DeletionProtection=False, ApplyImmediately=True)
+            tables = self.emulator.client("dynamodb", DESTROYED)
+            for name in tables.list_tables()["TableNames"]:
+                if name.startswith(prefix):
+                    tables.update_table(TableName=name, DeletionProtectionEnabled=False)
             return stack.destroy()
 
-        return self.step(f"{DESTROYED}, destroy", work)
+        return self.step(f"{DESTROYED}, destroy", work, *[self.steps[f"{name}, second plan"] for name in ("global", *kit.REGIONS)])
 
     def plan_json(self, name):
         """The plan of a stack from nothing, as JSON, from a tree in which nothing is changed."""
@@ -141,8 +178,9 @@ class World:
 
     def close(self):
         self.pool.shutdown(wait=True, cancel_futures=True)
-        if self._emulator:
-            self._emulator.stop()
+        for started in (self._emulator, self._provider):
+            if started:
+                started.stop()
 
 
 @pytest.fixture(scope="session")

@@ -42,8 +42,8 @@ def add(file, text):
     return Edit(f"infra/{file}", None, text)
 
 
-NETWORK, FUNCTION, STORAGE, CATALOG, SECURITY, API, WORKFLOWS = (
-    f"modules/{name}" for name in ("network", "function", "storage", "catalog", "security", "api", "workflows"))
+NETWORK, FUNCTION, STORAGE, CATALOG, SECURITY, API, WORKFLOWS, OBSERVABILITY = (
+    f"modules/{name}" for name in ("network", "function", "storage", "catalog", "security", "api", "workflows", "observability"))
 
 # ---- network ----
 
@@ -374,10 +374,93 @@ region("traces begin behind the API", "PV-API-10", r"aws_api_gateway_stage\.shar
 region("a new contract is not deployed", "PV-API-08", r"aws_api_gateway_deployment\.this",
        edit(f"{API}/api.tf", "    contract = sha256(local.body)\n", ""))
 
+region("keys in the access log", "PV-API-02", r"aws_api_gateway_stage\.shard",
+       edit(f"{API}/logs.tf", '    firewall       = "$context.waf.status"\n', '    firewall       = "$context.waf.status"\n    api_key        = "$context.identity.apiKey"\n'))
+region("no firewall before the stages", "PV-API-04", r"aws_api_gateway_stage\.shard|^$",
+       edit(f"{API}/firewall.tf", """resource "aws_wafv2_web_acl_association" "stage" {
+  for_each = var.shards
+""", """resource "aws_wafv2_web_acl_association" "stage" {
+  for_each = {}
+"""))
+region("bodies in the execution log", "PV-API-14", r"aws_api_gateway_(stage|method_settings)\.",
+       edit(f"{API}/stages.tf", "data_trace_enabled     = false # would write", "data_trace_enabled     = true # would write"))
+
 # ---- workflows ----
+
+region("workflows are not traced", "PV-WF-03", r"aws_sfn_state_machine\.this",
+       edit(f"{WORKFLOWS}/machines.tf", """  tracing_configuration {
+    enabled = true""", """  tracing_configuration {
+    enabled = false"""))
 
 region("workflows leave no log", "PV-WF-02", r"aws_sfn_state_machine\.this",
        edit(f"{WORKFLOWS}/machines.tf", "    level                  = each.value.log_level\n", '    level                  = "OFF"\n'))
+
+# ---- observability ----
+
+region("an alarm is taken out", "PV-OBS-02", r".",
+       edit("platform/alarms.json", """      "id": "function-throttles",
+      "scope": "function",
+      "namespace": "AWS/Lambda",
+      "metric": "Throttles",""", """      "id": "function-throttles",
+      "scope": "function",
+      "namespace": "AWS/Lambda",
+      "metric": "Invocations","""))
+region("alarms tell nobody", "PV-OBS-03", r"aws_cloudwatch_metric_alarm\.(simple|math)",
+       edit(f"{OBSERVABILITY}/alarms.tf", """  treat_missing_data  = each.value.alarm.missing
+
+  alarm_actions = [aws_sns_topic.severity[each.value.alarm.severity].arn]
+""", """  treat_missing_data  = each.value.alarm.missing
+"""))
+region("logs of functions are kept for a week", "PV-OBS-07", r"aws_cloudwatch_log_group\.function",
+       edit(f"{FUNCTION}/main.tf", "  retention_in_days = var.runtime.log_retention_days\n", "  retention_in_days = 7\n"))
+region("nothing escalates", "PV-OBS-05", r".",
+       edit(f"{OBSERVABILITY}/escalation.tf", """resource "aws_cloudwatch_composite_alarm" "escalated" {
+  for_each = local.escalations
+""", """resource "aws_cloudwatch_composite_alarm" "escalated" {
+  for_each = {}
+"""))
+
+# ---- what spans regions ----
+
+globally("tables stay at home", "PV-GLB-01", r"aws_dynamodb_table\.this",
+         edit("global/tables.tf", """resource "aws_dynamodb_table_replica" "this" {
+  for_each = local.table_replicas
+""", """resource "aws_dynamodb_table_replica" "this" {
+  for_each = {}
+"""))
+globally("tables cannot be set back", "PV-GLB-02", r"aws_dynamodb_table\.this",
+         edit("global/tables.tf", """  point_in_time_recovery {
+    enabled                 = true
+    recovery_period_in_days = var.tables.recovery_days
+""", """  point_in_time_recovery {
+    enabled = false
+"""))
+globally("tables without a ceiling", "PV-GLB-03", r"aws_dynamodb_table\.this",
+         edit("global/tables.tf", "for_each = contains(keys(local.provisioned), each.key) ? {} : { this = var.tables.ceiling }", "for_each = {}"))
+globally("claims never expire", "PV-GLB-04", r"aws_dynamodb_table\.this",
+         edit("global/tables.tf", """    attribute_name = "expires_at"
+    enabled        = true""", """    attribute_name = "expires_at"
+    enabled        = false"""))
+globally("images may be replaced", "PV-GLB-05", r"aws_ecr_repository\.this",
+         edit("global/registry.tf", 'image_tag_mutability = "IMMUTABLE"', 'image_tag_mutability = "MUTABLE"'))
+globally("the edge's firewall has no limit", "PV-GLB-10", r"aws_wafv2_web_acl\.edge",
+         edit("global/waf.tf", """      block {
+        custom_response {
+          response_code            = 429
+          custom_response_body_key = "rate"
+          response_header {
+            name  = "retry-after"
+            value = "60"
+          }
+        }
+      }""", "      count {}"))
+globally("names lead to regions that are down", "PV-GLB-11", r"aws_route53_record\.(origin|failover)",
+         edit("global/dns.tf", """  set_identifier  = each.key
+  health_check_id = aws_route53_health_check.region[each.key].id
+
+  latency_routing_policy {""", """  set_identifier  = each.key
+
+  latency_routing_policy {"""))
 
 # ---- names ----
 

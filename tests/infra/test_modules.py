@@ -1,8 +1,8 @@
 """`terraform test` of every module and stack with a mocked provider, by Terraform and by OpenTofu, and one module tree applied with the real
 provider. Two at a time: each starts the provider once per run block."""
 
+import concurrent.futures
 import re
-import threading
 
 import kit
 import pytest
@@ -11,25 +11,22 @@ TESTED = sorted({f.parents[1].relative_to(kit.ROOT) for f in (kit.ROOT / "infra"
 REAL = sorted(f.relative_to(kit.ROOT) for f in (kit.ROOT / "infra" / "tests").glob("*") if f.is_dir())
 PROGRAMS = {"terraform": kit.TERRAFORM, "tofu": kit.TOFU}
 CASES = [(program, where) for where in TESTED for program in PROGRAMS]
-two = threading.Semaphore(2)
 
 
 def run(world, program, where):
-    with two:
-        tree = kit.Tree(world.folder / "modules" / program / where, program=PROGRAMS[program])
-        if program == "tofu":
-            # OpenTofu has no such argument: it makes the values up while planning, always.
-            for file in (tree.folder / where / "tests").glob("*.tftest.hcl"):
-                file.write_text(re.sub(r"(?m)^ *override_during = plan\n+", "", file.read_text()))
-        tree.run(where, "init", "-backend=false", "-no-color")
-        return tree.run(where, "test", "-no-color", check=False)
+    tree = kit.Tree(world.folder / "modules" / program / where, program=PROGRAMS[program])
+    configures = any(re.search(r'(?m)^provider "', file.read_text()) for file in (tree.folder / where / "tests").glob("*.tftest.hcl"))
+    tree.run(where, "init", "-backend=false", "-no-color")
+    return tree.run(where, "test", "-no-color", check=False, env={} if configures else world.unconfigured)
 
 
 @pytest.fixture(scope="session")
 def started(world, request):
     """All that is selected, begun at once, so that the applies and these share the machine."""
+    two = concurrent.futures.ThreadPoolExecutor(2)
     selected = [item.callspec.params["case"] for item in request.session.items if "started" in item.fixturenames]
-    return {case: world.step("test " + " ".join(map(str, case)), lambda case=case: run(world, *case)) for case in selected}
+    yield {case: two.submit(run, world, *case) for case in selected}
+    two.shutdown(cancel_futures=True)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{where.relative_to('infra')}-{program}" for program, where in CASES])

@@ -14,9 +14,9 @@ def tree(scratch):
 
 
 @pytest.mark.parametrize("where", MODULES, ids=[str(m.relative_to("infra")) for m in MODULES])
-def test_validate(tree, where):
+def test_validate(world, tree, where):
     tree.run(where, "init", "-no-color", "-backend=false")
-    done = tree.run(where, "validate", "-no-color")
+    done = tree.run(where, "validate", "-no-color", env=world.unconfigured)
     assert "Success!" in done.stdout, done.stdout
 
 

@@ -1,5 +1,6 @@
 """Bad variables are refused while planning, with a message that says what to do."""
 
+import concurrent.futures
 import json
 
 import kit
@@ -43,31 +44,45 @@ CASES = [
 ]
 
 
+GOOD = [("as it stands", "global", {}, []), ("as it stands", "region", {}, [])]
+
+
 @pytest.fixture(scope="module")
-def stacks(applied):
+def planned(applied, request):
+    """Every selected case's plan; two at a time, each with a file of variables of its own."""
     applied.applied("global")
-    made = {"global": applied.stack("global", folder="variables-global"), "region": applied.stack(REGION, folder="variables-region")}
-    for name, stack in made.items():
+    stacks = {"global": applied.stack("global", folder="variables-global"), "region": applied.stack(REGION, folder="variables-region")}
+    for name, stack in stacks.items():
         stack.init(f"nothing/variables-{name}")
-    return {name: (stack, json.loads(stack.overrides.read_text())) for name, stack in made.items()}
+    good = {name: json.loads(stack.overrides.read_text()) for name, stack in stacks.items()}
+
+    def work(case):
+        name, which, change, _ = case
+        stack = stacks[which]
+        file = stack.tree.folder / f"{name.replace(' ', '-')}.tfvars.json"
+        file.write_text(json.dumps({**good[which], **change}))
+        return stack.run("plan", "-no-color", "-lock=false", "-refresh=false", stack.var_files[0], f"-var-file={file}", check=False)
+
+    two = concurrent.futures.ThreadPoolExecutor(2)
+    selected = [item.callspec.params["case"] for item in request.session.items if "planned" in item.fixturenames]
+    yield {(case[0], case[1]): two.submit(work, case) for case in selected}
+    two.shutdown(cancel_futures=True)
 
 
-@pytest.mark.parametrize("which,change,words", [c[1:] for c in CASES], ids=[c[0] for c in CASES])
-def test_refused(stacks, which, change, words):
-    stack, good = stacks[which]
-    done = stack.set({**good, **change}).plan(None, "-refresh=false", check=False)
+@pytest.mark.parametrize("case", CASES, ids=[c[0] for c in CASES])
+def test_refused(planned, case):
+    done = planned[case[0], case[1]].result()
     assert done.returncode == 1, "the plan was accepted"
     message = " ".join(done.stdout.replace("│", " ").split())
     assert "Error: Invalid value for variable" in message or "precondition failed" in message or "postcondition failed" in message, message[-3000:]
-    for word in words:
-        assert word in message, f"the message lacks {word!r}:\n{message[-3000:]}"
+    for word in case[3]:
+        assert word in message, f"the message lacks {word!r}:\n{done.stdout[done.stdout.find('Error:'):][:3000]}"
 
 
-@pytest.mark.parametrize("which", ["global", "region"])
-def test_good_ones_are_taken(stacks, which):
+@pytest.mark.parametrize("case", GOOD, ids=[c[1] for c in GOOD])
+def test_good_ones_are_taken(planned, case):
     """So that a refusal above is the change's doing."""
-    stack, good = stacks[which]
-    assert " to add, 0 to change, 0 to destroy" in stack.set(good).plan(None, "-refresh=false").stdout
+    assert " to add, 0 to change, 0 to destroy" in planned[case[0], case[1]].result().stdout
 
 
 ENVIRONMENTS = sorted(p.relative_to(kit.ROOT / "infra" / "environments") for p in (kit.ROOT / "infra" / "environments").glob("*/*.tfvars"))
