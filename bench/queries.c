@@ -130,8 +130,9 @@ int main(int argc, char **argv)
 {
     static struct bench bench;
     PX_AUTO(px_buf_deinit) struct px_buf body;
-    int times = argc > 4 ? atoi(argv[4]) : 200;
-    if (argc < 4 || times < 1 || times > TIMES_MAX) {
+    uint64_t times = 200;
+    bool fine = argc < 5 || px_str_to_u64(px_str_c(argv[4]), &times);
+    if (argc < 4 || !fine || times < 1 || times > TIMES_MAX) {
         fprintf(stderr, "usage: queries DATA-FOLDER TENANT SQL [TIMES]\n");
         return 2;
     }
@@ -147,7 +148,7 @@ int main(int argc, char **argv)
                               .request_id = S("bench"),
                               .caller = {.tenant = px_str_c(argv[2]), .scopes = S("query")},
                               .body = px_buf_str(&body)};
-    measure(&bench, &event, times);
+    measure(&bench, &event, (int)times);
     close_all(&bench);
     return 0;
 }

@@ -21,11 +21,15 @@ static void read_text(const char *path, char *text, size_t room)
 static int total_bytes(uint64_t *ret_bytes)
 {
     char text[512];
-    unsigned long long kb = 0;
+    uint64_t kb = 0;
     read_text("/proc/meminfo", text, sizeof text);
-    if (sscanf(text, "MemTotal: %llu kB", &kb) != 1 || kb == 0)
+    struct px_str rest = px_str_c(text), line, unit = S("kB");
+    (void)px_str_cut(&rest, '\n', &line); /* "MemTotal:       24600000 kB", the first one */
+    bool found = px_str_starts(line, S("MemTotal:")) && px_str_ends(line, unit);
+    if (found) line = px_str_trim(px_str(line.ptr + 9, line.len - 9 - unit.len));
+    if (!found || !px_str_to_u64(line, &kb) || kb == 0)
         return px_fault(PX_F_IO, "/proc/meminfo does not say how much memory there is");
-    *ret_bytes = (uint64_t)kb << 10;
+    *ret_bytes = kb << 10;
     return 0;
 }
 

@@ -98,6 +98,7 @@ int views_put(struct views *views, struct sql_engine *engine, struct px_str name
     PX_TRY(make_room(views));
     PX_AUTO(px_free_mem) struct view *view = view_make(name, sql, shape);
     if (!view) return px_fault(PX_F_OOM, "view");
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): PX_AUTO frees it */
     PX_TRY(sql_exec(engine, "%.*s", PX_FMT(sql)));
     if (i < views->count) forget(views, i);
     views->bytes += bytes_of(view);

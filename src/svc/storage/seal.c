@@ -161,6 +161,7 @@ static int copy_run(const struct writing *w, size_t first, size_t count,
         frames[i] = w->batch->frames[first + i].frame;
         set.rows += frames[i].header.rows;
     }
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): PX_AUTO frees it */
     PX_TRY(run_copy(w, &set, ret_file));
     if ((uint64_t)ret_file->rows == set.rows) return 0;
     return px_fault(PX_F_CORRUPT, "%lld rows written of %llu", (long long)ret_file->rows,

@@ -128,4 +128,5 @@ void turns_take(struct storage *storage, const struct storage_scope *scope, stru
         }
         left = kept;
     }
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): PX_AUTO frees it */
 }
