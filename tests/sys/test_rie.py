@@ -44,23 +44,32 @@ def environment(name, folder):
 
 class Emulator:
     def __init__(self, name, folder, env=None):
-        self.url = f"http://127.0.0.1:{free_port()}"
         self.log = folder / "emulator.log"
+        for _ in range(5):  # a port that was free may be somebody else's by the time that the emulator listens
+            self.start(name, folder, env)
+            if self.await_port():
+                return
+            self.stop()
+        raise AssertionError(f"the emulator does not listen\n{self.log.read_text()}")
+
+    def start(self, name, folder, env):
+        self.url = f"http://127.0.0.1:{free_port()}"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [RIE, "--runtime-interface-emulator-address", self.url.removeprefix("http://"),
                  "--runtime-api-address", f"127.0.0.1:{free_port()}", BUILD / "fn" / name / "bootstrap"],
                 env=environment(name, folder) if env is None else env, cwd=folder, stdout=log, stderr=log,
                 start_new_session=True)
-        self.await_port()
 
     def await_port(self):
         for _ in range(200):
             with contextlib.suppress(requests.ConnectionError):
                 requests.get(self.url, timeout=5)
-                return
+                return True
+            if "address already in use" in self.log.read_text():
+                return False
             time.sleep(0.02)
-        raise AssertionError(f"the emulator does not listen\n{self.log.read_text()}")
+        return False
 
     def invoke(self, event):
         """The answer; of a streamed one the prelude, with the body as "streamed"."""
