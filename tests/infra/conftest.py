@@ -4,6 +4,7 @@ Order: static checks and module tests -> what was applied (global, both regions)
 scanners, OpenTofu, bad variables, mutations -> the region that is gone and the one that stays."""
 
 import concurrent.futures
+import fcntl
 import pathlib
 import shutil
 import time
@@ -11,8 +12,8 @@ import time
 import kit
 import pytest
 
-ORDER = ["test_static", "test_sentences", "test_edge", "test_workflows", "test_modules", "test_global", "test_region", "test_state", "test_scanners", "test_opentofu", "test_variables",
-         "test_mutations", "test_destroyed"]
+ORDER = ["test_static", "test_sentences", "test_edge", "test_workflows", "test_modules", "test_global", "test_region", "test_state",
+         "test_scanners", "test_opentofu", "test_variables", "test_mutations", "test_destroyed"]
 DESTROYED, KEPT = "eu-west-1", "us-east-1"
 RUN = kit.ROOT / "build" / "infra"
 
@@ -43,6 +44,12 @@ class World:
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        self.lock = self.folder.with_suffix(".lock").open("w")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pytest.exit(f"another run is at work in {self.folder}; two would remove each other's files", 2)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         self.began = time.time()
