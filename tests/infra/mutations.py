@@ -413,12 +413,8 @@ region("alarms tell nobody", "PV-OBS-03", r"aws_cloudwatch_metric_alarm\.(simple
 """))
 region("logs of functions are kept for a week", "PV-OBS-07", r"aws_cloudwatch_log_group\.function",
        edit(f"{FUNCTION}/main.tf", "  retention_in_days = var.runtime.log_retention_days\n", "  retention_in_days = 7\n"))
-region("nothing escalates", "PV-OBS-05", r".",
-       edit(f"{OBSERVABILITY}/escalation.tf", """resource "aws_cloudwatch_composite_alarm" "escalated" {
-  for_each = local.escalations
-""", """resource "aws_cloudwatch_composite_alarm" "escalated" {
-  for_each = {}
-"""))
+region("a composite alarm is taken out", "PV-OBS-05", r"^$",
+       edit("platform/alarms.json", '"id": "ingest-impaired"', '"id": "ingest-ailing"'))
 
 # ---- what spans regions ----
 
@@ -444,16 +440,13 @@ globally("claims never expire", "PV-GLB-04", r"aws_dynamodb_table\.this",
 globally("images may be replaced", "PV-GLB-05", r"aws_ecr_repository\.this",
          edit("global/registry.tf", 'image_tag_mutability = "IMMUTABLE"', 'image_tag_mutability = "MUTABLE"'))
 globally("the edge's firewall has no limit", "PV-GLB-10", r"aws_wafv2_web_acl\.edge",
-         edit("global/waf.tf", """      block {
-        custom_response {
-          response_code            = 429
-          custom_response_body_key = "rate"
-          response_header {
-            name  = "retry-after"
-            value = "60"
-          }
-        }
-      }""", "      count {}"))
+         edit("global/waf.tf", """      rate_based_statement {
+        limit                 = var.edge.requests_per_5_min
+        evaluation_window_sec = 300
+        aggregate_key_type    = "IP"
+      }""", """      geo_match_statement {
+        country_codes = ["AQ"]
+      }"""))
 globally("names lead to regions that are down", "PV-GLB-11", r"aws_route53_record\.(origin|failover)",
          edit("global/dns.tf", """  set_identifier  = each.key
   health_check_id = aws_route53_health_check.region[each.key].id
