@@ -39,6 +39,8 @@ static inline void px_buf_add_c(struct px_buf *buf, const char *c)
 }
 void px_buf_add_char(struct px_buf *buf, char c);
 void px_buf_printf(struct px_buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Whether all of s is UTF-8 (RFC 3629). */
+bool px_utf8_ok(struct px_str s);
 /* A JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
 void px_buf_add_json_str(struct px_buf *buf, struct px_str s);
 /* Base64 with padding (RFC 4648 section 4). */

@@ -22,6 +22,16 @@ static size_t utf8_char_bytes(struct px_str s)
     return n;
 }
 
+bool px_utf8_ok(struct px_str s)
+{
+    while (s.len > 0) {
+        size_t n = utf8_char_bytes(s);
+        if (n == 0) return false;
+        s = px_str_skip(s, n);
+    }
+    return true;
+}
+
 static void add_control(struct px_buf *buf, unsigned char c)
 {
     switch (c) {

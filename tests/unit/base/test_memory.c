@@ -147,6 +147,7 @@ TEST(json_strings_escape_what_must_be_escaped)
               S("\"a\\\"b\\\\c/\\n\\r\\t\\b\\f\\u0001\\u001f\x7f\""));
     CHECK_STR(json_str_of(&buf, px_str("a\0b", 3)), S("\"a\\u0000b\""));
     CHECK_STR(json_str_of(&buf, S("é€😀")), S("\"é€😀\""));
+    CHECK(px_utf8_ok(S("é€😀")) && px_utf8_ok(px_str("a\0b", 3)) && px_utf8_ok((struct px_str){0}));
 }
 
 TEST(bytes_that_are_not_utf8_become_replacement_characters)
@@ -158,6 +159,7 @@ TEST(bytes_that_are_not_utf8_become_replacement_characters)
     px_buf_init(&buf, 4096);
     for (size_t i = 0; i < PX_COUNT(bad); i++) {
         struct px_str got = json_str_of(&buf, px_str_c(bad[i]));
+        CHECK(!px_utf8_ok(px_str_c(bad[i])));
         CHECK_INT(got.len, 2 + 3 * strlen(bad[i])); /* one for each byte */
         CHECK(px_str_starts(got, S("\"\xEF\xBF\xBD")));
     }
