@@ -55,7 +55,7 @@ find_package(Threads REQUIRED)
 
 prism_part(aws-crt)
 list(APPEND CMAKE_PREFIX_PATH ${aws-crt_DIR})
-foreach(package aws-c-common aws-c-cal aws-checksums)
+foreach(package aws-c-common aws-c-cal aws-checksums aws-c-io aws-c-http aws-c-auth)
   find_package(${package} CONFIG REQUIRED PATHS ${aws-crt_DIR} NO_DEFAULT_PATH)
 endforeach()
 

@@ -1,0 +1,60 @@
+/* aws/client.h - signed requests to one service: HTTP/1.1 with kept connections, retries, a deadline.
+ * A call blocks; several threads may call at once.
+ *
+ * What is tried again, how often and what a fault then says: docs/design/aws.md. */
+#pragma once
+
+#include "aws/context.h"
+#include "base/px_arena.h"
+
+struct cloud_client; /* opaque */
+struct cloud_client_options {
+    struct px_str service;    /* the name in signatures and host names: "dynamodb" */
+    struct px_str endpoint;   /* "http://host:port"; empty: AWS_ENDPOINT_URL_<SERVICE>, else
+                                 AWS_ENDPOINT_URL, else the service's own in the region */
+    uint32_t connections_max; /* 0: 8 */
+    uint32_t attempts_max;    /* of one call; 0: 8 */
+    uint32_t attempt_ms;      /* without a whole answer after this it is given up; 0: 3000 */
+    uint32_t retry_base_ms;   /* pause before the n-th retry: up to base * 2^n; 0: 25 */
+    uint32_t retry_cap_ms;    /* and at most this; 0: 2000 */
+};
+/* cloud is borrowed and outlives the client. Connects with the first call.
+ * Faults: PX_F_CONFIG (an endpoint that is none), PX_F_OOM. */
+PX_MUST_USE int cloud_client_new(struct cloud *cloud, const struct cloud_client_options *options,
+                                 struct cloud_client **ret_client);
+/* No call may be running. Waits for its connections to close. */
+void cloud_client_free(struct cloud_client **client);
+
+struct cloud_header {
+    struct px_str name, value;
+};
+struct cloud_response {
+    int status;
+    const struct cloud_header *headers;
+    size_t header_count;
+    struct px_str body;
+    struct px_str error; /* the name of AWS's error: "ConditionalCheckFailedException"; or empty */
+    bool unsure;         /* an earlier attempt of this call may have been carried out as well */
+};
+struct px_str cloud_response_header(const struct cloud_response *response, struct px_str name);
+
+enum cloud_answer { CLOUD_REFUSED = 1 };
+
+struct cloud_request {
+    const char *what;                   /* for people, in faults: "PutItem" */
+    const char *method;                 /* "POST" */
+    struct px_str path;                 /* with query, encoded once */
+    const struct cloud_header *headers; /* without Host, Content-Length and what signing adds */
+    size_t header_count;
+    struct px_str body;
+    uint32_t deadline_ms;  /* for the whole call with its retries; 0: 5000 */
+    size_t body_bytes_max; /* of the answer; 0: 1 MiB */
+    /* May be NULL. A refusal that is worth trying again as if it were throttling. */
+    bool (*is_passing)(const struct cloud_response *response);
+};
+/* The response is in arena.
+ * Answers: CLOUD_REFUSED: AWS understood, and the caller has to handle it; ret_response is written.
+ * Faults: PX_F_BUSY (throttled to the end), PX_F_UNAVAILABLE, PX_F_TIMEOUT, PX_F_DENIED (credentials,
+ * permissions, this machine's clock), PX_F_CONFIG (wrong region), PX_F_LIMIT, PX_F_OOM. */
+PX_MUST_USE int cloud_call(struct cloud_client *client, const struct cloud_request *request,
+                           struct px_arena *arena, struct cloud_response *ret_response);

@@ -1,0 +1,18 @@
+/* aws/sign.h - Signature Version 4 on a request of the Common Runtime. Inside aws and its tests only. */
+#pragma once
+
+#include <aws/auth/signing.h>
+#include <aws/auth/signing_config.h>
+#include <aws/http/request_response.h>
+
+#include "aws/internal.h"
+
+struct cloud_scope {
+    struct px_str region, service;
+    bool body_digest; /* send x-amz-content-sha256 too, which S3 wants */
+};
+/* Add x-amz-date, x-amz-security-token and authorization to the message, whose body is read and
+ * rewound. Then, in any thread, perhaps before this returns: done(ctx, 0 or an error of the Runtime).
+ * Everything lent lives until then. */
+void cloud_sign(struct cloud *cloud, const struct cloud_scope *scope,
+                struct aws_http_message *message, void (*done)(void *ctx, int error), void *ctx);

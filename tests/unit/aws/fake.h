@@ -1,0 +1,136 @@
+/* tests/unit/aws/fake.h - a service that answers as told, in a thread: whole, half, late, or not at all.
+ * It takes one connection at a time and keeps it until the client, or a step, closes it. */
+#pragma once
+
+#include "support/support.h"
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/socket.h>
+
+enum fake_kind {
+    FAKE_ANSWER,
+    FAKE_HALF,  /* the head and half of the body, then the end */
+    FAKE_RESET, /* a reset instead of an answer */
+    FAKE_SILENT /* nothing, until the client goes */
+};
+struct fake_step {
+    enum fake_kind kind;
+    int status;
+    const char *headers; /* "Name: value\r\n", or NULL */
+    const char *body;    /* $ID becomes the "put_id" of the request */
+};
+#define FAKE_OK(text)                                                                              \
+    {                                                                                              \
+        .kind = FAKE_ANSWER, .status = 200, .body = (text)                                         \
+    }
+#define FAKE_ERROR(code, name)                                                                     \
+    {                                                                                              \
+        .kind = FAKE_ANSWER, .status = (code), .body = "{\"__type\":\"com.amazonaws#" name "\"}"   \
+    }
+
+struct fake {
+    int listener;
+    uint16_t port;
+    pthread_t thread;
+    const struct fake_step *steps; /* the last one repeats */
+    size_t step_count;
+    /* to look at after fake_stop(), or between calls */
+    _Atomic unsigned requests, connections;
+    char request[8192]; /* the last one */
+    char first[8192];
+    size_t body_at;
+    _Atomic bool stop;
+};
+
+/* Until the head and the body that it announces are there; false when the client has gone. */
+static bool fake_receive(struct fake *fake, int fd)
+{
+    size_t have = 0, want = 0;
+    while (want == 0 || have < want) {
+        if (have + 1 >= sizeof fake->request) return false;
+        ssize_t n = read(fd, fake->request + have, sizeof fake->request - 1 - have);
+        if (n <= 0) return false;
+        have += (size_t)n;
+        fake->request[have] = '\0';
+        char *end = strstr(fake->request, "\r\n\r\n");
+        if (!end) continue;
+        char *length = strcasestr(fake->request, "\r\nContent-Length: ");
+        fake->body_at = (size_t)(end + 4 - fake->request);
+        want = fake->body_at + (length ? strtoul(length + 18, NULL, 10) : 0);
+    }
+    if (fake->requests == 0) memcpy(fake->first, fake->request, sizeof fake->first);
+    return true;
+}
+
+static void fake_body(const struct fake *fake, const char *body, char *text, size_t text_bytes)
+{
+    const char *at = body ? strstr(body, "$ID") : NULL;
+    const char *id = strstr(fake->request, "\"put_id\":{\"S\":\"");
+    if (at && id)
+        (void)snprintf(text, text_bytes, "%.*s%.*s%s", (int)(at - body), body,
+                       (int)strcspn(id + 15, "\""), id + 15, at + 3);
+    else
+        (void)snprintf(text, text_bytes, "%s", body ? body : "");
+}
+
+/* False: the connection ends. */
+static bool fake_answer(const struct fake *fake, int fd, const struct fake_step *step)
+{
+    char text[4096], body[2048], c;
+    fake_body(fake, step->body, body, sizeof body);
+    size_t body_bytes = strlen(body);
+    if (step->kind == FAKE_RESET) {
+        struct linger now = {1, 0};
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+        return false;
+    }
+    if (step->kind == FAKE_SILENT) {
+        (void)!read(fd, &c, 1);
+        return false;
+    }
+    int n = snprintf(text, sizeof text, "HTTP/1.1 %d X\r\n%sContent-Length: %zu\r\n\r\n%.*s",
+                     step->status, step->headers ? step->headers : "", body_bytes,
+                     (int)(step->kind == FAKE_HALF ? body_bytes / 2 : body_bytes), body);
+    return write(fd, text, (size_t)n) == n && step->kind != FAKE_HALF;
+}
+
+static void *fake_run(void *ctx)
+{
+    struct fake *fake = ctx;
+    while (!fake->stop) {
+        int fd = accept4(fake->listener, NULL, NULL, SOCK_CLOEXEC);
+        if (fd < 0) break; /* shut down by fake_stop() */
+        fake->connections++;
+        while (fake_receive(fake, fd)) {
+            size_t number = fake->requests++, at = PX_MIN(number, fake->step_count - 1);
+            if (!fake_answer(fake, fd, &fake->steps[at])) break;
+        }
+        (void)close(fd);
+    }
+    return NULL;
+}
+
+static void fake_start(struct fake *fake, const struct fake_step *steps, size_t step_count)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t at_bytes = sizeof at;
+    memset(fake, 0, sizeof *fake);
+    fake->steps = steps;
+    fake->step_count = step_count;
+    fake->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_INT(bind(fake->listener, (struct sockaddr *)&at, sizeof at), 0);
+    CHECK_INT(listen(fake->listener, 16), 0);
+    CHECK_INT(getsockname(fake->listener, (struct sockaddr *)&at, &at_bytes), 0);
+    fake->port = ntohs(at.sin_port);
+    CHECK_INT(pthread_create(&fake->thread, NULL, fake_run, fake), 0);
+}
+/* The client must be gone. */
+static void fake_stop(struct fake *fake)
+{
+    fake->stop = true;
+    (void)shutdown(fake->listener, SHUT_RDWR);
+    CHECK_INT(pthread_join(fake->thread, NULL), 0);
+    (void)close(fake->listener);
+}
