@@ -1,20 +1,75 @@
-/* Tables: conditions, expiry, queries; among processes, through crashes and on a full disk. */
+/* Tables: conditions, expiry, queries, many processes. One suite for both halves: on SQLite by itself,
+ * on DynamoDB when PRISM_TEST_DYNAMODB names an endpoint that needs no real account
+ * (tests/sys/test_tables_dynamodb.py). */
+#include "aws/reach.h"
 #include "store/child.h"
-#include "support/support_alloc.h"
 
+#include "aws/client.h"
 #include "store/tables.h"
 
-#include <sqlite3.h>
+/* ---- where the tables are ---- */
 
-#include <sys/resource.h>
-#include <sys/stat.h>
+static bool on_dynamodb(void) { return getenv("PRISM_TEST_DYNAMODB") != NULL; }
 
-static struct table_store *tables_open(struct test *t)
+/* A test's tables are named after its scratch folder, so they are its own. */
+static struct px_str tables_url(struct test *t)
+{
+    if (!on_dynamodb()) return test_path(t, "tables.db");
+    return px_arena_printf(&t->arena, "dynamodb://%s", strrchr(t->dir, '/') + 1);
+}
+
+static void table_make(struct test *t, struct cloud_client *client, const char *name)
+{
+    struct cloud_header headers[] = {{S("X-Amz-Target"), S("DynamoDB_20120810.CreateTable")},
+                                     {S("Content-Type"), S("application/x-amz-json-1.0")}};
+    struct cloud_request request = {.what = "CreateTable", .method = "POST", .path = S("/")};
+    struct cloud_response response;
+    request.headers = headers;
+    request.header_count = PX_COUNT(headers);
+    request.body = px_arena_printf(
+        &t->arena,
+        "{\"TableName\":\"%s-%s\",\"BillingMode\":\"PAY_PER_REQUEST\",\"AttributeDefinitions\":["
+        "{\"AttributeName\":\"pk\",\"AttributeType\":\"S\"},"
+        "{\"AttributeName\":\"sk\",\"AttributeType\":\"S\"}],\"KeySchema\":["
+        "{\"AttributeName\":\"pk\",\"KeyType\":\"HASH\"},"
+        "{\"AttributeName\":\"sk\",\"KeyType\":\"RANGE\"}]}",
+        strrchr(t->dir, '/') + 1, name);
+    CHECK_OK(cloud_call(client, &request, &t->arena, &response));
+}
+
+static void tables_prepare(struct test *t)
+{
+    if (!on_dynamodb()) return;
+    PX_AUTO(cloud_close) struct cloud *cloud = NULL;
+    PX_AUTO(cloud_client_free) struct cloud_client *client = NULL;
+    struct cloud_client_options options = {.service = S("dynamodb")};
+    CHECK_OK(cloud_open(NULL, &cloud));
+    CHECK_OK(cloud_client_new(cloud, &options, &client));
+    table_make(t, client, "things");
+    table_make(t, client, "others");
+}
+
+__attribute__((constructor)) static void reach(void)
+{
+    const char *endpoint = getenv("PRISM_TEST_DYNAMODB");
+    if (!endpoint) return;
+    reach_init();
+    PX_ASSERT(setenv("AWS_ENDPOINT_URL_DYNAMODB", endpoint, 1) == 0);
+    const char *ca_file = getenv("PRISM_TEST_CA_FILE");
+    if (ca_file && *ca_file) PX_ASSERT(setenv("AWS_CA_BUNDLE", ca_file, 1) == 0);
+}
+
+static struct table_store *tables_reopen(struct test *t)
 {
     struct table_store *store = NULL;
     struct table_options options = {.clock = &t->clock};
-    CHECK_OK(table_store_open(test_path(t, "tables.db"), &options, &store));
+    CHECK_OK(table_store_open(tables_url(t), &options, &store));
     return store;
+}
+static struct table_store *tables_open(struct test *t)
+{
+    tables_prepare(t);
+    return tables_reopen(t);
 }
 static struct table_key key_of(struct px_str partition, struct px_str sort)
 {
@@ -45,19 +100,17 @@ TEST(an_item_comes_back_as_put_and_counts_its_versions)
     struct table_key other = {S("others"), S("p"), S("s")};
     CHECK_INT(table_get(store, &other, &t->arena, &item), TABLE_ABSENT);
     table_store_close(&store); /* and after opening again */
-    store = tables_open(t);
+    store = tables_reopen(t);
     CHECK_OK(table_get(store, &put.key, &t->arena, &item));
     CHECK_INT(item.version, 2);
-    struct stat about;
-    CHECK_INT(stat(test_path(t, "tables.db").ptr, &about), 0);
-    CHECK_INT(about.st_mode & 0777, 0600);
 }
 
-TEST(keys_are_bytes)
+TEST(keys_are_any_text)
 {
     PX_AUTO(table_store_close) struct table_store *store = tables_open(t);
-    struct px_str odd[] = {px_str("a\0b", 3), px_str("a\0c", 3), S("a"), S("\xff\xfe"), S("A"),
-                           S("'\"%")};
+    struct px_str odd[] = {
+        px_str("a\0b", 3), px_str("a\0c", 3), S("a"), S("\xc3\xa9\xf0\x9f\x8c\x88"), S("A"),
+        S("'\"%\\#\n")};
     for (size_t i = 0; i < PX_COUNT(odd); i++) {
         struct table_put put = put_of(odd[i], odd[i], px_arena_printf(&t->arena, "%zu", i));
         put.condition = TABLE_NEW;
@@ -114,16 +167,16 @@ TEST(an_expired_item_is_absent_in_every_call)
 {
     PX_AUTO(table_store_close) struct table_store *store = tables_open(t);
     struct table_put put = put_of(S("p"), S("s"), S("x"));
-    put.expires_ns = t->now_ns + 10;
+    put.expires_ns = t->now_ns + 10 * PX_NS_PER_S;
     put.condition = TABLE_NEW;
     CHECK_OK(table_put(store, &put, NULL, NULL, NULL));
     CHECK_INT(table_put(store, &put, NULL, NULL, NULL), TABLE_CONDITION_FAILED);
-    test_advance(t, 9);
+    test_advance(t, 9 * PX_NS_PER_S);
     struct table_item item, *items;
     size_t count;
     CHECK_OK(table_get(store, &put.key, &t->arena, &item));
     CHECK_INT(item.expires_ns, put.expires_ns);
-    test_advance(t, 1);
+    test_advance(t, 1 * PX_NS_PER_S);
     struct table_query query = {.key = key_of(S("p"), S("")), .max = 10};
     CHECK_INT(table_get(store, &put.key, &t->arena, &item), TABLE_ABSENT);
     CHECK_OK(table_query(store, &query, &t->arena, &items, &count));
@@ -135,23 +188,28 @@ TEST(an_expired_item_is_absent_in_every_call)
     CHECK_INT(version, 1);
 }
 
-TEST(expired_items_are_removed_in_portions)
+TEST(an_unconditional_put_over_an_expired_item_begins_again)
 {
     PX_AUTO(table_store_close) struct table_store *store = tables_open(t);
-    for (int i = 0; i < 10; i++) {
-        struct table_put put = put_of(S("p"), px_arena_printf(&t->arena, "%d", i), S("x"));
-        put.expires_ns = i < 7 ? t->now_ns + 1 : 0;
-        put.relaxed = true;
-        CHECK_OK(table_put(store, &put, NULL, NULL, NULL));
+    struct table_put puts[2] = {put_of(S("p"), S("s"), S("x")), put_of(S("q"), S(""), S("x"))};
+    int64_t version = 0;
+    for (int i = 0; i < 2; i++) {
+        puts[i].expires_ns = t->now_ns + PX_NS_PER_S;
+        CHECK_OK(table_put(store, &puts[i], NULL, NULL, NULL));
+        CHECK_OK(table_put(store, &puts[i], NULL, &version, NULL));
+        CHECK_INT(version, 2);
+        puts[i].expires_ns = 0;
     }
-    size_t removed;
-    CHECK_OK(table_expire(store, 5, &removed));
-    CHECK_INT(removed, 0);
-    test_advance(t, 1);
-    CHECK_OK(table_expire(store, 5, &removed));
-    CHECK_INT(removed, 5);
-    CHECK_OK(table_expire(store, 5, &removed));
-    CHECK_INT(removed, 2);
+    test_advance(t, PX_NS_PER_S);
+    CHECK_OK(table_put(store, &puts[0], NULL, &version, NULL));
+    CHECK_INT(version, 1);
+    CHECK_OK(table_put_all(store, puts, 2, NULL)); /* one stands there, one has expired */
+    struct table_item item;
+    CHECK_OK(table_get(store, &puts[0].key, &t->arena, &item));
+    CHECK_INT(item.version, 2);
+    CHECK_OK(table_get(store, &puts[1].key, &t->arena, &item));
+    CHECK_INT(item.version, 1);
+    CHECK_INT(item.expires_ns, 0);
 }
 
 TEST(all_of_several_changes_or_none)
@@ -219,14 +277,75 @@ TEST(queries_come_in_key_order_and_go_on_after_a_key)
     ASK(q, "a/x1 a/x2 ");
     q.after_partition = S("b"), q.after_sort = S("");
     ASK(q, "");
-    q = (struct table_query){.key = key_of(S(""), S("")), .max = 100};
-    ASK(q, "a/ a/w a/x1 a/x2 a/y ab/x b/x1 b/y ");
-    q.after_partition = S("a"), q.after_sort = S("x2");
-    ASK(q, "a/y ab/x b/x1 b/y ");
-    q = (struct table_query){.key = key_of(S(""), S("x")), .max = 3};
-    ASK(q, "a/x1 a/x2 ab/x ");
     q = (struct table_query){.key = key_of(S("none"), S("")), .max = 3};
     ASK(q, "");
+}
+
+/* Page by page; a bit for each item that came, and none may come twice. */
+static unsigned walk(struct test *t, struct table_store *store, struct px_str sort_prefix,
+                     size_t page, bool *ret_ordered)
+{
+    struct table_query query = {.key = key_of(S(""), sort_prefix), .max = page};
+    struct table_item last = {0}, *items;
+    unsigned seen = 0;
+    *ret_ordered = true;
+    for (size_t count = page; count == page;) {
+        CHECK_OK(table_query(store, &query, &t->arena, &items, &count));
+        CHECK(count <= page);
+        for (size_t i = 0; i < count; i++) {
+            int64_t number = 0;
+            CHECK(px_str_to_i64(items[i].document, &number));
+            CHECK_INT(seen >> number & 1, 0);
+            seen |= 1u << number;
+            int order = px_str_cmp(last.partition, items[i].partition);
+            *ret_ordered = *ret_ordered && order <= 0;
+            CHECK(order != 0 || px_str_cmp(last.sort, items[i].sort) < 0);
+            last = items[i];
+        }
+        query.after_partition = last.partition, query.after_sort = last.sort;
+    }
+    return seen;
+}
+TEST(a_walk_over_a_table_meets_each_item_once)
+{
+    PX_AUTO(table_store_close) struct table_store *store = tables_open(t);
+    static const char *const keys[][2] = {{"b", "x1"}, {"a", "x2"}, {"a", ""},  {"a", "x1"},
+                                          {"ab", "x"}, {"b", "y"},  {"a", "w"}, {"a", "y"}};
+    for (size_t i = 0; i < PX_COUNT(keys); i++) {
+        struct table_put put = put_of(px_str_c(keys[i][0]), px_str_c(keys[i][1]),
+                                      px_arena_printf(&t->arena, "%zu", i));
+        CHECK_OK(table_put(store, &put, NULL, NULL, NULL));
+    }
+    for (size_t page = 1; page <= 9; page++) {
+        bool ordered = false;
+        CHECK_INT(walk(t, store, S(""), page, &ordered), 0xff);
+        CHECK(ordered || on_dynamodb());
+        CHECK_INT(walk(t, store, S("x"), page, &ordered), 0x1b);
+        CHECK(ordered || on_dynamodb());
+    }
+}
+
+/* More than a page of DynamoDB's (1 MB), and expired items among them. */
+TEST(queries_go_on_over_pages)
+{
+    PX_AUTO(table_store_close) struct table_store *store = tables_open(t);
+    struct px_str document = px_str(px_arena_alloc(&t->arena, 200000), 200000);
+    memset((char *)document.ptr, 'x', document.len);
+    for (int i = 0; i < 12; i++) {
+        struct table_put put = put_of(S("p"), px_arena_printf(&t->arena, "%02d", i), document);
+        put.expires_ns = i % 3 == 1 ? t->now_ns + PX_NS_PER_S : 0;
+        put.relaxed = true;
+        CHECK_OK(table_put(store, &put, NULL, NULL, NULL));
+    }
+    test_advance(t, PX_NS_PER_S);
+    struct table_query query = {.key = key_of(S("p"), S("")), .max = SIZE_MAX};
+    char text[256];
+    CHECK_INT(ask(t, store, query, text), 8);
+    CHECK_STR(px_str_c(text), S("p/00 p/02 p/03 p/05 p/06 p/08 p/09 p/11 "));
+    query.max = 3;
+    query.after_partition = S("p"), query.after_sort = S("03");
+    CHECK_INT(ask(t, store, query, text), 3);
+    CHECK_STR(px_str_c(text), S("p/05 p/06 p/08 "));
 }
 
 TEST(what_is_too_large_is_refused)
@@ -255,7 +374,7 @@ TEST(what_is_too_large_is_refused)
 static struct table_store *open_in_child(struct test *t)
 {
     struct table_store *store = NULL;
-    return table_store_open(test_path(t, "tables.db"), NULL, &store) == 0 ? store : NULL;
+    return table_store_open(tables_url(t), NULL, &store) == 0 ? store : NULL;
 }
 
 /* Everybody tries to be first on each of ROUNDS keys; returns how often it won. */
@@ -278,6 +397,7 @@ static int race_for_keys(struct test *t, int i)
 TEST(of_many_processes_exactly_one_makes_a_new_item)
 {
     int won[PROCESSES], all = 0;
+    tables_prepare(t);
     in_children(t, PROCESSES, race_for_keys, won); /* they also make the file all at once */
     for (int i = 0; i < PROCESSES; i++) {
         CHECK(won[i] < 200);
@@ -312,123 +432,15 @@ static int count_up(struct test *t, int i)
 TEST(versions_make_read_and_write_one_step)
 {
     int status[PROCESSES];
+    tables_prepare(t);
     in_children(t, PROCESSES, count_up, status);
     for (int i = 0; i < PROCESSES; i++) CHECK_INT(status[i], 0);
-    PX_AUTO(table_store_close) struct table_store *store = tables_open(t);
+    PX_AUTO(table_store_close) struct table_store *store = tables_reopen(t);
     struct table_key key = key_of(S("counter"), S(""));
     struct table_item item;
     CHECK_OK(table_get(store, &key, &t->arena, &item));
     CHECK_STR(item.document, px_arena_printf(&t->arena, "%d", PROCESSES * ROUNDS));
     CHECK_INT(item.version, PROCESSES * ROUNDS);
-}
-
-TEST(waiting_for_another_process_has_an_end)
-{
-    PX_AUTO(table_store_close) struct table_store *other = NULL;
-    struct table_options options = {.busy_ms = 50};
-    CHECK_OK(table_store_open(test_path(t, "tables.db"), &options, &other));
-    sqlite3 *holder = NULL;
-    CHECK_INT(sqlite3_open(test_path(t, "tables.db").ptr, &holder), SQLITE_OK);
-    CHECK_INT(sqlite3_exec(holder, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-    struct table_put put = put_of(S("p"), S(""), S("x"));
-    CHECK_INT(table_put(other, &put, NULL, NULL, NULL), PX_F_BUSY);
-    struct table_item item; /* readers do not wait */
-    CHECK_INT(table_get(other, &put.key, &t->arena, &item), TABLE_ABSENT);
-    CHECK_INT(sqlite3_close(holder), SQLITE_OK);
-    CHECK_OK(table_put(other, &put, NULL, NULL, NULL));
-}
-
-/* ---- crashes and a full disk ---- */
-
-static void put_and_report(struct test *t, int out)
-{
-    struct table_store *store = open_in_child(t);
-    for (uint64_t i = 1; store; i++) {
-        char name[24];
-        (void)snprintf(name, sizeof name, "%08llu", (unsigned long long)i);
-        struct table_put put = put_of(S("p"), px_str_c(name), S("{\"some\":\"document\"}"));
-        put.relaxed = i % 3 == 0; /* survives a crash of the process all the same */
-        put.condition = TABLE_NEW;
-        if (table_put(store, &put, NULL, NULL, NULL) < 0) return;
-        if (write(out, &i, sizeof i) != sizeof i) return;
-    }
-}
-TEST(whatever_was_acknowledged_survives_kill_9)
-{
-    uint64_t most = 0;
-    for (unsigned round = 0; round < 20; round++) {
-        uint64_t acked = killed_child(t, round * 907 % 9000, put_and_report);
-        most = PX_MAX(most, acked);
-        PX_AUTO(table_store_close) struct table_store *store = tables_open(t);
-        PX_AUTO(px_arena_deinit) struct px_arena arena;
-        px_arena_init(&arena, 64u << 20);
-        struct table_query query = {.key = key_of(S("p"), S("")), .max = SIZE_MAX};
-        struct table_item *items;
-        size_t count;
-        CHECK_OK(table_query(store, &query, &arena, &items, &count));
-        CHECK(count >= most && count <= most + 1); /* one may be unreported */
-        most = count;
-    }
-}
-
-static int put_until_full(struct test *t, int i)
-{
-    (void)i;
-    PX_AUTO(table_store_close) struct table_store *store = open_in_child(t);
-    signal(SIGXFSZ, SIG_IGN);
-    struct rlimit limit = {200000, 200000};
-    if (!store || setrlimit(RLIMIT_FSIZE, &limit) != 0) return 200;
-    char document[2000];
-    memset(document, 'x', sizeof document);
-    for (int acked = 0; acked < 199; acked++) {
-        char name[16];
-        (void)snprintf(name, sizeof name, "%04d", acked);
-        struct table_put put = put_of(S("p"), px_str_c(name), px_str(document, sizeof document));
-        int r = table_put(store, &put, NULL, NULL, NULL);
-        if (r != 0) return r == PX_F_NO_SPACE ? acked : 201;
-    }
-    return 202;
-}
-TEST(a_full_disk_refuses_and_keeps_what_it_has)
-{
-    int acked;
-    in_children(t, 1, put_until_full, &acked);
-    CHECK(acked > 5 && acked < 199);
-    PX_AUTO(table_store_close) struct table_store *store = tables_open(t);
-    struct table_query query = {.key = key_of(S("p"), S("")), .max = SIZE_MAX};
-    struct table_item *items;
-    size_t count;
-    CHECK_OK(table_query(store, &query, &t->arena, &items, &count));
-    CHECK_INT(count, acked);
-}
-
-TEST(a_file_that_is_no_database_is_corrupt)
-{
-    struct table_store *store = NULL;
-    struct px_str path = test_path(t, "rubbish.db");
-    char *rubbish = px_arena_alloc(&t->arena, 8192);
-    memset(rubbish, 'r', 8192);
-    CHECK_OK(px_file_write_atomic(path.ptr, px_str(rubbish, 8192), 0600));
-    CHECK_INT(table_store_open(path, NULL, &store), PX_F_CORRUPT);
-    CHECK_INT(table_store_open(test_path(t, "no/such/folder/x.db"), NULL, &store), PX_F_IO);
-    CHECK(!store);
-}
-
-static int open_put_get(struct test *t)
-{
-    PX_AUTO(table_store_close) struct table_store *store = NULL;
-    PX_AUTO(px_arena_deinit) struct px_arena arena;
-    px_arena_init(&arena, 1u << 20);
-    PX_TRY(table_store_open(px_arena_printf(&arena, "%s/sweep.db", t->dir), NULL, &store));
-    struct table_put put = put_of(S("p"), S("s"), S("x"));
-    PX_TRY(table_put(store, &put, NULL, NULL, NULL));
-    struct table_item item;
-    PX_TRY(table_get(store, &put.key, &arena, &item));
-    return 0;
-}
-TEST(memory_running_out_is_a_fault_at_every_allocation)
-{
-    SWEEP_ALLOCATIONS(open_put_get(t), (void)0);
 }
 
 TEST_MAIN
