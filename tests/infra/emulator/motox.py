@@ -564,13 +564,19 @@ def patch():
 
 # ---------------------------------------------------------------- WSGI
 class App:
-    def __init__(self, app, port): self.app, self.port, self.cw = app, port, {}
+    def __init__(self, app, port): self.app, self.port, self.cw, self.lock = app, port, {}, threading.Lock()
     def __call__(self, env, start):
+        """One request at a time, as neither moto's back ends nor the overlay bear threads ("dictionary changed size during
+        iteration"). CloudWatch calls this very server, so it waits inside."""
+        n = int(env.get("CONTENT_LENGTH") or 0)
+        if n: env["wsgi.input"] = io.BytesIO(env["wsgi.input"].read(n))
+        if env.get("PATH_INFO", "").startswith("/service/GraniteServiceVersion20100801/operation/"): return self.cloudwatch(env, start, env["PATH_INFO"].rsplit("/", 1)[1], (re.search(r"Credential=[^/]+/\d+/([^/]+)/", env.get("HTTP_AUTHORIZATION", "")) or [0, "us-east-1"])[1])
+        with self.lock: return self.serve(env, start)
+    def serve(self, env, start):
         path, m = env.get("PATH_INFO", ""), env["REQUEST_METHOD"]; auth = env.get("HTTP_AUTHORIZATION", "")
         x = re.search(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/aws4_request", auth)
         region, svc = (x[1], x[2]) if x else ("us-east-1", "")
         tgt = env.get("HTTP_X_AMZ_TARGET", "")
-        if path.startswith("/service/GraniteServiceVersion20100801/operation/"): return self.cloudwatch(env, start, path.rsplit("/", 1)[1], region)
         if path.startswith("/key-value-stores/"): return self.kvs(env, start, m)
         if path == "/moto-api/reset": S.clear(); TAGS.clear()
         mine = svc in ("xray", "lambda", "elasticfilesystem", "cloudfront", "backup", "s3", "rds", "ec2", "route53") or tgt.split(".")[0].split("_")[0] in ("Logs", "GraniteServiceVersion20100801", "DynamoDB", "AnyScaleFrontendService", "AWSStepFunctions", "AWSBudgetServiceGateway")
@@ -664,16 +670,26 @@ class App:
         hx = [("ETag", "KV%d" % len(K))]
         if out is None: st, out, hx = "404 Not Found", {"Message": "none"}, [("x-amzn-ErrorType", "ResourceNotFoundException")]
         out = json.dumps(out).encode(); start(st, [("Content-Type", "application/json"), ("Content-Length", str(len(out))), *hx]); return [out]
+    def composites(self, op, arg, region):
+        """Composite alarms, which moto has not: the answer, or None where the call is not about them."""
+        C = S["comp", region]
+        if op == "PutCompositeAlarm":
+            arn = f"arn:aws:cloudwatch:{region}:{ACCT}:alarm:{arg['AlarmName']}"
+            C[arg["AlarmName"]] = {**arg, "AlarmArn": arn, "StateValue": "OK", "ActionsEnabled": arg.get("ActionsEnabled", True)}; TAGS[arn] = tagd(arg.get("Tags")); return {}
+        if op == "DescribeAlarms" and "CompositeAlarm" in (arg.get("AlarmTypes") or []):
+            return {"CompositeAlarms": [{k: v for k, v in c.items() if k != "Tags"} for n, c in C.items() if not arg.get("AlarmNames") or n in arg["AlarmNames"]], "MetricAlarms": []}
+        if op == "DeleteAlarms" and any(n in C for n in arg["AlarmNames"]): [C.pop(n, 0) for n in arg["AlarmNames"]]; return {}
+        if op == "ListTagsForResource" and arg["ResourceARN"].rsplit(":", 1)[1] in C: return {"Tags": tagl(arg["ResourceARN"])}
+        return None
     def cloudwatch(self, env, start, op, region):
         import boto3, botocore
         raw = env["wsgi.input"].read(int(env.get("CONTENT_LENGTH") or 0)); arg = uncbor(io.BytesIO(raw)) if raw else {}
-        if op in ("PutCompositeAlarm",): S["comp", region][arg["AlarmName"]] = {**arg, "AlarmArn": f"arn:aws:cloudwatch:{region}:{ACCT}:alarm:{arg['AlarmName']}", "StateValue": "OK", "ActionsEnabled": arg.get("ActionsEnabled", True)}; TAGS[f"arn:aws:cloudwatch:{region}:{ACCT}:alarm:{arg['AlarmName']}"] = tagd(arg.get("Tags")); return self.cb(start, {})
-        C = S["comp", region]
-        if op == "DescribeAlarms" and "CompositeAlarm" in (arg.get("AlarmTypes") or []): return self.cb(start, {"CompositeAlarms": [{k: v for k, v in c.items() if k != "Tags"} for n, c in C.items() if not arg.get("AlarmNames") or n in arg["AlarmNames"]], "MetricAlarms": []})
-        if op == "DeleteAlarms" and any(n in C for n in arg["AlarmNames"]): [C.pop(n, 0) for n in arg["AlarmNames"]]; return self.cb(start, {})
-        if op == "ListTagsForResource" and arg["ResourceARN"].rsplit(":", 1)[1] in C: return self.cb(start, {"Tags": tagl(arg["ResourceARN"])})
-        c = self.cw.get(region) or self.cw.setdefault(region, boto3.client("cloudwatch", region_name=region, endpoint_url=f"http://127.0.0.1:{self.port}", aws_access_key_id="test", aws_secret_access_key="test", config=botocore.config.Config(retries={"max_attempts": 0})))
-        name = botocore.xform_name(op)
+        with self.lock:
+            own = self.composites(op, arg, region)
+        if own is not None: return self.cb(start, own)
+        if region not in self.cw:
+            with self.lock: self.cw.setdefault(region, boto3.client("cloudwatch", region_name=region, endpoint_url=f"http://127.0.0.1:{self.port}", aws_access_key_id="test", aws_secret_access_key="test", config=botocore.config.Config(retries={"max_attempts": 0}, max_pool_connections=64)))
+        c, name = self.cw[region], botocore.xform_name(op)
         try:
             known = set(c.meta.service_model.operation_model(op).input_shape.members) if c.meta.service_model.operation_model(op).input_shape else set()
             r = getattr(c, name)(**{k: v for k, v in arg.items() if k in known and v is not None}); r.pop("ResponseMetadata", None); st, out, hx = "200 OK", cbor(r), []
