@@ -318,16 +318,21 @@ static void templates(struct verify *v)
 
 /* ---- actions ---- */
 
+/* Whether the rule of a composite names an alarm: ALARM("name"), or ALARM(name). */
+static bool watches(struct verify *v, struct plan_resource *composite, struct px_str name)
+{
+    struct px_str rule = plan_text(composite, "alarm_rule");
+    return rule.len > 0 && name.len > 0 &&
+           (text_find(rule, px_arena_printf(v->arena, "\"%.*s\"", PX_FMT(name))) ||
+            text_find(rule, px_arena_printf(v->arena, "(%.*s)", PX_FMT(name))));
+}
+
 /* It tells somebody through a composite, or is what one waits for. */
 static bool in_composite(struct verify *v, struct plan_resource *alarm)
 {
     struct px_str name = plan_text(alarm, "alarm_name");
     for (plan_each(v->plan, "aws_cloudwatch_composite_alarm", it)) {
-        struct px_str rule = plan_text(it, "alarm_rule");
-        struct px_str quoted = px_arena_printf(v->arena, "\"%.*s\"", PX_FMT(name));
-        bool named = rule.len > 0 && name.len > 0 &&
-                     (text_find(rule, quoted) || text_find(rule, name));
-        if (named && plan_is_set(it, "alarm_actions")) return true;
+        if (watches(v, it, name) && plan_is_set(it, "alarm_actions")) return true;
         bool suppresses = name.len > 0 &&
                           px_str_eq(plan_text(it, "actions_suppressor.alarm"), name);
         if (suppresses) return true; /* an acknowledgement: it keeps others from telling */
@@ -372,6 +377,74 @@ static void sane(struct verify *v)
     }
 }
 
+/* ---- escalation ---- */
+
+#define TOPICS_MAX 16
+
+static struct plan_resource *composite_of(struct verify *v, struct px_str id)
+{
+    struct px_str end = px_arena_printf(v->arena, "-%.*s", PX_FMT(id));
+    for (plan_each(v->plan, "aws_cloudwatch_composite_alarm", it))
+        if (id.len > 0 && px_str_ends(plan_text(it, "alarm_name"), end)) return it;
+    return NULL;
+}
+
+static bool tells(struct verify *v, struct plan_resource *alarm, struct px_str severity)
+{
+    struct plan_resource *topics[TOPICS_MAX];
+    size_t count = plan_targets(v->plan, plan_get(alarm, "alarm_actions"), topics, TOPICS_MAX);
+    struct px_str end = px_arena_printf(v->arena, "-%.*s", PX_FMT(severity));
+    for (size_t i = 0; i < count; i++)
+        if (rule_is(topics[i]->type, "aws_sns_topic") &&
+            px_str_ends(plan_text(topics[i], "name"), end))
+            return true;
+    return false;
+}
+
+static struct plan_resource *alarm_named(struct verify *v, struct px_str name)
+{
+    for (plan_each(v->plan, "aws_cloudwatch_metric_alarm", it))
+        if (name.len > 0 && px_str_eq(plan_text(it, "alarm_name"), name)) return it;
+    return NULL;
+}
+
+/* The next severity is told after the wait, unless an acknowledgement holds that back. */
+static void check_wait(struct verify *v, const struct value *severity,
+                       struct plan_resource *escalated)
+{
+    const struct value *want = value_get(severity, S("escalate_after_s"));
+    rule_look(v);
+    if (!plan_is_set(escalated, "actions_suppressor"))
+        rule_find(v, escalated, "set actions_suppressor to the acknowledgement",
+                  "it does not wait for an acknowledgement before it tells the next severity");
+    else if (!alarm_named(v, plan_text(escalated, "actions_suppressor.alarm")))
+        rule_find(v, escalated, "name an alarm of the plan in actions_suppressor",
+                  "its acknowledgement %.*s is no alarm",
+                  PX_FMT(rule_shown(v, escalated, "actions_suppressor.alarm")));
+    else if (value_equal(want, plan_get(escalated, "actions_suppressor.wait_period")) != 1)
+        rule_find(v, escalated, "take escalate_after_s of platform/alarms.json",
+                  "it waits %.*s s, but platform/alarms.json says %.*s",
+                  PX_FMT(rule_shown(v, escalated, "actions_suppressor.wait_period")),
+                  PX_FMT(value_shown(v->arena, want)));
+}
+
+/* Another composite stands over the first and tells the severity that its own leads to. */
+static void check_escalation(struct verify *v, const struct value *severity,
+                             struct plan_resource *composite)
+{
+    struct px_str next = value_str(value_get(severity, S("escalate_to"))),
+                  name = plan_text(composite, "alarm_name");
+    if (next.len == 0) return; /* nobody stands above it */
+    rule_look(v);
+    for (plan_each(v->plan, "aws_cloudwatch_composite_alarm", it)) {
+        if (it == composite || !watches(v, it, name) || !tells(v, it, next)) continue;
+        check_wait(v, severity, it);
+        return;
+    }
+    rule_find(v, composite, "add a composite alarm over it that tells the severity of escalate_to",
+              "nobody of severity %.*s is told when it is not acknowledged", PX_FMT(next));
+}
+
 static void escalation(struct verify *v)
 {
     const struct value *list = value_get(v->alarms, S("composites"));
@@ -380,14 +453,15 @@ static void escalation(struct verify *v)
         !rule_needs(v, "aws_cloudwatch_composite_alarm", "module observability makes them"))
         return;
     for (size_t i = 0; i < value_count(list); i++) {
-        struct px_str id = value_str(value_get(value_item(list, i), S("id")));
-        bool found = false;
+        const struct value *entry = value_item(list, i);
+        struct px_str id = value_str(value_get(entry, S("id"))),
+                      severity = value_str(value_get(entry, S("severity")));
+        struct plan_resource *composite = composite_of(v, id);
         rule_look(v);
-        for (plan_each(v->plan, "aws_cloudwatch_composite_alarm", it)) {
-            struct px_str name = plan_text(it, "alarm_name");
-            found = found || (name.len >= id.len && id.len > 0 && text_find(name, id));
-        }
-        if (!found)
+        if (composite)
+            check_escalation(v, value_get(value_get(v->alarms, S("severities")), severity),
+                             composite);
+        else
             rule_find(v, NULL, "make every composite of platform/alarms.json",
                       "composite alarm %.*s is not there", PX_FMT(id));
     }
@@ -514,7 +588,9 @@ const struct verify_rule rules_observability[] = {
      acted_on},
     {"PV-OBS-04", "Alarms can go off", ALARMS,
      "points within periods, look-back within AWS's limit", BOTH, VERIFY_ERROR, sane},
-    {"PV-OBS-05", "Alarms escalate", ESCALATION, "composites of platform/alarms.json",
+    {"PV-OBS-05", "Alarms escalate", ESCALATION,
+     "composites of platform/alarms.json, and over each one that tells the next severity, after "
+     "the wait, unless somebody acknowledged",
      VERIFY_REGION, VERIFY_ERROR, escalation},
     {"PV-OBS-06", "Every severity has its channels", ALARMS,
      "topics, queues and subscriptions by severity", VERIFY_REGION, VERIFY_ERROR, channels},

@@ -413,6 +413,12 @@ region("alarms tell nobody", "PV-OBS-03", r"aws_cloudwatch_metric_alarm\.(simple
 """))
 region("logs of functions are kept for a week", "PV-OBS-07", r"aws_cloudwatch_log_group\.function",
        edit(f"{FUNCTION}/main.tf", "  retention_in_days = var.runtime.log_retention_days\n", "  retention_in_days = 7\n"))
+region("nothing escalates", "PV-OBS-05", r".",
+       edit(f"{OBSERVABILITY}/escalation.tf", """resource "aws_cloudwatch_composite_alarm" "escalated" {
+  for_each = local.escalations
+""", """resource "aws_cloudwatch_composite_alarm" "escalated" {
+  for_each = {}
+"""))
 region("a composite alarm is taken out", "PV-OBS-05", r"^$",
        edit("platform/alarms.json", '"id": "ingest-impaired"', '"id": "ingest-ailing"'))
 
