@@ -303,6 +303,15 @@ static void edge(struct verify *v)
     }
 }
 
+/* Whether a rule refuses who sends too much; one that counts only looks on. */
+static bool limits(const struct value *rule)
+{
+    const struct value *statement = value_item(value_get(rule, S("statement")), 0),
+                       *action = value_item(value_get(rule, S("action")), 0);
+    return value_count(value_get(statement, S("rate_based_statement"))) > 0 &&
+           value_count(value_get(action, S("block"))) > 0;
+}
+
 static void edge_firewall(struct verify *v)
 {
     rule_look(v);
@@ -317,13 +326,11 @@ static void edge_firewall(struct verify *v)
     }
     const struct value *rules = plan_get(acl, "rule");
     bool limited = false;
-    for (size_t i = 0; i < value_count(rules); i++) {
-        const struct value *statement = value_item(value_get(value_item(rules, i), S("statement")),
-                                                   0);
-        limited = limited || value_count(value_get(statement, S("rate_based_statement"))) > 0;
-    }
+    for (size_t i = 0; i < value_count(rules); i++)
+        limited = limited || limits(value_item(rules, i));
     if (value_is(rules, VALUE_LIST) && !limited)
-        rule_find(v, acl, "add a rate based rule", "one address may send as much as it likes");
+        rule_find(v, acl, "add a rate based rule whose action is block",
+                  "one address may send as much as it likes");
     if (!rule_companion(v, "aws_wafv2_web_acl_logging_configuration", "resource_arn", acl))
         rule_find(v, acl, "add aws_wafv2_web_acl_logging_configuration",
                   "what it refuses is not logged");
@@ -485,7 +492,8 @@ const struct verify_rule rules_global[] = {
      "router, web ACL and logs of the distribution, once the router is uploaded", VERIFY_GLOBAL,
      VERIFY_ERROR, edge},
     {"PV-GLB-10", "The edge's firewall limits and logs", MODULE,
-     "rate rule and logging of the web ACL", VERIFY_GLOBAL, VERIFY_ERROR, edge_firewall},
+     "rate rule that blocks and logging of the web ACL", VERIFY_GLOBAL, VERIFY_ERROR,
+     edge_firewall},
     {"PV-GLB-11", "Names lead to the nearest healthy region", DOMAINS,
      "latency records of active regions and failover records, with health checks", VERIFY_GLOBAL,
      VERIFY_ERROR, routing},

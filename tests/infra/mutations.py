@@ -446,6 +446,17 @@ globally("claims never expire", "PV-GLB-04", r"aws_dynamodb_table\.this",
 globally("images may be replaced", "PV-GLB-05", r"aws_ecr_repository\.this",
          edit("global/registry.tf", 'image_tag_mutability = "IMMUTABLE"', 'image_tag_mutability = "MUTABLE"'))
 globally("the edge's firewall has no limit", "PV-GLB-10", r"aws_wafv2_web_acl\.edge",
+         edit("global/waf.tf", """      block {
+        custom_response {
+          response_code            = 429
+          custom_response_body_key = "rate"
+          response_header {
+            name  = "retry-after"
+            value = "60"
+          }
+        }
+      }""", "      count {}"))
+globally("the edge's firewall does not count what one address sends", "PV-GLB-10", r"aws_wafv2_web_acl\.edge",
          edit("global/waf.tf", """      rate_based_statement {
         limit                 = var.edge.requests_per_5_min
         evaluation_window_sec = 300
