@@ -1,7 +1,8 @@
 # What tools/setup brought, as imported targets:
 #   AWS::aws-c-common AWS::aws-c-cal AWS::aws-checksums (and the rest of the AWS Common Runtime)
 #   prism::duckdb sqlite3 uv zstd z deflate xxhash protobuf_c     libraries that come built
-#   prism::yyjson llhttp otlp nanoarrow                   sources, compiled here so that sanitizers see into them
+#   AWS::ssl                                              OpenSSL's interface, for libpq alone
+#   prism::yyjson llhttp otlp nanoarrow libpq             sources, compiled here so that sanitizers see into them
 #   prism::cmocka                                         for tests
 # Archives are preferred to shared libraries; headers are SYSTEM ones.
 
@@ -59,6 +60,8 @@ foreach(package aws-c-common aws-c-cal aws-checksums aws-c-io aws-c-http aws-c-a
   find_package(${package} CONFIG REQUIRED PATHS ${aws-crt_DIR} NO_DEFAULT_PATH)
 endforeach()
 
+find_package(ssl CONFIG REQUIRED PATHS ${aws-crt_DIR} NO_DEFAULT_PATH)
+
 prism_system_library(sqlite3 sqlite3.h sqlite3)
 target_link_libraries(prism::sqlite3 INTERFACE m Threads::Threads ${CMAKE_DL_LIBS})
 prism_system_library(uv uv.h uv_a uv)
@@ -99,6 +102,15 @@ prism_part(otlp)
 file(GLOB_RECURSE sources ${otlp_DIR}/src/*.c)
 prism_source_library(otlp ${otlp_DIR} ${sources})
 target_link_libraries(prism_otlp PUBLIC prism::protobuf_c)
+
+# Without GSSAPI, LDAP and OAuth's client; TLS by AWS-LC. Little of it is on a hot path, so it is built for size.
+prism_part(libpq)
+file(GLOB sources ${libpq_DIR}/src/*/*.c)
+prism_source_library(libpq ${libpq_DIR} ${sources})
+target_include_directories(prism_libpq PRIVATE ${libpq_DIR}/private ${libpq_DIR}/src/port ${libpq_DIR}/src/common ${libpq_DIR}/src/libpq)
+target_compile_definitions(prism_libpq PRIVATE FRONTEND USE_OPENSSL=1 HAVE_STRCHRNUL HAVE_STRSIGNAL HAVE_POLL=1 HAVE_POLL_H=1)
+target_compile_options(prism_libpq PRIVATE -Os)
+target_link_libraries(prism_libpq PRIVATE AWS::ssl)
 
 prism_part(nanoarrow)
 file(GLOB sources ${nanoarrow_DIR}/src/*.c)
