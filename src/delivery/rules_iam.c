@@ -581,6 +581,10 @@ static void own_roles(struct verify *v)
     for (plan_each(v->plan, "aws_lambda_function", it)) {
         struct plan_resource *role = plan_target(v->plan, plan_get(it, "role"));
         rule_look(v);
+        if (!role)
+            rule_find(v, it, "make its role beside it and name that",
+                      "its role %.*s is not of this plan: what it may do cannot be told",
+                      PX_FMT(rule_shown(v, it, "role")));
         for (plan_each(v->plan, "aws_lambda_function", other))
             if (role && other->order > it->order &&
                 plan_target(v->plan, plan_get(other, "role")) == role)
@@ -624,6 +628,6 @@ const struct verify_rule rules_iam[] = {
     {"PV-IAM-11", "No wide policy of AWS's", TEMPLATES, "attachments of managed policies", BOTH,
      VERIFY_ERROR, managed_policies},
     {"PV-IAM-12", "Each function has a role of its own", TEMPLATES,
-     "roles of all functions are compared", BOTH, VERIFY_ERROR, own_roles},
+     "roles of all functions are of the plan and compared", BOTH, VERIFY_ERROR, own_roles},
     {0},
 };

@@ -467,33 +467,50 @@ static void escalation(struct verify *v)
     }
 }
 
+/* The topic or queue of a severity, by the end of its name. */
+static struct plan_resource *of_severity(struct verify *v, const char *type, struct px_str severity)
+{
+    struct px_str end = px_arena_printf(v->arena, "-%.*s", PX_FMT(severity));
+    for (plan_each(v->plan, type, it))
+        if (px_str_ends(plan_text(it, "name"), end)) return it;
+    return NULL;
+}
+
+static bool is_subscribed(struct verify *v, const struct plan_resource *queue,
+                          const struct plan_resource *topic)
+{
+    for (plan_each(v->plan, "aws_sns_topic_subscription", it))
+        if (plan_target(v->plan, plan_get(it, "topic_arn")) == topic &&
+            plan_target(v->plan, plan_get(it, "endpoint")) == queue)
+            return true;
+    return false;
+}
+
+static void check_channels(struct verify *v, const struct value_field *severity)
+{
+    static const struct {
+        const char *field, *type;
+    } kinds[] = {{"topic", "aws_sns_topic"}, {"queue", "aws_sqs_queue"}};
+    struct plan_resource *found[PX_COUNT(kinds)] = {NULL};
+    for (size_t k = 0; k < PX_COUNT(kinds); k++) {
+        if (!value_truth(value_get(severity->value, px_str_c(kinds[k].field)))) continue;
+        rule_look(v);
+        found[k] = of_severity(v, kinds[k].type, severity->name);
+        if (!found[k])
+            rule_find(v, NULL, "module observability makes one per severity",
+                      "severity %.*s has no %s", PX_FMT(severity->name), kinds[k].field);
+    }
+    if (found[0] && found[1] && !is_subscribed(v, found[1], found[0]))
+        rule_find(v, found[0], "subscribe the severity's queue to its topic",
+                  "what the topic is told does not reach the severity's queue");
+}
+
 static void channels(struct verify *v)
 {
     const struct value *severities = value_get(v->alarms, S("severities"));
     if (!rule_has(v, v->alarms, "alarms.json")) return;
-    for (size_t i = 0; value_is(severities, VALUE_MAP) && i < severities->map.count; i++) {
-        const struct value_field *severity = &severities->map.fields[i];
-        static const struct {
-            const char *field, *type;
-        } kinds[] = {{"topic", "aws_sns_topic"}, {"queue", "aws_sqs_queue"}};
-        for (size_t k = 0; k < PX_COUNT(kinds); k++) {
-            bool found = false;
-            if (!value_truth(value_get(severity->value, px_str_c(kinds[k].field)))) continue;
-            rule_look(v);
-            for (plan_each(v->plan, kinds[k].type, it)) {
-                struct px_str name = plan_text(it, "name");
-                found = found || px_str_ends(name, severity->name);
-            }
-            if (!found)
-                rule_find(v, NULL, "module observability makes one per severity",
-                          "severity %.*s has no %s", PX_FMT(severity->name), kinds[k].field);
-        }
-    }
-    bool subscribed = plan_first(v->plan, "aws_sns_topic_subscription") != NULL;
-    rule_look(v);
-    if (plan_first(v->plan, "aws_sns_topic") && !subscribed)
-        rule_find(v, NULL, "subscribe the severity's queue to its topic",
-                  "no topic has a subscription: alarms end there");
+    for (size_t i = 0; value_is(severities, VALUE_MAP) && i < severities->map.count; i++)
+        check_channels(v, &severities->map.fields[i]);
 }
 
 /* ---- logs, dashboards, traces ---- */

@@ -313,28 +313,42 @@ static void check_allowed(struct verify *v, struct plan_resource *machine, struc
 
 static void allowed(struct verify *v) { for_states(v, check_allowed); }
 
+/* The machine that a schedule starts, by itself or through its alias. */
+static struct plan_resource *started_by(struct verify *v, struct plan_resource *schedule)
+{
+    struct plan_resource *target = plan_target(v->plan, plan_get(schedule, "target.arn"));
+    if (!target || !rule_is(target->type, "aws_sfn_alias")) return target;
+    return plan_target(v->plan,
+                       plan_get(target, "routing_configuration.state_machine_version_arn"));
+}
+
+static bool is_started(struct verify *v, struct plan_resource *machine,
+                       const struct value *expression)
+{
+    for (plan_each(v->plan, "aws_scheduler_schedule", it))
+        if (started_by(v, it) == machine &&
+            value_equal(plan_get(it, "schedule_expression"), expression) == 1)
+            return true;
+    return false;
+}
+
 static void scheduled(struct verify *v)
 {
     const struct value *all = machines_of(v);
     for (size_t i = 0; all && i < all->map.count; i++) {
         const struct value *schedules = value_get(all->map.fields[i].value, S("schedules"));
         struct plan_resource *machine = machine_of(v, all->map.fields[i].name);
-        size_t found = 0;
-        if (value_count(schedules) == 0 || !machine) continue;
-        rule_look(v);
-        for (plan_each(v->plan, "aws_scheduler_schedule", it)) {
-            struct plan_resource *target = plan_target(v->plan, plan_get(it, "target.arn"));
-            struct plan_resource *started =
-                target && rule_is(target->type, "aws_sfn_alias")
-                    ? plan_target(
-                          v->plan,
-                          plan_get(target, "routing_configuration.state_machine_version_arn"))
-                    : target;
-            found += started == machine;
+        for (size_t k = 0; machine && value_is(schedules, VALUE_MAP) && k < schedules->map.count;
+             k++) {
+            const struct value *expression = value_get(schedules->map.fields[k].value,
+                                                       S("expression"));
+            rule_look(v);
+            if (!is_started(v, machine, expression))
+                rule_find(v, machine, "make the schedules of platform/workflows.json",
+                          "nothing starts it at %.*s, its schedule %.*s",
+                          PX_FMT(value_shown(v->arena, expression)),
+                          PX_FMT(schedules->map.fields[k].name));
         }
-        if (found < value_count(schedules))
-            rule_find(v, machine, "make the schedules of platform/workflows.json",
-                      "%zu of its %zu schedules exist", found, value_count(schedules));
     }
 }
 
@@ -367,7 +381,7 @@ const struct verify_rule rules_workflows[] = {
     {"PV-WF-10", "Schedules are those of workflows.json",
      "Step Functions state machines coordinate complex multi-step operations including tenant "
      "migrations, data lifecycle management, and cross-service orchestration.",
-     "schedules are followed to the machines that they start", VERIFY_REGION, VERIFY_ERROR,
-     scheduled},
+     "schedules are compared and followed to the machines that they start", VERIFY_REGION,
+     VERIFY_ERROR, scheduled},
     {0},
 };
