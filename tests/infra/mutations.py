@@ -25,6 +25,14 @@ class Mutation:
 
 ALL = []
 
+# Rules that no change of one stack's sources breaks; tests/unit/delivery/rules.json breaks them all the same.
+UNBROKEN = {
+    "PV-IAM-09": "looks at plans of both kinds of stack together",
+    "PV-NAM-05": "compares plans, and a prefix without its region changes every name of a plan",
+    "PV-WF-05": "the provider lets AWS look at definitions while it plans, and AWS refuses them",
+    "PV-GLB-16": "validation of variable `regions` refuses it (test_variables), and it compares plans",
+}
+
 
 def region(name, rule, address, *edits):
     ALL.append(Mutation(name, "region", rule, address, edits))
@@ -168,6 +176,16 @@ resource "aws_security_group" "extra" {
 """))
 region("names do not resolve", "PV-NET-22", r"aws_vpc\.this", edit(f"{NETWORK}/vpc.tf", "enable_dns_hostnames = true", "enable_dns_hostnames = false"))
 
+region("all subnets in one zone", "PV-NET-09", "",
+       edit(f"{NETWORK}/vpc.tf", "  availability_zone       = each.value.az\n", "  availability_zone       = var.azs[0]\n"))
+region("a second network in the same range", "PV-NET-16", r"aws_vpc\.(second|this)", add(f"{NETWORK}/mutation_vpc.tf", """
+resource "aws_vpc" "second" {
+  cidr_block           = cidrsubnet(var.cidr, 2, 3)
+  enable_dns_hostnames = true
+  tags                 = local.tags
+}
+"""))
+
 # ---- encryption ----
 
 region("buckets under S3's own key", "PV-ENC-01", r"aws_s3_bucket(_server_side_encryption_configuration)?\.this",
@@ -208,6 +226,9 @@ globally("the edge speaks TLS 1.0", "PV-ENC-18", r"aws_cloudfront_distribution\.
 region("the API's domain speaks TLS 1.0", "PV-ENC-19", r"aws_api_gateway_domain_name\.this",
        edit(f"{API}/domain.tf", 'security_policy          = "TLS_1_2"', 'security_policy          = "TLS_1_0"'))
 
+region("workflows under Amazon's key", "PV-ENC-13", r"aws_sfn_state_machine\.this",
+       edit(f"{WORKFLOWS}/machines.tf", "    kms_key_id                        = var.keys.data\n", '    kms_key_id                        = "alias/aws/dynamodb"\n'))
+
 # ---- functions ----
 
 region("more memory than the catalogue says", "PV-FN-02", r"aws_lambda_function\.function",
@@ -242,6 +263,20 @@ region("a setting is missing", "PV-FN-15", r"aws_lambda_function\.function",
        edit(f"{FUNCTION}/environment.tf", "      PRISM_REGION      = var.context.region\n", ""))
 region("a password in the environment", "PV-FN-17", r"aws_lambda_function\.function",
        edit(f"{FUNCTION}/environment.tf", "      PRISM_FUNCTION    = var.name\n", '      PRISM_FUNCTION    = var.name\n      PRISM_META_PASSWORD = "correct-horse-battery"\n'))
+
+region("a function that no catalogue knows", "PV-FN-01", r"aws_lambda_function\.extra", add("modules/sharding/mutation_extra.tf", """
+resource "aws_lambda_function" "extra" {
+  function_name = "${var.context.prefix}-extra"
+  role          = module.service.functions["tenants"].role_arn
+  package_type  = "Image"
+  image_uri     = "${var.runtime.image_registry}/extra@sha256:${var.artifacts["tenants"].sha256}"
+}
+"""))
+region("packages on a runtime of old", "PV-FN-03", r"aws_lambda_function\.function",
+       edit(f"{FUNCTION}/main.tf", "coalesce(var.spec.runtime, var.catalogue.defaults.runtime)", '"provided.al2"'))
+region("an environment that Lambda does not take", "PV-FN-16", r"aws_lambda_function\.function",
+       edit(f"{FUNCTION}/main.tf", "condition     = local.environment_bytes < 4096", "condition     = local.environment_bytes < 40960"),
+       edit(f"{FUNCTION}/environment.tf", "      PRISM_TMP       =", '      PRISM_PADDING   = join("  ", range(1000))\n      PRISM_TMP       ='))
 
 # ---- identity ----
 
@@ -300,6 +335,11 @@ resource "aws_iam_role_policy_attachment" "all" {
 }
 """))
 
+globally("the pipeline hands its roles to anybody", "PV-IAM-08", r"aws_iam_policy\.delivery",
+         edit("global/delivery_policies.tf", 'StringEquals = { "iam:PassedToService" =', 'StringEquals = { "aws:PrincipalAccount" ='))
+region("functions share a role", "PV-IAM-12", r"aws_lambda_function\.function",
+       edit(f"{FUNCTION}/main.tf", "  role          = aws_iam_role.function.arn\n", '  role          = "${local.aws}:iam::${var.context.account_id}:role/${var.context.prefix}-fn-tenants"\n'))
+
 # ---- order ----
 
 region("functions before the database", "PV-ORD-01", r"aws_lambda_function\.function",
@@ -314,6 +354,17 @@ region("replication before versioning", "PV-ORD-05", r"aws_s3_bucket_replication
        edit(f"{STORAGE}/replication.tf", "  depends_on = [aws_s3_bucket_versioning.this, aws_iam_role_policy.replication]", "  depends_on = [aws_iam_role_policy.replication]"))
 region("functions before what they may do", "PV-ORD-06", r"aws_lambda_function\.function",
        edit(f"{FUNCTION}/main.tf", "\n  depends_on = [aws_iam_role_policy.function]\n", ""))
+
+region("functions before the file system", "PV-ORD-02", r"aws_lambda_function\.function",
+       edit(f"{STORAGE}/outputs.tf", "\n  depends_on = [aws_efs_mount_target.hot, aws_efs_file_system_policy.hot]\n", ""))
+region("the API before the permissions to call", "PV-ORD-03", r"aws_api_gateway_stage\.shard",
+       edit(f"{API}/api.tf", "    aws_lambda_permission.route,\n    aws_lambda_permission.authorizer,\n", ""))
+region("functions before their ways to AWS", "PV-ORD-07", r"aws_lambda_function\.function",
+       edit(f"{NETWORK}/outputs.tf", "    aws_vpc_security_group_ingress_rule.group,\n    aws_vpc_endpoint.interface,\n", "    aws_vpc_security_group_ingress_rule.group,\n"))
+region("workflows before what they may do", "PV-ORD-08", r"aws_sfn_state_machine\.this",
+       edit(f"{WORKFLOWS}/machines.tf", "  depends_on = [aws_iam_role_policy.machine]\n", ""))
+region("a module waits for another as a whole", "PV-ORD-09", "",
+       edit("region/main.tf", '  source = "../modules/sharding"\n', '  source     = "../modules/sharding"\n  depends_on = [module.query]\n'))
 
 # ---- storage ----
 
@@ -348,6 +399,13 @@ region("a mount target in one zone only", "PV-STO-10", r"aws_efs_(mount_target|f
 region("shards share a user", "PV-STO-11", r"aws_efs_access_point\.shard",
        edit(f"{STORAGE}/files.tf", 'shard => 10000 + tonumber(regex("[0-9]+$", shard))', "shard => 10000"))
 
+region("objects age by a tag that nobody sets", "PV-STO-05", r"aws_s3_bucket(_lifecycle_configuration)?\.this|^$",
+       edit(f"{STORAGE}/lifecycle.tf", '          key   = "class"\n', '          key   = "kind"\n'))
+region("backups of the hot store for three days", "PV-STO-12", r"aws_backup_plan\.hot|aws_efs_file_system\.hot",
+       edit(f"{STORAGE}/backup.tf", "backup_days = 35", "backup_days = 3"))
+region("a hot store that is slow to answer", "PV-STO-13", r"aws_efs_file_system\.hot",
+       edit(f"{STORAGE}/files.tf", '"generalPurpose"', '"maxIO"'))
+
 # ---- database ----
 
 region("one instance only", "PV-DB-01", r"aws_rds_cluster(_instance)?\.catalog",
@@ -362,6 +420,20 @@ region("readers follow the CPU only", "PV-DB-07", r"aws_(appautoscaling_target\.
        edit(f"{CATALOG}/readers.tf", '    connections = { metric = "RDSReaderAverageDatabaseConnections", value = floor(0.6 * local.connections_max) }\n', ""))
 region("prod can be deleted", "PV-DB-08", r"aws_rds_cluster\.catalog",
        edit(f"{CATALOG}/cluster.tf", "deletion_protection          = var.database.deletion_protection", "deletion_protection          = false"))
+
+region("the administrator's password under Amazon's key", "PV-DB-04", r"aws_rds_cluster\.catalog",
+       edit(f"{CATALOG}/cluster.tf", "  master_user_secret_kms_key_id       = var.keys.secrets\n", ""))
+region("capacity that AWS does not offer", "PV-DB-06", r"aws_rds_cluster\.catalog",
+       edit(f"{CATALOG}/cluster.tf", "max_capacity             = var.database.capacity_max", "max_capacity             = 8.25"))
+region("the proxy opens what it likes", "PV-DB-09", r"aws_db_proxy\.catalog",
+       edit(f"{CATALOG}/proxy.tf", """  connection_pool_config {
+    max_connections_percent      = 90
+    max_idle_connections_percent = 30
+    connection_borrow_timeout    = 5
+  }
+""", ""))
+region("the database leaves no log", "PV-DB-10", r"aws_rds_cluster\.catalog",
+       edit(f"{CATALOG}/cluster.tf", "  enabled_cloudwatch_logs_exports = local.log_kinds\n", ""))
 
 # ---- API ----
 
@@ -385,6 +457,45 @@ region("no firewall before the stages", "PV-API-04", r"aws_api_gateway_stage\.sh
 region("bodies in the execution log", "PV-API-14", r"aws_api_gateway_(stage|method_settings)\.",
        edit(f"{API}/stages.tf", "data_trace_enabled     = false # would write", "data_trace_enabled     = true # would write"))
 
+region("stages have names of their own", "PV-API-01", "",
+       edit(f"{API}/stages.tf", "  stage_name    = each.key\n", '  stage_name    = "live-${each.key}"\n'))
+region("answers of the authorizer are kept for hours", "PV-API-05", r"aws_api_gateway_rest_api\.this",
+       edit("platform/api.openapi.json", '"authorizerResultTtlInSeconds": 60', '"authorizerResultTtlInSeconds": 7200'))
+region("no name leads to the API", "PV-API-07", r"^$",
+       edit(f"{API}/domain.tf", """resource "aws_route53_record" "api" {
+  for_each = local.domain_targets
+""", """resource "aws_route53_record" "api" {
+  for_each = {}
+"""))
+region("stages do not name their shard", "PV-API-09", r"aws_api_gateway_stage\.shard",
+       edit(f"{API}/stages.tf", "variables            = { shard = each.key }", "variables            = { part = each.key }"))
+region("a function that answers after the API has gone", "PV-API-11", r"aws_api_gateway_rest_api\.this",
+       edit("platform/api.openapi.json", '"timeoutInMillis": 29000,', '"timeoutInMillis": 960000,'))
+region("a route is renamed", "PV-API-12", r"aws_api_gateway_rest_api\.this",
+       edit("platform/api.openapi.json", '"/v1/traces": {', '"/v1/spans": {'))
+region("functions that the API may not call", "PV-API-13", r"aws_(api_gateway_|lambda_function)",
+       edit(f"{API}/api.tf", "  for_each = local.targets\n", "  for_each = {}\n"))
+region("a route that asks for no key", "PV-API-15", r"aws_api_gateway_rest_api\.this",
+       edit("platform/api.openapi.json", '''    "/v1/traces": {
+      "post": {
+''', '''    "/v1/traces-of-everybody": {
+      "get": {
+        "operationId": "getEverybodysTraces",
+        "security": [],
+        "responses": {},
+        "x-amazon-apigateway-integration": {
+          "type": "aws_proxy",
+          "httpMethod": "POST",
+          "uri": "arn:${partition}:apigateway:${region}:lambda:path/2015-03-31/functions/arn:${partition}:lambda:${region}:${account}:function:${prefix}-keys:live/invocations"
+        }
+      }
+    },
+    "/v1/traces": {
+      "post": {
+'''))
+region("refusals in AWS's words", "PV-API-16", r"aws_api_gateway_rest_api\.this",
+       edit("platform/api.openapi.json", '    "THROTTLED": {\n', '    "EXPIRED_TOKEN": {\n'))
+
 # ---- workflows ----
 
 region("workflows are not traced", "PV-WF-03", r"aws_sfn_state_machine\.this",
@@ -394,6 +505,36 @@ region("workflows are not traced", "PV-WF-03", r"aws_sfn_state_machine\.this",
 
 region("workflows leave no log", "PV-WF-02", r"aws_sfn_state_machine\.this",
        edit(f"{WORKFLOWS}/machines.tf", "    level                  = each.value.log_level\n", '    level                  = "OFF"\n'))
+
+region("every workflow is of one kind", "PV-WF-01", r"aws_sfn_state_machine\.this",
+       edit(f"{WORKFLOWS}/machines.tf", "  type       = each.value.type\n", '  type       = "STANDARD"\n'))
+region("workflows have no versions", "PV-WF-04", r"aws_sfn_state_machine\.this",
+       edit(f"{WORKFLOWS}/machines.tf", "  publish    = true\n", "  publish    = false\n"))
+region("a task that gives up at once", "PV-WF-06", r"aws_sfn_state_machine\.this",
+       edit("platform/workflows/tenant-offboarding.asl.json", """      "ResultPath": "$.decision",
+      "Retry": [
+        {
+          "ErrorEquals": [
+            "SQS.SdkClientException"
+          ],
+          "IntervalSeconds": 2,
+          "BackoffRate": 2.0,
+          "MaxDelaySeconds": 30,
+          "MaxAttempts": 4,
+          "JitterStrategy": "FULL"
+        }
+      ],
+""", """      "ResultPath": "$.decision",
+"""))
+region("a workflow that may take for ever", "PV-WF-07", r"aws_sfn_state_machine\.this",
+       edit("platform/workflows/tenant-onboarding.asl.json", '  "TimeoutSeconds": 240,\n', ""))
+region("workflows may not call their functions", "PV-WF-08", r"aws_sfn_state_machine\.this",
+       edit(f"{WORKFLOWS}/roles.tf", '["lambda:InvokeFunction"]', '["lambda:GetFunction"]'))
+region("an express workflow waits for people", "PV-WF-09", r"aws_sfn_state_machine\.this",
+       edit(f"{WORKFLOWS}/machines.tf", '      condition     = each.value.type == "STANDARD" ||', '      condition     = each.value.type != "" ||'),
+       edit(f"{WORKFLOWS}/machines.tf", "  type       = each.value.type\n", '  type       = "EXPRESS"\n'))
+region("upkeep once a day", "PV-WF-10", r"aws_sfn_state_machine\.this",
+       edit(f"{WORKFLOWS}/schedules.tf", "schedule_expression          = each.value.expression", 'schedule_expression          = "rate(1 day)"'))
 
 # ---- observability ----
 
@@ -421,6 +562,27 @@ region("nothing escalates", "PV-OBS-05", r".",
 """))
 region("a composite alarm is taken out", "PV-OBS-05", r"^$",
        edit("platform/alarms.json", '"id": "ingest-impaired"', '"id": "ingest-ailing"'))
+
+region("nobody is told of functions that take too long", "PV-OBS-01", r"aws_lambda_function\.function",
+       edit("platform/alarms.json", '      "metric": "Duration",\n      "statistic": "Maximum",', '      "metric": "Invocations",\n      "statistic": "Maximum",'))
+region("alarms that never go off", "PV-OBS-04", r"aws_cloudwatch_metric_alarm\.simple",
+       edit(f"{OBSERVABILITY}/alarms.tf", """  period              = each.value.alarm.period_s
+  evaluation_periods  = each.value.alarm.periods
+""", """  period              = each.value.alarm.period_s
+  evaluation_periods  = 1
+"""))
+region("alerts end in their topics", "PV-OBS-06", r"aws_sns_topic\.severity",
+       edit(f"{OBSERVABILITY}/topics.tf", """resource "aws_sns_topic_subscription" "queue" {
+  for_each = local.queued
+""", """resource "aws_sns_topic_subscription" "queue" {
+  for_each = {}
+"""))
+region("no dashboards", "PV-OBS-08", r"^$",
+       edit(f"{OBSERVABILITY}/dashboards.tf", "  for_each = local.dashboards\n", "  for_each = {}\n"))
+region("no saved queries", "PV-OBS-09", r"^$",
+       edit(f"{OBSERVABILITY}/dashboards.tf", "  for_each = { for q in var.alarms.queries : q.name => q }\n", "  for_each = {}\n"))
+region("no sampling of traces", "PV-OBS-10", r"^$",
+       edit(f"{OBSERVABILITY}/tracing.tf", "  for_each = var.alarms.tracing.sampling\n", "  for_each = {}\n"))
 
 # ---- what spans regions ----
 
@@ -472,6 +634,27 @@ globally("names lead to regions that are down", "PV-GLB-11", r"aws_route53_recor
 
   latency_routing_policy {"""))
 
+globally("images stay at home", "PV-GLB-06", r"^$",
+         edit("global/registry.tf", "  for_each = var.account_settings && length(local.remote_regions) > 0 ? { this = true } : {}\n", "  for_each = {}\n"))
+globally("one region's profile signs for all", "PV-GLB-07", r"^$",
+         edit("global/signing.tf", "  region      = each.key\n", "  region      = var.home_region\n"))
+globally("tokens for anybody open the pipeline", "PV-GLB-08", r"aws_iam_openid_connect_provider\.github",
+         edit("global/delivery.tf", 'client_id_list = ["sts.amazonaws.com"]', 'client_id_list = ["https://example.com"]'))
+globally("no firewall before the edge", "PV-GLB-09", r"aws_cloudfront_distribution\.this",
+         edit("global/edge.tf", "  web_acl_id          = aws_wafv2_web_acl.edge.arn\n", ""))
+globally("regions are watched without TLS", "PV-GLB-12", r"aws_route53_health_check\.region|^$",
+         edit("global/dns.tf", '  type              = "HTTPS"\n', '  type              = "HTTP"\n'))
+globally("nobody waits for the certificate", "PV-GLB-13", r"aws_acm_certificate\.edge",
+         edit("global/certificates.tf", """resource "aws_acm_certificate_validation" "edge" {
+  for_each = local.distribution
+""", """resource "aws_acm_certificate_validation" "edge" {
+  for_each = {}
+"""),
+         edit("global/edge.tf", 'aws_acm_certificate_validation.edge["this"].certificate_arn', "aws_acm_certificate.edge.arn"))
+globally("nobody is told of the bill", "PV-GLB-14", r"^$", edit("global/budgets.tf", "  for_each = var.budgets\n", "  for_each = {}\n"))
+globally("other regions do not find the global stack", "PV-GLB-15", r"^$",
+         edit("global/publish.tf", "  region         = each.key\n", "  region         = var.home_region\n"))
+
 # ---- names ----
 
 globally("nothing is tagged", "PV-NAM-03", r".",
@@ -481,3 +664,49 @@ globally("nothing is tagged", "PV-NAM-03", r".",
 """, ""))
 region("functions do not tell their service", "PV-NAM-04", r"aws_lambda_function\.function",
        edit(f"{FUNCTION}/main.tf", "  tags = { Service = var.spec.service }\n", "  tags = {}\n"))
+region("a name that any installation could have", "PV-NAM-01", r"aws_api_gateway_rest_api\.this",
+       edit(f"{API}/api.tf", '  name        = "${var.context.prefix}-api"\n', '  name        = "api"\n'))
+region("a name that is too long", "PV-NAM-02", r"aws_api_gateway_usage_plan\.",
+       add(f"{API}/mutation_long.tf", """
+resource "aws_api_gateway_usage_plan" "long" {
+  name = "${var.context.prefix}-${join("-", range(400))}"
+  tags = { Service = "api" }
+}
+"""))
+region("a tenant in the plan", "PV-NAM-06", r"aws_api_gateway_api_key\.tenant", add(f"{API}/mutation_tenant.tf", """
+resource "aws_api_gateway_api_key" "tenant" {
+  name = "${var.context.prefix}-acme"
+  tags = { Service = "api" }
+}
+"""))
+
+# ---- secrets ----
+
+region("a secret's value in the plan", "PV-SEC-01", r"aws_secretsmanager_secret_version\.plain", add(f"{SECURITY}/mutation_value.tf", """
+resource "aws_secretsmanager_secret_version" "plain" {
+  secret_id     = aws_secretsmanager_secret.this["api-key-pepper"].id
+  secret_string = "correct-horse-battery"
+}
+"""))
+region("the administrator's password in the plan", "PV-SEC-02", r"aws_rds_cluster\.catalog",
+       edit(f"{CATALOG}/cluster.tf", "  manage_master_user_password         = true\n  master_user_secret_kms_key_id       = var.keys.secrets\n",
+            '  master_password                     = "correct-horse-battery"\n'))
+region("a key of AWS in the plan", "PV-SEC-03", r"aws_ssm_parameter\.left", add(f"{SECURITY}/mutation_left.tf", """
+resource "aws_ssm_parameter" "left" {
+  name           = "${var.context.path}/left"
+  type           = "String"
+  insecure_value = "AKIAIOSFODNN7EXAMPLE"
+  tags           = local.tags
+}
+"""))
+region("an output prints a password", "PV-SEC-04", r"", add("region/mutation_output.tf", """
+output "administrator_password" {
+  value = "see the safe"
+}
+"""))
+region("nobody says who reads a secret", "PV-SEC-05", r"aws_secretsmanager_secret\.this",
+       edit(f"{SECURITY}/secrets.tf", """resource "aws_secretsmanager_secret_policy" "this" {
+  for_each = local.secrets
+""", """resource "aws_secretsmanager_secret_policy" "this" {
+  for_each = {}
+"""))
