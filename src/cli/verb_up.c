@@ -22,7 +22,7 @@
 
 struct up_values {
     bool detach;
-    const char *host, *region;
+    const char *host, *region, *aws_endpoint, *aws_prefix;
 };
 static const struct cli_option options[] = {
     {"detach", 'd', CLI_FLAG, offsetof(struct up_values, detach), NULL,
@@ -31,6 +31,14 @@ static const struct cli_option options[] = {
      "numeric address to listen on (default 127.0.0.1: this machine only)", NULL, 0, 0},
     {"region", 0, CLI_TEXT, offsetof(struct up_values, region), "NAME",
      "name of the region (default as remembered, else local)", NULL, 0, 0},
+    {"aws-endpoint", 0, CLI_TEXT, offsetof(struct up_values, aws_endpoint), "URL",
+     "keep tables, objects and secrets behind this endpoint of AWS or an emulator (default as "
+     "remembered, else in the data folder)",
+     NULL, 0, 0},
+    {"aws-prefix", 0, CLI_TEXT, offsetof(struct up_values, aws_prefix), "NAME",
+     "what the names of tables, buckets and secrets there begin with (default as remembered, else "
+     "prism-REGION)",
+     NULL, 0, 0},
 };
 
 struct up {
@@ -99,7 +107,7 @@ static int run_region(struct up *up)
         .functions_dir = settings_functions_dir(cli),
         .host = up->values->host,
         .port = (uint16_t)cli->port,
-        .region_name = up->values->region,
+        .wish = {up->values->region, up->values->aws_endpoint, up->values->aws_prefix},
         .on_ready = on_ready,
         .ctx = up,
     };
@@ -275,7 +283,9 @@ const struct cli_verb verb_up = {
     .details =
         "The data folder is made when it is absent; then a first tenant and its key are made too, "
         "and the key is shown once. Everything that was answered survives a crash: starting again "
-        "on the same folder goes on where it was.",
+        "on the same folder goes on where it was. With --aws-endpoint, tables and buckets that are "
+        "missing are made, credentials and region come from where AWS's own tools look for them, and "
+        "PRISM_META_URL may name a PostgreSQL database for the metadata.",
     CLI_OPTIONS(options),
     .values_bytes = sizeof(struct up_values),
     .run = run,

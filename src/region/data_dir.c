@@ -39,6 +39,24 @@ static int note_foreign(void *ctx, const char *name, bool is_dir)
     return 0;
 }
 
+/* dir says what is asked for, or nothing. */
+static int settle_stores(struct data_dir *dir, const char *path, struct px_str endpoint,
+                         struct px_str prefix)
+{
+    if (dir->aws_endpoint.len > 0 && endpoint.len == 0)
+        return px_fault(PX_F_CONFIG,
+                        "%s: the stores of this region are in the folder; AWS takes a folder of "
+                        "its own (--data)",
+                        path);
+    if (dir->aws_prefix.len > 0 && !px_str_eq(dir->aws_prefix, prefix))
+        return px_fault(PX_F_CONFIG, "%s: this region's stores are named %.*s-..., not %.*s-...",
+                        path, PX_FMT(prefix), PX_FMT(dir->aws_prefix));
+    dir->moved = dir->aws_endpoint.len > 0 && !px_str_eq(dir->aws_endpoint, endpoint);
+    if (!dir->moved) dir->aws_endpoint = endpoint;
+    dir->aws_prefix = prefix;
+    return 0;
+}
+
 static int read_memory(struct data_dir *dir, struct px_arena *arena)
 {
     const char *path = data_dir_sub(dir, arena, "prism.json");
@@ -62,7 +80,8 @@ static int read_memory(struct data_dir *dir, struct px_arena *arena)
                         (long long)format, DATA_DIR_FORMAT);
     dir->port = (uint16_t)px_json_i64(root, "port", 0);
     if (dir->region_name.len == 0) dir->region_name = px_json_str(root, "region");
-    return 0;
+    yyjson_val *aws = px_json_obj(root, "aws");
+    return settle_stores(dir, path, px_json_str(aws, "endpoint"), px_json_str(aws, "prefix"));
 }
 
 static int make_folders(const struct data_dir *dir, struct px_arena *arena)
@@ -81,12 +100,19 @@ void data_dir_close(struct data_dir *dir) { px_close(&dir->lock_fd); }
 int data_dir_remember(struct data_dir *dir, uint16_t port, const struct px_clock *clock)
 {
     char path[4096], when[40];
-    if (!dir->created && dir->port == port) return 0;
+    if (!dir->created && !dir->moved && dir->port == port) return 0;
     PX_AUTO(px_buf_deinit) struct px_buf text;
     px_buf_init(&text, 4096);
     struct px_str now = px_time_format(px_wall_ns(clock), 0, when);
     px_buf_printf(&text, "{\"format\":%d,\"region\":", DATA_DIR_FORMAT);
     px_buf_add_json_str(&text, dir->region_name);
+    if (dir->aws_endpoint.len > 0) {
+        px_buf_add_c(&text, ",\"aws\":{\"endpoint\":");
+        px_buf_add_json_str(&text, dir->aws_endpoint);
+        px_buf_add_c(&text, ",\"prefix\":");
+        px_buf_add_json_str(&text, dir->aws_prefix);
+        px_buf_add_char(&text, '}');
+    }
     px_buf_printf(&text, ",\"port\":%u,\"written\":\"%.*s\"}\n", port, PX_FMT(now));
     PX_TRY(px_buf_fault(&text));
     snprintf(path, sizeof(path), "%.*s/prism.json", PX_FMT(dir->path));
@@ -104,7 +130,31 @@ static int check_folder(const char *path)
     return px_fault(PX_F_CONFIG, "%s can be written by others: chmod go-w %s", path, path);
 }
 
-int data_dir_open(const char *path, const char *region_name, struct px_arena *arena,
+static struct px_str dup_or_empty(struct px_arena *arena, const char *text)
+{
+    return px_arena_dup(arena, px_str_c(text ? text : ""));
+}
+
+/* What neither the caller nor the folder says. */
+static int settle_defaults(struct data_dir *dir, struct px_arena *arena)
+{
+    if (dir->region_name.len == 0) dir->region_name = S("local");
+    if (dir->aws_endpoint.len == 0 && dir->aws_prefix.len > 0)
+        return px_fault(PX_F_CONFIG, "a prefix of names on AWS needs an endpoint (--aws-endpoint)");
+    if (dir->aws_endpoint.len > 0 && dir->aws_prefix.len == 0)
+        dir->aws_prefix = px_arena_printf(arena, "prism-%.*s", PX_FMT(dir->region_name));
+    return px_arena_full(arena) ? px_arena_fault(arena) : 0;
+}
+
+static int take(struct data_dir *dir, struct px_arena *arena, const struct px_clock *clock)
+{
+    PX_TRY(read_memory(dir, arena));
+    PX_TRY(settle_defaults(dir, arena));
+    if (dir->created) PX_TRY(data_dir_remember(dir, 0, clock)); /* ours from here on */
+    return make_folders(dir, arena);
+}
+
+int data_dir_open(const char *path, const struct data_dir_wish *wish, struct px_arena *arena,
                   const struct px_clock *clock, struct data_dir *ret_dir)
 {
     struct data_dir dir = {.lock_fd = -1};
@@ -113,15 +163,14 @@ int data_dir_open(const char *path, const char *region_name, struct px_arena *ar
     if (!realpath(path, real)) return px_fault_errno("%s: %m", path);
     PX_TRY(check_folder(real));
     dir.path = px_arena_dup(arena, px_str_c(real));
-    dir.region_name = px_arena_dup(arena, px_str_c(region_name ? region_name : ""));
-    if (!dir.path.ptr || !dir.region_name.ptr) return px_arena_fault(arena);
+    dir.region_name = dup_or_empty(arena, wish->region_name);
+    dir.aws_endpoint = dup_or_empty(arena, wish->aws_endpoint);
+    dir.aws_prefix = dup_or_empty(arena, wish->aws_prefix);
+    if (px_arena_full(arena)) return px_arena_fault(arena);
     int r = take_lock(&dir, arena);
     if (r == DATA_DIR_BUSY) return r;
     PX_TRY(r);
-    r = read_memory(&dir, arena);
-    if (dir.region_name.len == 0) dir.region_name = S("local");
-    if (r == 0 && dir.created) r = data_dir_remember(&dir, 0, clock); /* ours from here on */
-    if (r == 0) r = make_folders(&dir, arena);
+    r = take(&dir, arena, clock);
     if (r != 0) {
         data_dir_close(&dir);
         return px_fold(r, __FILE__, __LINE__);

@@ -15,14 +15,26 @@ struct data_dir {
     struct px_str path; /* absolute; all views in arena */
     struct px_str region_name;
     uint16_t port; /* remembered; 0: none yet */
+    /* Where AWS, or an emulator of it, holds the stores, and what their names begin with; both empty when
+     * they are in this folder. Credentials are never written down. */
+    struct px_str aws_endpoint, aws_prefix;
     int lock_fd;
     bool created;
+    bool moved; /* to another endpoint than is remembered */
 };
 enum data_dir_answer { DATA_DIR_BUSY = 1 };
-/* Make the folder when absent, take its lock, read prism.json. A folder of a later format, or one that
- * is not empty and not Prism's, is PX_F_CONFIG. Answers: DATA_DIR_BUSY: a region runs on it. */
-PX_MUST_USE int data_dir_open(const char *path, const char *region_name, struct px_arena *arena,
-                              const struct px_clock *clock, struct data_dir *ret_dir);
+/* What the caller asks for; NULL: as remembered. A new folder then gets region "local", stores in the
+ * folder, and, with an endpoint, the prefix "prism-<region>". */
+struct data_dir_wish {
+    const char *region_name, *aws_endpoint, *aws_prefix;
+};
+/* Make the folder when absent, take its lock, read prism.json. PX_F_CONFIG: a folder of a later format; one
+ * that is not empty and not Prism's; stores that are elsewhere than asked for, since those that the
+ * folder knows would be out of sight (another endpoint alone is fine: emulators move).
+ * Answers: DATA_DIR_BUSY: a region runs on it. */
+PX_MUST_USE int data_dir_open(const char *path, const struct data_dir_wish *wish,
+                              struct px_arena *arena, const struct px_clock *clock,
+                              struct data_dir *ret_dir);
 void data_dir_close(struct data_dir *dir);
 /* Write prism.json when something to remember changed. */
 PX_MUST_USE int data_dir_remember(struct data_dir *dir, uint16_t port,

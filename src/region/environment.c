@@ -3,19 +3,6 @@
 
 #include <stdlib.h>
 
-/* Embedded homes of the stores, by name in the catalogue. */
-static const struct {
-    const char *store, *path;
-} homes[] = {{"hot", "hot"},          {"segments", "segments"}, {"analytics", "analytics"},
-             {"tables", "tables.db"}, {"meta", "meta.db"},      {"secrets", "secrets"}};
-
-static const char *home_of(const char *store)
-{
-    for (size_t i = 0; i < PX_COUNT(homes); i++)
-        if (strcmp(homes[i].store, store) == 0) return homes[i].path;
-    return NULL;
-}
-
 static const char *env_name_of(const struct function_catalogue *catalogue, const char *store)
 {
     for (size_t i = 0; i < catalogue->store_count; i++)
@@ -39,19 +26,27 @@ static void add(struct builder *b, const char *name, const char *value)
     if (entry) b->env[b->count++] = entry;
 }
 
+static void add_aws(struct builder *b)
+{
+    for (size_t i = 0; i < homes_aws_variable_count; i++) {
+        const char *value = getenv(homes_aws_variables[i]);
+        if (value && value[0]) add(b, homes_aws_variables[i], value);
+    }
+}
+
 int environment_build(const struct function_catalogue *catalogue,
                       const struct function_spec *function, const struct data_dir *dir,
                       struct px_arena *arena, const char *const **ret_env)
 {
-    size_t max = function->store_count + function->environment_count + 5;
+    size_t max = function->store_count + function->environment_count + 5 + homes_aws_variable_count;
     struct builder b = {.arena = arena, .env = px_arena_zalloc_array(arena, sizeof(char *), max)};
     if (!b.env) return px_arena_fault(arena);
     for (size_t i = 0; i < function->store_count; i++) {
-        const char *home = home_of(function->stores[i]);
-        if (!home)
-            return px_fault(PX_F_CONFIG, "functions.json: %s: store '%s' has no embedded half",
+        const char *url = homes_url(dir, function->stores[i], arena);
+        if (!url && !px_arena_full(arena))
+            return px_fault(PX_F_CONFIG, "functions.json: %s: there is no store '%s'",
                             function->name, function->stores[i]);
-        add(&b, env_name_of(catalogue, function->stores[i]), data_dir_sub(dir, arena, home));
+        add(&b, env_name_of(catalogue, function->stores[i]), url);
     }
     for (size_t i = 0; i < function->environment_count; i++) {
         const char *ours = getenv(function->environment[i].name);
@@ -60,7 +55,10 @@ int environment_build(const struct function_catalogue *catalogue,
     const char *level = getenv("PRISM_LOG_LEVEL");
     add(&b, "PRISM_LOG_LEVEL", level ? level : "info");
     add(&b, "PRISM_REGION", px_arena_cstr(arena, dir->region_name));
-    add(&b, "AWS_REGION", px_arena_cstr(arena, dir->region_name));
+    if (dir->aws_endpoint.len > 0)
+        add_aws(&b);
+    else
+        add(&b, "AWS_REGION", px_arena_cstr(arena, dir->region_name));
     add(&b, "PRISM_TMP", data_dir_sub(dir, arena, "tmp"));
     if (px_arena_full(arena)) return px_arena_fault(arena);
     *ret_env = b.env;

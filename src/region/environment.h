@@ -2,11 +2,11 @@
  * limits from the catalogue. Only the stores that the catalogue lets it touch are named. */
 #pragma once
 
-#include "region/data_dir.h"
-#include "region/functions.h"
+#include "region/homes.h"
 
 /* "NAME=value" strings, NULL-ended, in arena. A variable of this process that the catalogue declares
- * for the function overrides its default, so that one machine can be tuned without editing files. */
+ * for the function overrides its default, so that one machine can be tuned without editing files. With
+ * stores on AWS come this process's settings for AWS (homes.h). */
 PX_MUST_USE int environment_build(const struct function_catalogue *catalogue,
                                   const struct function_spec *function, const struct data_dir *dir,
                                   struct px_arena *arena, const char *const **ret_env);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/px_file.h"
+#include "region/homes.h"
 #include "svc/security/wiring.h"
 
 static int ensure_tenant(const struct security_stores *stores, const char *name,
@@ -58,8 +59,10 @@ int first_start(const struct data_dir *dir, struct px_arena *arena, const struct
     *ret_key = (struct px_str){0};
     if (!need_admin && !need_tenant) return 0;
     PX_AUTO(security_stores_close) struct security_stores stores = {.clock = clock};
-    const struct security_urls urls = {.tables = px_str_c(data_dir_sub(dir, arena, "tables.db")),
-                                       .secrets = px_str_c(data_dir_sub(dir, arena, "secrets"))};
+    const char *tables = homes_url(dir, "tables", arena),
+               *secrets = homes_url(dir, "secrets", arena);
+    if (!tables || !secrets) return px_arena_fault(arena);
+    const struct security_urls urls = {px_str_c(tables), px_str_c(secrets)};
     PX_TRY(security_stores_open(&stores, &urls));
     if (need_admin) {
         PX_TRY(ensure_tenant(&stores, TENANT_SYSTEM, dir->region_name, arena));

@@ -107,6 +107,25 @@ static int read_function(yyjson_val *obj, const char *name, struct px_arena *are
     return read_schedules(px_json_arr(obj, "schedules"), arena, spec);
 }
 
+static int read_tables(yyjson_val *tables, struct px_arena *arena, struct function_store *store)
+{
+    size_t idx, max, n = yyjson_arr_size(tables);
+    if (n == 0) return 0;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
+    store->tables = px_arena_array(arena, const char *, n);
+    if (!store->tables) return px_arena_fault(arena);
+    yyjson_val *val;
+    px_json_arr_foreach(tables, idx, max, val)
+    {
+        const char *name = yyjson_get_str(val);
+        if (!name)
+            return px_fault(PX_F_CONFIG, "functions.json: stores.%s.tables: a name is no text",
+                            store->name);
+        store->tables[store->table_count++] = name;
+    }
+    return 0;
+}
+
 static int read_store_kinds(yyjson_val *stores, struct px_arena *arena,
                             struct function_catalogue *catalogue)
 {
@@ -122,6 +141,7 @@ static int read_store_kinds(yyjson_val *stores, struct px_arena *arena,
         s->kind = px_json_str(val, "kind").ptr;
         if (!s->env || !s->kind)
             return px_fault(PX_F_CONFIG, "functions.json: stores.%s needs env and kind", s->name);
+        PX_TRY(read_tables(px_json_arr(val, "tables"), arena, s));
     }
     return 0;
 }

@@ -28,6 +28,8 @@ struct function_spec {
 };
 struct function_store {
     const char *name, *env, *kind;
+    const char **tables; /* of kind "tables"; their names */
+    size_t table_count;
 };
 struct function_catalogue {
     struct function_spec *functions;

@@ -169,6 +169,7 @@ static int start_services(struct region *region)
 static int start(struct region *region, struct px_str *ret_key)
 {
     PX_TRY(load_platform(region));
+    PX_TRY(homes_prepare(&region->data, &region->catalogue, &region->arena, region->clock));
     PX_TRY(first_start(&region->data, &region->arena, region->clock, ret_key));
     PX_TRY(start_pools(region));
     PX_TRY(start_services(region));
@@ -222,7 +223,7 @@ int region_run(const struct region_options *options)
     region_process_prepare();
     int r = region_tuning_read(&region->tuning);
     if (r == 0)
-        r = data_dir_open(options->data_dir, options->region_name, &region->arena, region->clock,
+        r = data_dir_open(options->data_dir, &options->wish, &region->arena, region->clock,
                           &region->data);
     if (r == 0) {
         r = run(region);

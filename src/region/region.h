@@ -6,7 +6,7 @@
  * loses nothing that was answered. docs/design/region.md */
 #pragma once
 
-#include "base/px.h"
+#include "region/data_dir.h"
 
 struct region_ready;
 struct region_options {
@@ -15,7 +15,7 @@ struct region_options {
     const char *functions_dir; /* holds <name>/bootstrap */
     const char *host;          /* numeric; NULL: 127.0.0.1 */
     uint16_t port;             /* 0: as remembered in the data folder, else 4318 */
-    const char *region_name;   /* NULL: as remembered, else "local" */
+    struct data_dir_wish wish; /* name of the region, where its stores are */
     /* Called once when requests are served. */
     void (*on_ready)(void *ctx, const struct region_ready *ready);
     void *ctx;

@@ -78,13 +78,14 @@ TEST(data_folder_is_one_regions_at_a_time_and_remembers)
 {
     struct data_dir first = {.lock_fd = -1}, second = {.lock_fd = -1};
     const char *path = test_path(t, "data").ptr;
-    CHECK_OK(data_dir_open(path, NULL, &t->arena, &t->clock, &first));
+    CHECK_OK(data_dir_open(path, &(struct data_dir_wish){0}, &t->arena, &t->clock, &first));
     CHECK(first.created);
     CHECK_STR(first.region_name, S("local"));
-    CHECK_INT(data_dir_open(path, NULL, &t->arena, &t->clock, &second), DATA_DIR_BUSY);
+    CHECK_INT(data_dir_open(path, &(struct data_dir_wish){0}, &t->arena, &t->clock, &second),
+              DATA_DIR_BUSY);
     CHECK_OK(data_dir_remember(&first, 4242, &t->clock));
     data_dir_close(&first);
-    CHECK_OK(data_dir_open(path, NULL, &t->arena, &t->clock, &second));
+    CHECK_OK(data_dir_open(path, &(struct data_dir_wish){0}, &t->arena, &t->clock, &second));
     CHECK(!second.created);
     CHECK_INT(second.port, 4242);
     data_dir_close(&second);
@@ -94,12 +95,80 @@ TEST(folder_whose_first_start_ended_early_is_taken_up_again)
 {
     struct data_dir dir = {.lock_fd = -1};
     const char *path = test_path(t, "data").ptr;
-    CHECK_OK(data_dir_open(path, "eu", &t->arena, &t->clock, &dir));
+    CHECK_OK(data_dir_open(path, &(struct data_dir_wish){.region_name = "eu"}, &t->arena, &t->clock,
+                           &dir));
     data_dir_close(&dir);
-    CHECK_OK(data_dir_open(path, NULL, &t->arena, &t->clock, &dir));
+    CHECK_OK(data_dir_open(path, &(struct data_dir_wish){0}, &t->arena, &t->clock, &dir));
     CHECK_INT(dir.port, 0);
     CHECK_STR(dir.region_name, S("eu"));
     data_dir_close(&dir);
+}
+
+TEST(stores_on_aws_are_named_by_the_prefix_and_meta_by_the_environment)
+{
+    struct data_dir dir = {.path = S("/d"),
+                           .region_name = S("r"),
+                           .aws_endpoint = S("http://e"),
+                           .aws_prefix = S("p")};
+    CHECK_STR(px_str_c(homes_url(&dir, "hot", &t->arena)), S("/d/hot"));
+    CHECK_STR(px_str_c(homes_url(&dir, "segments", &t->arena)), S("s3://p-segments"));
+    CHECK_STR(px_str_c(homes_url(&dir, "analytics", &t->arena)), S("s3://p-analytics"));
+    CHECK_STR(px_str_c(homes_url(&dir, "tables", &t->arena)), S("dynamodb://p"));
+    CHECK_STR(px_str_c(homes_url(&dir, "secrets", &t->arena)), S("secretsmanager://p"));
+    CHECK_STR(px_str_c(homes_url(&dir, "meta", &t->arena)), S("/d/meta.db"));
+    CHECK_INT(setenv("PRISM_META_URL", "postgresql://h/d", 1), 0);
+    CHECK_STR(px_str_c(homes_url(&dir, "meta", &t->arena)), S("postgresql://h/d"));
+    dir.aws_endpoint = S(""); /* a region in its folder takes nothing from there */
+    CHECK_STR(px_str_c(homes_url(&dir, "meta", &t->arena)), S("/d/meta.db"));
+    CHECK_INT(unsetenv("PRISM_META_URL"), 0);
+    CHECK(!homes_url(&dir, "nowhere", &t->arena));
+}
+
+TEST(functions_on_aws_stores_get_this_processs_settings_for_aws)
+{
+    struct function_catalogue c;
+    const char *const *env;
+    struct data_dir dir = {.path = S("/d"), .region_name = S("r")};
+    CHECK_OK(load(t, FUNCTION(",\"stores\":{\"hot\":\"read\"}"), &c));
+    CHECK_INT(setenv("AWS_ACCESS_KEY_ID", "id", 1), 0);
+    CHECK_INT(setenv("AWS_REGION", "eu-west-1", 1), 0);
+    CHECK_OK(environment_build(&c, &c.functions[0], &dir, &t->arena, &env));
+    CHECK(!env_get(env, "AWS_ACCESS_KEY_ID"));
+    CHECK_STR(px_str_c(env_get(env, "AWS_REGION")), S("r"));
+    dir.aws_endpoint = S("http://e");
+    CHECK_OK(environment_build(&c, &c.functions[0], &dir, &t->arena, &env));
+    CHECK_STR(px_str_c(env_get(env, "AWS_ACCESS_KEY_ID")), S("id"));
+    CHECK_STR(px_str_c(env_get(env, "AWS_REGION")), S("eu-west-1"));
+    CHECK_INT(unsetenv("AWS_ACCESS_KEY_ID"), 0);
+    CHECK_INT(unsetenv("AWS_REGION"), 0);
+}
+
+TEST(stores_stay_where_they_are)
+{
+    struct data_dir dir = {.lock_fd = -1};
+    const char *path = test_path(t, "data").ptr, *embedded = test_path(t, "embedded").ptr;
+    const struct data_dir_wish aws = {.aws_endpoint = "http://127.0.0.1:1"},
+                               moved = {.aws_endpoint = "http://127.0.0.1:2"},
+                               other = {.aws_prefix = "other"};
+    CHECK_OK(data_dir_open(path, &aws, &t->arena, &t->clock, &dir));
+    CHECK_STR(dir.aws_prefix, S("prism-local"));
+    data_dir_close(&dir);
+    CHECK_OK(data_dir_open(path, &(struct data_dir_wish){0}, &t->arena, &t->clock, &dir));
+    CHECK_STR(dir.aws_endpoint, S("http://127.0.0.1:1"));
+    CHECK_STR(dir.aws_prefix, S("prism-local"));
+    data_dir_close(&dir);
+    CHECK_OK(data_dir_open(path, &moved, &t->arena, &t->clock, &dir));
+    CHECK_OK(data_dir_remember(&dir, 0, &t->clock));
+    data_dir_close(&dir);
+    CHECK_OK(data_dir_open(path, &(struct data_dir_wish){0}, &t->arena, &t->clock, &dir));
+    CHECK_STR(dir.aws_endpoint, S("http://127.0.0.1:2"));
+    data_dir_close(&dir);
+    CHECK_INT(data_dir_open(path, &other, &t->arena, &t->clock, &dir), PX_F_CONFIG);
+    CHECK_OK(data_dir_open(embedded, &(struct data_dir_wish){0}, &t->arena, &t->clock, &dir));
+    data_dir_close(&dir);
+    CHECK_INT(data_dir_open(embedded, &aws, &t->arena, &t->clock, &dir), PX_F_CONFIG);
+    CHECK_INT(data_dir_open(test_path(t, "new").ptr, &other, &t->arena, &t->clock, &dir),
+              PX_F_CONFIG);
 }
 
 TEST(folder_of_others_or_of_a_later_format_is_left_alone)
@@ -108,9 +177,11 @@ TEST(folder_of_others_or_of_a_later_format_is_left_alone)
     const char *path = test_path(t, "data").ptr;
     CHECK_OK(px_dir_make(path));
     CHECK_OK(px_file_write_atomic(test_path(t, "data/thesis.txt").ptr, S("x"), 0600));
-    CHECK_INT(data_dir_open(path, NULL, &t->arena, &t->clock, &dir), PX_F_CONFIG);
+    CHECK_INT(data_dir_open(path, &(struct data_dir_wish){0}, &t->arena, &t->clock, &dir),
+              PX_F_CONFIG);
     CHECK_OK(px_file_write_atomic(test_path(t, "data/prism.json").ptr, S("{\"format\":99}"), 0600));
-    CHECK_INT(data_dir_open(path, NULL, &t->arena, &t->clock, &dir), PX_F_CONFIG);
+    CHECK_INT(data_dir_open(path, &(struct data_dir_wish){0}, &t->arena, &t->clock, &dir),
+              PX_F_CONFIG);
 }
 
 TEST_MAIN
