@@ -84,7 +84,8 @@ int homes_prepare(const struct data_dir *dir, const struct function_catalogue *c
     if (!on_aws(dir)) return 0;
     PX_TRY(check_credentials(dir));
     const char *endpoint = px_arena_cstr(arena, dir->aws_endpoint);
-    const char *region = is_set("AWS_DEFAULT_REGION") ? getenv("AWS_DEFAULT_REGION") : "us-east-1";
+    const char *region = getenv("AWS_DEFAULT_REGION");
+    if (!region || !region[0]) region = "us-east-1";
     if (!endpoint) return px_arena_fault(arena);
     if (setenv("AWS_ENDPOINT_URL", endpoint, 1) != 0 ||
         (!is_set("AWS_REGION") && setenv("AWS_REGION", region, 1) != 0))
