@@ -31,3 +31,5 @@ bool cidr_overlaps(struct cidr a, struct cidr b)
 {
     return a.valid && b.valid && ((a.base ^ b.base) & mask_of(PX_MIN(a.bits, b.bits))) == 0;
 }
+
+bool cidr_is_world(struct px_str text) { return px_str_ends(text, S("/0")); }

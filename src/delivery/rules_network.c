@@ -1,7 +1,6 @@
 /* delivery/rules_network.c - no way in or out but those of platform/network.json. */
 #include "delivery/cidr.h"
-#include "delivery/eval.h"
-#include "delivery/rule.h"
+#include "delivery/reach.h"
 
 #define PRIVATE                                                                                    \
     "Private subnets host all Lambda functions and data storage resources, with no public "        \
@@ -17,11 +16,6 @@
 #define TIERS                                                                                      \
     "Each availability zone contains dedicated subnets for different service tiers, enabling "     \
     "granular network ACL policies and traffic flow control."
-
-static bool is_world(struct px_str cidr)
-{
-    return rule_is(cidr, "0.0.0.0/0") || rule_is(cidr, "::/0") || px_str_ends(cidr, S("/0"));
-}
 
 /* ---- ways out ---- */
 
@@ -67,7 +61,7 @@ static void check_route(struct verify *v, struct plan_resource *holder, struct p
                         const struct value *gateway, bool nat)
 {
     rule_look(v);
-    if (is_world(destination) || nat || leaves(v, gateway))
+    if (cidr_is_world(destination) || nat || leaves(v, gateway))
         rule_find(v, holder, "remove the route; endpoints add the routes that are needed",
                   "a route to %.*s leads out of the VPC",
                   PX_FMT(destination.len > 0 ? destination : S("a gateway")));
@@ -122,532 +116,6 @@ static void databases_private(struct verify *v)
         }
 }
 
-/* ---- rules of security groups, whatever way they were written ---- */
-
-struct edge {
-    struct plan_resource *holder;
-    bool egress;
-    struct plan_resource *group; /* whose rule it is; NULL: cannot be told */
-    struct plan_resource *peer;  /* another group, or an endpoint with a prefix list */
-    struct px_str cidr, prefix;  /* or one of these */
-    struct px_str protocol;
-    double from, to;
-};
-struct edges {
-    struct edge *at;
-    size_t count, cap;
-};
-
-static void add_edge(struct verify *v, struct edges *edges, struct edge edge)
-{
-    if (edges->count == edges->cap) {
-        size_t cap = edges->cap > 0 ? edges->cap * 2 : 32;
-        void *grown = px_arena_realloc(v->arena, edges->at, edges->cap * sizeof edge,
-                                       cap * sizeof edge);
-        if (!grown) return;
-        edges->at = grown;
-        edges->cap = cap;
-    }
-    edges->at[edges->count++] = edge;
-}
-
-/* "s3" of a prefix list: by the endpoint or the data source that it comes from. */
-static struct px_str prefix_of(struct verify *v, const struct value *value)
-{
-    struct plan_resource *target = plan_target(v->plan, value);
-    struct px_str name = {0}, text = value_str(value);
-    for (plan_each(v->plan, "aws_vpc_endpoint", it))
-        if (!target && text.len > 0 && px_str_eq(plan_text(it, "prefix_list_id"), text))
-            target = it;
-    if (target) name = plan_text(target, target->is_data ? "name" : "service_name");
-    for (size_t i = name.len; i > 0; i--)
-        if (name.ptr[i - 1] == '.') return px_str_skip(name, i);
-    return text.len > 0 && name.len == 0 ? S("?") : name;
-}
-
-static void add_rule(struct verify *v, struct edges *edges, struct plan_resource *it, bool egress)
-{
-    struct edge edge = {.holder = it, .egress = egress};
-    edge.group = plan_target(v->plan, plan_get(it, "security_group_id"));
-    edge.peer = plan_target(v->plan, plan_get(it, "referenced_security_group_id"));
-    edge.cidr = plan_text(it, "cidr_ipv4");
-    if (edge.cidr.len == 0) edge.cidr = plan_text(it, "cidr_ipv6");
-    if (!value_is_null(plan_get(it, "prefix_list_id")))
-        edge.prefix = prefix_of(v, plan_get(it, "prefix_list_id"));
-    edge.protocol = plan_text(it, "ip_protocol");
-    edge.from = plan_number(it, "from_port", -1);
-    edge.to = plan_number(it, "to_port", -1);
-    add_edge(v, edges, edge);
-}
-
-static void add_blocks(struct verify *v, struct edges *edges, struct plan_resource *holder,
-                       struct plan_resource *group, const struct value *blocks, bool egress)
-{
-    for (size_t i = 0; i < value_count(blocks); i++) {
-        const struct value *block = value_item(blocks, i);
-        static const char *const lists[] = {"cidr_blocks", "ipv6_cidr_blocks", "prefix_list_ids",
-                                            "security_groups"};
-        if (!value_is(block, VALUE_MAP)) continue;
-        for (size_t l = 0; l < PX_COUNT(lists); l++) {
-            const struct value *items = value_get(block, px_str_c(lists[l]));
-            for (size_t k = 0; k < value_count(items); k++) {
-                struct edge edge = {.holder = holder, .egress = egress, .group = group};
-                edge.protocol = value_str(value_get(block, S("protocol")));
-                edge.from = value_num(value_get(block, S("from_port")), -1);
-                edge.to = value_num(value_get(block, S("to_port")), -1);
-                if (l < 2) edge.cidr = value_str(value_item(items, k));
-                if (l == 2) edge.prefix = prefix_of(v, value_item(items, k));
-                if (l == 3) edge.peer = plan_target(v->plan, value_item(items, k));
-                add_edge(v, edges, edge);
-            }
-        }
-        if (!value_truth(value_get(block, S("self")))) continue;
-        struct edge self = {.holder = holder, .egress = egress, .group = group, .peer = group};
-        self.protocol = value_str(value_get(block, S("protocol")));
-        self.from = value_num(value_get(block, S("from_port")), -1);
-        self.to = value_num(value_get(block, S("to_port")), -1);
-        add_edge(v, edges, self);
-    }
-}
-
-/* aws_security_group_rule is like a block of its own. */
-static void add_old_rule(struct verify *v, struct edges *edges, struct plan_resource *it)
-{
-    bool egress = rule_is(plan_text(it, "type"), "egress");
-    struct plan_resource *group = plan_target(v->plan, plan_get(it, "security_group_id"));
-    struct edge edge = {.holder = it, .egress = egress, .group = group};
-    edge.protocol = plan_text(it, "protocol");
-    edge.from = plan_number(it, "from_port", -1);
-    edge.to = plan_number(it, "to_port", -1);
-    edge.peer = plan_truth(it, "self")
-                    ? group
-                    : plan_target(v->plan, plan_get(it, "source_security_group_id"));
-    edge.cidr = plan_text(it, "cidr_blocks.0");
-    if (edge.cidr.len == 0) edge.cidr = plan_text(it, "ipv6_cidr_blocks.0");
-    if (plan_is_set(it, "prefix_list_ids"))
-        edge.prefix = prefix_of(v, plan_get(it, "prefix_list_ids.0"));
-    add_edge(v, edges, edge);
-}
-
-static struct edges all_edges(struct verify *v)
-{
-    struct edges edges = {0};
-    for (plan_each(v->plan, "aws_vpc_security_group_egress_rule", it))
-        add_rule(v, &edges, it, true);
-    for (plan_each(v->plan, "aws_vpc_security_group_ingress_rule", it))
-        add_rule(v, &edges, it, false);
-    for (plan_each(v->plan, "aws_security_group_rule", it)) add_old_rule(v, &edges, it);
-    for (plan_each(v->plan, "aws_security_group", it)) {
-        add_blocks(v, &edges, it, it, plan_get(it, "ingress"), false);
-        add_blocks(v, &edges, it, it, plan_get(it, "egress"), true);
-    }
-    return edges;
-}
-
-static void no_world_ingress(struct verify *v)
-{
-    if (!rule_needs(v, "aws_security_group", "module network makes the security groups")) return;
-    struct edges edges = all_edges(v);
-    for (size_t i = 0; i < edges.count; i++) {
-        if (edges.at[i].egress) continue;
-        rule_look(v);
-        if (is_world(edges.at[i].cidr))
-            rule_find(v, edges.at[i].holder, "name the security group that may connect",
-                      "ingress from %.*s", PX_FMT(edges.at[i].cidr));
-    }
-}
-
-static void only_groups(struct verify *v)
-{
-    struct edges edges = all_edges(v);
-    rule_look(v);
-    for (size_t i = 0; i < edges.count; i++) {
-        rule_look(v);
-        if (edges.at[i].cidr.len > 0)
-            rule_find(v, edges.at[i].holder,
-                      "name a security group (or, towards a gateway endpoint, its prefix list)",
-                      "%s %s addresses %.*s instead of a group",
-                      edges.at[i].egress ? "egress" : "ingress", edges.at[i].egress ? "to" : "from",
-                      PX_FMT(edges.at[i].cidr));
-    }
-}
-
-/* ---- reachability against network.json ---- */
-
-/* The name of a group in network.json: its AWS name without the prefix. */
-static struct px_str group_name(struct verify *v, struct plan_resource *group)
-{
-    if (!group) return S("");
-    struct px_str name = plan_text(group, "name");
-    if (px_str_starts(name, v->plan->prefix) && name.len > v->plan->prefix.len)
-        return px_str_skip(name, v->plan->prefix.len + 1);
-    struct px_str key = value_str(group->key);
-    return key.len > 0 ? key : group->name;
-}
-
-static bool proxy_is_on(struct verify *v)
-{
-    const struct value *given = eval_variable(v->plan->module, S("database"));
-    const struct value *proxy = value_get(given, S("proxy"));
-    if (value_is(proxy, VALUE_BOOL)) return proxy->truth;
-    return plan_first(v->plan, "aws_db_proxy") != NULL;
-}
-
-static bool flow_holds(struct verify *v, const struct value *flow)
-{
-    struct px_str when = value_str(value_get(flow, S("when")));
-    if (rule_is(when, "proxy")) return proxy_is_on(v);
-    if (rule_is(when, "no-proxy")) return !proxy_is_on(v);
-    return true;
-}
-
-static struct px_str flow_text(const struct value *flow, const char *name)
-{
-    return value_str(value_get(flow, px_str_c(name)));
-}
-
-static bool edge_is_flow(struct verify *v, const struct edge *edge, const struct value *flow)
-{
-    struct px_str from = flow_text(flow, "from"), to = flow_text(flow, "to");
-    double port = value_num(value_get(flow, S("port")), -1);
-    if (!rule_is(edge->protocol, "tcp") && !rule_is(edge->protocol, "6")) return false;
-    if (edge->from != port || edge->to != port) return false;
-    if (px_str_starts(to, S("prefix:")))
-        return edge->egress && px_str_eq(group_name(v, edge->group), from) &&
-               px_str_eq(edge->prefix, px_str_skip(to, 7));
-    struct plan_resource *begins = edge->egress ? edge->group : edge->peer;
-    struct plan_resource *ends = edge->egress ? edge->peer : edge->group;
-    return px_str_eq(group_name(v, begins), from) && px_str_eq(group_name(v, ends), to);
-}
-
-static void missing_flows(struct verify *v, const struct edges *edges, const struct value *flows)
-{
-    for (size_t f = 0; f < value_count(flows); f++) {
-        const struct value *flow = value_item(flows, f);
-        bool out = false, in = px_str_starts(flow_text(flow, "to"), S("prefix:"));
-        if (!flow_holds(v, flow)) continue;
-        rule_look(v);
-        for (size_t i = 0; i < edges->count; i++) {
-            if (!edge_is_flow(v, &edges->at[i], flow)) continue;
-            *(edges->at[i].egress ? &out : &in) = true;
-        }
-        if (out && in) continue;
-        rule_find(v, NULL, "add the rule that platform/network.json asks for",
-                  "%.*s cannot reach %.*s on port %.0f: there is no %s rule",
-                  PX_FMT(flow_text(flow, "from")), PX_FMT(flow_text(flow, "to")),
-                  value_num(value_get(flow, S("port")), -1), out ? "ingress" : "egress");
-    }
-}
-
-static struct px_str peer_name(struct verify *v, const struct edge *edge)
-{
-    if (edge->cidr.len > 0) return edge->cidr;
-    if (edge->prefix.len > 0) return edge->prefix;
-    return edge->peer ? group_name(v, edge->peer) : S("something that cannot be told before apply");
-}
-
-static void reachability(struct verify *v)
-{
-    const struct value *flows = value_get(v->network, S("flows"));
-    if (!rule_has(v, v->network, "network.json")) return;
-    struct edges edges = all_edges(v);
-    missing_flows(v, &edges, flows);
-    for (size_t i = 0; i < edges.count; i++) {
-        const struct edge *edge = &edges.at[i];
-        bool wanted = false;
-        rule_look(v);
-        for (size_t f = 0; f < value_count(flows) && !wanted; f++)
-            wanted = flow_holds(v, value_item(flows, f)) &&
-                     edge_is_flow(v, edge, value_item(flows, f));
-        if (!wanted)
-            rule_find(v, edge->holder,
-                      "remove the rule, or add the flow to platform/network.json with its reason",
-                      "%.*s %s %.*s, %.*s %.0f-%.0f, is no flow of platform/network.json",
-                      PX_FMT(group_name(v, edge->group)), edge->egress ? "to" : "from",
-                      PX_FMT(peer_name(v, edge)), PX_FMT(edge->protocol), edge->from, edge->to);
-    }
-}
-
-static void groups_known(struct verify *v)
-{
-    const struct value *groups = value_get(v->network, S("groups"));
-    if (!rule_has(v, v->network, "network.json")) return;
-    for (size_t i = 0; value_is(groups, VALUE_MAP) && i < groups->map.count; i++) {
-        bool found = false;
-        rule_look(v);
-        for (plan_each(v->plan, "aws_security_group", it))
-            found = found || px_str_eq(group_name(v, it), groups->map.fields[i].name);
-        if (!found)
-            rule_find(v, NULL, "make one security group for each group of network.json",
-                      "there is no security group %.*s", PX_FMT(groups->map.fields[i].name));
-    }
-    for (plan_each(v->plan, "aws_security_group", it))
-        if (!value_get(groups, group_name(v, it)))
-            rule_find(v, it, "add the group to platform/network.json, or remove it",
-                      "the security group is not in platform/network.json");
-}
-
-/* ---- network ACLs ---- */
-
-struct acl_entry {
-    struct plan_resource *holder, *acl;
-    bool egress, allow;
-    double number, from, to;
-    struct px_str protocol, cidr;
-};
-struct acl_entries {
-    struct acl_entry at[512];
-    size_t count;
-};
-
-static void add_entry(struct acl_entries *all, struct acl_entry entry)
-{
-    size_t i = all->count;
-    if (i == PX_COUNT(all->at)) return;
-    for (; i > 0 && all->at[i - 1].number > entry.number; i--) all->at[i] = all->at[i - 1];
-    all->at[i] = entry; /* in the order in which AWS looks at them */
-    all->count++;
-}
-
-static void add_inline(struct acl_entries *all, struct plan_resource *acl, const char *path)
-{
-    const struct value *blocks = plan_get(acl, path);
-    for (size_t i = 0; i < value_count(blocks); i++) {
-        const struct value *b = value_item(blocks, i);
-        struct acl_entry entry = {.holder = acl, .acl = acl, .egress = path[0] == 'e'};
-        entry.allow = rule_is(value_str(value_get(b, S("action"))), "allow");
-        entry.number = value_num(value_get(b, S("rule_no")), 0);
-        entry.from = value_num(value_get(b, S("from_port")), 0);
-        entry.to = value_num(value_get(b, S("to_port")), 65535);
-        entry.protocol = value_str(value_get(b, S("protocol")));
-        entry.cidr = value_str(value_get(b, S("cidr_block")));
-        if (entry.cidr.len == 0) entry.cidr = value_str(value_get(b, S("ipv6_cidr_block")));
-        add_entry(all, entry);
-    }
-}
-
-static struct acl_entries *all_entries(struct verify *v)
-{
-    struct acl_entries *all = px_arena_new(v->arena, struct acl_entries);
-    if (!all) return NULL;
-    for (plan_each(v->plan, "aws_network_acl_rule", it)) {
-        struct acl_entry entry = {.holder = it};
-        entry.acl = plan_target(v->plan, plan_get(it, "network_acl_id"));
-        entry.egress = plan_truth(it, "egress");
-        entry.allow = rule_is(plan_text(it, "rule_action"), "allow");
-        entry.number = plan_number(it, "rule_number", 0);
-        entry.from = plan_number(it, "from_port", 0);
-        entry.to = plan_number(it, "to_port", 65535);
-        entry.protocol = plan_text(it, "protocol");
-        entry.cidr = plan_text(it, "cidr_block");
-        if (entry.cidr.len == 0) entry.cidr = plan_text(it, "ipv6_cidr_block");
-        add_entry(all, entry);
-    }
-    for (plan_each(v->plan, "aws_network_acl", it)) {
-        add_inline(all, it, "egress");
-        add_inline(all, it, "ingress");
-    }
-    return all;
-}
-
-static struct px_str tier_of(struct plan_resource *it)
-{
-    struct px_str tier = plan_text(it, "tags_all.Tier");
-    return tier.len > 0 ? tier : plan_text(it, "tags.Tier");
-}
-
-static bool all_protocols(struct px_str protocol)
-{
-    return rule_is(protocol, "-1") || rule_is(protocol, "all");
-}
-
-/* What AWS would decide for a TCP packet: the first entry that fits, else no. */
-static bool acl_allows(const struct acl_entries *all, struct px_str tier, bool egress,
-                       struct cidr peer, double port)
-{
-    for (size_t i = 0; i < all->count; i++) {
-        const struct acl_entry *e = &all->at[i];
-        if (e->egress != egress || !e->acl || !px_str_eq(tier_of(e->acl), tier)) continue;
-        bool every = all_protocols(e->protocol);
-        if (!every && !rule_is(e->protocol, "tcp") && !rule_is(e->protocol, "6")) continue;
-        if (!every && (port < e->from || port > e->to)) continue;
-        if (!cidr_holds(cidr_parse(e->cidr), peer)) continue;
-        return e->allow;
-    }
-    return false;
-}
-
-/* Whether all subnets of one tier can send to all of another on a port, past both ACLs. */
-static int tiers_pass(struct verify *v, const struct acl_entries *all, struct px_str from,
-                      struct px_str to, double port)
-{
-    int yes = 0, no = 0;
-    for (plan_each(v->plan, "aws_subnet", a)) {
-        if (!px_str_eq(tier_of(a), from)) continue;
-        for (plan_each(v->plan, "aws_subnet", b)) {
-            if (!px_str_eq(tier_of(b), to)) continue;
-            bool out = acl_allows(all, from, true, cidr_parse(plan_text(b, "cidr_block")), port);
-            bool in = acl_allows(all, to, false, cidr_parse(plan_text(a, "cidr_block")), port);
-            *(out && in ? &yes : &no) += 1;
-        }
-    }
-    return no == 0 && yes > 0 ? 1 : yes > 0 ? -1 : 0;
-}
-
-static struct px_str group_tier(struct verify *v, struct px_str group)
-{
-    const struct value *groups = value_get(v->network, S("groups"));
-    return value_str(value_get(value_get(groups, group), S("tier")));
-}
-
-/* 1: a flow on that port; 2: answers to one the other way. */
-static int tiers_wanted(struct verify *v, struct px_str from, struct px_str to, double port)
-{
-    const struct value *flows = value_get(v->network, S("flows"));
-    int wanted = 0;
-    for (size_t f = 0; f < value_count(flows); f++) {
-        const struct value *flow = value_item(flows, f);
-        struct px_str a = group_tier(v, flow_text(flow, "from")),
-                      b = group_tier(v, flow_text(flow, "to"));
-        if (!flow_holds(v, flow)) continue;
-        if (px_str_eq(a, from) && px_str_eq(b, to) &&
-            port == value_num(value_get(flow, S("port")), -1))
-            return 1;
-        if (px_str_eq(a, to) && px_str_eq(b, from) && port >= 1024) wanted = 2;
-    }
-    return wanted;
-}
-
-static void acls_let_flows(struct verify *v, const struct acl_entries *all)
-{
-    const struct value *flows = value_get(v->network, S("flows"));
-    for (size_t f = 0; f < value_count(flows); f++) {
-        const struct value *flow = value_item(flows, f);
-        struct px_str from = group_tier(v, flow_text(flow, "from")),
-                      to = group_tier(v, flow_text(flow, "to"));
-        double port = value_num(value_get(flow, S("port")), -1);
-        if (!flow_holds(v, flow) || to.len == 0) continue;
-        rule_look(v);
-        if (tiers_pass(v, all, from, to, port) != 1)
-            rule_find(v, NULL, "add the pair of entries that the flow needs",
-                      "network ACLs stop tier %.*s on its way to tier %.*s, port %.0f",
-                      PX_FMT(from), PX_FMT(to), port);
-        if (tiers_pass(v, all, to, from, 1024) != 1 || tiers_pass(v, all, to, from, 65535) != 1)
-            rule_find(v, NULL, "let ports 1024-65535 back, since network ACLs keep no state",
-                      "network ACLs stop the answers of tier %.*s to tier %.*s, port %.0f",
-                      PX_FMT(to), PX_FMT(from), port);
-    }
-}
-
-/* Ports at which the decision can change: the ends of every entry. */
-static size_t interesting_ports(const struct acl_entries *all, double ports[], size_t max)
-{
-    static const double usual[] = {22, 80, 443, 2049, 3306, 5432, 1023, 1024, 8080, 65535};
-    size_t count = 0;
-    for (size_t i = 0; i < PX_COUNT(usual) && count < max; i++) ports[count++] = usual[i];
-    for (size_t i = 0; i < all->count; i++) {
-        double ends[] = {all->at[i].from, all->at[i].to};
-        for (size_t e = 0; e < 2; e++) {
-            bool known = ends[e] <= 0;
-            for (size_t k = 0; k < count; k++) known = known || ports[k] == ends[e];
-            if (!known && count < max) ports[count++] = ends[e];
-        }
-    }
-    return count;
-}
-
-static void acls_let_no_more(struct verify *v, const struct acl_entries *all)
-{
-    const struct value *tiers = value_get(v->network, S("tiers"));
-    double ports[64];
-    size_t port_count = interesting_ports(all, ports, PX_COUNT(ports));
-    if (!value_is(tiers, VALUE_MAP)) return;
-    for (size_t a = 0; a < tiers->map.count; a++) {
-        for (size_t b = 0; b < tiers->map.count; b++) {
-            struct px_str from = tiers->map.fields[a].name, to = tiers->map.fields[b].name;
-            rule_look(v);
-            for (size_t p = 0; p < port_count; p++) {
-                if (tiers_wanted(v, from, to, ports[p]) != 0 ||
-                    tiers_pass(v, all, from, to, ports[p]) == 0)
-                    continue;
-                rule_find(
-                    v, NULL, "narrow the entries to the flows of platform/network.json",
-                    "network ACLs let tier %.*s reach tier %.*s on port %.0f, which no flow asks for",
-                    PX_FMT(from), PX_FMT(to), ports[p]);
-                break;
-            }
-        }
-    }
-}
-
-static bool entry_meets_tier(struct verify *v, const struct acl_entry *e, struct px_str tier)
-{
-    struct cidr cidr = cidr_parse(e->cidr);
-    for (plan_each(v->plan, "aws_subnet", it))
-        if (px_str_eq(tier_of(it), tier) &&
-            cidr_holds(cidr, cidr_parse(plan_text(it, "cidr_block"))))
-            return true;
-    return false;
-}
-
-/* One side alone lets nothing pass, but half of a way is open that should not be. */
-static void entries_are_narrow(struct verify *v, const struct acl_entries *all,
-                               const struct acl_entry *e)
-{
-    const struct value *tiers = value_get(v->network, S("tiers"));
-    struct px_str own = e->acl ? tier_of(e->acl) : S("");
-    double ports[64];
-    size_t port_count = interesting_ports(all, ports, PX_COUNT(ports));
-    for (size_t t = 0; value_is(tiers, VALUE_MAP) && t < tiers->map.count; t++) {
-        struct px_str peer = tiers->map.fields[t].name;
-        if (!entry_meets_tier(v, e, peer)) continue;
-        rule_look(v);
-        for (size_t p = 0; p < port_count; p++) {
-            bool covered = all_protocols(e->protocol) || (ports[p] >= e->from && ports[p] <= e->to);
-            bool wanted = tiers_wanted(v, e->egress ? own : peer, e->egress ? peer : own, ports[p]);
-            if (!covered || wanted) continue;
-            rule_find(v, e->holder, "narrow the entry to the flows of platform/network.json",
-                      "tier %.*s %s tier %.*s is open on port %.0f, which no flow asks for",
-                      PX_FMT(own), e->egress ? "to" : "from", PX_FMT(peer), ports[p]);
-            return;
-        }
-    }
-}
-
-static bool has_prefix_flow(struct verify *v, struct px_str tier)
-{
-    const struct value *flows = value_get(v->network, S("flows"));
-    for (size_t f = 0; f < value_count(flows); f++) {
-        const struct value *flow = value_item(flows, f);
-        if (px_str_starts(flow_text(flow, "to"), S("prefix:")) &&
-            px_str_eq(group_tier(v, flow_text(flow, "from")), tier))
-            return true;
-    }
-    return false;
-}
-
-static void acls(struct verify *v)
-{
-    if (!rule_has(v, v->network, "network.json")) return;
-    if (!rule_needs(v, "aws_network_acl", "give each tier a network ACL")) return;
-    const struct acl_entries *all = all_entries(v);
-    if (!all) return;
-    acls_let_flows(v, all);
-    acls_let_no_more(v, all);
-    for (size_t i = 0; i < all->count; i++) {
-        const struct acl_entry *e = &all->at[i];
-        if (e->allow && !is_world(e->cidr)) entries_are_narrow(v, all, e);
-        if (!e->allow || !is_world(e->cidr)) continue;
-        bool answers = !e->egress && e->from >= 1024 && !all_protocols(e->protocol);
-        bool https = e->egress && e->from == 443 && e->to == 443;
-        bool gateway = e->acl && has_prefix_flow(v, tier_of(e->acl)) && (answers || https);
-        if (!gateway)
-            rule_find(v, e->holder, "name the tier's own addresses",
-                      "a network ACL allows %.*s %s %.*s, ports %.0f-%.0f", PX_FMT(e->protocol),
-                      e->egress ? "to" : "from", PX_FMT(e->cidr), e->from, e->to);
-    }
-}
-
 /* ---- shape ---- */
 
 static void defaults_locked(struct verify *v)
@@ -677,7 +145,7 @@ static size_t subnets_in(struct verify *v, struct px_str tier, struct px_str zon
 {
     size_t count = 0;
     for (plan_each(v->plan, "aws_subnet", it))
-        count += px_str_eq(tier_of(it), tier) &&
+        count += px_str_eq(reach_tier_of(it), tier) &&
                  (zone.len == 0 || px_str_eq(plan_text(it, "availability_zone"), zone));
     return count;
 }
@@ -693,7 +161,7 @@ static void tiers_and_zones(struct verify *v)
         bool known = false;
         for (size_t i = 0; i < zone_count; i++) known = known || px_str_eq(zones[i], zone);
         if (!known && zone_count < PX_COUNT(zones)) zones[zone_count++] = zone;
-        if (!value_get(tiers, tier_of(it)))
+        if (!value_get(tiers, reach_tier_of(it)))
             rule_find(v, it, "tag it Tier with a tier of platform/network.json",
                       "the subnet belongs to no tier");
     }
@@ -723,11 +191,11 @@ static void check_tier(struct verify *v, struct plan_resource *subnet, struct pl
         struct plan_resource *found = plan_target(v->plan, plan_get(own, paths[i]));
         if (found) target = found;
     }
-    struct px_str tier = tier_of(target);
-    if (tier.len > 0 && !px_str_eq(tier, tier_of(subnet)))
+    struct px_str tier = reach_tier_of(target);
+    if (tier.len > 0 && !px_str_eq(tier, reach_tier_of(subnet)))
         rule_find(v, own, "associate the subnet with that of its own tier",
                   "%.*s of tier %.*s has the %s of tier %.*s", PX_FMT(subnet->address),
-                  PX_FMT(tier_of(subnet)), what, PX_FMT(tier));
+                  PX_FMT(reach_tier_of(subnet)), what, PX_FMT(tier));
 }
 
 static void subnets_have_tables(struct verify *v)
@@ -840,14 +308,14 @@ static void endpoint_places(struct verify *v)
         }
         size_t count = plan_targets(v->plan, plan_get(it, "subnet_ids"), found, 32);
         for (size_t i = 0; i < count; i++)
-            if (!rule_is(tier_of(found[i]), "endpoint"))
+            if (!rule_is(reach_tier_of(found[i]), "endpoint"))
                 rule_find(v, it, "put it into the endpoint tier",
-                          "the endpoint stands in tier %.*s", PX_FMT(tier_of(found[i])));
+                          "the endpoint stands in tier %.*s", PX_FMT(reach_tier_of(found[i])));
         if (count != 3)
             rule_find(v, it, "give it the endpoint subnet of each zone",
                       "the endpoint is in %zu zones, not three", count);
         count = plan_targets(v->plan, plan_get(it, "security_group_ids"), found, 32);
-        if (count != 1 || !rule_is(group_name(v, found[0]), "endpoint"))
+        if (count != 1 || !rule_is(reach_group_name(v, found[0]), "endpoint"))
             rule_find(v, it, "give it security group endpoint alone",
                       "the endpoint is not in security group endpoint");
         const struct value *entry = value_get(value_get(wanted, S("interface")), service_of(it));
@@ -893,7 +361,7 @@ static void private_zone(struct verify *v)
         return;
     }
     const char *names[3] = {"files", "reader", "proxy"};
-    size_t count = proxy_is_on(v) ? 3 : 2;
+    size_t count = reach_proxy_is_on(v) ? 3 : 2;
     for (size_t i = 0; i < count; i++) {
         bool found = false;
         rule_look(v);
@@ -955,14 +423,14 @@ static void check_place(struct verify *v, struct plan_resource *it, const char *
                   "its subnets cannot be found in the plan");
     for (size_t i = 0; i < count; i++)
         if (rule_is(found[i]->type, "aws_subnet") &&
-            !px_str_eq(tier_of(found[i]), px_str_c(tier))) {
+            !px_str_eq(reach_tier_of(found[i]), px_str_c(tier))) {
             rule_find(v, it, "put it into the private subnets of its tier",
-                      "it stands in tier %.*s, not %s", PX_FMT(tier_of(found[i])), tier);
+                      "it stands in tier %.*s, not %s", PX_FMT(reach_tier_of(found[i])), tier);
             break;
         }
     if (!groups) return;
     count = plan_targets(v->plan, plan_get(it, groups), found, 32);
-    if (count != 1 || !rule_is(group_name(v, found[0]), group))
+    if (count != 1 || !rule_is(reach_group_name(v, found[0]), group))
         rule_find(v, it, "give it that group alone", "it is not in security group %s", group);
 }
 
@@ -980,7 +448,7 @@ static void places(struct verify *v)
         struct plan_resource *found[8];
         rule_look(v);
         size_t count = plan_targets(v->plan, plan_get(it, "vpc_security_group_ids"), found, 8);
-        if (count != 1 || !rule_is(group_name(v, found[0]), "cluster"))
+        if (count != 1 || !rule_is(reach_group_name(v, found[0]), "cluster"))
             rule_find(v, it, "give it security group cluster alone",
                       "it is not in security group cluster");
     }
@@ -1013,19 +481,20 @@ const struct verify_rule rules_network[] = {
     {"PV-NET-03", "No route out of the VPC", PRIVATE,
      "no route leads to every address or to a gateway", VERIFY_REGION, VERIFY_ERROR, no_routes_out},
     {"PV-NET-04", "Nobody from everywhere gets in", GROUPS,
-     "no security group takes 0.0.0.0/0 or ::/0", VERIFY_REGION, VERIFY_ERROR, no_world_ingress},
+     "no security group takes 0.0.0.0/0 or ::/0", VERIFY_REGION, VERIFY_ERROR,
+     reach_no_world_ingress},
     {"PV-NET-05", "Security groups name groups, not addresses", DEPTH,
      "rules go to and from security groups and prefix lists only", VERIFY_REGION, VERIFY_ERROR,
-     only_groups},
+     reach_groups_only},
     {"PV-NET-06", "What AWS makes with a VPC is locked", PRIVATE,
      "default security group, network ACL and route table are taken over and empty", VERIFY_REGION,
      VERIFY_ERROR, defaults_locked},
     {"PV-NET-07", "Security groups open exactly the flows of network.json", GROUPS,
      "the pairs that can connect, from both groups' rules, are those of platform/network.json",
-     VERIFY_REGION, VERIFY_ERROR, reachability},
+     VERIFY_REGION, VERIFY_ERROR, reach_flows},
     {"PV-NET-08", "Network ACLs let the same pairs through and no more", TIERS,
      "entries are played through, in their order, for each pair of tiers and port, answers included",
-     VERIFY_REGION, VERIFY_ERROR, acls},
+     VERIFY_REGION, VERIFY_ERROR, reach_acls},
     {"PV-NET-09", "Three zones, one subnet per tier and zone", TIERS,
      "subnets are counted by tier and zone", VERIFY_REGION, VERIFY_ERROR, tiers_and_zones},
     {"PV-NET-10", "The endpoints are those of network.json", ENDPOINTS,
@@ -1070,7 +539,8 @@ const struct verify_rule rules_network[] = {
     {"PV-NET-20", "Each subnet has its tier's route table and network ACL", TIERS,
      "associations of every subnet", VERIFY_REGION, VERIFY_ERROR, subnets_have_tables},
     {"PV-NET-21", "The security groups are those of network.json", DEPTH,
-     "groups are compared with platform/network.json", VERIFY_REGION, VERIFY_ERROR, groups_known},
+     "groups are compared with platform/network.json", VERIFY_REGION, VERIFY_ERROR,
+     reach_groups_known},
     {"PV-NET-22", "Names resolve in the VPC",
      "Route 53 private hosted zones provide internal DNS resolution for regional services.",
      "DNS support and host names are on, and the range is /16 to /20", VERIFY_REGION, VERIFY_ERROR,
