@@ -51,7 +51,7 @@ int catalog_write(struct catalog *catalog, int (*body)(struct catalog *catalog, 
                   const void *ctx)
 {
     PX_ASSERT(catalog->magic == CATALOG_MAGIC);
-    PX_TRY(meta_begin(catalog->meta, true));
+    PX_TRY(meta_begin(catalog->meta, META_WRITE));
     int r = body(catalog, ctx);
     if (r == 0) r = meta_commit(catalog->meta);
     if (r != 0) meta_rollback(catalog->meta);
@@ -62,7 +62,7 @@ int catalog_snapshot_read(struct catalog *catalog, int (*body)(struct catalog *c
                           void *ctx)
 {
     PX_ASSERT(catalog->magic == CATALOG_MAGIC);
-    PX_TRY(meta_begin(catalog->meta, false));
+    PX_TRY(meta_begin(catalog->meta, META_SNAPSHOT));
     int r = body(catalog, ctx);
     if (r == 0) r = meta_commit(catalog->meta);
     if (r != 0) meta_rollback(catalog->meta);

@@ -4,8 +4,7 @@
  *                                           LIVE --quarantine--> QUARANTINED --drop--> DEAD
  *   a mark:     (absent, 0) --seal, drop--> seq, only upwards
  *
- * Each change is one transaction that first adds 1 to the dataset's version. On PostgreSQL that also
- * locks the dataset's row, so that changes of one dataset follow each other; SQLite has one writer. */
+ * Each change is one transaction that first adds 1 to the dataset's version. There is one writer at a time. */
 #include "svc/catalog/catalog_internal.h"
 
 /* ---- pieces, inside a write transaction ---- */
@@ -149,7 +148,6 @@ static int put_dataset(struct catalog *catalog, const struct dataset_key *key,
     const struct meta_value params[] = {meta_s(key->tenant), meta_s(key->name),
                                         meta_s(S(CATALOG_EMPTY_SCHEMA)),
                                         meta_i(px_wall_ns(catalog->clock))};
-    /* DO UPDATE and not DO NOTHING: it locks the row on PostgreSQL */
     PX_TRY(catalog_exec(catalog,
                         "INSERT INTO datasets (tenant, name, version, schema_json, retention_days, "
                         "created_ns, dropped_ns) VALUES ($1, $2, 1, $3, 0, $4, 0) "

@@ -1,6 +1,8 @@
-/* tests/unit/svc/catalog/catalog_support.h - an open catalog for a test, and sealings in one line. */
+/* tests/unit/svc/catalog/catalog_support.h - an open catalog for a test, and sealings in one line.
+ * On SQLite, or on PostgreSQL as store/postgres.h says. */
 #pragma once
 
+#include "store/postgres.h"
 #include "support/support.h"
 
 #include "svc/catalog/catalog.h"
@@ -17,7 +19,7 @@ struct catalog_fixture {
 
 __attribute__((unused)) static void fixture_open(struct test *t, struct catalog_fixture *fixture)
 {
-    CHECK_OK(meta_open(test_path(t, "meta.db"), NULL, &fixture->meta));
+    CHECK_OK(meta_open(meta_url_make(t, "meta"), NULL, &fixture->meta));
     CHECK_OK(catalog_new(fixture->meta, &t->clock, &fixture->catalog));
 }
 

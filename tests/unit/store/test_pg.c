@@ -1,0 +1,136 @@
+/* PostgreSQL's URLs, error codes and column types, without a server. */
+#include "support/support.h"
+
+#include "store/pg_ddl.h"
+#include "store/pg_state.h"
+#include "store/pg_url.h"
+
+static const char *ca_make(struct test *t)
+{
+    struct px_str path = test_path(t, "ca.pem");
+    FILE *file = fopen(path.ptr, "w");
+    CHECK(file && fclose(file) == 0);
+    return path.ptr;
+}
+
+static struct pg_target target_of(struct test *t, const char *format)
+{
+    struct pg_target target;
+    struct px_str url = px_arena_printf(&t->arena, "%s%s", format, ca_make(t));
+    CHECK_OK(pg_target_init(url, &target));
+    return target;
+}
+
+TEST(an_url_names_all_that_is_needed)
+{
+    struct pg_target target = target_of(
+        t, "postgresql://prism:p%40ss%2F%25:x@db.example.org:6543/cata%20log?sslmode=verify-full&"
+           "sslrootcert=");
+    CHECK_STR(px_str_c(target.host), S("db.example.org"));
+    CHECK_STR(px_str_c(target.port), S("6543"));
+    CHECK_STR(px_str_c(target.user), S("prism"));
+    CHECK_STR(px_str_c(target.password), S("p@ss/%:x"));
+    CHECK_STR(px_str_c(target.database), S("cata log"));
+    CHECK_STR(px_str_c(target.ca_file), test_path(t, "ca.pem"));
+    CHECK(target.tls);
+}
+
+TEST(ports_and_numeric_hosts)
+{
+    struct pg_target target = target_of(t, "postgres://u@[::1]:7/d?sslrootcert=");
+    CHECK_STR(px_str_c(target.host), S("::1"));
+    CHECK_STR(px_str_c(target.port), S("7"));
+    target = target_of(t, "postgresql://u@[fe80::1]/d?sslrootcert=");
+    CHECK_STR(px_str_c(target.host), S("fe80::1"));
+    target = target_of(t, "postgresql://u@h/d?sslrootcert=");
+    CHECK_STR(px_str_c(target.port), S("5432"));
+    CHECK_INT(target.password[0], '\0');
+}
+
+TEST(only_this_machine_is_reached_without_tls)
+{
+    struct pg_target target;
+    CHECK_OK(pg_target_init(S("postgresql://u:p@127.0.0.1:1/d?sslmode=disable"), &target));
+    CHECK(!target.tls && target.ca_file[0] == '\0');
+    CHECK_OK(pg_target_init(S("postgresql://u@/d?host=/run/postgresql"), &target));
+    CHECK(!target.tls);
+    CHECK_STR(px_str_c(target.host), S("/run/postgresql"));
+    CHECK_INT(pg_target_init(S("postgresql://u:p@db/d?sslmode=disable"), &target), PX_F_CONFIG);
+    CHECK_INT(pg_target_init(S("postgresql://u:p@db/d?sslmode=require"), &target), PX_F_CONFIG);
+}
+
+TEST(what_is_not_an_url_is_refused_and_not_shown)
+{
+    static const char *const bad[] = {
+        "postgresql:u@h/d",
+        "postgresql://h/d",
+        "postgresql://u:geheim@h",
+        "postgresql://u:geheim@/d",
+        "postgresql://u:geheim@h:0/d",
+        "postgresql://u:geheim@h:65536/d",
+        "postgresql://u:geheim@h:x/d",
+        "postgresql://u:geheim@[::1/d",
+        "postgresql://u:geheim@[::1]5/d",
+        "postgresql://u:geheim%@h/d",
+        "postgresql://u:geheim%4@h/d",
+        "postgresql://u:geheim%00@h/d",
+        "postgresql://u:geheim@h/d?options=-c%20x",
+        "postgresql://u:geheim@h/d?host=/x",
+        "postgresql://u:geheim@h/d?sslrootcert=/nonexistent/ca.pem",
+    };
+    for (size_t i = 0; i < PX_COUNT(bad); i++) {
+        struct pg_target target = {.port = "same"};
+        char text[512];
+        if (pg_target_init(px_str_c(bad[i]), &target) != PX_F_CONFIG) TEST_FAIL("%s", bad[i]);
+        CHECK(!strstr(px_fault_text(PX_F_CONFIG, text, sizeof text), "geheim"));
+        CHECK_STR(px_str_c(target.port), S("same"));
+    }
+}
+
+TEST(codes_mean_what_can_be_done)
+{
+    CHECK_INT(pg_state_meaning(NULL), PG_GONE);
+    CHECK_INT(pg_state_meaning("08006"), PG_GONE);
+    CHECK_INT(pg_state_meaning("57P01"), PG_GONE);
+    CHECK_INT(pg_state_meaning("57P03"), PG_GONE);
+    CHECK_INT(pg_state_meaning("25006"), PG_GONE);
+    CHECK_INT(pg_state_meaning("53300"), PG_GONE);
+    CHECK_INT(pg_state_meaning("53200"), PX_F_BUSY);
+    CHECK_INT(pg_state_meaning("53100"), PX_F_NO_SPACE);
+    CHECK_INT(pg_state_meaning("23505"), PG_CONFLICT);
+    CHECK_INT(pg_state_meaning("23502"), PX_F_BUG);
+    CHECK_INT(pg_state_meaning("40001"), PX_F_BUSY);
+    CHECK_INT(pg_state_meaning("55P03"), PX_F_BUSY);
+    CHECK_INT(pg_state_meaning("57014"), PX_F_TIMEOUT);
+    CHECK_INT(pg_state_meaning("28P01"), PX_F_DENIED);
+    CHECK_INT(pg_state_meaning("3D000"), PX_F_CONFIG);
+    CHECK_INT(pg_state_meaning("42601"), PX_F_BUG);
+}
+
+TEST(a_code_is_found_in_the_last_address_that_was_tried)
+{
+    char state[6] = "";
+    CHECK(!pg_state_find(S("connection to server at \"h\" (::1), port 1 failed: refused"), state));
+    CHECK(!pg_state_find(S("FATAL:  the database"), state));
+    CHECK(pg_state_find(S("failed: FATAL:  57P03: starting\nfailed: FATAL:  28P01: no\n"), state));
+    CHECK_STR(px_str_c(state), S("28P01"));
+    CHECK(pg_state_find(S("FATAL:  3D000: "), state));
+    CHECK_STR(px_str_c(state), S("3D000"));
+}
+
+TEST(columns_of_text_get_a_collation)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf buf;
+    px_buf_init(&buf, 4096);
+    pg_ddl_write(S("CREATE TABLE text_x (a TEXT NOT NULL, b text, contexts TEXT);"
+                   "INSERT INTO x VALUES ('a TEXT ''s', \"TEXT\")"),
+                 &buf);
+    CHECK_STR(px_str_c(buf.ptr),
+              S("CREATE TABLE text_x (a TEXT COLLATE \"C\" NOT NULL, b text COLLATE \"C\", "
+                "contexts TEXT COLLATE \"C\");INSERT INTO x VALUES ('a TEXT ''s', \"TEXT\")"));
+    px_buf_clear(&buf);
+    pg_ddl_write(S("'open TEXT"), &buf);
+    CHECK_STR(px_str_c(buf.ptr), S("'open TEXT"));
+}
+
+TEST_MAIN
