@@ -56,7 +56,7 @@ find_package(Threads REQUIRED)
 
 prism_part(aws-crt)
 list(APPEND CMAKE_PREFIX_PATH ${aws-crt_DIR})
-foreach(package aws-c-common aws-c-cal aws-checksums aws-c-io aws-c-http aws-c-auth)
+foreach(package aws-c-common aws-c-cal aws-checksums aws-c-io aws-c-http aws-c-auth aws-c-s3)
   find_package(${package} CONFIG REQUIRED PATHS ${aws-crt_DIR} NO_DEFAULT_PATH)
 endforeach()
 

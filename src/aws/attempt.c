@@ -30,6 +30,8 @@ struct attempt {
     struct aws_http_message *message;
     struct aws_input_stream *body_stream;
     struct px_buf sent, head, body;
+    bool sign_only;
+    bool is_head; /* its answer announces a body that does not come */
     struct attempt_outcome outcome;
 };
 
@@ -106,6 +108,9 @@ struct attempt_outcome attempt_outcome(const struct attempt *attempt)
     struct attempt_outcome outcome = attempt->outcome;
     outcome.head = px_buf_str(&attempt->head);
     outcome.body = px_buf_str(&attempt->body);
+    struct aws_byte_cursor path = {0};
+    (void)aws_http_message_get_request_path(attempt->message, &path);
+    outcome.path = cloud_str(path);
     return outcome;
 }
 
@@ -115,6 +120,20 @@ static int too_large(struct attempt *attempt)
 {
     attempt->outcome.too_large = true;
     return aws_raise_error(AWS_ERROR_SHORT_BUFFER);
+}
+
+/* A body that is announced as too large is not waited for. */
+static bool body_is_announced_too_large(const struct attempt *attempt)
+{
+    struct px_str head = px_buf_str(&attempt->head), name, value;
+    uint64_t bytes = 0;
+    while (!attempt->is_head && head.len > 0) {
+        (void)px_str_cut(&head, '\0', &name);
+        (void)px_str_cut(&head, '\0', &value);
+        if (px_str_ieq(name, S("Content-Length")) && px_str_to_u64(value, &bytes))
+            return bytes > attempt->body.limit_bytes;
+    }
+    return false;
 }
 
 static int on_headers(struct aws_http_stream *stream, enum aws_http_header_block block,
@@ -129,7 +148,16 @@ static int on_headers(struct aws_http_stream *stream, enum aws_http_header_block
         px_buf_add_str(&attempt->head, cloud_str(headers[i].value));
         px_buf_add_char(&attempt->head, '\0');
     }
-    return px_buf_fault(&attempt->head) ? too_large(attempt) : AWS_OP_SUCCESS;
+    if (px_buf_fault(&attempt->head)) return too_large(attempt);
+    return AWS_OP_SUCCESS;
+}
+
+static int on_head_end(struct aws_http_stream *stream, enum aws_http_header_block block, void *ctx)
+{
+    (void)stream;
+    struct attempt *attempt = ctx;
+    bool cut = block == AWS_HTTP_HEADER_BLOCK_MAIN && body_is_announced_too_large(attempt);
+    return cut ? too_large(attempt) : AWS_OP_SUCCESS;
 }
 
 static int on_body(struct aws_http_stream *stream, const struct aws_byte_cursor *data, void *ctx)
@@ -159,6 +187,7 @@ static int exchange_begin(struct attempt *attempt)
                                                     .request = attempt->message,
                                                     .user_data = attempt,
                                                     .on_response_headers = on_headers,
+                                                    .on_response_header_block_done = on_head_end,
                                                     .on_response_body = on_body,
                                                     .on_complete = on_complete};
     struct aws_http_stream *stream = aws_http_connection_make_request(attempt->connection,
@@ -189,9 +218,9 @@ static void on_connection(struct aws_http_connection *connection, int error, voi
 static void on_signed(void *ctx, int error)
 {
     struct attempt *attempt = ctx;
-    if (error == 0 && !attempt_go_on(attempt, STAGE_CONNECTING, NULL))
+    if (error == 0 && !attempt->sign_only && !attempt_go_on(attempt, STAGE_CONNECTING, NULL))
         error = AWS_ERROR_HTTP_STREAM_CANCELLED;
-    if (error != 0) {
+    if (error != 0 || attempt->sign_only) {
         attempt_end(attempt, error);
         return;
     }
@@ -221,10 +250,13 @@ static void message_make(struct attempt *attempt, const struct attempt_terms *te
                                          .value = cloud_cursor(request->headers[i].value)};
         (void)aws_http_message_add_header(message, header);
     }
-    if (request->body.len == 0) return;
+    attempt->is_head = strcmp(request->method, "HEAD") == 0;
+    bool has_body = strcmp(request->method, "PUT") == 0 || strcmp(request->method, "POST") == 0;
+    if (attempt->sign_only || (request->body.len == 0 && !has_body)) return;
     char length[24];
     (void)snprintf(length, sizeof length, "%zu", request->body.len);
     message_add(message, "Content-Length", px_str_c(length));
+    if (request->body.len == 0) return;
     struct aws_byte_cursor body = cloud_cursor(px_buf_str(&attempt->sent));
     attempt->body_stream = aws_input_stream_new_from_cursor(allocator, &body);
     aws_http_message_set_body_stream(message, attempt->body_stream);
@@ -256,12 +288,17 @@ int attempt_new(const struct attempt_terms *terms, struct attempt **ret_attempt)
     }
     aws_http_connection_manager_acquire(terms->connections);
     attempt->connections = terms->connections;
+    attempt->sign_only = terms->presign_s > 0;
     message_make(attempt, terms);
     attempt->refs = 2; /* the chain's and the caller's */
     *ret_attempt = attempt;
+    bool is_s3 = px_str_eq(terms->service, S("s3"));
     struct cloud_scope scope = {.region = px_str_c(terms->cloud->region),
                                 .service = terms->service,
-                                .body_digest = px_str_eq(terms->service, S("s3"))};
+                                .body_digest = is_s3,
+                                .unsigned_body = is_s3 && (terms->endpoint->tls ||
+                                                           attempt->sign_only),
+                                .query_s = terms->presign_s};
     cloud_sign(terms->cloud, &scope, attempt->message, on_signed, attempt);
     return 0;
 }

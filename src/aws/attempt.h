@@ -22,6 +22,7 @@ struct attempt_terms {
     const struct cloud_endpoint *endpoint;
     struct px_str service;
     const struct cloud_request *request;
+    uint32_t presign_s; /* not 0: only sign, for so long, with the signature in the path */
 };
 /* Start; the callbacks run from now on. */
 PX_MUST_USE int attempt_new(const struct attempt_terms *terms, struct attempt **ret_attempt);
@@ -39,5 +40,6 @@ struct attempt_outcome {
     int status;
     struct px_str head; /* name NUL value NUL ... */
     struct px_str body;
+    struct px_str path; /* as it was signed */
 };
 struct attempt_outcome attempt_outcome(const struct attempt *attempt);

@@ -15,13 +15,15 @@
 #include <time.h>
 
 #include "aws/attempt.h"
+#include "aws/checksum.h"
+#include "aws/error_text.h"
 #include "aws/retry.h"
 #include "aws/verdict.h"
 #include "base/px_id.h"
-#include "base/px_json.h"
 
 #define DEADLINE_MS_DEFAULT 5000
 #define CONNECT_MS 1000
+#define PRESIGN_MAX_S 604800u /* a week, AWS's limit */
 #define IDLE_MS (20 * 1000) /* peers close later: DynamoDB after a minute or more */
 
 struct cloud_client {
@@ -29,6 +31,7 @@ struct cloud_client {
     struct cloud_client_options options; /* with the defaults filled in; service is below */
     struct cloud_endpoint endpoint;
     char service[32];
+    char url[sizeof(((struct cloud_endpoint *)0)->authority) + 8];
     struct aws_http_connection_manager *connections;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -106,8 +109,10 @@ int cloud_client_new(struct cloud *cloud, const struct cloud_client_options *opt
     (void)pthread_mutex_init(&client->lock, NULL);
     (void)pthread_cond_init(&client->changed, NULL);
     retry_budget_init(&client->budget);
-    PX_TRY(cloud_endpoint_init(endpoint_url(client), px_str_c(client->service),
+    PX_TRY(cloud_endpoint_init(endpoint_url(client), options->subdomain, px_str_c(client->service),
                                px_str_c(cloud->region), &client->endpoint));
+    (void)snprintf(client->url, sizeof client->url, "%s://%s",
+                   client->endpoint.tls ? "https" : "http", client->endpoint.authority);
     client->options.endpoint = (struct px_str){0}; /* borrowed until here */
     PX_TRY(connections_make(client));
     *ret_client = PX_TAKE(client);
@@ -140,6 +145,7 @@ struct call {
     unsigned attempts;
     int last_cost; /* of the last retry */
     bool unsure;   /* an attempt that failed may have been carried out */
+    bool too_large;
     /* the last attempt */
     enum verdict verdict;
     const char *detail; /* of the Common Runtime or of the edge; or NULL */
@@ -186,9 +192,23 @@ static int64_t skew_s(const struct call *call)
     return (int64_t)aws_date_time_as_epoch_secs(&time) - here_s;
 }
 
-/* DynamoDB says what its body's CRC-32 is. */
-static bool body_is_whole(const struct cloud_response *response)
+/* S3 tells the checksum of an object, not of a part of it, and of a put's object, too. */
+static bool object_is_whole(const struct call *call)
 {
+    const struct cloud_response *response = &call->response;
+    if (response->status != 200 || strcmp(call->request->method, "GET") != 0) return true;
+    for (size_t i = 0; i < response->header_count; i++)
+        if (!cloud_checksum_fits(response->body, response->headers[i].name,
+                                 response->headers[i].value))
+            return false;
+    return true;
+}
+
+/* DynamoDB says what its body's CRC-32 is. */
+static bool body_is_whole(const struct call *call)
+{
+    const struct cloud_response *response = &call->response;
+    if (!object_is_whole(call)) return false;
     struct px_str text = cloud_response_header(response, S("x-amz-crc32"));
     uint64_t want = 0;
     if (text.len == 0 || !px_str_to_u64(text, &want)) return true;
@@ -200,19 +220,16 @@ static int judge_response(struct call *call)
 {
     struct cloud_response *response = &call->response;
     struct px_str message = {0}, code = cloud_response_header(response, S("x-amzn-errortype"));
-    if (!body_is_whole(response)) {
+    if (!body_is_whole(call)) {
         call->verdict = VERDICT_LOST;
         call->detail = "the body does not match its checksum";
         return 0;
     }
     if (response->status < 200 || response->status >= 300) {
-        yyjson_val *root = NULL;
-        int r = px_json_parse(response->body, call->arena, &root, NULL);
-        if (r < 0) PX_TRY(r);
-        if (r == PX_JSON_INVALID) root = NULL;
-        if (code.len == 0) code = px_json_str(root, "__type");
-        message = px_json_str(root, "message");
-        if (message.len == 0) message = px_json_str(root, "Message");
+        struct error_text text = {.arena = call->arena};
+        PX_TRY(error_text_read(response->body, &text));
+        if (code.len == 0) code = text.code;
+        message = text.message;
     }
     response->error = verdict_code(code);
     response->unsure = call->unsure;
@@ -241,6 +258,12 @@ static int judge(struct call *call, const struct attempt_outcome *outcome)
 {
     call->response = (struct cloud_response){.status = outcome->status};
     call->detail = NULL;
+    if (outcome->too_large && call->request->may_be_larger && outcome->status == 200) {
+        call->too_large = true;
+        call->verdict = VERDICT_OK;
+        PX_TRY(head_keep(call, outcome->head));
+        return 0;
+    }
     if (outcome->too_large)
         return px_fault(PX_F_LIMIT, "%s %s: the answer is too large", call->client->service,
                         call->request->what);
@@ -358,5 +381,40 @@ int cloud_call(struct cloud_client *client, const struct cloud_request *request,
     }
     budget_refund(client, call.last_cost);
     *ret_response = call.response;
-    return call.verdict == VERDICT_OK ? 0 : CLOUD_REFUSED;
+    if (call.verdict == VERDICT_REFUSED) return CLOUD_REFUSED;
+    return call.too_large ? CLOUD_TOO_LARGE : 0;
+}
+
+/* ---- requests for others ---- */
+
+int cloud_presign(struct cloud_client *client, const char *method, struct px_str path,
+                  uint32_t expires_s, struct px_arena *arena, struct px_str *ret_url)
+{
+    PX_ASSERT(expires_s >= 1 && expires_s <= PRESIGN_MAX_S);
+    struct cloud_request request = {.what = "Presign", .method = method, .path = path};
+    struct call call = {.client = client, .request = &request, .arena = arena};
+    PX_AUTO(attempt_unref) struct attempt *attempt = NULL;
+    struct attempt_terms terms = {client->cloud,
+                                  client->connections,
+                                  &client->endpoint,
+                                  px_str_c(client->service),
+                                  &request,
+                                  expires_s};
+    enum attempt_stage stage;
+    PX_TRY(attempt_new(&terms, &attempt));
+    if (!attempt_wait(attempt, now_ns() + client->options.attempt_ms * PX_NS_PER_MS, &stage))
+        return judge_silence(&call, stage);
+    struct attempt_outcome outcome = attempt_outcome(attempt);
+    if (outcome.error != 0) return judge_signing(&call, outcome.error);
+    struct px_str url = px_arena_printf(arena, "%s%.*s", client->url, PX_FMT(outcome.path));
+    if (!url.ptr) return px_arena_fault(arena);
+    *ret_url = url;
+    return 0;
+}
+
+struct px_str cloud_client_url(const struct cloud_client *client) { return px_str_c(client->url); }
+
+bool cloud_client_has_subdomain(const struct cloud_client *client)
+{
+    return client->endpoint.has_subdomain;
 }

@@ -12,6 +12,7 @@ struct cloud_client_options {
     struct px_str service;    /* the name in signatures and host names: "dynamodb" */
     struct px_str endpoint;   /* "http://host:port"; empty: AWS_ENDPOINT_URL_<SERVICE>, else
                                  AWS_ENDPOINT_URL, else the service's own in the region */
+    struct px_str subdomain;  /* of the service's own name: a bucket's; not of other endpoints */
     uint32_t connections_max; /* 0: 8 */
     uint32_t attempts_max;    /* of one call; 0: 8 */
     uint32_t attempt_ms;      /* without a whole answer after this it is given up; 0: 3000 */
@@ -38,7 +39,7 @@ struct cloud_response {
 };
 struct px_str cloud_response_header(const struct cloud_response *response, struct px_str name);
 
-enum cloud_answer { CLOUD_REFUSED = 1 };
+enum cloud_answer { CLOUD_REFUSED = 1, CLOUD_TOO_LARGE };
 
 struct cloud_request {
     const char *what;                   /* for people, in faults: "PutItem" */
@@ -49,12 +50,26 @@ struct cloud_request {
     struct px_str body;
     uint32_t deadline_ms;  /* for the whole call with its retries; 0: 5000 */
     size_t body_bytes_max; /* of the answer; 0: 1 MiB */
+    bool may_be_larger;    /* than that, and then it is an answer, not a fault */
     /* May be NULL. A refusal that is worth trying again as if it were throttling. */
     bool (*is_passing)(const struct cloud_response *response);
 };
 /* The response is in arena.
- * Answers: CLOUD_REFUSED: AWS understood, and the caller has to handle it; ret_response is written.
+ * Answers, with ret_response written: CLOUD_REFUSED: AWS understood, and the caller has to handle it;
+ * CLOUD_TOO_LARGE: status and headers only.
  * Faults: PX_F_BUSY (throttled to the end), PX_F_UNAVAILABLE, PX_F_TIMEOUT, PX_F_DENIED (credentials,
  * permissions, this machine's clock), PX_F_CONFIG (wrong region), PX_F_LIMIT, PX_F_OOM. */
 PX_MUST_USE int cloud_call(struct cloud_client *client, const struct cloud_request *request,
                            struct px_arena *arena, struct cloud_response *ret_response);
+
+/* An URL for a request that whoever has it may send until it expires, with the rights of this client's
+ * credentials.
+ *   path        encoded once
+ *   expires_s   1 to 604800; temporary credentials may end sooner
+ * Faults: PX_F_DENIED (no credentials), PX_F_TIMEOUT, PX_F_OOM. */
+PX_MUST_USE int cloud_presign(struct cloud_client *client, const char *method, struct px_str path,
+                              uint32_t expires_s, struct px_arena *arena, struct px_str *ret_url);
+/* "https://host[:port]" */
+struct px_str cloud_client_url(const struct cloud_client *client);
+/* Its host begins with the subdomain. */
+bool cloud_client_has_subdomain(const struct cloud_client *client);

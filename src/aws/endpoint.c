@@ -39,12 +39,14 @@ static int authority_split(struct px_str authority, struct cloud_endpoint *endpo
     return 0;
 }
 
-int cloud_endpoint_init(struct px_str url, struct px_str service, struct px_str region,
-                        struct cloud_endpoint *ret_endpoint)
+int cloud_endpoint_init(struct px_str url, struct px_str subdomain, struct px_str service,
+                        struct px_str region, struct cloud_endpoint *ret_endpoint)
 {
     struct cloud_endpoint endpoint = {.tls = true, .port = 443};
     if (url.len == 0) {
-        int n = snprintf(endpoint.host, sizeof endpoint.host, "%.*s.%.*s.%s", PX_FMT(service),
+        endpoint.has_subdomain = subdomain.len > 0;
+        int n = snprintf(endpoint.host, sizeof endpoint.host, "%.*s%s%.*s.%.*s.%s",
+                         PX_FMT(subdomain), endpoint.has_subdomain ? "." : "", PX_FMT(service),
                          PX_FMT(region), suffix_of(region));
         PX_ASSERT(n > 0 && (size_t)n < sizeof endpoint.host);
         memcpy(endpoint.authority, endpoint.host, (size_t)n + 1);

@@ -46,11 +46,16 @@ void cloud_sign(struct cloud *cloud, const struct cloud_scope *scope,
     struct aws_signing_config_aws config = {
         .config_type = AWS_SIGNING_CONFIG_AWS,
         .algorithm = AWS_SIGNING_ALGORITHM_V4,
-        .signature_type = AWS_ST_HTTP_REQUEST_HEADERS,
+        .signature_type = scope->query_s > 0 ? AWS_ST_HTTP_REQUEST_QUERY_PARAMS
+                                             : AWS_ST_HTTP_REQUEST_HEADERS,
+        .expiration_in_seconds = scope->query_s,
         .region = cloud_cursor(scope->region),
         .service = cloud_cursor(scope->service),
-        .signed_body_header = scope->body_digest ? AWS_SBHT_X_AMZ_CONTENT_SHA256 : AWS_SBHT_NONE,
+        .signed_body_header = scope->body_digest && scope->query_s == 0
+                                  ? AWS_SBHT_X_AMZ_CONTENT_SHA256
+                                  : AWS_SBHT_NONE,
         .credentials_provider = cloud->credentials};
+    if (scope->unsigned_body) config.signed_body_value = g_aws_signed_body_value_unsigned_payload;
     /* S3 takes the path as it is sent; all other services encode it once more */
     bool is_s3 = px_str_eq(scope->service, S("s3"));
     config.flags.use_double_uri_encode = !is_s3;

@@ -44,6 +44,8 @@ static const struct {
     {"PriorRequestNotComplete", VERDICT_THROTTLED},
     {"TransactionInProgressException", VERDICT_THROTTLED},
     {"TransactionConflictException", VERDICT_THROTTLED},
+    {"ConditionalRequestConflict", VERDICT_THROTTLED}, /* S3: another writes this key just now */
+    {"OperationAborted", VERDICT_THROTTLED},           /* S3, likewise */
     {"ReplicatedWriteConflictException", VERDICT_THROTTLED},
     {"InternalError", VERDICT_SERVER},
     {"InternalFailure", VERDICT_SERVER},
@@ -98,6 +100,7 @@ enum verdict verdict_of(int status, struct px_str code, struct px_str message, i
     if (status == 429) return VERDICT_THROTTLED;
     if (status >= 500) return VERDICT_SERVER;
     if (code.len == 0 && (status == 401 || status == 403)) return VERDICT_DENIED;
+    if (code.len == 0 && status == 301) return VERDICT_REGION; /* S3 to HEAD, which has no body */
     return VERDICT_REFUSED;
 }
 

@@ -2,6 +2,7 @@
  * tests/aws-signing-test-suite/v4. Its key, secret, region, service and time are all the same. */
 #include "aws/reach.h"
 
+#include "aws/client.h"
 #include "aws/sign.h"
 
 #include <aws/io/stream.h>
@@ -106,6 +107,28 @@ TEST(published_vectors_have_their_signatures)
                                   "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/"
                                   "service/aws4_request, %s",
                                   vectors[i].authorization));
+}
+
+/* The example of a presigned URL in the User Guide of S3 ("Authenticating Requests: Using Query
+ * Parameters"), with its own key, region and time. */
+TEST(the_published_presigned_url_has_its_signature)
+{
+    t->now_ns = INT64_C(1369353600) * PX_NS_PER_S; /* 2013-05-24T00:00:00Z */
+    CHECK_INT(setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE", 1), 0);
+    CHECK_INT(setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", 1), 0);
+    PX_AUTO(cloud_close) struct cloud *cloud = NULL;
+    PX_AUTO(cloud_client_free) struct cloud_client *client = NULL;
+    struct cloud_options options = {.clock = &t->clock, .region = S("us-east-1")};
+    struct cloud_client_options s3 = {.service = S("s3"),
+                                      .endpoint = S("https://examplebucket.s3.amazonaws.com")};
+    struct px_str url;
+    CHECK_OK(cloud_open(&options, &cloud));
+    CHECK_OK(cloud_client_new(cloud, &s3, &client));
+    CHECK_OK(cloud_presign(client, "GET", S("/test.txt"), 86400, &t->arena, &url));
+    CHECK(px_str_starts(url, S("https://examplebucket.s3.amazonaws.com/test.txt?")));
+    CHECK(strstr(url.ptr, "X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4"));
+    CHECK(px_str_ends(url, S("X-Amz-Signature="
+                             "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404")));
 }
 
 TEST_MAIN

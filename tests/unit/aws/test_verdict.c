@@ -52,7 +52,7 @@ static void endpoint_is(const char *url, bool tls, const char *host, int port,
                         const char *authority)
 {
     struct cloud_endpoint endpoint;
-    CHECK_OK(cloud_endpoint_init(px_str_c(url), S("dynamodb"), S("eu-central-1"), &endpoint));
+    CHECK_OK(cloud_endpoint_init(px_str_c(url), S(""), S("dynamodb"), S("eu-central-1"), &endpoint));
     CHECK_INT(endpoint.tls, tls);
     CHECK_STR(px_str_c(endpoint.host), px_str_c(host));
     CHECK_INT(endpoint.port, port);
@@ -68,7 +68,7 @@ TEST(endpoints_come_from_urls_and_from_names)
                 "vpce-1.example.com");
     endpoint_is("http://[::1]:8000", false, "::1", 8000, "[::1]:8000");
     struct cloud_endpoint china;
-    CHECK_OK(cloud_endpoint_init(S(""), S("dynamodb"), S("cn-north-1"), &china));
+    CHECK_OK(cloud_endpoint_init(S(""), S(""), S("dynamodb"), S("cn-north-1"), &china));
     CHECK_STR(px_str_c(china.host), S("dynamodb.cn-north-1.amazonaws.com.cn"));
 }
 TEST(what_is_no_endpoint_is_refused)
@@ -79,7 +79,7 @@ TEST(what_is_no_endpoint_is_refused)
         "http://[::1",    "http://[::1]x", "http://?"};
     for (size_t i = 0; i < PX_COUNT(urls); i++) {
         struct cloud_endpoint endpoint;
-        CHECK_INT(cloud_endpoint_init(px_str_c(urls[i]), S("s3"), S("eu-west-1"), &endpoint),
+        CHECK_INT(cloud_endpoint_init(px_str_c(urls[i]), S(""), S("s3"), S("eu-west-1"), &endpoint),
                   PX_F_CONFIG);
     }
 }
