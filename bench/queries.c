@@ -39,8 +39,8 @@ static void open_all(struct bench *bench)
 {
     px_arena_init(&bench->arena, (size_t)1 << 20);
     must(hot_store_open(in(bench, "hot"), &bench->hot));
-    must(object_store_open(in(bench, "segments"), &bench->segments));
-    must(object_store_open(in(bench, "analytics"), &bench->analytics));
+    must(object_store_open(in(bench, "segments"), NULL, &bench->segments));
+    must(object_store_open(in(bench, "analytics"), NULL, &bench->analytics));
     must(meta_open(in(bench, "meta.db"), NULL, &bench->meta));
     must(catalog_new(bench->meta, &px_clock_system, &bench->catalog));
     struct query_options options = {.hot = bench->hot,

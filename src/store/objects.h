@@ -2,18 +2,30 @@
  *
  * Keys are like S3's: UTF-8, '/' as separator, no empty, "." or ".." part, 1..1024 bytes.
  * Embedded half: a directory; a put is temp file, fsync, rename, fsync of the folder, so an object is
- * there whole or not at all. The AWS half (S3) comes behind the same header. */
+ * there whole or not at all.
+ * AWS half: a bucket of S3, or what lies below a prefix in it. Large objects go in parts, several at
+ * once; what is put and got is compared by checksum (docs/design/aws.md). */
 #pragma once
 
 #include "base/px.h"
 #include "base/px_arena.h"
 #include "base/px_buf.h"
 
+struct cloud_shared; /* aws/shared.h */
 struct object_store; /* opaque */
-enum object_answer { OBJECT_ABSENT = 1, OBJECT_EXISTS, OBJECT_TOO_LARGE };
+enum object_answer { OBJECT_ABSENT = 1, OBJECT_EXISTS, OBJECT_TOO_LARGE, OBJECT_LOCAL };
 
-/* url: a directory path (created when absent). */
-PX_MUST_USE int object_store_open(struct px_str url, struct object_store **ret_store);
+struct object_options { /* for S3; a directory needs none */
+    struct cloud_shared *cloud;    /* borrowed; NULL: the store makes its own */
+    struct px_str temp_dir;        /* for object_temp_path(); empty: /tmp */
+    uint32_t call_ms, transfer_ms; /* deadlines of one call, and of a large object; 0: 10 s, 2 min */
+    uint64_t part_bytes;           /* objects above it go in parts of it; 0: 8 MiB; at least 5 MiB */
+};
+/* url: a directory path (created when absent), or "s3://bucket[/prefix][?kms-key=arn]": with a key's
+ * ARN, objects are encrypted with that key instead of the bucket's own setting. options may be NULL.
+ * Faults with S3, here and later: those of cloud_call(); PX_F_CONFIG for a missing bucket. */
+PX_MUST_USE int object_store_open(struct px_str url, const struct object_options *options,
+                                  struct object_store **ret_store);
 void object_store_close(struct object_store **store);
 
 struct object_info {
@@ -23,26 +35,36 @@ struct object_info {
 };
 /* Write the object, replacing one of the same key. */
 PX_MUST_USE int object_put(struct object_store *store, struct px_str key, struct px_str bytes);
-/* Take a local file that the caller finished writing (it need not be synced) as the object: synced,
- * moved when on the same file system, else copied; local_path is gone after success.
- * Answers: OBJECT_EXISTS, with nothing changed. */
+/* Take a local file that the caller finished writing (it need not be synced) as the object; local_path is
+ * gone after success. In a directory: synced, moved when on the same file system, else copied.
+ *   class   of lifecycle, [a-z0-9-]{0,64}: S3's object tag `class`, by which the bucket's rules move it to
+ *           colder storage; empty: none
+ * Answers: OBJECT_EXISTS, with nothing changed; of several that put one key, one gets 0. */
 PX_MUST_USE int object_put_file(struct object_store *store, struct px_str key,
-                                struct px_str local_path);
+                                struct px_str local_path, struct px_str class);
 /* Answers: OBJECT_ABSENT, OBJECT_TOO_LARGE (over buf's ceiling). */
 PX_MUST_USE int object_get(struct object_store *store, struct px_str key, struct px_buf *buf);
 PX_MUST_USE int object_head(struct object_store *store, struct px_str key, struct px_arena *arena,
                             struct object_info *ret_info);
 PX_MUST_USE int object_delete(struct object_store *store, struct px_str key); /* absent is fine */
 /* Objects whose key starts with prefix, in key order, at most `max`, after `after` (empty: from the
- * start). */
+ * start). What others put under keys that are none here is left out. */
 PX_MUST_USE int object_list(struct object_store *store, struct px_str prefix, struct px_str after,
                             size_t max, struct px_arena *arena, struct object_info **ret_infos,
                             size_t *ret_count);
 /* Something that DuckDB can open for this key: a path here, s3://... there. In arena. */
 PX_MUST_USE int object_url(struct object_store *store, struct px_str key, struct px_arena *arena,
                            struct px_str *ret_url);
-/* A local file name for writing an object before object_put_file(), on the same file system. Such
- * leftovers of crashes are removed by object_store_sweep() once older than age_ms. */
+/* An URL by which whoever has it reads or writes this one object until it expires, without credentials.
+ *   expires_s   1 to 604800; temporary credentials of ours may end sooner, and the URL with them
+ * Answers: OBJECT_LOCAL: a directory has no such URLs. */
+enum object_right { OBJECT_READ, OBJECT_WRITE };
+PX_MUST_USE int object_presign(struct object_store *store, struct px_str key,
+                               enum object_right right, uint32_t expires_s, struct px_arena *arena,
+                               struct px_str *ret_url);
+/* A local file name for writing an object before object_put_file(), on the same file system where the
+ * store is a directory. Such leftovers of crashes are removed by object_store_sweep() once older than
+ * age_ms. (Parts of an upload that was cut off are removed by the bucket's lifecycle rule.) */
 PX_MUST_USE int object_temp_path(struct object_store *store, struct px_arena *arena,
                                  struct px_str *ret_path);
 PX_MUST_USE int object_store_sweep(struct object_store *store, int64_t age_ms, size_t *ret_removed);

@@ -1,14 +1,10 @@
-/* store/objects.c - objects as files: <root>/<key>, temporary ones in <root>/.tmp/; docs: objects.h.
+/* store/objects_dir.c - objects as files: <root>/<key>, temporary ones in <root>/.tmp/; docs: objects.h.
  *
  * An object appears by rename or link of a synced file, then its folder is synced. Folders are made
  * as keys need them and removed when the last key is gone; a put whose folder vanishes in between
  * makes it again. What a folder cannot hold although S3 can: a key that is also the folder of
  * another ("a" and "a/b"), and parts over 255 bytes; both are faults. */
-#include "store/objects.h"
-
-#include "base/px_clock.h"
 #include "base/px_file.h"
-#include "base/px_id.h"
 #include "store/objects_dir.h"
 
 #include <errno.h>
@@ -19,88 +15,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TEMP_FOLDER ".tmp"
 #define FOLDER_TRIES 10 /* against somebody who removes the folder as empty */
-
-/* ---- opening ---- */
-
-int object_store_open(struct px_str url, struct object_store **ret_store)
-{
-    if (px_str_starts(url, S("s3://")))
-        return px_fault(PX_F_CONFIG, "objects in S3 are not built in");
-    PX_AUTO(object_store_close) struct object_store *store = calloc(1, sizeof *store);
-    if (!store) return px_fault(PX_F_OOM, "the object store");
-    char path[PATH_MAX];
-    int n = snprintf(path, sizeof path, "%.*s/" TEMP_FOLDER, PX_FMT(url));
-    if (url.len == 0 || n < 0 || n >= PATH_MAX / 2)
-        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): PX_AUTO frees it */
-        return px_fault(PX_F_CONFIG, "the object store's folder has a name of %zu bytes", url.len);
-    PX_TRY(px_dir_make(path));
-    path[url.len] = '\0';
-    store->root = realpath(path, NULL); /* absolute: others open object_url() from elsewhere */
-    if (!store->root) return px_fault_errno("realpath %s", path);
-    *ret_store = PX_TAKE(store);
-    return 0;
-}
-
-void object_store_close(struct object_store **store)
-{
-    if (!*store) return;
-    free((*store)->root);
-    free(*store);
-    *store = NULL;
-}
 
 /* ---- keys and paths ---- */
 
-/* Keys are made by Prism from names it has checked; a bad one is our mistake. */
-static bool key_is_valid(struct px_str key)
+static int path_of(const struct object_folder *folder, struct px_str key, char *path)
 {
-    if (key.len == 0 || key.len > 1024 || memchr(key.ptr, '\0', key.len)) return false;
-    struct px_str rest = key, part;
-    bool first = true, more = true;
-    while (more) {
-        more = px_str_cut(&rest, '/', &part);
-        if (part.len == 0 || px_str_eq(part, S(".")) || px_str_eq(part, S(".."))) return false;
-        if (first && px_str_eq(part, S(TEMP_FOLDER))) return false;
-        first = false;
-    }
-    return true;
-}
-
-static int path_of(const struct object_store *store, struct px_str key, char *path)
-{
-    PX_ASSERT(key_is_valid(key));
-    int n = snprintf(path, PATH_MAX, "%s/%.*s", store->root, PX_FMT(key));
+    int n = snprintf(path, PATH_MAX, "%s/%.*s", folder->root, PX_FMT(key));
     return n > 0 && n < PATH_MAX ? 0 : px_fault(PX_F_LIMIT, "path of %d bytes", n);
 }
 
 /* Length of the folder part of path. */
 static size_t folder_len(const char *path) { return (size_t)(strrchr(path, '/') - path); }
 
-static int temp_path(const struct object_store *store, char *path)
-{
-    char id[37];
-    px_uuid7(px_wall_ns(&px_clock_system), id);
-    int n = snprintf(path, PATH_MAX, "%s/" TEMP_FOLDER "/%s", store->root, id);
-    return n > 0 && n < PATH_MAX ? 0 : px_fault(PX_F_LIMIT, "path of %d bytes", n);
-}
-
-int object_temp_path(struct object_store *store, struct px_arena *arena, struct px_str *ret_path)
-{
-    char path[PATH_MAX];
-    PX_TRY(temp_path(store, path));
-    struct px_str copy = px_arena_dup(arena, px_str_c(path));
-    if (!copy.ptr) return px_arena_fault(arena);
-    *ret_path = copy;
-    return 0;
-}
-
-int object_url(struct object_store *store, struct px_str key, struct px_arena *arena,
+static int dir_url(struct object_store *store, struct px_str key, struct px_arena *arena,
                struct px_str *ret_url)
 {
     char path[PATH_MAX];
-    PX_TRY(path_of(store, key, path));
+    PX_TRY(path_of(object_folder_of(store), key, path));
     struct px_str copy = px_arena_dup(arena, px_str_c(path));
     if (!copy.ptr) return px_arena_fault(arena);
     *ret_url = copy;
@@ -145,11 +77,11 @@ static int temp_write(const char *path, struct px_str bytes)
     return 0;
 }
 
-int object_put(struct object_store *store, struct px_str key, struct px_str bytes)
+static int dir_put(struct object_store *store, struct px_str key, struct px_str bytes)
 {
     char path[PATH_MAX], temp[PATH_MAX];
-    PX_TRY(path_of(store, key, path));
-    PX_TRY(temp_path(store, temp));
+    PX_TRY(path_of(object_folder_of(store), key, path));
+    PX_TRY(object_temp_name(store, temp));
     int r = temp_write(temp, bytes);
     if (r == 0) r = file_place(temp, path, false);
     if (r != 0) (void)unlink(temp);
@@ -186,7 +118,7 @@ static int file_copy(const char *from, const char *to)
 static int put_copy(struct object_store *store, const char *local, const char *path)
 {
     char temp[PATH_MAX];
-    PX_TRY(temp_path(store, temp));
+    PX_TRY(object_temp_name(store, temp));
     int r = file_copy(local, temp);
     if (r == 0) r = file_place(temp, path, true);
     if (r != 0) {
@@ -197,17 +129,18 @@ static int put_copy(struct object_store *store, const char *local, const char *p
     return 0;
 }
 
-int object_put_file(struct object_store *store, struct px_str key, struct px_str local_path)
+static int dir_put_file(struct object_store *store, struct px_str key, struct px_str local_path,
+                        struct px_str class)
 {
+    const struct object_folder *folder = object_folder_of(store);
     char path[PATH_MAX], local[PATH_MAX];
     struct stat from, root;
-    PX_TRY(path_of(store, key, path));
-    if (local_path.len >= sizeof local)
-        return px_fault(PX_F_LIMIT, "path of %zu bytes", local_path.len);
+    PX_TRY(path_of(object_folder_of(store), key, path));
+    (void)class; /* a folder has no storage classes */
     memcpy(local, local_path.ptr, local_path.len);
     local[local_path.len] = '\0';
     if (stat(local, &from) != 0) return px_fault_errno("stat %s", local);
-    if (stat(store->root, &root) != 0) return px_fault_errno("stat %s", store->root);
+    if (stat(folder->root, &root) != 0) return px_fault_errno("stat %s", folder->root);
     if (from.st_dev != root.st_dev) return put_copy(store, local, path);
     PX_TRY(file_sync(local));
     return file_place(local, path, true);
@@ -226,16 +159,11 @@ static int head(const char *path, struct stat *ret_about)
     return 0;
 }
 
-int64_t object_modified_ns(const struct stat *about)
-{
-    return about->st_mtim.tv_sec * PX_NS_PER_S + about->st_mtim.tv_nsec;
-}
-
-int object_get(struct object_store *store, struct px_str key, struct px_buf *buf)
+static int dir_get(struct object_store *store, struct px_str key, struct px_buf *buf)
 {
     char path[PATH_MAX];
     struct stat about;
-    PX_TRY(path_of(store, key, path));
+    PX_TRY(path_of(object_folder_of(store), key, path));
     int r = head(path, &about);
     if (r != 0) return r;
     r = px_file_read(path, buf);
@@ -245,12 +173,12 @@ int object_get(struct object_store *store, struct px_str key, struct px_buf *buf
     return 0;
 }
 
-int object_head(struct object_store *store, struct px_str key, struct px_arena *arena,
+static int dir_head(struct object_store *store, struct px_str key, struct px_arena *arena,
                 struct object_info *ret_info)
 {
     char path[PATH_MAX];
     struct stat about;
-    PX_TRY(path_of(store, key, path));
+    PX_TRY(path_of(object_folder_of(store), key, path));
     int r = head(path, &about);
     if (r != 0) return r;
     struct px_str copy = px_arena_dup(arena, key);
@@ -260,57 +188,72 @@ int object_head(struct object_store *store, struct px_str key, struct px_arena *
 }
 
 /* Remove folders that became empty, up to the root; whoever fills one meanwhile wins. */
-static void prune(const struct object_store *store, char *path)
+static void prune(const struct object_folder *folder, char *path)
 {
-    size_t root_len = strlen(store->root);
+    size_t root_len = strlen(folder->root);
     for (size_t len = folder_len(path); len > root_len; len = folder_len(path)) {
         path[len] = '\0';
         if (rmdir(path) != 0) return;
     }
 }
 
-int object_delete(struct object_store *store, struct px_str key)
+static int dir_delete(struct object_store *store, struct px_str key)
 {
     char path[PATH_MAX];
     struct stat about;
-    PX_TRY(path_of(store, key, path));
+    PX_TRY(path_of(object_folder_of(store), key, path));
     int r = head(path, &about);
     if (r == OBJECT_ABSENT) return 0;
     PX_TRY(r);
     if (unlink(path) != 0) return errno == ENOENT ? 0 : px_fault_errno("remove %s", path);
-    prune(store, path);
+    prune(object_folder_of(store), path);
     return 0;
 }
 
-/* ---- litter ---- */
+/* ---- opening ---- */
 
-struct sweep {
-    const struct object_store *store;
-    int64_t older_than_ns;
-    size_t removed;
-};
-
-static int sweep_entry(void *ctx, const char *name, bool is_dir)
+static int dir_presign(struct object_store *store, struct px_str key, enum object_right right,
+                       uint32_t expires_s, struct px_arena *arena, struct px_str *ret_url)
 {
-    struct sweep *sweep = ctx;
-    char path[PATH_MAX + NAME_MAX];
-    struct stat about;
-    if (is_dir) return 0;
-    (void)snprintf(path, sizeof path, "%s/" TEMP_FOLDER "/%s", sweep->store->root, name);
-    if (stat(path, &about) != 0) return errno == ENOENT ? 0 : px_fault_errno("stat %s", path);
-    if (object_modified_ns(&about) > sweep->older_than_ns) return 0;
-    if (unlink(path) != 0) return errno == ENOENT ? 0 : px_fault_errno("remove %s", path);
-    sweep->removed++;
-    return 0;
+    (void)store, (void)key, (void)right, (void)expires_s, (void)arena, (void)ret_url;
+    return OBJECT_LOCAL;
 }
 
-int object_store_sweep(struct object_store *store, int64_t age_ms, size_t *ret_removed)
+static void dir_close(struct object_store *store)
 {
-    char folder[PATH_MAX];
-    struct sweep sweep = {store, px_wall_ns(&px_clock_system) - age_ms * PX_NS_PER_MS, 0};
-    (void)snprintf(folder, sizeof folder, "%s/" TEMP_FOLDER, store->root);
-    int r = px_dir_each(folder, sweep_entry, &sweep);
-    if (r != 0 && r != PX_FILE_ABSENT) PX_TRY(r);
-    *ret_removed = sweep.removed;
+    struct object_folder *folder = object_folder_of(store);
+    free(folder->root);
+    free(folder->temp);
+    free(folder);
+}
+
+static const struct object_half half = {.put = dir_put,
+                                        .put_file = dir_put_file,
+                                        .get = dir_get,
+                                        .head = dir_head,
+                                        .delete = dir_delete,
+                                        .list = object_folder_list,
+                                        .url = dir_url,
+                                        .presign = dir_presign,
+                                        .close = dir_close};
+
+int objects_dir_open(struct px_str name, struct object_store **ret_store)
+{
+    struct object_folder *folder = calloc(1, sizeof *folder);
+    if (!folder) return px_fault(PX_F_OOM, "the object store");
+    PX_AUTO(object_store_close) struct object_store *store = &folder->store;
+    store->half = &half;
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%.*s/" OBJECT_TEMP_FOLDER, PX_FMT(name));
+    if (name.len == 0 || n < 0 || n >= PATH_MAX / 2)
+        return px_fault(PX_F_CONFIG, "the object store's folder has a name of %zu bytes", name.len);
+    PX_TRY(px_dir_make(path));
+    folder->temp = realpath(path, NULL); /* absolute: others open object_url() from elsewhere */
+    if (!folder->temp) return px_fault_errno("realpath %s", path);
+    path[name.len] = '\0';
+    folder->root = realpath(path, NULL);
+    if (!folder->root) return px_fault_errno("realpath %s", path);
+    store->temp_folder = folder->temp;
+    *ret_store = PX_TAKE(store);
     return 0;
 }

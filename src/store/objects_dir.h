@@ -1,11 +1,17 @@
-/* store/objects_dir.h - what the files of the embedded object store share. */
+/* store/objects_dir.h - what the files of the embedded object store share. Inside store only. */
 #pragma once
 
-#include "store/objects.h"
+#include "store/objects_half.h"
 
-#include <sys/stat.h>
-
-struct object_store {
-    char *root; /* absolute */
+struct object_folder {
+    struct object_store store; /* first: the header's functions know only this */
+    char *root;                /* absolute */
+    char *temp;                /* <root>/.tmp */
 };
-int64_t object_modified_ns(const struct stat *about);
+static inline struct object_folder *object_folder_of(struct object_store *store)
+{
+    return (struct object_folder *)store;
+}
+PX_MUST_USE int object_folder_list(struct object_store *store, struct px_str prefix,
+                                   struct px_str after, size_t max, struct px_arena *arena,
+                                   struct object_info **ret_infos, size_t *ret_count);

@@ -1,4 +1,4 @@
-/* store/objects_list.c - listing in key order.
+/* store/objects_dir_list.c - listing in key order.
  *
  * Folder by folder. In a folder, names are ordered with a '/' behind those of folders, which is the order
  * of the keys below: "a-b" < "a/x" < "a0". A folder is skipped when no key below it can start with the
@@ -13,29 +13,11 @@
 #include <stdlib.h>
 
 struct listing {
-    const struct object_store *store;
+    const struct object_folder *store;
     struct px_str prefix, after;
-    struct px_arena *arena;
-    struct object_info *infos;
-    size_t count, room, max;
+    struct object_listing found;
+    size_t max;
 };
-
-static int info_add(struct listing *listing, struct px_str key, const struct stat *about)
-{
-    if (listing->count == listing->room) {
-        size_t room = listing->room ? listing->room * 2 : 32;
-        struct object_info *infos = px_arena_realloc(
-            listing->arena, listing->infos, listing->room * sizeof *infos, room * sizeof *infos);
-        if (!infos) return px_arena_fault(listing->arena);
-        listing->infos = infos;
-        listing->room = room;
-    }
-    struct px_str copy = px_arena_dup(listing->arena, key);
-    if (!copy.ptr) return px_arena_fault(listing->arena);
-    listing->infos[listing->count++] = (struct object_info){copy, (uint64_t)about->st_size,
-                                                            object_modified_ns(about)};
-    return 0;
-}
 
 /* ---- one folder ---- */
 
@@ -92,7 +74,8 @@ static int list_entry(struct listing *listing, struct px_str key)
     int n = snprintf(path, sizeof path, "%s/%.*s", listing->store->root, PX_FMT(key));
     if (n < 0 || n >= PATH_MAX) return px_fault(PX_F_LIMIT, "path of %d bytes", n);
     if (stat(path, &about) != 0) return errno == ENOENT ? 0 : px_fault_errno("stat %s", path);
-    return info_add(listing, key, &about);
+    return object_listing_add(&listing->found, key, (uint64_t)about.st_size,
+                              object_modified_ns(&about));
 }
 
 static int list_sorted(struct folder *folder)
@@ -102,7 +85,7 @@ static int list_sorted(struct folder *folder)
     size_t at = 0;
     for (struct entry *entry = folder->first; entry; entry = entry->next) entries[at++] = entry;
     if (at > 1) qsort(entries, at, sizeof(struct entry *), entry_order);
-    for (size_t i = 0; i < at && folder->listing->count < folder->listing->max; i++) {
+    for (size_t i = 0; i < at && folder->listing->found.count < folder->listing->max; i++) {
         struct px_str key = px_str(entries[i]->name.ptr - folder->key.len,
                                    folder->key.len + entries[i]->name.len);
         PX_TRY(list_entry(folder->listing, key));
@@ -115,7 +98,7 @@ static void folder_deinit(struct folder *folder) { px_arena_deinit(&folder->aren
 static int list_folder(struct listing *listing, struct px_str key)
 {
     PX_AUTO(folder_deinit) struct folder folder = {.listing = listing, .key = key};
-    px_arena_init(&folder.arena, listing->arena->limit_bytes);
+    px_arena_init(&folder.arena, listing->found.arena->limit_bytes);
     char path[PATH_MAX];
     int n = snprintf(path, sizeof path, "%s/%.*s", listing->store->root, PX_FMT(key));
     if (n < 0 || n >= PATH_MAX) return px_fault(PX_F_LIMIT, "path of %d bytes", n);
@@ -126,13 +109,17 @@ static int list_folder(struct listing *listing, struct px_str key)
     return 0;
 }
 
-int object_list(struct object_store *store, struct px_str prefix, struct px_str after, size_t max,
-                struct px_arena *arena, struct object_info **ret_infos, size_t *ret_count)
+int object_folder_list(struct object_store *store, struct px_str prefix, struct px_str after,
+                       size_t max, struct px_arena *arena, struct object_info **ret_infos,
+                       size_t *ret_count)
 {
-    struct listing listing = {
-        .store = store, .prefix = prefix, .after = after, .arena = arena, .max = max};
+    struct listing listing = {.store = object_folder_of(store),
+                              .prefix = prefix,
+                              .after = after,
+                              .found = {.arena = arena},
+                              .max = max};
     PX_TRY(list_folder(&listing, S("")));
-    *ret_infos = listing.infos;
-    *ret_count = listing.count;
+    *ret_infos = listing.found.infos;
+    *ret_count = listing.found.count;
     return 0;
 }

@@ -13,14 +13,14 @@
 #include "base/px_arena.h"
 #include "base/px_clock.h"
 
-struct cloud;       /* aws/context.h */
-struct table_store; /* opaque; one per thread */
+struct cloud_shared; /* aws/shared.h */
+struct table_store;  /* opaque; one per thread */
 enum table_answer { TABLE_ABSENT = 1, TABLE_CONDITION_FAILED };
 
 struct table_options {
     const struct px_clock *clock; /* borrowed; NULL: the machine's */
     int busy_ms; /* how long to wait for another process, or for DynamoDB with retries; 0: 5000 */
-    struct cloud *cloud; /* borrowed; for DynamoDB; NULL: the store makes its own */
+    struct cloud_shared *cloud; /* borrowed; for DynamoDB; NULL: the store makes its own */
 };
 /* url: path of the SQLite file (created when absent, mode 0600), or "dynamodb://prefix" for the
  * tables "<prefix>-<table>", which exist.

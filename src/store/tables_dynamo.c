@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "aws/client.h"
+#include "aws/shared.h"
 #include "base/px_id.h"
 #include "store/dynamo_item.h"
 
@@ -22,7 +23,7 @@
 
 struct dynamo_tables {
     struct table_store store; /* first: the header's functions know only this */
-    struct cloud *own_cloud;  /* or NULL */
+    struct cloud_shared own;  /* where nobody shares */
     struct cloud_client *client;
     uint32_t deadline_ms;
     struct px_str prefix; /* "<prefix>" of "<prefix>-<table>" */
@@ -445,7 +446,7 @@ static void dynamo_close(struct table_store *store)
 {
     struct dynamo_tables *tables = dynamo_of(store);
     cloud_client_free(&tables->client);
-    cloud_close(&tables->own_cloud);
+    cloud_shared_close(&tables->own);
     px_arena_deinit(&tables->scratch);
     px_buf_deinit(&tables->request);
     free(tables);
@@ -486,11 +487,8 @@ int tables_dynamo_open(struct px_str prefix, const struct table_options *options
     px_buf_init(&tables->request, REQUEST_BYTES_MAX);
     tables->deadline_ms = options->busy_ms > 0 ? (uint32_t)options->busy_ms : 0;
     PX_TRY(prefix_set(tables, prefix));
-    struct cloud *cloud = options->cloud;
-    if (!cloud) {
-        PX_TRY(cloud_open(NULL, &tables->own_cloud));
-        cloud = tables->own_cloud;
-    }
+    struct cloud *cloud = NULL;
+    PX_TRY(cloud_shared_take(options->cloud ? options->cloud : &tables->own, &cloud));
     struct cloud_client_options client = {.service = S("dynamodb")};
     PX_TRY(cloud_client_new(cloud, &client, &tables->client));
     *ret_store = PX_TAKE(store);

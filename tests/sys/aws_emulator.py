@@ -1,4 +1,4 @@
-"""DynamoDB as moto has it, on a loopback port: python dynamodb_emulator.py PORT [CA-FILE]. One request at a time, because moto
+"""AWS as moto has it, on a loopback port: python aws_emulator.py PORT [CA-FILE]. One request at a time, because moto
 checks a condition and writes in two steps. With CA-FILE over TLS, as localhost; the certificate to trust is written there."""
 
 import datetime

@@ -90,8 +90,8 @@ static int open_stores(struct function *fn, struct query_options *options)
     PX_TRY(read_text("PRISM_META_URL", &meta));
     PX_TRY(read_text("PRISM_TMP", &options->temp_dir));
     PX_TRY(hot_store_open(hot, &fn->hot));
-    PX_TRY(object_store_open(segments, &fn->segments));
-    PX_TRY(object_store_open(analytics, &fn->analytics));
+    PX_TRY(object_store_open(segments, NULL, &fn->segments));
+    PX_TRY(object_store_open(analytics, NULL, &fn->analytics));
     PX_TRY(meta_open(meta, NULL, &fn->meta));
     PX_TRY(catalog_new(fn->meta, options->clock, &fn->catalog));
     options->hot = fn->hot;

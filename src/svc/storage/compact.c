@@ -204,7 +204,10 @@ static int write_object(struct compacting *c, enum segment_tier tier, int64_t da
                                .stats_json = file.stats_json};
     set_times(c, &file, day_first, day_end, output);
     PX_TRY(object_key(c, tier, day_first, &output->key));
-    int r = object_put_file(store, output->key, path);
+    struct px_str class = tier == TIER_SEGMENT
+                              ? S("") /* short-lived; only analytics' bucket has rules */
+                              : lifecycle_class_of(lifecycle, c->tenant, c->dataset)->name;
+    int r = object_put_file(store, output->key, path, class);
     if (r > 0) return px_fault(PX_F_BUG, "object name taken: %.*s", PX_FMT(output->key));
     PX_TRY(r);
     c->output_count++;

@@ -261,7 +261,7 @@ static int make_object(const struct sealing *sealing, struct seal_batch *batch,
     segment->key = px_arena_printf(batch->arena, "%.*s/%.*s/%s.parquet", PX_FMT(sealing->tenant),
                                    PX_FMT(sealing->dataset), id);
     if (!segment->key.ptr) return px_arena_fault(batch->arena);
-    int r = object_put_file(storage->options.segments, segment->key, path);
+    int r = object_put_file(storage->options.segments, segment->key, path, S(""));
     return r > 0 ? px_fault(PX_F_BUG, "object name taken: %.*s", PX_FMT(segment->key)) : r;
 }
 
@@ -319,7 +319,7 @@ static int set_file_aside(const struct sealing *sealing, const struct seal_sourc
     PX_AUTO(temp_remove) struct px_str path = {0};
     PX_TRY(object_temp_path(store, arena, &path));
     PX_TRY(copy_bytes(from, path.ptr));
-    int r = object_put_file(store, key, path);
+    int r = object_put_file(store, key, path, S(""));
     if (r != OBJECT_EXISTS) PX_TRY(r);
     storage_set_aside(sealing->storage, file->tenant, file->dataset, key, source->why,
                       sealing->counts);

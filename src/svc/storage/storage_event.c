@@ -128,8 +128,8 @@ static int open_stores(const struct storage_function *function, const struct px_
     const struct table_options tables = {.clock = clock};
     PX_TRY(check_urls(urls));
     PX_TRY(hot_store_open(urls->hot, &s->hot));
-    PX_TRY(object_store_open(urls->segments, &s->segments));
-    PX_TRY(object_store_open(urls->analytics, &s->analytics));
+    PX_TRY(object_store_open(urls->segments, NULL, &s->segments));
+    PX_TRY(object_store_open(urls->analytics, NULL, &s->analytics));
     PX_TRY(table_store_open(urls->tables, &tables, &s->tables));
     PX_TRY(meta_open(urls->meta, NULL, &s->meta));
     return catalog_new(s->meta, clock, &s->catalog);

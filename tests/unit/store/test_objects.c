@@ -1,16 +1,63 @@
-/* Objects: whole or absent, in key order, never outside the root. */
+/* Objects: whole or absent, once, in key order. One suite for both halves: in a directory by itself, in
+ * S3 when PRISM_TEST_S3 names an endpoint that needs no real account (tests/sys/test_objects_s3.py). */
+#include "aws/reach.h"
 #include "store/child.h"
 
+#include "aws/client.h"
 #include "store/objects.h"
 
-#include <sys/resource.h>
-#include <sys/stat.h>
+/* ---- where the objects are ---- */
 
-static struct object_store *objects_open(struct test *t)
+#define BUCKET "prism-test"
+
+static bool on_s3(void) { return getenv("PRISM_TEST_S3") != NULL; }
+
+/* A test's objects are below its scratch folder's name, so they are its own. */
+static struct px_str objects_url(struct test *t)
+{
+    if (!on_s3()) return test_path(t, "objects");
+    return px_arena_printf(&t->arena, "s3://" BUCKET "/%s", strrchr(t->dir, '/') + 1);
+}
+
+static void bucket_make(struct test *t)
+{
+    PX_AUTO(cloud_close) struct cloud *cloud = NULL;
+    PX_AUTO(cloud_client_free) struct cloud_client *client = NULL;
+    struct cloud_client_options options = {.service = S("s3")};
+    struct cloud_request request = {
+        .what = "CreateBucket",
+        .method = "PUT",
+        .path = S("/" BUCKET),
+        .body = S("<CreateBucketConfiguration><LocationConstraint>eu-central-1</LocationConstraint></"
+                  "CreateBucketConfiguration>")};
+    struct cloud_response response = {0};
+    CHECK_OK(cloud_open(NULL, &cloud));
+    CHECK_OK(cloud_client_new(cloud, &options, &client));
+    int r = cloud_call(client, &request, &t->arena, &response);
+    if (r != CLOUD_REFUSED || response.status != 409) CHECK_OK(r); /* the first test made it */
+}
+
+__attribute__((constructor)) static void reach(void)
+{
+    const char *endpoint = getenv("PRISM_TEST_S3");
+    if (!endpoint) return;
+    reach_init();
+    PX_ASSERT(setenv("AWS_ENDPOINT_URL_S3", endpoint, 1) == 0);
+    const char *ca_file = getenv("PRISM_TEST_CA_FILE");
+    if (ca_file && *ca_file) PX_ASSERT(setenv("AWS_CA_BUNDLE", ca_file, 1) == 0);
+}
+
+static struct object_store *objects_reopen(struct test *t)
 {
     struct object_store *store = NULL;
-    CHECK_OK(object_store_open(test_path(t, "objects"), &store));
+    struct object_options options = {.temp_dir = px_str_c(t->dir), .call_ms = 30000};
+    CHECK_OK(object_store_open(objects_url(t), &options, &store));
     return store;
+}
+static struct object_store *objects_open(struct test *t)
+{
+    if (on_s3()) bucket_make(t);
+    return objects_reopen(t);
 }
 static struct px_str get(struct test *t, struct object_store *store, struct px_str key)
 {
@@ -55,55 +102,12 @@ TEST(a_file_becomes_an_object_once)
 {
     PX_AUTO(object_store_close) struct object_store *store = objects_open(t);
     struct px_str one = temp_file(t, store, S("one")), two = temp_file(t, store, S("two"));
-    CHECK_OK(object_put_file(store, S("a/b"), one));
+    CHECK_OK(object_put_file(store, S("a/b"), one, S("logs")));
     CHECK(access(one.ptr, F_OK) != 0);
-    CHECK_INT(object_put_file(store, S("a/b"), two), OBJECT_EXISTS);
+    CHECK_INT(object_put_file(store, S("a/b"), two, S("")), OBJECT_EXISTS);
     CHECK_STR(get(t, store, S("a/b")), S("one"));
     CHECK(access(two.ptr, F_OK) == 0);
-    struct px_str url;
-    CHECK_OK(object_url(store, S("a/b"), &t->arena, &url));
-    CHECK(url.ptr[0] == '/');
-    struct stat about;
-    CHECK_INT(stat(url.ptr, &about), 0);
-    CHECK_INT(about.st_nlink, 1);
-    CHECK_INT(object_put_file(store, S("c"), test_path(t, "absent")), PX_F_IO);
-}
-
-TEST(a_file_from_another_file_system_is_copied)
-{
-    PX_AUTO(object_store_close) struct object_store *store = objects_open(t);
-    char path[] = "/dev/shm/prism-object-XXXXXX";
-    struct stat here, there;
-    int fd = mkstemp(path);
-    if (fd < 0 || fstat(fd, &there) != 0 || stat(t->dir, &here) != 0 ||
-        here.st_dev == there.st_dev) {
-        print_message("no second file system\n");
-        px_close(&fd);
-        return;
-    }
-    size_t bytes = 200000;
-    struct px_str text = px_str(memset(px_arena_alloc(&t->arena, bytes), 'x', bytes), bytes);
-    CHECK_OK(px_file_write_all(fd, text.ptr, text.len));
-    px_close(&fd);
-    CHECK_OK(object_put(store, S("taken"), S("x")));
-    CHECK_INT(object_put_file(store, S("taken"), px_str_c(path)), OBJECT_EXISTS);
-    CHECK_OK(object_put_file(store, S("free"), px_str_c(path)));
-    CHECK(access(path, F_OK) != 0);
-    CHECK_STR(get(t, store, S("free")), text);
-}
-
-TEST(deleting_takes_empty_folders_along)
-{
-    PX_AUTO(object_store_close) struct object_store *store = objects_open(t);
-    CHECK_OK(object_delete(store, S("a/b/c")));
-    CHECK_OK(object_put(store, S("a/b/c"), S("x")));
-    CHECK_OK(object_put(store, S("a/d"), S("x")));
-    CHECK_OK(object_delete(store, S("a/b"))); /* a folder is no object */
-    CHECK_OK(object_delete(store, S("a/b/c")));
-    CHECK(access(test_path(t, "objects/a/b").ptr, F_OK) != 0);
-    CHECK_OK(object_delete(store, S("a/d")));
-    CHECK(access(test_path(t, "objects/a").ptr, F_OK) != 0);
-    CHECK_OK(object_put(store, S("a/d"), S("x")));
+    CHECK_INT(object_put_file(store, S("c"), test_path(t, "absent"), S("")), PX_F_IO);
 }
 
 static struct px_str list(struct test *t, struct object_store *store, struct px_str prefix,
@@ -148,34 +152,6 @@ TEST(lists_are_in_key_order_and_go_on_after_a_key)
     CHECK_STR(list(t, store, S("none/of/these"), S(""), 100), S(""));
 }
 
-static int put_bad_key(struct test *t, int i)
-{
-    static const char *const bad[] = {"", "/a", "a/", "a//b", "..", "a/../b", ".", ".tmp/x"};
-    struct object_store *store = NULL;
-    if ((size_t)i >= PX_COUNT(bad) || object_store_open(test_path(t, "objects"), &store) != 0)
-        return 1;
-    (void)!freopen("/dev/null", "w", stderr);
-    signal(SIGABRT, SIG_DFL);
-    struct rlimit none = {0, 0};
-    (void)setrlimit(RLIMIT_CORE, &none);
-    int r = object_put(store, px_str_c(bad[i]), S("x"));
-    return r == 0 ? 0 : 2;
-}
-TEST(no_key_leads_out_of_the_root)
-{
-    for (int i = 0; i < 8; i++) {
-        pid_t child = fork();
-        if (child == 0) _exit(put_bad_key(t, i));
-        int status = 0;
-        CHECK_INT(waitpid(child, &status, 0), child);
-        CHECK(WIFSIGNALED(status)); /* keys are made by Prism, so this is an assertion */
-    }
-    PX_AUTO(object_store_close) struct object_store *store = objects_open(t);
-    char key[1100];
-    memset(key, 'k', sizeof key);
-    CHECK(object_put(store, px_str(key, 300), S("x")) < 0); /* a part over 255 bytes */
-}
-
 TEST(litter_is_swept_when_old)
 {
     PX_AUTO(object_store_close) struct object_store *store = objects_open(t);
@@ -187,84 +163,134 @@ TEST(litter_is_swept_when_old)
     CHECK_INT(removed, 1);
 }
 
-/* Half of them put and delete in one folder, so that it comes and goes under the others. */
-static int churn(struct test *t, int i)
+TEST(a_key_may_have_odd_characters)
 {
-    struct object_store *store = NULL;
-    if (object_store_open(test_path(t, "objects"), &store) != 0) return 1;
-    int r = 0;
-    for (int round = 0; round < 60 && r == 0; round++) {
-        char key[32];
-        (void)snprintf(key, sizeof key, "x/y/%d-%d", i, round);
-        r = object_put(store, px_str_c(key), S("text"));
-        if (r == 0 && i % 2) r = object_delete(store, px_str_c(key));
-    }
-    object_store_close(&store);
-    return r == 0 ? 0 : 2;
-}
-TEST(folders_may_come_and_go_under_a_put)
-{
-    int status[6];
-    in_children(t, 6, churn, status);
-    for (int i = 0; i < 6; i++) CHECK_INT(status[i], 0);
     PX_AUTO(object_store_close) struct object_store *store = objects_open(t);
-    struct object_info *infos;
-    size_t count;
-    CHECK_OK(object_list(store, S("x/y/"), S(""), 1000, &t->arena, &infos, &count));
-    CHECK_INT(count, 180);
+    static const char *const keys[] = {"a b/c d", "a+b", "a%20b", "\xc3\xa9/\xf0\x9f\x8c\x88",
+                                       "q?x=1&y", "#h", "a:b@c,d;e", "(x)*'!~$", "\"<>\\|{}^`"};
+    for (size_t i = 0; i < PX_COUNT(keys); i++)
+        CHECK_OK(object_put(store, px_str_c(keys[i]), px_str_c(keys[i])));
+    struct object_info *infos = NULL;
+    size_t count = 0;
+    CHECK_OK(object_list(store, S(""), S(""), 100, &t->arena, &infos, &count));
+    CHECK_INT(count, PX_COUNT(keys));
+    for (size_t i = 0; i < count; i++) {
+        CHECK_STR(get(t, store, infos[i].key), infos[i].key);
+        CHECK_INT(infos[i].bytes, infos[i].key.len);
+        if (i > 0) CHECK(px_str_cmp(infos[i - 1].key, infos[i].key) < 0);
+    }
+    struct px_str rest = list(t, store, S("a"), S("a b/c d"), 100);
+    CHECK_STR(rest, S("a%20b a+b a:b@c,d;e "));
+    for (size_t i = 0; i < PX_COUNT(keys); i++) CHECK_OK(object_delete(store, px_str_c(keys[i])));
+    CHECK_STR(list(t, store, S(""), S(""), 100), S(""));
 }
 
-static int put_too_large(struct test *t, int i)
-{
-    (void)i;
-    static char large[100000];
-    struct object_store *store = NULL;
-    if (object_store_open(test_path(t, "objects"), &store) != 0) return 1;
-    signal(SIGXFSZ, SIG_IGN);
-    struct rlimit limit = {4096, 4096};
-    if (setrlimit(RLIMIT_FSIZE, &limit) != 0) return 2;
-    int r = object_put(store, S("a/b"), px_str(large, sizeof large));
-    object_store_close(&store);
-    return r == PX_F_NO_SPACE ? 0 : 3;
-}
-TEST(a_full_disk_keeps_the_old_object_and_no_litter)
+TEST(lists_of_more_than_a_page_are_whole)
 {
     PX_AUTO(object_store_close) struct object_store *store = objects_open(t);
-    CHECK_OK(object_put(store, S("a/b"), S("old")));
-    int status;
-    in_children(t, 1, put_too_large, &status);
-    CHECK_INT(status, 0);
-    CHECK_STR(get(t, store, S("a/b")), S("old"));
-    size_t removed;
-    CHECK_OK(object_store_sweep(store, 0, &removed));
-    CHECK_INT(removed, 0);
+    char key[32];
+    struct object_info *infos = NULL;
+    size_t count = 0;
+    for (int i = 0; i < 1030; i++) {
+        (void)snprintf(key, sizeof key, "k/%04d", i);
+        CHECK_OK(object_put(store, px_str_c(key), S("")));
+    }
+    CHECK_OK(object_list(store, S("k/"), S(""), 2000, &t->arena, &infos, &count));
+    CHECK_INT(count, 1030);
+    for (size_t i = 0; i < count; i++) {
+        (void)snprintf(key, sizeof key, "k/%04zu", i);
+        CHECK_STR(infos[i].key, px_str_c(key));
+    }
+    CHECK_OK(object_list(store, S("k/"), S("k/0004"), 1020, &t->arena, &infos, &count));
+    CHECK_INT(count, 1020);
+    CHECK_STR(infos[0].key, S("k/0005"));
 }
 
-static void put_and_report(struct test *t, int out)
+/* Bytes that differ everywhere, so that a part in another's place is noticed. */
+static struct px_str large_bytes(struct px_buf *buf, size_t bytes)
 {
-    struct object_store *store = NULL;
-    if (object_store_open(test_path(t, "objects"), &store) != 0) return;
-    char text[5000];
-    memset(text, 'x', sizeof text);
-    for (uint64_t i = 1;; i++) {
-        char key[32];
-        (void)snprintf(key, sizeof key, "k/%d/%08llu", (int)getpid(), (unsigned long long)i);
-        if (object_put(store, px_str_c(key), px_str(text, sizeof text)) != 0) return;
-        if (write(out, &i, sizeof i) != sizeof i) return;
-    }
+    px_buf_init(buf, bytes);
+    uint32_t *words = (uint32_t *)px_buf_reserve(buf, bytes);
+    CHECK(words);
+    for (size_t i = 0; i < bytes / sizeof *words; i++) words[i] = (uint32_t)i * 2654435761u;
+    buf->len = bytes;
+    return px_buf_str(buf);
 }
-TEST(what_kill_9_leaves_is_whole)
+static void large_object_comes_back(struct test *t, size_t bytes)
 {
     PX_AUTO(object_store_close) struct object_store *store = objects_open(t);
-    size_t at_least = 0;
-    for (unsigned round = 0; round < 10; round++) {
-        at_least += killed_child(t, round * 907 % 9000, put_and_report);
-        struct object_info *infos;
-        size_t count;
-        CHECK_OK(object_list(store, S(""), S(""), 1000000, &t->arena, &infos, &count));
-        CHECK(count >= at_least && count <= at_least + round + 1);
-        for (size_t i = 0; i < count; i++) CHECK_INT(infos[i].bytes, 5000);
+    PX_AUTO(px_buf_deinit) struct px_buf made, back;
+    struct px_str text = large_bytes(&made, bytes), path = temp_file(t, store, text);
+    struct object_info info;
+    px_buf_init(&back, bytes);
+    CHECK_OK(object_put_file(store, S("large"), path, S("logs")));
+    CHECK_OK(object_head(store, S("large"), &t->arena, &info));
+    CHECK_INT(info.bytes, bytes);
+    CHECK_OK(object_get(store, S("large"), &back));
+    CHECK(px_str_eq(px_buf_str(&back), text));
+    px_buf_deinit(&back);
+    px_buf_init(&back, bytes - 1);
+    CHECK_INT(object_get(store, S("large"), &back), OBJECT_TOO_LARGE);
+    path = temp_file(t, store, S("small"));
+    CHECK_INT(object_put_file(store, S("large"), path, S("")), OBJECT_EXISTS);
+    CHECK_OK(object_delete(store, S("large")));
+}
+TEST(an_object_of_two_parts_comes_back) { large_object_comes_back(t, (9u << 20) + 12); }
+TEST(an_object_of_100_mb_comes_back) { large_object_comes_back(t, 100u << 20); }
+
+TEST(large_bytes_of_memory_are_an_object_too)
+{
+    PX_AUTO(object_store_close) struct object_store *store = objects_open(t);
+    PX_AUTO(px_buf_deinit) struct px_buf made, back;
+    struct px_str text = large_bytes(&made, 10u << 20);
+    px_buf_init(&back, text.len);
+    CHECK_OK(object_put(store, S("k"), S("before")));
+    CHECK_OK(object_put(store, S("k"), text));
+    CHECK_OK(object_get(store, S("k"), &back));
+    CHECK(px_str_eq(px_buf_str(&back), text));
+}
+
+static int put_own(struct test *t, int i)
+{
+    PX_AUTO(object_store_close) struct object_store *store = objects_reopen(t);
+    size_t bytes = i % 2 ? 10 : (size_t)9 << 20; /* whole ones and ones in parts */
+    char *text = malloc(bytes);
+    struct px_str path;
+    if (!text || object_temp_path(store, &t->arena, &path) != 0) return 90;
+    memset(text, 'a' + i, bytes);
+    int r = px_file_write_atomic(path.ptr, px_str(text, bytes), 0600);
+    if (r == 0) r = object_put_file(store, S("one/key"), path, S(""));
+    free(text);
+    return r == 0 ? 0 : r == OBJECT_EXISTS ? 1 : 91;
+}
+TEST(of_several_that_put_one_key_one_succeeds)
+{
+    PX_AUTO(object_store_close) struct object_store *store = objects_open(t);
+    object_store_close(&store); /* children begin without its threads */
+    int status[6], winner = -1;
+    in_children(t, 6, put_own, status);
+    for (int i = 0; i < 6; i++) {
+        CHECK(status[i] == 0 || status[i] == 1);
+        if (status[i] == 0) CHECK_INT(winner, -1);
+        if (status[i] == 0) winner = i;
     }
+    CHECK(winner >= 0);
+    store = objects_reopen(t);
+    PX_AUTO(px_buf_deinit) struct px_buf buf;
+    px_buf_init(&buf, 10u << 20);
+    CHECK_OK(object_get(store, S("one/key"), &buf));
+    CHECK_INT(buf.ptr[0], 'a' + winner);
+    CHECK_INT(buf.ptr[buf.len - 1], 'a' + winner);
+}
+
+TEST(an_url_says_where_the_object_is)
+{
+    PX_AUTO(object_store_close) struct object_store *store = objects_open(t);
+    struct px_str url, where = objects_url(t), signed_url = {0};
+    CHECK_OK(object_url(store, S("a/b"), &t->arena, &url));
+    CHECK(px_str_ends(url, px_arena_printf(&t->arena, "%.*s/a/b", PX_FMT(where))));
+    int r = object_presign(store, S("a/b"), OBJECT_READ, 60, &t->arena, &signed_url);
+    CHECK_INT(r, on_s3() ? 0 : OBJECT_LOCAL);
 }
 
 TEST_MAIN

@@ -53,8 +53,8 @@ static void kit_init(struct test *t, struct kit *kit, const struct query_limits 
     px_buf_init(&kit->body, 512u << 20);
     CHECK_OK(hot_store_open(test_path(t, "hot"), &kit->hot));
     CHECK_OK(hot_writer_new(kit->hot, &(struct hot_writer_options){0}, &kit->writer));
-    CHECK_OK(object_store_open(test_path(t, "segments"), &kit->segments));
-    CHECK_OK(object_store_open(test_path(t, "analytics"), &kit->analytics));
+    CHECK_OK(object_store_open(test_path(t, "segments"), NULL, &kit->segments));
+    CHECK_OK(object_store_open(test_path(t, "analytics"), NULL, &kit->analytics));
     CHECK_OK(meta_open(test_path(t, "meta.db"), &(struct meta_options){0}, &kit->meta));
     CHECK_OK(catalog_new(kit->meta, &t->clock, &kit->catalog));
     struct query_options options = {.hot = kit->hot,
@@ -174,7 +174,7 @@ __attribute__((unused)) static void kit_seal(struct test *t, struct kit *kit, st
     px_uuid7(px_wall_ns(&px_clock_system), id);
     struct px_str key = px_arena_printf(&t->arena, "%.*s/%.*s/%s.parquet", PX_FMT(kit->tenant),
                                         PX_FMT(dataset), id);
-    CHECK_OK(object_put_file(kit->segments, key, path));
+    CHECK_OK(object_put_file(kit->segments, key, path, S("")));
     PX_AUTO(px_buf_deinit) struct px_buf all;
     PX_AUTO(px_buf_deinit) struct px_buf file;
     px_buf_init(&all, 1u << 20);

@@ -76,8 +76,8 @@ __attribute__((unused)) static int kit_open(struct kit *kit, const char *dir)
     px_arena_init(&kit->arena, 1u << 20);
     kit->clock = (struct px_clock){kit_now, px_clock_system.mono_ns, kit};
     PX_TRY(hot_store_open(kit_path(kit, "hot", path), &kit->hot));
-    PX_TRY(object_store_open(kit_path(kit, "segments", path), &kit->segments));
-    PX_TRY(object_store_open(kit_path(kit, "analytics", path), &kit->analytics));
+    PX_TRY(object_store_open(kit_path(kit, "segments", path), NULL, &kit->segments));
+    PX_TRY(object_store_open(kit_path(kit, "analytics", path), NULL, &kit->analytics));
     const struct table_options tables = {.clock = &kit->clock, .busy_ms = 20000};
     PX_TRY(table_store_open(kit_path(kit, "tables.db", path), &tables, &kit->tables));
     const struct meta_options meta = {.busy_ms = 20000};
