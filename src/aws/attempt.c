@@ -296,8 +296,8 @@ int attempt_new(const struct attempt_terms *terms, struct attempt **ret_attempt)
     struct cloud_scope scope = {.region = px_str_c(terms->cloud->region),
                                 .service = terms->service,
                                 .body_digest = is_s3,
-                                .unsigned_body = is_s3 && (terms->endpoint->tls ||
-                                                           attempt->sign_only),
+                                .unsigned_body = is_s3 &&
+                                                 (terms->endpoint->tls || attempt->sign_only),
                                 .query_s = terms->presign_s};
     cloud_sign(terms->cloud, &scope, attempt->message, on_signed, attempt);
     return 0;

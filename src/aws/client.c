@@ -24,7 +24,7 @@
 #define DEADLINE_MS_DEFAULT 5000
 #define CONNECT_MS 1000
 #define PRESIGN_MAX_S 604800u /* a week, AWS's limit */
-#define IDLE_MS (20 * 1000) /* peers close later: DynamoDB after a minute or more */
+#define IDLE_MS (20 * 1000)   /* peers close later: DynamoDB after a minute or more */
 
 struct cloud_client {
     struct cloud *cloud;
@@ -394,12 +394,9 @@ int cloud_presign(struct cloud_client *client, const char *method, struct px_str
     struct cloud_request request = {.what = "Presign", .method = method, .path = path};
     struct call call = {.client = client, .request = &request, .arena = arena};
     PX_AUTO(attempt_unref) struct attempt *attempt = NULL;
-    struct attempt_terms terms = {client->cloud,
-                                  client->connections,
-                                  &client->endpoint,
-                                  px_str_c(client->service),
-                                  &request,
-                                  expires_s};
+    struct attempt_terms terms = {client->cloud,     client->connections,
+                                  &client->endpoint, px_str_c(client->service),
+                                  &request,          expires_s};
     enum attempt_stage stage;
     PX_TRY(attempt_new(&terms, &attempt));
     if (!attempt_wait(attempt, now_ns() + client->options.attempt_ms * PX_NS_PER_MS, &stage))

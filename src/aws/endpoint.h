@@ -14,5 +14,6 @@ struct cloud_endpoint {
  * url: "https://host[:port]" or "http://...", with a numeric IPv6 host in brackets; empty: the
  * service's own name in the region.
  * Faults: PX_F_CONFIG. */
-PX_MUST_USE int cloud_endpoint_init(struct px_str url, struct px_str subdomain, struct px_str service,
-                                    struct px_str region, struct cloud_endpoint *ret_endpoint);
+PX_MUST_USE int cloud_endpoint_init(struct px_str url, struct px_str subdomain,
+                                    struct px_str service, struct px_str region,
+                                    struct cloud_endpoint *ret_endpoint);

@@ -25,7 +25,8 @@
 
 #define DEADLINE_MS_DEFAULT (120u * 1000u)
 #define PART_BYTES_DEFAULT (UINT64_C(8) << 20)
-#define MEMORY_BYTES_MAX (UINT64_C(256) << 20) /* of parts in flight; the least that aws-c-s3 takes */
+#define MEMORY_BYTES_MAX                                                                           \
+    (UINT64_C(256) << 20) /* of parts in flight; the least that aws-c-s3 takes */
 #define CONNECT_MS 1000
 #define RETRIES_MAX 7
 #define RETRY_BASE_MS 25
@@ -85,26 +86,26 @@ static int client_make(struct cloud_transfers *transfers,
     struct proxy_env_var_settings no_proxy = {.env_var_type = AWS_HPEV_DISABLE};
     uint32_t connections = options->connections_max ? options->connections_max : 8;
     uint64_t part_bytes = options->part_bytes ? options->part_bytes : PART_BYTES_DEFAULT;
-    struct aws_s3_client_config config = {
-        .max_active_connections_override = connections,
-        .region = region,
-        .client_bootstrap = cloud->bootstrap,
-        .tls_mode = transfers->tls ? AWS_MR_TLS_ENABLED : AWS_MR_TLS_DISABLED,
-        .tls_connection_options = transfers->tls ? &tls : NULL,
-        .signing_config = &signing,
-        .part_size = part_bytes,
-        .multipart_upload_threshold = part_bytes,
-        .throughput_target_gbps = GBPS,
-        .memory_limit_in_bytes = MEMORY_BYTES_MAX,
-        .retry_config = {.max_retries = RETRIES_MAX,
-                         .backoff_scale_factor_ms = RETRY_BASE_MS,
-                         .max_backoff_secs = RETRY_CAP_S},
-        .shutdown_callback = client_ended,
-        .shutdown_callback_user_data = transfers,
-        .proxy_ev_settings = &no_proxy,
-        .connect_timeout_ms = CONNECT_MS,
-        .monitoring_options = &monitoring,
-        .num_file_io_threads = 1};
+    struct aws_s3_client_config config = {.max_active_connections_override = connections,
+                                          .region = region,
+                                          .client_bootstrap = cloud->bootstrap,
+                                          .tls_mode = transfers->tls ? AWS_MR_TLS_ENABLED
+                                                                     : AWS_MR_TLS_DISABLED,
+                                          .tls_connection_options = transfers->tls ? &tls : NULL,
+                                          .signing_config = &signing,
+                                          .part_size = part_bytes,
+                                          .multipart_upload_threshold = part_bytes,
+                                          .throughput_target_gbps = GBPS,
+                                          .memory_limit_in_bytes = MEMORY_BYTES_MAX,
+                                          .retry_config = {.max_retries = RETRIES_MAX,
+                                                           .backoff_scale_factor_ms = RETRY_BASE_MS,
+                                                           .max_backoff_secs = RETRY_CAP_S},
+                                          .shutdown_callback = client_ended,
+                                          .shutdown_callback_user_data = transfers,
+                                          .proxy_ev_settings = &no_proxy,
+                                          .connect_timeout_ms = CONNECT_MS,
+                                          .monitoring_options = &monitoring,
+                                          .num_file_io_threads = 1};
     transfers->client = aws_s3_client_new(cloud->allocator, &config);
     aws_tls_connection_options_clean_up(&tls);
     if (transfers->client) return 0;
@@ -273,8 +274,7 @@ static int outcome(const struct cloud_transfers *transfers, const struct running
     if (answered) (void)snprintf(status, sizeof status, " %d", running->status);
     return px_fault(verdict_fault(verdict), "s3 %s in parts in %s: %s%s%s%.*s: %s", what,
                     transfers->cloud->region, verdict_text(verdict), status,
-                    text.code.len > 0 ? " " : "", PX_FMT(text.code),
-                    aws_error_str(running->error));
+                    text.code.len > 0 ? " " : "", PX_FMT(text.code), aws_error_str(running->error));
 }
 
 /* ---- asking ---- */
@@ -367,13 +367,12 @@ int cloud_transfer_get(struct cloud_transfers *transfers, const struct cloud_tra
     PX_TRY(running_new(&running));
     void *room = malloc(bytes > 0 ? bytes : 1);
     if (!room) return px_fault(PX_F_OOM, "an object of %llu bytes", (unsigned long long)bytes);
-    running->arrived = (struct aws_byte_buf){
-        .buffer = room, .capacity = bytes, .allocator = NULL};
-    struct aws_s3_meta_request_options options = {.type = AWS_S3_META_REQUEST_TYPE_GET_OBJECT,
-                                                  .message = message_make(transfers, transfer,
-                                                                          "GET"),
-                                                  .recv_buffer = &running->arrived,
-                                                  .checksum_config = &expected};
+    running->arrived = (struct aws_byte_buf){.buffer = room, .capacity = bytes, .allocator = NULL};
+    struct aws_s3_meta_request_options options = {
+        .type = AWS_S3_META_REQUEST_TYPE_GET_OBJECT,
+        .message = message_make(transfers, transfer, "GET"),
+        .recv_buffer = &running->arrived,
+        .checksum_config = &expected};
     PX_TRY(run(transfers, transfer, &options, running));
     int r = outcome(transfers, running, "GetObject", arena, ret_response);
     if (r == CLOUD_REFUSED) return r;

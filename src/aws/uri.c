@@ -34,7 +34,8 @@ bool cloud_uri_plain(struct px_str text, struct px_arena *arena, struct px_str *
     if (!spaced) return false;
     for (size_t i = 0; i < text.len; i++)
         if (spaced[i] == '+') spaced[i] = ' ';
-    struct px_str plain = encoded(px_str(spaced, text.len), arena, aws_byte_buf_append_decoding_uri);
+    struct px_str plain = encoded(px_str(spaced, text.len), arena,
+                                  aws_byte_buf_append_decoding_uri);
     if (!plain.ptr) return false;
     *ret_plain = plain;
     return true;

@@ -7,7 +7,8 @@
 enum cloud_xml_answer { CLOUD_XML_INVALID = 1 };
 
 struct cloud_xml_reader {
-    const char *const *containers; /* names of the elements to look into, then NULL; the root's too */
+    const char *const
+        *containers; /* names of the elements to look into, then NULL; the root's too */
     /* Any other element: its name and text, valid during the call. */
     int (*leaf)(void *ctx, struct px_str name, struct px_str text);
     int (*leave)(void *ctx, struct px_str name); /* the end of a container; or NULL */

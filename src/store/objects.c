@@ -88,7 +88,7 @@ int object_head(struct object_store *store, struct px_str key, struct px_arena *
 int object_delete(struct object_store *store, struct px_str key)
 {
     PX_ASSERT(object_key_is_valid(key));
-    return store->half->delete(store, key);
+    return store->half->delete (store, key);
 }
 
 int object_list(struct object_store *store, struct px_str prefix, struct px_str after, size_t max,

@@ -15,11 +15,12 @@ struct cloud_shared; /* aws/shared.h */
 struct object_store; /* opaque */
 enum object_answer { OBJECT_ABSENT = 1, OBJECT_EXISTS, OBJECT_TOO_LARGE, OBJECT_LOCAL };
 
-struct object_options { /* for S3; a directory needs none */
-    struct cloud_shared *cloud;    /* borrowed; NULL: the store makes its own */
-    struct px_str temp_dir;        /* for object_temp_path(); empty: /tmp */
-    uint32_t call_ms, transfer_ms; /* deadlines of one call, and of a large object; 0: 10 s, 2 min */
-    uint64_t part_bytes;           /* objects above it go in parts of it; 0: 8 MiB; at least 5 MiB */
+struct object_options {         /* for S3; a directory needs none */
+    struct cloud_shared *cloud; /* borrowed; NULL: the store makes its own */
+    struct px_str temp_dir;     /* for object_temp_path(); empty: /tmp */
+    uint32_t call_ms,
+        transfer_ms;     /* deadlines of one call, and of a large object; 0: 10 s, 2 min */
+    uint64_t part_bytes; /* objects above it go in parts of it; 0: 8 MiB; at least 5 MiB */
 };
 /* url: a directory path (created when absent), or "s3://bucket[/prefix][?kms-key=arn]": with a key's
  * ARN, objects are encrypted with that key instead of the bucket's own setting. options may be NULL.

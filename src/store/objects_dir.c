@@ -4,8 +4,8 @@
  * as keys need them and removed when the last key is gone; a put whose folder vanishes in between
  * makes it again. What a folder cannot hold although S3 can: a key that is also the folder of
  * another ("a" and "a/b"), and parts over 255 bytes; both are faults. */
-#include "base/px_file.h"
 #include "store/objects_dir.h"
+#include "base/px_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@ static int path_of(const struct object_folder *folder, struct px_str key, char *
 static size_t folder_len(const char *path) { return (size_t)(strrchr(path, '/') - path); }
 
 static int dir_url(struct object_store *store, struct px_str key, struct px_arena *arena,
-               struct px_str *ret_url)
+                   struct px_str *ret_url)
 {
     char path[PATH_MAX];
     PX_TRY(path_of(object_folder_of(store), key, path));
@@ -174,7 +174,7 @@ static int dir_get(struct object_store *store, struct px_str key, struct px_buf 
 }
 
 static int dir_head(struct object_store *store, struct px_str key, struct px_arena *arena,
-                struct object_info *ret_info)
+                    struct object_info *ret_info)
 {
     char path[PATH_MAX];
     struct stat about;
@@ -246,6 +246,7 @@ int objects_dir_open(struct px_str name, struct object_store **ret_store)
     char path[PATH_MAX];
     int n = snprintf(path, sizeof path, "%.*s/" OBJECT_TEMP_FOLDER, PX_FMT(name));
     if (name.len == 0 || n < 0 || n >= PATH_MAX / 2)
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): PX_AUTO frees it */
         return px_fault(PX_F_CONFIG, "the object store's folder has a name of %zu bytes", name.len);
     PX_TRY(px_dir_make(path));
     folder->temp = realpath(path, NULL); /* absolute: others open object_url() from elsewhere */

@@ -49,7 +49,7 @@ int s3_path(const struct s3_objects *s3, struct px_str key, struct px_arena *are
 int s3_call(const struct s3_objects *s3, const struct s3_request *request, struct px_arena *arena,
             struct cloud_response *ret_response)
 {
-    struct px_str path;
+    struct px_str path = {0};
     PX_TRY(s3_path(s3, request->key, arena, &path));
     if (request->query.len > 0)
         path = px_arena_printf(arena, "%.*s?%.*s", PX_FMT(path), PX_FMT(request->query));
@@ -69,8 +69,7 @@ int s3_call(const struct s3_objects *s3, const struct s3_request *request, struc
     return 0;
 }
 
-int s3_refusal(const struct s3_objects *s3, const char *what,
-               const struct cloud_response *response)
+int s3_refusal(const struct s3_objects *s3, const char *what, const struct cloud_response *response)
 {
     if (px_str_eq(response->error, S("NoSuchBucket")))
         return px_fault(PX_F_CONFIG, "%s: the bucket %.*s does not exist", what,
@@ -110,7 +109,7 @@ static int s3_head(struct object_store *store, struct px_str key, struct px_aren
     PX_AUTO(px_arena_deinit) struct px_arena scratch;
     px_arena_init(&scratch, S3_SCRATCH_BYTES_MAX);
     struct s3_request request = {.what = "HeadObject", .method = "HEAD", .key = key};
-    struct cloud_response response;
+    struct cloud_response response = {0};
     int r = s3_call(s3, &request, &scratch, &response);
     if (r == CLOUD_REFUSED) return s3_refusal(s3, request.what, &response);
     PX_TRY(r);
@@ -129,7 +128,7 @@ static int s3_delete(struct object_store *store, struct px_str key)
     PX_AUTO(px_arena_deinit) struct px_arena scratch;
     px_arena_init(&scratch, S3_SCRATCH_BYTES_MAX);
     struct s3_request request = {.what = "DeleteObject", .method = "DELETE", .key = key};
-    struct cloud_response response;
+    struct cloud_response response = {0};
     int r = s3_call(s3, &request, &scratch, &response);
     if (r == CLOUD_REFUSED) r = s3_refusal(s3, request.what, &response);
     if (r == OBJECT_ABSENT) return 0;
@@ -157,7 +156,7 @@ static int s3_presign(struct object_store *store, struct px_str key, enum object
     const struct s3_objects *s3 = s3_of(store);
     PX_AUTO(px_arena_deinit) struct px_arena scratch;
     px_arena_init(&scratch, S3_SCRATCH_BYTES_MAX);
-    struct px_str path;
+    struct px_str path = {0};
     PX_TRY(s3_path(s3, key, &scratch, &path));
     PX_TRY(cloud_presign(s3->client, right == OBJECT_WRITE ? "PUT" : "GET", path, expires_s, arena,
                          ret_url));
@@ -211,7 +210,8 @@ static int location_set(struct s3_objects *s3, struct px_str location)
         (void)px_str_cut(&rest, '&', &value);
         (void)px_str_cut(&value, '=', &name);
         if (!px_str_eq(name, S("kms-key")) || value.len == 0)
-            return px_fault(PX_F_CONFIG, "s3://...?%.*s: only kms-key=<arn> is known", PX_FMT(name));
+            return px_fault(PX_F_CONFIG, "s3://...?%.*s: only kms-key=<arn> is known",
+                            PX_FMT(name));
         s3->kms_key = value;
     }
     (void)px_str_cut(&place, '/', &s3->bucket);

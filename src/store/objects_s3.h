@@ -8,7 +8,7 @@
 #include "aws/transfer.h"
 #include "store/objects_half.h"
 
-#define S3_PUT_ID_BYTES 32  /* hex digits */
+#define S3_PUT_ID_BYTES 32 /* hex digits */
 #define S3_HEADERS_MAX 8
 #define S3_SCRATCH_BYTES_MAX ((size_t)16 << 20) /* of one call, beside an object's bytes */
 

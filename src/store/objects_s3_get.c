@@ -26,7 +26,7 @@ static int get_parts(struct s3_objects *s3, struct px_str key, const struct clou
     struct px_str checksum = cloud_response_header(whole, S("x-amz-checksum-crc64nvme"));
     if (checksum.len + 1 != CLOUD_CHECKSUM_BYTES) checksum = S(""); /* of parts, or none */
     struct cloud_transfers *transfers = NULL;
-    struct cloud_response response;
+    struct cloud_response response = {0};
     PX_TRY(s3_transfers(s3, &transfers));
     PX_TRY(s3_path(s3, key, arena, &transfer.path));
     int r = cloud_transfer_get(transfers, &transfer, bytes, checksum, buf, arena, &response);
@@ -48,7 +48,7 @@ static int get_once(struct s3_objects *s3, struct px_str key, struct px_buf *buf
                                  .body_bytes_max = whole_max,
                                  .may_be_larger = true};
     s3_header(&request, S("x-amz-checksum-mode"), S("ENABLED"));
-    struct cloud_response response;
+    struct cloud_response response = {0};
     int r = s3_call(s3, &request, &scratch, &response);
     if (r == CLOUD_REFUSED) return s3_refusal(s3, request.what, &response);
     if (r == CLOUD_TOO_LARGE) return get_parts(s3, key, &response, buf, &scratch);

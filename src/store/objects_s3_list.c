@@ -7,7 +7,7 @@
 #include "aws/uri.h"
 #include "aws/xml.h"
 
-#define PAGE_KEYS_MAX 1000u            /* S3's */
+#define PAGE_KEYS_MAX 1000u              /* S3's */
 #define PAGE_BYTES_MAX ((size_t)8 << 20) /* 1000 keys of 1024 bytes, each escaped */
 
 struct page {
@@ -66,7 +66,9 @@ static int query_make(const struct s3_objects *s3, struct px_str prefix, struct 
     const char *slash = s3->prefix.len > 0 ? "/" : "";
     struct px_str full = px_arena_printf(arena, "%.*s%s%.*s", PX_FMT(s3->prefix), slash,
                                          PX_FMT(prefix));
-    const char *name = token.len > 0 ? "&continuation-token=" : after.len > 0 ? "&start-after=" : "";
+    const char *name = token.len > 0   ? "&continuation-token="
+                       : after.len > 0 ? "&start-after="
+                                       : "";
     struct px_str behind = token;
     if (token.len == 0 && after.len > 0)
         behind = px_arena_printf(arena, "%.*s%s%.*s", PX_FMT(s3->prefix), slash, PX_FMT(after));
@@ -84,15 +86,12 @@ static int page_read(struct page *page, struct px_str query)
 {
     static const char *const containers[] = {"ListBucketResult", "Contents", NULL};
     struct cloud_xml_reader reader = {containers, leaf, leave, page};
-    struct s3_request request = {.what = "ListObjectsV2",
-                                 .method = "GET",
-                                 .query = query,
-                                 .body_bytes_max = PAGE_BYTES_MAX};
-    struct cloud_response response;
+    struct s3_request request = {
+        .what = "ListObjectsV2", .method = "GET", .query = query, .body_bytes_max = PAGE_BYTES_MAX};
+    struct cloud_response response = {0};
     int r = s3_call(page->s3, &request, page->scratch, &response);
     if (r == CLOUD_REFUSED) r = s3_refusal(page->s3, request.what, &response);
-    if (r == OBJECT_ABSENT)
-        return px_fault(PX_F_PROTOCOL, "ListObjectsV2: %d", response.status);
+    if (r == OBJECT_ABSENT) return px_fault(PX_F_PROTOCOL, "ListObjectsV2: %d", response.status);
     PX_TRY(r);
     r = cloud_xml_read(response.body, &reader);
     if (r == CLOUD_XML_INVALID) return px_fault(PX_F_PROTOCOL, "ListObjectsV2: not its XML");

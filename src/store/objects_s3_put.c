@@ -55,7 +55,7 @@ static int is_own(const struct s3_objects *s3, struct px_str key, const char *id
                   struct px_arena *arena)
 {
     struct s3_request request = {.what = "HeadObject", .method = "HEAD", .key = key};
-    struct cloud_response response;
+    struct cloud_response response = {0};
     int r = s3_call(s3, &request, arena, &response);
     if (r == CLOUD_REFUSED) r = s3_refusal(s3, request.what, &response);
     if (r == OBJECT_ABSENT) return r;
@@ -77,7 +77,7 @@ static int put_whole(struct s3_objects *s3, struct px_str key, struct px_str byt
     px_arena_init(&scratch, S3_SCRATCH_BYTES_MAX);
     struct put_text text;
     struct s3_request request = {.what = "PutObject", .method = "PUT", .key = key, .body = bytes};
-    struct cloud_response response;
+    struct cloud_response response = {0};
     put_describe(s3, class, new_only, &text, &request);
     cloud_checksum(bytes, text.checksum);
     s3_header(&request, S("x-amz-sdk-checksum-algorithm"), S("CRC64NVME"));
@@ -91,8 +91,7 @@ static int put_whole(struct s3_objects *s3, struct px_str key, struct px_str byt
         r = s3_refusal(s3, request.what, &response);
     else
         r = response.unsure ? is_own(s3, key, text.id, &scratch) : OBJECT_EXISTS;
-    if (r == OBJECT_ABSENT)
-        return px_fault(PX_F_BUSY, "PutObject: the object comes and goes");
+    if (r == OBJECT_ABSENT) return px_fault(PX_F_BUSY, "PutObject: the object comes and goes");
     return r;
 }
 
@@ -126,14 +125,13 @@ static int put_parts_once(struct s3_objects *s3, struct px_str key, struct px_st
     struct s3_request request = {.what = "PutObject"};
     struct cloud_transfer transfer = {.headers = request.headers,
                                       .deadline_ms = s3->options.transfer_ms};
-    struct cloud_response response;
+    struct cloud_response response = {0};
     PX_TRY(s3_transfers(s3, &transfers));
     put_describe(s3, class, new_only, &text, &request);
     transfer.header_count = request.header_count;
     PX_TRY(s3_path(s3, key, &scratch, &transfer.path));
     int r = cloud_transfer_put(transfers, &transfer, file, bytes, &scratch, &response);
-    if (r == CLOUD_REFUSED)
-        return parts_refused(s3, key, new_only, text.id, &response, &scratch);
+    if (r == CLOUD_REFUSED) return parts_refused(s3, key, new_only, text.id, &response, &scratch);
     PX_TRY(r);
     return 0;
 }

@@ -173,8 +173,8 @@ static void *bucket_accept(void *ctx)
         (void)pthread_mutex_lock(&bucket->lock);
         bucket->fds[bucket->connections] = fd;
         (void)pthread_mutex_unlock(&bucket->lock);
-        PX_ASSERT(pthread_create(&bucket->threads[bucket->connections], NULL,
-                                 bucket_connection_run, connection) == 0);
+        PX_ASSERT(pthread_create(&bucket->threads[bucket->connections], NULL, bucket_connection_run,
+                                 connection) == 0);
         bucket->connections++;
     }
 }

@@ -126,7 +126,8 @@ TEST(the_published_presigned_url_has_its_signature)
     CHECK_OK(cloud_client_new(cloud, &s3, &client));
     CHECK_OK(cloud_presign(client, "GET", S("/test.txt"), 86400, &t->arena, &url));
     CHECK(px_str_starts(url, S("https://examplebucket.s3.amazonaws.com/test.txt?")));
-    CHECK(strstr(url.ptr, "X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4"));
+    CHECK(strstr(url.ptr,
+                 "X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4"));
     CHECK(px_str_ends(url, S("X-Amz-Signature="
                              "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404")));
 }

@@ -52,7 +52,8 @@ static void endpoint_is(const char *url, bool tls, const char *host, int port,
                         const char *authority)
 {
     struct cloud_endpoint endpoint;
-    CHECK_OK(cloud_endpoint_init(px_str_c(url), S(""), S("dynamodb"), S("eu-central-1"), &endpoint));
+    CHECK_OK(
+        cloud_endpoint_init(px_str_c(url), S(""), S("dynamodb"), S("eu-central-1"), &endpoint));
     CHECK_INT(endpoint.tls, tls);
     CHECK_STR(px_str_c(endpoint.host), px_str_c(host));
     CHECK_INT(endpoint.port, port);

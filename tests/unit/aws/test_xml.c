@@ -11,8 +11,8 @@ struct seen {
 static int leaf(void *ctx, struct px_str name, struct px_str text)
 {
     struct seen *seen = ctx;
-    seen->text = px_arena_printf(&seen->t->arena, "%.*s%.*s=%.*s;", PX_FMT(seen->text), PX_FMT(name),
-                                 PX_FMT(text));
+    seen->text = px_arena_printf(&seen->t->arena, "%.*s%.*s=%.*s;", PX_FMT(seen->text),
+                                 PX_FMT(name), PX_FMT(text));
     return seen->give;
 }
 static int leave(void *ctx, struct px_str name)
@@ -32,15 +32,17 @@ static int read_all(struct seen *seen, struct px_str document)
 TEST(elements_come_in_order_with_their_text)
 {
     struct seen seen = {.t = t};
-    CHECK_OK(read_all(&seen, S("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<R xmlns=\"u\"><A>1</A>"
-                               "<C><B>a&amp;b &lt;&quot;</B><D></D></C><C><O><I>x</I></O></C></R>")));
+    CHECK_OK(
+        read_all(&seen, S("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<R xmlns=\"u\"><A>1</A>"
+                          "<C><B>a&amp;b &lt;&quot;</B><D></D></C><C><O><I>x</I></O></C></R>")));
     CHECK_STR(seen.text, S("A=1;B=a&b <\";D=;/C;O=<I>x</I>;/C;/R;"));
 }
 
 TEST(what_is_no_such_document_is_told)
 {
-    static const char *const documents[] = {"", "text", "<", "<R", "<R>", "<R><C></R>", "<X><A>1</A></X>",
-                                            "{\"a\":1}", "<R><A>1</B></R>"};
+    static const char *const documents[] = {
+        "",          "text",           "<", "<R", "<R>", "<R><C></R>", "<X><A>1</A></X>",
+        "{\"a\":1}", "<R><A>1</B></R>"};
     for (size_t i = 0; i < PX_COUNT(documents); i++) {
         struct seen seen = {.t = t};
         CHECK_INT(read_all(&seen, px_str_c(documents[i])), CLOUD_XML_INVALID);

@@ -28,8 +28,9 @@ static void bucket_make(struct test *t)
         .what = "CreateBucket",
         .method = "PUT",
         .path = S("/" BUCKET),
-        .body = S("<CreateBucketConfiguration><LocationConstraint>eu-central-1</LocationConstraint></"
-                  "CreateBucketConfiguration>")};
+        .body = S(
+            "<CreateBucketConfiguration><LocationConstraint>eu-central-1</LocationConstraint></"
+            "CreateBucketConfiguration>")};
     struct cloud_response response = {0};
     CHECK_OK(cloud_open(NULL, &cloud));
     CHECK_OK(cloud_client_new(cloud, &options, &client));
@@ -50,7 +51,7 @@ __attribute__((constructor)) static void reach(void)
 static struct object_store *objects_reopen(struct test *t)
 {
     struct object_store *store = NULL;
-    struct object_options options = {.temp_dir = px_str_c(t->dir), .call_ms = 30000};
+    struct object_options options = {.temp_dir = test_path(t, "tmp"), .call_ms = 30000};
     CHECK_OK(object_store_open(objects_url(t), &options, &store));
     return store;
 }
@@ -166,8 +167,9 @@ TEST(litter_is_swept_when_old)
 TEST(a_key_may_have_odd_characters)
 {
     PX_AUTO(object_store_close) struct object_store *store = objects_open(t);
-    static const char *const keys[] = {"a b/c d", "a+b", "a%20b", "\xc3\xa9/\xf0\x9f\x8c\x88",
-                                       "q?x=1&y", "#h", "a:b@c,d;e", "(x)*'!~$", "\"<>\\|{}^`"};
+    static const char *const keys[] = {
+        "a b/c d",   "a+b",      "a%20b",      "\xc3\xa9/\xf0\x9f\x8c\x88", "q?x=1&y", "#h",
+        "a:b@c,d;e", "(x)*'!~$", "\"<>\\|{}^`"};
     for (size_t i = 0; i < PX_COUNT(keys); i++)
         CHECK_OK(object_put(store, px_str_c(keys[i]), px_str_c(keys[i])));
     struct object_info *infos = NULL;

@@ -25,7 +25,7 @@ static void rig_start(struct test *t, struct rig *rig, const struct object_optio
     struct px_str url = px_arena_printf(&t->arena, "http://127.0.0.1:%d", rig->bucket.port);
     CHECK_INT(setenv("AWS_ENDPOINT_URL", url.ptr, 1), 0);
     struct object_options options = given ? *given : (struct object_options){0};
-    options.temp_dir = px_str_c(t->dir);
+    options.temp_dir = test_path(t, "tmp");
     CHECK_OK(object_store_open(S("s3://bucket/pre/fix"), &options, &rig->store));
 }
 static void rig_stop(struct rig *rig)
@@ -65,7 +65,7 @@ TEST(a_put_says_how_the_object_is_to_be_kept)
     bucket_start(&bucket, rules, 1);
     struct px_str url = px_arena_printf(&t->arena, "http://127.0.0.1:%d", bucket.port);
     CHECK_INT(setenv("AWS_ENDPOINT_URL_S3", url.ptr, 1), 0);
-    struct object_options options = {.temp_dir = px_str_c(t->dir)};
+    struct object_options options = {.temp_dir = test_path(t, "tmp")};
     CHECK_OK(object_store_open(S("s3://bucket?kms-key=arn:aws:kms:eu-central-1:1:key/2"), &options,
                                &store));
     CHECK_OK(object_put_file(store, S("a b+%/\xc3\xa9"), file_of(t, store, 3), S("logs")));
@@ -112,10 +112,11 @@ TEST(a_put_that_meets_anothers_object_tells_so)
 TEST(slow_downs_conflicts_and_failures_are_tried_again)
 {
     struct rig rig;
-    RIG_START(&rig, NULL, {"PUT", .times = 2, .status = 503, .body = BUCKET_ERROR("SlowDown")},
-              {"PUT", .times = 1, .status = 409, .body = BUCKET_ERROR("ConditionalRequestConflict")},
-              {"PUT", .times = 1, .status = 500, .body = BUCKET_ERROR("InternalError")},
-              {"PUT", .times = 1, .kind = BUCKET_RESET}, {"PUT"});
+    RIG_START(
+        &rig, NULL, {"PUT", .times = 2, .status = 503, .body = BUCKET_ERROR("SlowDown")},
+        {"PUT", .times = 1, .status = 409, .body = BUCKET_ERROR("ConditionalRequestConflict")},
+        {"PUT", .times = 1, .status = 500, .body = BUCKET_ERROR("InternalError")},
+        {"PUT", .times = 1, .kind = BUCKET_RESET}, {"PUT"});
     CHECK_OK(object_put(rig.store, S("k"), S("bytes")));
     CHECK_INT(rig.bucket.requests, 6);
     rig_stop(&rig);
@@ -124,14 +125,15 @@ TEST(slow_downs_conflicts_and_failures_are_tried_again)
 TEST(half_bodies_and_wrong_checksums_are_got_again)
 {
     struct rig rig;
-    RIG_START(&rig, NULL, {"GET", .times = 1, .kind = BUCKET_HALF, .body = "123456789"},
-              {"GET", .times = 1, .body = "12345678x",
-               .headers = "x-amz-checksum-crc64nvme: rosUhgp5mIg=\r\n"},
-              {"GET", .times = 1, .body = "123456789", .headers = "x-amz-checksum-crc32c: AAAAAA==\r\n"},
-              {"GET", .times = 1, .body = "123456789", .headers = "x-amz-checksum-crc32: AAAAAA==\r\n"},
-              {"GET", .body = "123456789",
-               .headers = "x-amz-checksum-crc64nvme: rosUhgp5mIg=\r\nx-amz-checksum-crc32c: 4waSgw==\r\n"
-                          "x-amz-checksum-crc32: y/Q5Jg==\r\nx-amz-checksum-sha256: x-2\r\n"});
+    RIG_START(
+        &rig, NULL, {"GET", .times = 1, .kind = BUCKET_HALF, .body = "123456789"},
+        {"GET", .times = 1, .body = "12345678x",
+         .headers = "x-amz-checksum-crc64nvme: rosUhgp5mIg=\r\n"},
+        {"GET", .times = 1, .body = "123456789", .headers = "x-amz-checksum-crc32c: AAAAAA==\r\n"},
+        {"GET", .times = 1, .body = "123456789", .headers = "x-amz-checksum-crc32: AAAAAA==\r\n"},
+        {"GET", .body = "123456789",
+         .headers = "x-amz-checksum-crc64nvme: rosUhgp5mIg=\r\nx-amz-checksum-crc32c: 4waSgw==\r\n"
+                    "x-amz-checksum-crc32: y/Q5Jg==\r\nx-amz-checksum-sha256: x-2\r\n"});
     PX_AUTO(px_buf_deinit) struct px_buf buf;
     px_buf_init(&buf, 100);
     CHECK_OK(object_get(rig.store, S("k"), &buf));
@@ -197,11 +199,12 @@ TEST(a_key_that_s3_does_not_take_is_not_sent)
 
 /* ---- lists ---- */
 
-#define LISTED(keys, more)                                                                         \
-    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult xmlns=\"http://s3.amazonaws.com/"   \
+#define LISTED(keys, more)                                                                           \
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult xmlns=\"http://s3.amazonaws.com/" \
     "doc/2006-03-01/\"><Name>bucket</Name>" keys more "</ListBucketResult>"
 #define LISTED_KEY(key)                                                                            \
-    "<Contents><Key>" key "</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified><ETag>&quot;" \
+    "<Contents><Key>" key                                                                          \
+    "</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified><ETag>&quot;"                      \
     "x&quot;</ETag><Size>7</Size><Owner><ID>1</ID></Owner></Contents>"
 
 TEST(a_list_goes_on_by_its_token_and_leaves_out_what_is_no_key)
@@ -227,9 +230,12 @@ TEST(a_list_goes_on_by_its_token_and_leaves_out_what_is_no_key)
 
 TEST(a_list_that_is_none_is_a_fault)
 {
-    static const char *const bodies[] = {
-        "", "{}", "<html></html>", LISTED("<Contents><Key>%</Key></Contents>", ""),
-        LISTED("<Contents><Size>-1</Size></Contents>", ""), "<ListBucketResult><Contents>"};
+    static const char *const bodies[] = {"",
+                                         "{}",
+                                         "<html></html>",
+                                         LISTED("<Contents><Key>%</Key></Contents>", ""),
+                                         LISTED("<Contents><Size>-1</Size></Contents>", ""),
+                                         "<ListBucketResult><Contents>"};
     for (size_t i = 0; i < PX_COUNT(bodies); i++) {
         struct rig rig;
         struct bucket_rule rule = {.method = "GET", .body = bodies[i]};
@@ -245,7 +251,7 @@ TEST(a_list_that_is_none_is_a_fault)
 /* ---- parts ---- */
 
 #define CREATED                                                                                    \
-    "<InitiateMultipartUploadResult><Bucket>bucket</Bucket><Key>k</Key><UploadId>u1</UploadId></"    \
+    "<InitiateMultipartUploadResult><Bucket>bucket</Bucket><Key>k</Key><UploadId>u1</UploadId></"  \
     "InitiateMultipartUploadResult>"
 #define COMPLETED                                                                                  \
     "<CompleteMultipartUploadResult><ETag>\"e\"</ETag></CompleteMultipartUploadResult>"
@@ -261,15 +267,15 @@ TEST(a_list_that_is_none_is_a_fault)
 TEST(a_large_file_goes_in_parts_that_are_tried_again)
 {
     struct rig rig;
-    RIG_START(&rig, NULL, ABSENT_AT_FIRST, CREATES,
-              {"PUT", .has = "partNumber=1", .times = 1, .kind = BUCKET_RESET},
-              {"PUT", .has = "partNumber=2", .times = 1, .status = 503,
-               .body = BUCKET_ERROR("SlowDown")},
-              {"PUT", .has = "partNumber=1", .headers = "ETag: \"1\"\r\n"},
-              {"PUT", .has = "partNumber=2", .headers = "ETag: \"2\"\r\n"},
-              {"POST", .has = "?uploadId=u1", .times = 1, .status = 500,
-               .body = BUCKET_ERROR("InternalError")},
-              {"POST", .has = "?uploadId=u1", .body = COMPLETED});
+    RIG_START(
+        &rig, NULL, ABSENT_AT_FIRST, CREATES,
+        {"PUT", .has = "partNumber=1", .times = 1, .kind = BUCKET_RESET},
+        {"PUT", .has = "partNumber=2", .times = 1, .status = 503, .body = BUCKET_ERROR("SlowDown")},
+        {"PUT", .has = "partNumber=1", .headers = "ETag: \"1\"\r\n"},
+        {"PUT", .has = "partNumber=2", .headers = "ETag: \"2\"\r\n"},
+        {"POST", .has = "?uploadId=u1", .times = 1, .status = 500,
+         .body = BUCKET_ERROR("InternalError")},
+        {"POST", .has = "?uploadId=u1", .body = COMPLETED});
     struct px_str path = file_of(t, rig.store, LARGE);
     CHECK_OK(object_put_file(rig.store, S("k"), path, S("logs")));
     CHECK(access(path.ptr, F_OK) != 0);
@@ -287,7 +293,8 @@ TEST(an_upload_that_fails_leaves_no_parts)
     struct rig rig;
     RIG_START(&rig, NULL, ABSENT_AT_FIRST, CREATES,
               {"PUT", .has = "partNumber=1", .status = 403, .body = BUCKET_ERROR("AccessDenied")},
-              {"PUT", .headers = "ETag: \"2\"\r\n"}, {"DELETE", .has = "?uploadId=u1", .status = 204});
+              {"PUT", .headers = "ETag: \"2\"\r\n"},
+              {"DELETE", .has = "?uploadId=u1", .status = 204});
     struct px_str path = file_of(t, rig.store, LARGE);
     int r = object_put_file(rig.store, S("k"), path, S(""));
     CHECK_INT(r, PX_F_DENIED);
@@ -305,8 +312,11 @@ TEST(a_completed_upload_whose_answer_was_lost_is_known_again)
     for (size_t i = 0; i < PX_COUNT(seconds); i++) {
         struct rig rig;
         const struct bucket_rule rules[] = {
-            ABSENT_AT_FIRST, CREATES, {"PUT", .headers = "ETag: \"1\"\r\n"},
-            {"POST", .has = "?uploadId=u1", .times = 1, .kind = BUCKET_LOST}, seconds[i],
+            ABSENT_AT_FIRST,
+            CREATES,
+            {"PUT", .headers = "ETag: \"1\"\r\n"},
+            {"POST", .has = "?uploadId=u1", .times = 1, .kind = BUCKET_LOST},
+            seconds[i],
             {"HEAD", .headers = "x-amz-meta-put-id: $ID\r\n"},
             {"DELETE", .status = 404, .body = BUCKET_ERROR("NoSuchUpload")}};
         rig_start(t, &rig, NULL, rules, PX_COUNT(rules));
@@ -318,10 +328,10 @@ TEST(a_completed_upload_whose_answer_was_lost_is_known_again)
 TEST(an_upload_that_another_overtakes_tells_so)
 {
     struct rig rig;
-    RIG_START(&rig, NULL, ABSENT_AT_FIRST, CREATES, {"PUT", .headers = "ETag: \"1\"\r\n"},
-              {"POST", .has = "?uploadId=u1", .status = 412,
-               .body = BUCKET_ERROR("PreconditionFailed")},
-              {"HEAD", .headers = "x-amz-meta-put-id: another's\r\n"}, {"DELETE", .status = 204});
+    RIG_START(
+        &rig, NULL, ABSENT_AT_FIRST, CREATES, {"PUT", .headers = "ETag: \"1\"\r\n"},
+        {"POST", .has = "?uploadId=u1", .status = 412, .body = BUCKET_ERROR("PreconditionFailed")},
+        {"HEAD", .headers = "x-amz-meta-put-id: another's\r\n"}, {"DELETE", .status = 204});
     struct px_str path = file_of(t, rig.store, LARGE);
     CHECK_INT(object_put_file(rig.store, S("k"), path, S("")), OBJECT_EXISTS);
     CHECK_INT(bucket_count(&rig.bucket, "DELETE"), 1);
@@ -358,8 +368,7 @@ TEST(an_upload_meets_its_deadline_and_is_aborted)
 TEST(a_large_object_is_of_one_version)
 {
     struct rig rig;
-    RIG_START(&rig, NULL,
-              {"GET", .times = 1, .headers = "ETag: \"old\"\r\n", .zeros = LARGE},
+    RIG_START(&rig, NULL, {"GET", .times = 1, .headers = "ETag: \"old\"\r\n", .zeros = LARGE},
               {"GET", .times = 1, .status = 412, .body = BUCKET_ERROR("PreconditionFailed")},
               {"GET", .body = "small now"});
     PX_AUTO(px_buf_deinit) struct px_buf buf;
@@ -443,7 +452,8 @@ TEST(an_url_can_be_signed_for_others)
     struct px_str begin = px_arena_printf(&t->arena, "http://127.0.0.1:%d/bucket/pre/fix/a%%20b?",
                                           rig.bucket.port);
     CHECK(px_str_starts(url, begin));
-    CHECK(strstr(url.ptr, "X-Amz-Algorithm=AWS4-HMAC-SHA256") && strstr(url.ptr, "X-Amz-Expires=60"));
+    CHECK(strstr(url.ptr, "X-Amz-Algorithm=AWS4-HMAC-SHA256") &&
+          strstr(url.ptr, "X-Amz-Expires=60"));
     CHECK(strstr(url.ptr, "X-Amz-SignedHeaders=host") && strstr(url.ptr, "X-Amz-Signature="));
     CHECK(!strstr(url.ptr, "wJalr"));
     CHECK_INT(rig.bucket.requests, 0);
@@ -452,8 +462,9 @@ TEST(an_url_can_be_signed_for_others)
 
 TEST(an_url_that_names_no_bucket_is_refused)
 {
-    static const char *const urls[] = {"s3://", "s3://a", "s3://UPPER", "s3:///k", "s3://bucket//k",
-                                       "s3://bucket/../k", "s3://bucket?x=1", "s3://bucket?kms-key="};
+    static const char *const urls[] = {
+        "s3://",          "s3://a",           "s3://UPPER",      "s3:///k",
+        "s3://bucket//k", "s3://bucket/../k", "s3://bucket?x=1", "s3://bucket?kms-key="};
     for (size_t i = 0; i < PX_COUNT(urls); i++) {
         struct object_store *store = NULL;
         CHECK_INT(object_store_open(px_str_c(urls[i]), NULL, &store), PX_F_CONFIG);
