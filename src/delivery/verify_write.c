@@ -23,6 +23,33 @@ static size_t applied_count(const struct verify *v)
 
 /* ---- text ---- */
 
+/* What a plan says goes to people's terminals: control characters are shown, not obeyed. */
+static void put(FILE *to, struct px_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c < 0x20 || c == 0x7f)
+            (void)fprintf(to, "\\x%02x", c);
+        else
+            (void)fputc(c, to);
+    }
+}
+
+static void write_finding(const struct verify *v, const struct verify_finding *f, FILE *to)
+{
+    (void)fprintf(to, "%s: %s: ", f->rule->id, level_name(f->rule));
+    if (v->plan_count > 1) {
+        put(to, px_str_c(f->plan->name));
+        (void)fputs(": ", to);
+    }
+    if (f->address.len > 0) {
+        put(to, f->address);
+        (void)fputs(": ", to);
+    }
+    put(to, f->message);
+    (void)fprintf(to, "\n    fix: %.*s\n", PX_FMT(f->fix));
+}
+
 static void write_tallies(const struct verify *v, FILE *to)
 {
     for (size_t i = 0; verify_rule_at(i); i++) {
@@ -40,17 +67,19 @@ static void write_tallies(const struct verify *v, FILE *to)
 void verify_write_text(const struct verify *v, bool verbose, FILE *to)
 {
     for (const struct verify_finding *f = v->findings; f; f = f->next) {
-        (void)fprintf(to, "%s: %s: ", f->rule->id, level_name(f->rule));
-        if (v->plan_count > 1) (void)fprintf(to, "%s: ", f->plan->name);
-        if (f->address.len > 0) (void)fprintf(to, "%.*s: ", PX_FMT(f->address));
-        (void)fprintf(to, "%.*s\n    fix: %.*s\n", PX_FMT(f->message), PX_FMT(f->fix));
+        write_finding(v, f, to);
         if (verbose)
             (void)fprintf(to, "    rule: %s\n    seed: %s\n", f->rule->title, f->rule->seed);
     }
     if (verbose) write_tallies(v, to);
     for (size_t i = 0; i < v->plan_count; i++)
-        if (v->plans[i]->note.len > 0)
-            (void)fprintf(to, "note: %s: %.*s\n", v->plans[i]->name, PX_FMT(v->plans[i]->note));
+        if (v->plans[i]->note.len > 0) {
+            (void)fputs("note: ", to);
+            put(to, px_str_c(v->plans[i]->name));
+            (void)fputs(": ", to);
+            put(to, v->plans[i]->note);
+            (void)fputc('\n', to);
+        }
     (void)fprintf(to, "%zu finding%s; %zu rules on %zu plan%s\n", v->finding_count,
                   v->finding_count == 1 ? "" : "s", applied_count(v), v->plan_count,
                   v->plan_count == 1 ? "" : "s");
@@ -205,10 +234,23 @@ static void add_descriptor(struct px_buf *buf, const struct verify_rule *rule)
     px_buf_printf(buf, ",\"defaultConfiguration\":{\"level\":\"%s\"}}", level_name(rule));
 }
 
+/* A file's name as a URI reference (RFC 3986), since it may hold blanks and what not. */
+static void add_uri(struct px_buf *buf, const char *name)
+{
+    px_buf_add_c(buf, "\"uri\":\"");
+    for (const unsigned char *c = (const unsigned char *)name; *c; c++) {
+        if ((*c < 0x80 && isalnum(*c)) || strchr("-._~/", *c))
+            px_buf_add_char(buf, (char)*c);
+        else
+            px_buf_printf(buf, "%%%02X", *c);
+    }
+    px_buf_add_char(buf, '"');
+}
+
 static void add_location(struct px_buf *buf, const struct verify_finding *f)
 {
     px_buf_add_c(buf, "\"locations\":[{\"physicalLocation\":{\"artifactLocation\":{");
-    add_field_c(buf, "uri", f->plan->name);
+    add_uri(buf, f->plan->name);
     px_buf_add_c(buf, "}},\"logicalLocations\":[{");
     add_field(buf, "fullyQualifiedName",
               f->address.len > 0 ? f->address : px_str_c(kind_name(f->plan)));
@@ -252,7 +294,7 @@ void verify_write_sarif(const struct verify *v, const char *version, struct px_b
     px_buf_add_c(buf, "]}},\"artifacts\":[");
     for (size_t i = 0; i < v->plan_count; i++) {
         px_buf_add_c(buf, i > 0 ? ",{\"location\":{" : "{\"location\":{");
-        add_field_c(buf, "uri", v->plans[i]->name);
+        add_uri(buf, v->plans[i]->name);
         px_buf_add_c(buf, "}}");
     }
     px_buf_add_c(buf, "],\"results\":[");
