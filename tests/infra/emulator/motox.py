@@ -567,10 +567,11 @@ class App:
     def __init__(self, app, port): self.app, self.port, self.cw, self.lock = app, port, {}, threading.Lock()
     def __call__(self, env, start):
         """One request at a time, as neither moto's back ends nor the overlay bear threads ("dictionary changed size during
-        iteration"). CloudWatch calls this very server, so it waits inside."""
+        iteration"). CloudWatch calls this very server, so it waits inside; a queue is waited for by whom another request answers."""
         n = int(env.get("CONTENT_LENGTH") or 0)
         if n: env["wsgi.input"] = io.BytesIO(env["wsgi.input"].read(n))
         if env.get("PATH_INFO", "").startswith("/service/GraniteServiceVersion20100801/operation/"): return self.cloudwatch(env, start, env["PATH_INFO"].rsplit("/", 1)[1], (re.search(r"Credential=[^/]+/\d+/([^/]+)/", env.get("HTTP_AUTHORIZATION", "")) or [0, "us-east-1"])[1])
+        if env.get("HTTP_X_AMZ_TARGET") == "AmazonSQS.ReceiveMessage": return self.serve(env, start)
         with self.lock: return self.serve(env, start)
     def serve(self, env, start):
         path, m = env.get("PATH_INFO", ""), env["REQUEST_METHOD"]; auth = env.get("HTTP_AUTHORIZATION", "")
