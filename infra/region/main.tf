@@ -51,7 +51,7 @@ locals {
     image_registry          = local.global.image_registry
     log_retention_days      = var.log_retention_days
     concurrency             = var.concurrency
-    environment             = {}
+    environment             = length(var.metrics_tenants) == 0 ? {} : { PRISM_METRICS_TENANTS = join(",", sort(var.metrics_tenants)) }
   }
 }
 

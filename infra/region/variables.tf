@@ -207,3 +207,15 @@ variable "alert_emails" {
   default     = {}
   nullable    = false
 }
+
+variable "metrics_tenants" {
+  description = "Tenants that have metrics of their own in CloudWatch, at most 16: each is about ten more metrics to pay for. docs/design/observability.md."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = length(var.metrics_tenants) <= 16 && alltrue([for t in var.metrics_tenants : can(regex("^[a-z0-9_-]{1,64}$", t))])
+    error_message = "metrics_tenants must be at most 16 names of tenants."
+  }
+}

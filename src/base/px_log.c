@@ -10,9 +10,15 @@
 #include "base/px_file.h"
 
 #define MESSAGE_BYTES_MAX 8192u
-#define LINE_BYTES_MAX (256u * 1024u) /* CloudWatch Logs' limit of one event */
 
 static const char *const level_names[] = {"DEBUG", "INFO", "WARN", "ERROR"};
+
+static void add_text(struct px_buf *line, const char *name, struct px_str value)
+{
+    if (value.len == 0) return;
+    px_buf_printf(line, ",\"%s\":", name);
+    px_buf_add_json_str(line, value);
+}
 
 static void add_head(struct px_buf *line, const struct px_log *log, enum px_level level,
                      struct px_str message)
@@ -24,18 +30,21 @@ static void add_head(struct px_buf *line, const struct px_log *log, enum px_leve
     px_buf_add_json_str(line, log->service);
     px_buf_add_c(line, ",\"message\":");
     px_buf_add_json_str(line, message);
-    if (log->request_id.len == 0) return;
-    px_buf_add_c(line, ",\"requestId\":");
-    px_buf_add_json_str(line, log->request_id);
+    add_text(line, "requestId", log->request_id);
+    const struct px_log_context *context = log->context;
+    if (!context) return;
+    add_text(line, "traceId", context->trace_id);
+    add_text(line, "tenant", context->tenant);
+    if (context->cold) px_buf_add_c(line, ",\"coldStart\":true");
 }
 
 static void log_line(const struct px_log *log, enum px_level level, struct px_str json_fields,
                      struct px_str message)
 {
     PX_AUTO(px_buf_deinit) struct px_buf line;
-    px_buf_init(&line, LINE_BYTES_MAX);
+    px_buf_init(&line, PX_LOG_LINE_BYTES_MAX);
     add_head(&line, log, level, message);
-    if (json_fields.len > 0 && json_fields.len < LINE_BYTES_MAX - line.len - 3) {
+    if (json_fields.len > 0 && json_fields.len < PX_LOG_LINE_BYTES_MAX - line.len - 3) {
         px_buf_add_char(&line, ',');
         px_buf_add_str(&line, json_fields);
     } else if (json_fields.len > 0) {
@@ -78,7 +87,7 @@ void px_log_fault(const struct px_log *log, int fault, const char *fmt, ...)
 {
     char message[MESSAGE_BYTES_MAX], text[1024];
     PX_AUTO(px_buf_deinit) struct px_buf fields;
-    px_buf_init(&fields, LINE_BYTES_MAX / 2);
+    px_buf_init(&fields, PX_LOG_LINE_BYTES_MAX / 2);
     px_buf_printf(&fields, "\"fault\":\"%s\",\"detail\":", px_fault_name(fault));
     px_buf_add_json_str(&fields, px_str_c(px_fault_text(fault, text, sizeof text)));
     va_list args;

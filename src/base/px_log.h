@@ -1,6 +1,7 @@
-/* base/px_log.h - one JSON object a line on stdout, the format docs/observability.md documents. Edges
- * (functions, region, command) log; libraries return faults instead. Lambda's own documented fields:
- * timestamp, level, message, requestId; then whatever the caller adds. */
+/* base/px_log.h - one JSON object a line on stdout, the format docs/design/observability.md documents.
+ * Edges (functions, region, command) log; libraries return faults instead. Lambda's own documented fields:
+ * timestamp, level, message, requestId; then what is known of the event; then whatever the caller adds.
+ * No key, no record and no SQL of a tenant belongs into a line; its name may stand there. */
 #pragma once
 
 #include "base/px_buf.h"
@@ -8,13 +9,22 @@
 
 enum px_level { PX_DEBUG, PX_INFO, PX_WARN, PX_ERROR };
 
-/* A logger is plain data; copy it to add a request id. Lines are written by one write(2) each. */
+/* What is known of the event in work; who handles it fills it in as it learns more. */
+struct px_log_context {
+    struct px_str trace_id; /* 32 hex digits */
+    struct px_str tenant;
+    bool cold; /* the first event of its process */
+};
+/* A logger is plain data; copy it to add a request id. Lines are written by one write(2) each, of at most
+ * PX_LOG_LINE_BYTES_MAX bytes. */
+#define PX_LOG_LINE_BYTES_MAX (256u * 1024u - 26u) /* CloudWatch Logs: 256 KB, 26 of them its own */
 struct px_log {
     int fd;
     enum px_level level;
     struct px_str service;    /* function or program name */
     struct px_str request_id; /* empty outside an invocation */
     const struct px_clock *clock;
+    const struct px_log_context *context; /* borrowed; NULL: none */
 };
 /* fmt is the message; fields go through px_log_fields. */
 void px_log(const struct px_log *log, enum px_level level, const char *fmt, ...)

@@ -7,6 +7,9 @@ locals {
       PRISM_SERVICE     = var.spec.service
       PRISM_ENVIRONMENT = var.context.environment
       PRISM_REGION      = var.context.region
+
+      # The namespace that alarms look at.
+      PRISM_METRICS_NAMESPACE = "Prism/${var.context.prefix}"
     },
     var.shard == null ? {} : { PRISM_SHARD = var.shard },
     local.touches_tenant_data ? { PRISM_TENANT_ROLE_ARN = var.runtime.tenant_access_role_arn } : {},
@@ -25,6 +28,7 @@ locals {
       PRISM_LOG_LEVEL = coalesce(var.spec.log_level, var.catalogue.defaults.log_level)
       PRISM_TMP       = "/tmp" # the only folder that Lambda lets a function write to
     },
+    coalesce(var.spec.tracing, var.catalogue.defaults.tracing) == "active" ? { PRISM_TRACES_URL = "xray" } : {},
     var.spec.environment,
     var.runtime.environment,
     var.extra.environment,

@@ -101,7 +101,7 @@ resource "aws_cloudwatch_metric_alarm" "math" {
 locals {
   filters = merge([
     for metric in var.alarms.metrics : merge([
-      for pattern in metric.log_groups : {
+      for pattern in try(metric.log_groups, []) : { # the others are printed by functions as metric lines
         for group, name in local.log_groups : "${metric.name}/${group}" => { metric = metric, log_group = name }
         if can(regex("^${replace(pattern, "*", ".*")}$", group))
       }

@@ -17,7 +17,8 @@ static struct log_test log_open(struct test *t)
     struct log_test lt = {.path = test_path(t, "log")};
     int fd = open(lt.path.ptr, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     CHECK(fd >= 0);
-    lt.log = (struct px_log){fd, PX_INFO, S("ingest"), S(""), &t->clock};
+    lt.log = (struct px_log){.fd = fd, .service = S("ingest"), .clock = &t->clock};
+    lt.log.level = PX_INFO;
     px_buf_init(&lt.text, 1u << 20);
     return lt;
 }
@@ -49,6 +50,20 @@ TEST(a_line_has_the_documented_fields)
           "\"message\":\"took 3 ms\",\"requestId\":\"r-1\",\"rows\":12}\n"));
 }
 
+TEST(a_line_says_what_is_known_of_the_event)
+{
+    PX_AUTO(log_close) struct log_test lt = log_open(t);
+    struct px_log_context context = {S("4bf92f3577b34da6a3ce929d0e0e4736"), S("ac\"me"), true};
+    lt.log.request_id = S("r-1");
+    lt.log.context = &context;
+    px_log(&lt.log, PX_INFO, "x");
+    (void)log_line(t, &lt);
+    CHECK(px_str_ends(px_buf_str(&lt.text),
+                      S("\"message\":\"x\",\"requestId\":\"r-1\",\"traceId\":"
+                        "\"4bf92f3577b34da6a3ce929d0e0e4736\",\"tenant\":\"ac\\\"me\","
+                        "\"coldStart\":true}\n")));
+}
+
 TEST(below_its_level_nothing_is_written)
 {
     PX_AUTO(log_close) struct log_test lt = log_open(t);
@@ -77,6 +92,23 @@ TEST(a_long_message_is_cut_and_long_fields_are_left_out)
     yyjson_val *root = log_line(t, &lt);
     CHECK_INT(px_json_str(root, "message").len, 8191);
     CHECK_INT(px_json_i64(root, "fieldsLeftOutBytes", 0), 300000);
+}
+
+TEST(a_line_never_has_more_bytes_than_cloudwatch_takes)
+{
+    for (size_t fields = PX_LOG_LINE_BYTES_MAX - 200; fields < PX_LOG_LINE_BYTES_MAX;
+         fields += 10) {
+        PX_AUTO(log_close) struct log_test lt = log_open(t);
+        char *text = px_arena_alloc(&t->arena, fields);
+        memset(text, '1', fields);
+        text[0] = text[2] = text[4] = text[fields - 1] = '"';
+        text[1] = 'n', text[3] = ':';
+        px_log_fields(&lt.log, PX_INFO, px_str(text, fields), "x");
+        (void)log_line(t, &lt);
+        CHECK(lt.text.len <= PX_LOG_LINE_BYTES_MAX);
+        CHECK_INT(unlink(lt.path.ptr), 0);
+        px_arena_reset(&t->arena);
+    }
 }
 
 TEST(a_fault_is_logged_with_its_path)
