@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "aws/sign.h"
+#include "observe/observe.h"
 
 #define HEAD_BYTES_MAX (32u * 1024u)
 #define BODY_BYTES_MAX_DEFAULT (1024u * 1024u)
@@ -236,6 +237,15 @@ static void message_add(struct aws_http_message *message, const char *name, stru
     (void)aws_http_message_add_header(message, header); /* fails only on names that are none */
 }
 
+/* Whose work the request is, for X-Ray. It is not signed, for whoever passes a request on may change it. */
+static void message_add_trace(struct aws_http_message *message)
+{
+    struct trace_context context;
+    char text[TRACE_XRAY_BYTES];
+    if (observe_context(&context))
+        message_add(message, "X-Amzn-Trace-Id", trace_to_xray(&context, text));
+}
+
 static void message_make(struct attempt *attempt, const struct attempt_terms *terms)
 {
     const struct cloud_request *request = terms->request;
@@ -252,6 +262,7 @@ static void message_make(struct attempt *attempt, const struct attempt_terms *te
     }
     attempt->is_head = strcmp(request->method, "HEAD") == 0;
     bool has_body = strcmp(request->method, "PUT") == 0 || strcmp(request->method, "POST") == 0;
+    if (!attempt->sign_only) message_add_trace(message);
     if (attempt->sign_only || (request->body.len == 0 && !has_body)) return;
     char length[24];
     (void)snprintf(length, sizeof length, "%zu", request->body.len);

@@ -20,6 +20,7 @@
 #include "aws/retry.h"
 #include "aws/verdict.h"
 #include "base/px_id.h"
+#include "observe/observe.h"
 
 #define DEADLINE_MS_DEFAULT 5000
 #define CONNECT_MS 1000
@@ -367,22 +368,46 @@ static int retry_wait(struct call *call)
     return 0;
 }
 
+static int call_run(struct call *call)
+{
+    for (;;) {
+        PX_TRY(attempt_once(call));
+        if (call->verdict == VERDICT_OK || call->verdict == VERDICT_REFUSED) break;
+        call->unsure = call->unsure || verdict_is_unsure(call->verdict);
+        observe_store_kind(verdict_fault(call->verdict));
+        PX_TRY(retry_wait(call));
+        observe_add(METRIC_STORE_RETRIES, 1);
+    }
+    budget_refund(call->client, call->last_cost);
+    if (call->verdict == VERDICT_REFUSED) return CLOUD_REFUSED;
+    return call->too_large ? CLOUD_TOO_LARGE : 0;
+}
+
+static struct observe_work observe_call(const struct call *call)
+{
+    char name[64];
+    (void)snprintf(name, sizeof name, "%s %s", call->client->service, call->request->what);
+    struct observe_work work = observe_begin(name, SPAN_CLIENT);
+    observe_text(&work, "rpc.system", S("aws-api"));
+    observe_text(&work, "rpc.service", px_str_c(call->client->service));
+    observe_text(&work, "rpc.method", px_str_c(call->request->what));
+    return work;
+}
+
 int cloud_call(struct cloud_client *client, const struct cloud_request *request,
                struct px_arena *arena, struct cloud_response *ret_response)
 {
     struct call call = {.client = client, .request = request, .arena = arena, .begin_ns = now_ns()};
     uint32_t deadline_ms = or_else(request->deadline_ms, DEADLINE_MS_DEFAULT);
     call.deadline_ns = call.begin_ns + deadline_ms * PX_NS_PER_MS;
-    for (;;) {
-        PX_TRY(attempt_once(&call));
-        if (call.verdict == VERDICT_OK || call.verdict == VERDICT_REFUSED) break;
-        call.unsure = call.unsure || verdict_is_unsure(call.verdict);
-        PX_TRY(retry_wait(&call));
-    }
-    budget_refund(client, call.last_cost);
-    *ret_response = call.response;
-    if (call.verdict == VERDICT_REFUSED) return CLOUD_REFUSED;
-    return call.too_large ? CLOUD_TOO_LARGE : 0;
+    struct observe_work work = observe_call(&call);
+    int r = call_run(&call);
+    observe_number(&work, "http.response.status_code", call.response.status);
+    observe_text(&work, "error.type", call.response.error);
+    observe_number(&work, "prism.attempts", call.attempts);
+    observe_end_store(&work, r);
+    if (r >= 0) *ret_response = call.response;
+    return r;
 }
 
 /* ---- requests for others ---- */

@@ -22,6 +22,7 @@
 #include "aws/error_text.h"
 #include "aws/internal.h"
 #include "aws/verdict.h"
+#include "observe/observe.h"
 
 #define DEADLINE_MS_DEFAULT (120u * 1000u)
 #define PART_BYTES_DEFAULT (UINT64_C(8) << 20)
@@ -326,9 +327,9 @@ static int run(struct cloud_transfers *transfers, const struct cloud_transfer *t
                     transfers->cloud->region, (long long)deadline_ms);
 }
 
-int cloud_transfer_put(struct cloud_transfers *transfers, const struct cloud_transfer *transfer,
-                       struct px_str file, struct px_str bytes, struct px_arena *arena,
-                       struct cloud_response *ret_response)
+static int put(struct cloud_transfers *transfers, const struct cloud_transfer *transfer,
+               struct px_str file, struct px_str bytes, struct px_arena *arena,
+               struct cloud_response *ret_response)
 {
     PX_AUTO(running_unref) struct running *running = NULL;
     struct aws_s3_checksum_config checksum = {.location = AWS_SCL_HEADER,
@@ -356,9 +357,20 @@ int cloud_transfer_put(struct cloud_transfers *transfers, const struct cloud_tra
     return outcome(transfers, running, "PutObject", arena, ret_response);
 }
 
-int cloud_transfer_get(struct cloud_transfers *transfers, const struct cloud_transfer *transfer,
-                       uint64_t bytes, struct px_str checksum, struct px_buf *buf,
-                       struct px_arena *arena, struct cloud_response *ret_response)
+int cloud_transfer_put(struct cloud_transfers *transfers, const struct cloud_transfer *transfer,
+                       struct px_str file, struct px_str bytes, struct px_arena *arena,
+                       struct cloud_response *ret_response)
+{
+    struct observe_work work = observe_begin("s3 PutObject in parts", SPAN_CLIENT);
+    int r = put(transfers, transfer, file, bytes, arena, ret_response);
+    if (r < 0) observe_store_kind(r); /* attempts of parts are aws-c-s3's own */
+    observe_end_store(&work, r);
+    return r;
+}
+
+static int get(struct cloud_transfers *transfers, const struct cloud_transfer *transfer,
+               uint64_t bytes, struct px_str checksum, struct px_buf *buf, struct px_arena *arena,
+               struct cloud_response *ret_response)
 {
     PX_AUTO(running_unref) struct running *running = NULL;
     struct aws_s3_checksum_config expected = {
@@ -383,4 +395,16 @@ int cloud_transfer_get(struct cloud_transfers *transfers, const struct cloud_tra
     px_buf_add(buf, running->arrived.buffer, running->arrived.len);
     PX_TRY(px_buf_fault(buf));
     return 0;
+}
+
+int cloud_transfer_get(struct cloud_transfers *transfers, const struct cloud_transfer *transfer,
+                       uint64_t bytes, struct px_str checksum, struct px_buf *buf,
+                       struct px_arena *arena, struct cloud_response *ret_response)
+{
+    struct observe_work work = observe_begin("s3 GetObject in parts", SPAN_CLIENT);
+    int r = get(transfers, transfer, bytes, checksum, buf, arena, ret_response);
+    observe_number(&work, "prism.bytes", (int64_t)bytes);
+    if (r < 0) observe_store_kind(r);
+    observe_end_store(&work, r);
+    return r;
 }

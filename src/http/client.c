@@ -25,6 +25,7 @@ struct http_client {
     struct http_address address;
     int timeout_ms;
     int interrupt_fd;
+    struct http_client_pause pause;
     int fd;
     bool kept; /* the connection has served a call before */
 
@@ -217,12 +218,28 @@ static void answer_reset(struct http_client *client)
     client->body.limit_bytes = client->body_bytes_max + HTTP_BODY_PADDING;
 }
 
+/* For the first byte. Answers: HTTP_CLIENT_INTERRUPTED. */
+static int wait_for_answer(struct http_client *client)
+{
+    uint32_t pause_ms = client->pause.after_ms;
+    while (pause_ms > 0) {
+        int64_t pause_ns = px_mono_ns(&px_clock_system) + pause_ms * PX_NS_PER_MS;
+        if (client->deadline_ns != 0 && pause_ns >= client->deadline_ns) break;
+        int r = http_socket_wait(client->fd, client->interrupt_fd, pause_ns);
+        if (r == HTTP_SOCKET_INTERRUPTED) return HTTP_CLIENT_INTERRUPTED;
+        if (r != PX_F_TIMEOUT) return r;
+        pause_ms = client->pause.call(client->pause.ctx);
+    }
+    int r = http_socket_wait(client->fd, client->interrupt_fd, client->deadline_ns);
+    return r == HTTP_SOCKET_INTERRUPTED ? HTTP_CLIENT_INTERRUPTED : r;
+}
+
 static int receive_answer(struct http_client *client, struct http_response *ret_response)
 {
     answer_reset(client);
     if (client->interrupt_fd >= 0) {
-        int r = http_socket_wait(client->fd, client->interrupt_fd, client->deadline_ns);
-        if (r == HTTP_SOCKET_INTERRUPTED) return HTTP_CLIENT_INTERRUPTED;
+        int r = wait_for_answer(client);
+        if (r == HTTP_CLIENT_INTERRUPTED) return r;
         PX_TRY(r);
     }
     while (!client->complete) {
@@ -453,4 +470,12 @@ void http_client_free(struct http_client **client)
     *client = NULL;
 }
 
+void http_client_timeout(struct http_client *client, int timeout_ms)
+{
+    client->timeout_ms = timeout_ms;
+}
 void http_client_interrupt_fd(struct http_client *client, int fd) { client->interrupt_fd = fd; }
+void http_client_pause(struct http_client *client, struct http_client_pause pause)
+{
+    client->pause = pause;
+}

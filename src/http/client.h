@@ -18,10 +18,20 @@ enum http_client_answer { HTTP_CLIENT_INTERRUPTED = 1 };
 PX_MUST_USE int http_client_new(struct px_str endpoint, int timeout_ms,
                                 struct http_client **ret_client);
 void http_client_free(struct http_client **client);
+/* Another bound for the calls from now on. */
+void http_client_timeout(struct http_client *client, int timeout_ms);
 /* Something to look at besides the answer: once fd (borrowed; -1 for none) can be read while a call
  * waits for the first byte of its answer, the call answers HTTP_CLIENT_INTERRUPTED and closes the
  * connection. With a signalfd(2) no signal is lost between a look and the wait. */
 void http_client_interrupt_fd(struct http_client *client, int fd);
+/* Something to do while a call with an interrupt fd has waited so long for the first byte of its answer; what
+ * it returns is the time until it is called once more. after_ms, and a result, of 0: not any more. */
+struct http_client_pause {
+    uint32_t after_ms;
+    uint32_t (*call)(void *ctx);
+    void *ctx;
+};
+void http_client_pause(struct http_client *client, struct http_client_pause pause);
 
 struct http_call {
     const char *method;

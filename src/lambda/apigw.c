@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "lambda/apigw_json.h"
+#include "observe/observe.h"
 
 /* ---- the caller ---- */
 
@@ -146,6 +147,15 @@ int api_event_parse(struct px_str payload, struct px_arena *arena, struct api_ev
     struct px_str copy;
     PX_TRY(api_json_dup(payload, arena, &copy));
     return event_of(copy, NULL, arena, ret_event, ret_where);
+}
+
+void api_event_observe(const struct api_event *event)
+{
+    observe_tenant(event->caller.tenant);
+    if (!observe_is_recorded()) return;
+    observe_event_text("http.request.method", event->method);
+    observe_event_text("http.route", event->resource);
+    observe_event_link(api_header(event, S("traceparent")), api_header(event, S("tracestate")));
 }
 
 struct px_str api_header(const struct api_event *event, struct px_str name)

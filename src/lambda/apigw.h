@@ -53,6 +53,8 @@ PX_MUST_USE int api_event_parse(struct px_str payload, struct px_arena *arena,
 PX_MUST_USE int api_event_parse_in_place(struct px_str payload, struct px_arena *arena,
                                          struct api_event *ret_event, struct px_where *ret_where);
 #define API_PADDING 8
+/* Note on the observed event what its request says of it: tenant, route, the caller's trace. */
+void api_event_observe(const struct api_event *event);
 struct px_str api_header(const struct api_event *event, struct px_str name);
 struct px_str api_query(const struct api_event *event, struct px_str name);
 struct px_str api_path_param(const struct api_event *event, struct px_str name);
@@ -67,6 +69,8 @@ struct api_response {
     bool binary;
 };
 void api_response_write(const struct api_response *response, struct px_buf *buf);
+/* The status of an answer as api_response_write() begins it, or of a stream's prelude; 0: it is none. */
+int api_response_status(struct px_str payload);
 /* Answers: API_INVALID: API Gateway answers 502 "Internal server error". The body comes decoded. */
 PX_MUST_USE int api_response_parse(struct px_str payload, struct px_arena *arena,
                                    struct api_response *ret_response);

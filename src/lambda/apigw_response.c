@@ -81,11 +81,22 @@ int api_response_parse(struct px_str payload, struct px_arena *arena,
 
 /* ---- writing ---- */
 
+#define STATUS_BEGIN "{\"statusCode\":"
+
+int api_response_status(struct px_str payload)
+{
+    int64_t status;
+    struct px_str digits = px_str_skip(payload, sizeof STATUS_BEGIN - 1);
+    digits.len = PX_MIN(digits.len, (size_t)3);
+    return px_str_starts(payload, S(STATUS_BEGIN)) && px_str_to_i64(digits, &status) ? (int)status
+                                                                                     : 0;
+}
+
 void api_response_write(const struct api_response *response, struct px_buf *buf)
 {
     struct api_pairs headers = {response->headers, response->header_count};
     (void)px_buf_reserve(buf, response->body.len + 512);
-    px_buf_printf(buf, "{\"statusCode\":%d,", response->status);
+    px_buf_printf(buf, STATUS_BEGIN "%d,", response->status);
     if (api_pairs_repeat_a_name(headers))
         api_pairs_write_multi("multiValueHeaders", headers, buf);
     else

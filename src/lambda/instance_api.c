@@ -94,6 +94,19 @@ static void on_init_error(struct instance *instance, struct http_request *reques
     reply_accepted(request);
 }
 
+/* Not Lambda's: whoever calls here is this function, so its spans need no key. */
+static void on_traces(struct instance *instance, struct http_request *request)
+{
+    const struct lambda_pool_options *options = &instance->pool->options;
+    struct http_header type = {S("Content-Type"), S("application/x-protobuf")};
+    if (!options->on_spans) {
+        reply_error(request, 404, "NotFound", "there is no such call");
+        return;
+    }
+    if (!instance->pool->freed) options->on_spans(options->ctx, options->name, request->body);
+    http_reply(request, 200, &type, 1, S("")); /* an empty ExportTraceServiceResponse */
+}
+
 /* "invocation/ID/response" or ".../error". */
 static void on_invocation(struct instance *instance, struct http_request *request,
                           struct px_str rest)
@@ -122,6 +135,10 @@ static void on_request(void *ctx, struct http_request *request)
     struct px_str rest = request->path;
     if (instance->stream.request == request && !instance->invocation) {
         instance_stream_drop(instance); /* its invocation has ended otherwise meanwhile */
+        return;
+    }
+    if (px_str_eq(rest, S("/v1/traces")) && request->method == HTTP_POST_) {
+        on_traces(instance, request);
         return;
     }
     if (!px_str_starts(rest, S(RUNTIME_PATH))) {

@@ -4,6 +4,7 @@
 
 #include "base/px_clock.h"
 #include "lambda/instance.h"
+#include "observe/metrics.h"
 
 #define SCRATCH_BYTES (64u * 1024u)
 #define LINE_BYTES_MAX                                                                             \
@@ -17,13 +18,24 @@ static void tell_line(struct instance *instance, struct px_str line)
         options->on_log(options->ctx, options->name, line);
 }
 
+/* True: it was one of metrics, and is told as such. */
+static bool tell_metrics(struct instance *instance, struct px_str line)
+{
+    const struct lambda_pool_options *options = &instance->pool->options;
+    if (!options->on_metrics || !px_str_starts(line, S(EMF_BEGIN))) return false;
+    if (!instance->pool->freed) options->on_metrics(options->ctx, options->name, line);
+    return true;
+}
+
 void instance_output_flush(struct instance *instance)
 {
     struct px_buf *line = &instance->line;
     if (line->len == 0) return;
-    log_file_append(&instance->pool->log, px_buf_str(line));
-    log_file_append(&instance->pool->log, S("\n"));
-    tell_line(instance, px_buf_str(line));
+    if (!tell_metrics(instance, px_buf_str(line))) {
+        log_file_append(&instance->pool->log, px_buf_str(line));
+        log_file_append(&instance->pool->log, S("\n"));
+        tell_line(instance, px_buf_str(line));
+    }
     px_buf_clear(line);
 }
 
@@ -61,6 +73,23 @@ static void keep(struct instance *instance, struct px_str part)
     px_buf_add_str(&instance->line, part);
 }
 
+/* Each with its end. What stands between lines of metrics goes to the file in one piece. */
+static void tell_lines(struct instance *instance, struct px_str whole)
+{
+    struct px_str line, kept = {whole.ptr, 0};
+    while (whole.len > 0) {
+        (void)px_str_cut(&whole, '\n', &line);
+        if (tell_metrics(instance, line)) {
+            log_file_append(&instance->pool->log, kept);
+            kept = (struct px_str){whole.ptr, 0};
+            continue;
+        }
+        kept.len += line.len + 1;
+        tell_line(instance, line);
+    }
+    log_file_append(&instance->pool->log, kept);
+}
+
 /* Whole lines only go to the file, because other instances write there too. */
 static void take_bytes(struct instance *instance, struct px_str bytes)
 {
@@ -75,11 +104,7 @@ static void take_bytes(struct instance *instance, struct px_str bytes)
         } else {
             whole = px_str(line.ptr, (size_t)(last + 1 - line.ptr));
         }
-        log_file_append(&instance->pool->log, whole);
-        while (whole.len > 0) {
-            (void)px_str_cut(&whole, '\n', &line);
-            tell_line(instance, line);
-        }
+        tell_lines(instance, whole);
     }
     keep(instance, bytes);
 }

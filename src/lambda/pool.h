@@ -30,6 +30,11 @@ struct lambda_pool_options {
     /* Each line of stdout and stderr, without its end; may be NULL. When an instance crashes, times out
      * or fails to start, a line of the pool's own says so, in the form of Lambda's platform events. */
     void (*on_log)(void *ctx, const char *function, struct px_str line);
+    /* A line of metrics (observe/metrics.h); it is neither told as a line of the log nor kept in its file. NULL:
+     * it is a line as any other. */
+    void (*on_metrics)(void *ctx, const char *function, struct px_str line);
+    /* An OTLP request with spans that an instance posted to /v1/traces beside its Runtime API; NULL: 404. */
+    void (*on_spans)(void *ctx, const char *function, struct px_str otlp);
     void *ctx;
 };
 PX_MUST_USE int lambda_pool_new(uv_loop_t *loop, const struct lambda_pool_options *options,

@@ -14,6 +14,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "lambda/apigw.h"
+#include "lambda/runtime_observe.h"
 #include "lambda/runtime_post.h"
 
 #define ARENA_BYTES_DEFAULT (64u << 20)
@@ -30,6 +32,7 @@ struct runtime {
     struct px_log log;
     struct px_arena arena; /* of the event */
     struct px_buf body;    /* of its answer */
+    struct runtime_observe observe;
     bool cold;
     /* "_X_AMZN_TRACE_ID=..." in the environment: changed in place, because each setenv(3) of a new
      * value takes memory for good. */
@@ -95,6 +98,7 @@ static int next_event(struct runtime *runtime, struct lambda_event *ret_event)
         .method = "GET",
         .path = {RUNTIME_PATH "invocation/next", sizeof RUNTIME_PATH "invocation/next" - 1}};
     struct http_response response;
+    http_client_pause(runtime->client, runtime_observe_pause(&runtime->observe));
     http_client_interrupt_fd(runtime->client, runtime->signal_fd);
     int r = http_client_call(runtime->client, &call, EVENT_BYTES_MAX, NULL, NULL, &response);
     http_client_interrupt_fd(runtime->client, -1);
@@ -157,14 +161,28 @@ static int post_outcome(struct runtime *runtime, const struct lambda_event *even
     return post_body(runtime, event);
 }
 
+/* For the metrics: 0 for an answer without one, negative for an error. */
+static int status_of(const struct lambda_reply *reply, int outcome)
+{
+    if (outcome != 0) return -1;
+    return reply->stream->begun ? reply->stream->status
+                                : api_response_status(px_buf_str(reply->body));
+}
+
 static int handle_event(struct runtime *runtime, struct lambda_event *event)
 {
     px_buf_clear(&runtime->body);
-    struct lambda_stream stream = {runtime->client, event->request_id, event->arena, false, false};
+    struct lambda_stream stream = {
+        runtime->client, event->request_id, event->arena, false, false, 0};
     struct lambda_reply reply = {.body = &runtime->body, .stream = &stream};
     event->reply = &reply;
+    observe_event_begin(runtime->observe.observe,
+                        &(struct observe_event){event->request_id, event->trace_id,
+                                                event->function_arn, event->cold});
     int outcome = runtime->handler->handle(runtime->handler->ctx, event);
     int r = post_outcome(runtime, event, outcome);
+    observe_event_end(runtime->observe.observe, status_of(&reply, outcome));
+    runtime_observe_after(&runtime->observe, event->deadline_ns);
     px_arena_reset(&runtime->arena);
     if (r > 0) {
         px_log(&runtime->log, PX_WARN, "the Runtime API did not take the answer of this event");
@@ -179,8 +197,9 @@ static int handle_event(struct runtime *runtime, struct lambda_event *event)
 
 static int runtime_init(struct runtime *runtime)
 {
-    if (!runtime->handler->init) return 0;
-    int fault = runtime->handler->init(runtime->handler->ctx, &runtime->log);
+    int fault = runtime_observe_open(&runtime->observe, runtime->handler, &runtime->log);
+    if (fault == 0 && runtime->handler->init)
+        fault = runtime->handler->init(runtime->handler->ctx, &runtime->log);
     if (fault == 0) return 0;
     char text[1024];
     struct runtime_error error = {px_str_c(px_fault_name(fault)),
@@ -254,6 +273,7 @@ static void keep_memory_private(void)
 static void runtime_deinit(struct runtime *runtime)
 {
     (void)unsetenv(TRACE_VARIABLE); /* it may point into the struct */
+    runtime_observe_close(&runtime->observe);
     http_client_free(&runtime->client);
     px_close(&runtime->signal_fd);
     px_buf_deinit(&runtime->body);
@@ -283,7 +303,10 @@ int lambda_run(const struct lambda_handler *handler)
     struct runtime runtime = {
         .handler = handler,
         .signal_fd = -1,
-        .log = {1, level_wanted(), px_str_c(name), {0}, &px_clock_system},
+        .log = {.fd = 1,
+                .level = level_wanted(),
+                .service = px_str_c(name),
+                .clock = &px_clock_system},
         .cold = true,
     };
     px_arena_init(&runtime.arena,
@@ -297,6 +320,7 @@ int lambda_run(const struct lambda_handler *handler)
     }
     if (runtime_init(&runtime) != 0) return 1;
     r = runtime_loop(&runtime);
+    runtime_observe_last(&runtime.observe);
     if (handler->stop) handler->stop(handler->ctx);
     return r;
 }

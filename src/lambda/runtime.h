@@ -36,6 +36,15 @@ struct lambda_reply {
 };
 enum lambda_answer { LAMBDA_ERROR = 1 }; /* reply->error_* are set */
 
+/* Who takes a function's spans. Made with the first batch, which leaves after an answer. */
+struct lambda_exporter {
+    /* url: "xray", or "http://host:port/path" of an OTLP/HTTP receiver. Faults: PX_F_CONFIG, ... */
+    int (*open)(struct px_str url, void **ret_exporter);
+    /* One ExportTraceServiceRequest. ret_refused: spans of it that the receiver did not take. */
+    int (*send)(void *exporter, struct px_str otlp, uint32_t deadline_ms, uint64_t *ret_refused);
+    void (*close)(void **exporter);
+};
+
 struct lambda_handler {
     /* Once, before the first event. A fault is posted as an init error and the process exits 1. */
     int (*init)(void *ctx, const struct px_log *log);
@@ -45,12 +54,14 @@ struct lambda_handler {
     /* Before exit on SIGTERM; may be NULL. */
     void (*stop)(void *ctx);
     void *ctx;
-    size_t arena_bytes_max; /* 0: 64 MiB */
+    size_t arena_bytes_max;                 /* 0: 64 MiB */
+    const struct lambda_exporter *exporter; /* NULL: no spans leave */
 };
 /* Runs until SIGTERM (returns 0, after the current event) or until the Runtime API is gone (returns
  * 1); the value is for main() to return. Reads AWS_LAMBDA_RUNTIME_API and AWS_LAMBDA_FUNCTION_NAME;
  * without them it prints how to start the executable and returns 2. The log's level comes from
- * PRISM_LOG_LEVEL or Lambda's own AWS_LAMBDA_LOG_LEVEL (debug, info, warn, error).
+ * PRISM_LOG_LEVEL or Lambda's own AWS_LAMBDA_LOG_LEVEL (debug, info, warn, error). What it tells of its
+ * events, and the settings of that: docs/design/observability.md.
  *
  * SIGTERM is blocked in the process and in the threads that init starts, SIGPIPE ignored, and so is
  * SIGUSR1 (the local region's "the caller is gone") until init installs a handler for it. */

@@ -4,6 +4,8 @@
  * beginning can no longer change the status, so it travels in trailers. */
 #include "lambda/runtime_post.h"
 
+#include "lambda/apigw.h"
+
 #define ANSWER_BYTES_MAX (64u * 1024u) /* of the API to a post: a status word */
 #define ERROR_BYTES_MAX (64u * 1024u)
 #define ERROR_TYPE "Lambda-Runtime-Function-Error-Type"
@@ -100,6 +102,7 @@ int lambda_stream_begin(const struct lambda_event *event, struct px_str prelude_
     struct http_call call = {"POST", path, headers, PX_COUNT(headers), {0}};
     PX_TRY(http_client_begin(stream->client, &call));
     stream->begun = true;
+    stream->status = api_response_status(prelude_json);
     struct px_str parts[] = {prelude_json, {"\0\0\0\0\0\0\0\0", 8}};
     for (size_t i = 0; i < PX_COUNT(parts); i++)
         PX_TRY(http_client_hold_piece(stream->client, parts[i]));

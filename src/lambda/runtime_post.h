@@ -13,6 +13,7 @@ struct lambda_stream {
     struct px_str request_id;
     struct px_arena *arena;
     bool begun, ended;
+    int status; /* of the prelude */
 };
 
 /* How an error reads: {"errorType","errorMessage","stackTrace":[]}. */

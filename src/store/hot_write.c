@@ -14,6 +14,7 @@
  *    the disk does not confirm that, its number is skipped: a number never names two frames. */
 #include "base/px_file.h"
 #include "base/px_id.h"
+#include "observe/observe.h"
 #include "store/hot_disk.h"
 #include "store/hot_format.h"
 
@@ -424,8 +425,8 @@ static int check_payload(const struct px_str *parts, size_t n_parts)
     return 0;
 }
 
-int hot_append(struct hot_writer *writer, struct px_str tenant, struct px_str dataset,
-               const struct px_str *parts, size_t n_parts, uint64_t *ret_seq)
+static int append(struct hot_writer *writer, struct px_str tenant, struct px_str dataset,
+                  const struct px_str *parts, size_t n_parts, uint64_t *ret_seq)
 {
     PX_ASSERT(name_is_path_safe(tenant) && name_is_path_safe(dataset));
     PX_ASSERT(n_parts <= HOT_PARTS_MAX);
@@ -445,4 +446,14 @@ int hot_append(struct hot_writer *writer, struct px_str tenant, struct px_str da
     }
     *ret_seq = seq;
     return 0;
+}
+
+int hot_append(struct hot_writer *writer, struct px_str tenant, struct px_str dataset,
+               const struct px_str *parts, size_t n_parts, uint64_t *ret_seq)
+{
+    struct observe_work work = observe_begin("hot append", SPAN_CLIENT);
+    int r = append(writer, tenant, dataset, parts, n_parts, ret_seq);
+    if (r < 0) observe_store_kind(r);
+    observe_end_store(&work, r);
+    return r;
 }

@@ -1,5 +1,6 @@
 /* store/meta.c - which half an URL means, and migrations, which are the same for both; docs: meta.h. */
 #include "base/px_clock.h"
+#include "observe/observe.h"
 #include "store/meta_half.h"
 
 int meta_open(struct px_str url, const struct meta_options *options, struct meta **ret_meta)
@@ -23,16 +24,25 @@ void meta_set_deadline(struct meta *meta, int64_t mono_ns)
     meta->half->set_deadline(meta, mono_ns);
 }
 
+static int observed(struct observe_work *work, int r)
+{
+    if (r < 0) observe_store_kind(r);
+    observe_end_store(work, r);
+    return r;
+}
+
 int meta_exec(struct meta *meta, const char *sql, const struct meta_value *params, size_t count,
               int64_t *ret_changed)
 {
-    return meta->half->exec(meta, sql, params, count, ret_changed);
+    struct observe_work work = observe_begin("metadata exec", SPAN_CLIENT);
+    return observed(&work, meta->half->exec(meta, sql, params, count, ret_changed));
 }
 
 int meta_select(struct meta *meta, const char *sql, const struct meta_value *params, size_t count,
                 struct meta_rows **ret_rows)
 {
-    return meta->half->select(meta, sql, params, count, ret_rows);
+    struct observe_work work = observe_begin("metadata select", SPAN_CLIENT);
+    return observed(&work, meta->half->select(meta, sql, params, count, ret_rows));
 }
 
 int meta_rows_next(struct meta_rows *rows, struct meta_value *values, size_t columns)
@@ -48,7 +58,11 @@ void meta_rows_close(struct meta_rows **rows)
 }
 
 int meta_begin(struct meta *meta, enum meta_mode mode) { return meta->half->begin(meta, mode); }
-int meta_commit(struct meta *meta) { return meta->half->commit(meta); }
+int meta_commit(struct meta *meta)
+{
+    struct observe_work work = observe_begin("metadata commit", SPAN_CLIENT);
+    return observed(&work, meta->half->commit(meta));
+}
 void meta_rollback(struct meta *meta) { meta->half->rollback(meta); }
 
 /* ---- migrations ---- */

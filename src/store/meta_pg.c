@@ -22,6 +22,7 @@
 #include "base/px_buf.h"
 #include "base/px_clock.h"
 #include "base/px_id.h"
+#include "observe/observe.h"
 #include "store/pg_ddl.h"
 #include "store/pg_link.h"
 
@@ -107,11 +108,13 @@ static int reach(struct pg_meta *pg, struct pg_work *work)
     for (unsigned tries = 0;; tries++) {
         int r = attempt(pg, &pg->writer, work);
         if (r != PG_GONE) return r;
+        observe_store_kind(PX_F_UNAVAILABLE);
         /* a connection that was left idle is often broken: the first time the next one comes at once */
         uint32_t delay_ms = tries == 0 ? 0 : retry_delay_ms(&pace, tries, px_random_u64());
         if (now_ns() + delay_ms * PX_NS_PER_MS >= work->until_ns)
             return pg_link_fault(&pg->writer, tries + 1);
         if (delay_ms > 0) sleep_ms(delay_ms);
+        observe_add(METRIC_STORE_RETRIES, 1);
     }
 }
 

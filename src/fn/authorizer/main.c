@@ -1,6 +1,7 @@
 /* fn/authorizer/main.c - function `authorizer`: API keys to callers. Wiring only. */
 #include <stdlib.h>
 
+#include "export/exporter.h"
 #include "svc/security/authorizer.h"
 #include "svc/security/wiring.h"
 
@@ -24,6 +25,7 @@ int main(void)
 {
     struct function fn = {.urls = {.tables = px_str_c(getenv("PRISM_TABLES_URL")),
                                    .secrets = px_str_c(getenv("PRISM_SECRETS_URL"))}};
-    struct lambda_handler handler = {.handle = handle, .stop = stop, .ctx = &fn};
+    struct lambda_handler handler = {
+        .handle = handle, .stop = stop, .ctx = &fn, .exporter = &span_exporter};
     return lambda_run(&handler);
 }

@@ -1,6 +1,7 @@
 /* fn/catalog/main.c - function `catalog`: datasets, schemas, retention. Wiring only. */
 #include <stdlib.h>
 
+#include "export/exporter.h"
 #include "svc/catalog/datasets.h"
 
 struct function {
@@ -47,6 +48,7 @@ int main(void)
 {
     struct function fn = {.hot_url = px_str_c(getenv("PRISM_HOT_URL")),
                           .meta_url = px_str_c(getenv("PRISM_META_URL"))};
-    struct lambda_handler handler = {.init = init, .handle = handle, .stop = stop, .ctx = &fn};
+    struct lambda_handler handler = {
+        .init = init, .handle = handle, .stop = stop, .ctx = &fn, .exporter = &span_exporter};
     return lambda_run(&handler);
 }

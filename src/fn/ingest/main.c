@@ -4,6 +4,7 @@
  * the first request that stores something and the catalog only by one that finds a claim left behind. */
 #include <stdlib.h>
 
+#include "export/exporter.h"
 #include "lambda/runtime.h"
 #include "svc/catalog/catalog.h"
 #include "svc/ingest/ingest.h"
@@ -132,6 +133,7 @@ static int handle(void *ctx, const struct lambda_event *event)
         return LAMBDA_ERROR;
     }
     PX_TRY(r);
+    api_event_observe(&api);
     r = ingest_handle(fn->ingest, &api, event->arena, event->reply->body);
     if (r == 0) return 0;
     px_log_fault(event->log, r, "a request was not stored");
@@ -158,6 +160,7 @@ int main(void)
                                      .handle = handle,
                                      .stop = stop,
                                      .ctx = &fn,
-                                     .arena_bytes_max = ARENA_BYTES_MAX};
+                                     .arena_bytes_max = ARENA_BYTES_MAX,
+                                     .exporter = &span_exporter};
     return lambda_run(&handler);
 }

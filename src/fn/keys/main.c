@@ -1,6 +1,7 @@
 /* fn/keys/main.c - function `keys`: issue, list and revoke API keys. Wiring only. */
 #include <stdlib.h>
 
+#include "export/exporter.h"
 #include "svc/security/key_admin.h"
 #include "svc/security/wiring.h"
 
@@ -23,6 +24,7 @@ int main(void)
 {
     struct function fn = {.urls = {.tables = px_str_c(getenv("PRISM_TABLES_URL")),
                                    .secrets = px_str_c(getenv("PRISM_SECRETS_URL"))}};
-    struct lambda_handler handler = {.handle = handle, .stop = stop, .ctx = &fn};
+    struct lambda_handler handler = {
+        .handle = handle, .stop = stop, .ctx = &fn, .exporter = &span_exporter};
     return lambda_run(&handler);
 }

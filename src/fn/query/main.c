@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "export/exporter.h"
 #include "lambda/runtime.h"
 #include "svc/query/query.h"
 
@@ -192,6 +193,7 @@ static int handle(void *ctx, const struct lambda_event *event)
     if (r == API_INVALID)
         return fail(event, S("InvalidEvent"), px_arena_dup(event->arena, px_str_c(where.expected)));
     PX_TRY(r);
+    api_event_observe(&api);
     struct answering answering = {.event = event};
     struct query_sink sink = {sink_begin, sink_more, &answering};
     struct px_str why = {0};
@@ -222,6 +224,7 @@ int main(void)
                                      .handle = handle,
                                      .stop = stop,
                                      .ctx = &fn,
-                                     .arena_bytes_max = ARENA_BYTES_MAX};
+                                     .arena_bytes_max = ARENA_BYTES_MAX,
+                                     .exporter = &span_exporter};
     return lambda_run(&handler);
 }

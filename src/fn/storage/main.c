@@ -1,6 +1,7 @@
 /* fn/storage/main.c - function `storage`: seal, compact, retain, ttl. Wiring only. */
 #include <stdlib.h>
 
+#include "export/exporter.h"
 #include "svc/storage/storage_event.h"
 
 static int handle(void *ctx, const struct lambda_event *event)
@@ -28,6 +29,6 @@ int main(void)
                    .temp_dir = px_str_c(getenv("PRISM_TMP")),
                    .temp_bytes_max = number("PRISM_STORAGE_TEMP_BYTES_MAX")},
         .lifecycle_path = px_str_c(getenv("PRISM_STORAGE_LIFECYCLE"))};
-    struct lambda_handler handler = {.handle = handle, .ctx = &fn};
+    struct lambda_handler handler = {.handle = handle, .ctx = &fn, .exporter = &span_exporter};
     return lambda_run(&handler);
 }

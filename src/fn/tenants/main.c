@@ -1,6 +1,7 @@
 /* fn/tenants/main.c - function `tenants`: the tenant registry. Wiring only. */
 #include <stdlib.h>
 
+#include "export/exporter.h"
 #include "svc/security/wiring.h"
 #include "svc/sharding/tenants.h"
 
@@ -37,6 +38,7 @@ int main(void)
     struct function fn = {.urls = {.tables = px_str_c(getenv("PRISM_TABLES_URL")),
                                    .secrets = px_str_c(getenv("PRISM_SECRETS_URL"))},
                           .region = px_str_c(getenv("PRISM_REGION"))};
-    struct lambda_handler handler = {.handle = handle, .stop = stop, .ctx = &fn};
+    struct lambda_handler handler = {
+        .handle = handle, .stop = stop, .ctx = &fn, .exporter = &span_exporter};
     return lambda_run(&handler);
 }

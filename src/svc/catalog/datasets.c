@@ -325,6 +325,7 @@ int datasets_handle(const struct datasets *datasets, const struct lambda_event *
         return LAMBDA_ERROR;
     }
     PX_TRY(r);
+    api_event_observe(&http);
     struct answer answer = {datasets, &http, event, http.caller.tenant,
                             api_path_param(&http, S("dataset"))};
     return answer_route(&answer);

@@ -9,6 +9,7 @@
 #include <xxhash.h>
 
 #include "columnar/frame.h"
+#include "observe/observe.h"
 #include "svc/ingest/claim.h"
 #include "svc/ingest/dataset_limit.h"
 #include "svc/ingest/request.h"
@@ -282,6 +283,17 @@ static int serve(struct ingest *ingest, const struct api_event *event, struct px
     return store_once(ingest, request, &wish, outcome, refusal);
 }
 
+static void count_outcome(const struct ingest_outcome *outcome, size_t body_bytes)
+{
+    observe_add(METRIC_RECORDS_REFUSED, (double)outcome->refused);
+    if (outcome->duplicate) {
+        observe_add(METRIC_BATCHES_REPEATED, 1);
+    } else if (outcome->accepted > 0) {
+        observe_add(METRIC_RECORDS_ACCEPTED, (double)outcome->accepted);
+        observe_add(METRIC_INGEST_BYTES, (double)body_bytes);
+    }
+}
+
 int ingest_handle(struct ingest *ingest, const struct api_event *event, struct px_arena *arena,
                   struct px_buf *ret_body)
 {
@@ -292,6 +304,7 @@ int ingest_handle(struct ingest *ingest, const struct api_event *event, struct p
     struct refusal refusal = {.status = 400};
     int r = serve(ingest, event, arena, &request, &result, &outcome, &refusal);
     if (ingest->inflated.cap > INFLATED_BYTES_KEPT) px_buf_deinit(&ingest->inflated);
+    if (r == 0) count_outcome(&outcome, event->body.len);
     if (r == 0)
         reply_outcome(&request, &outcome, ret_body);
     else if (r == REQUEST_REFUSED)

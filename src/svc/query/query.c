@@ -10,6 +10,7 @@
 
 #include "base/px_file.h"
 #include "base/px_id.h"
+#include "observe/observe.h"
 #include "svc/catalog/names.h"
 #include "svc/query/query_impl.h"
 #include "svc/query/view.h"
@@ -273,11 +274,23 @@ static int write_answer(struct job *job)
 
 static int run_steps(struct job *job)
 {
-    static int (*const steps[])(struct job *) = {
-        authorise, read_request, check_statement, take_snapshots, make_views, lock, write_answer,
+    static const struct {
+        int (*run)(struct job *);
+        const char *span; /* NULL: too quick for one of its own */
+    } steps[] = {
+        {authorise, NULL},
+        {read_request, NULL},
+        {check_statement, "check"},
+        {take_snapshots, "snapshots"},
+        {make_views, "views"},
+        {lock, NULL},
+        {write_answer, "DuckDB run"},
     };
     for (size_t i = 0; i < PX_COUNT(steps); i++) {
-        int r = steps[i](job);
+        struct observe_work work = {0};
+        if (steps[i].span) work = observe_begin(steps[i].span, SPAN_INTERNAL);
+        int r = steps[i].run(job);
+        observe_end(&work, r);
         if (r < 0) return px_fold(r, __FILE__, __LINE__);
         if (r == HANDLED) return 0;
     }
@@ -306,6 +319,7 @@ int query_handle(struct query *query, const struct api_event *event, struct px_a
     reply_init(&job.reply, sink, event->request_id, query->options.limits.result_bytes_max);
     cost_mark_set(&job.mark, clock);
     int r = run_steps(&job);
+    observe_add(METRIC_ROWS_RETURNED, (double)job.cost.rows);
     if (r < 0) job.lease.broken = true;
     if (r < 0) return r;
     if (job.cut_why.len == 0) return 0;

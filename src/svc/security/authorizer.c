@@ -5,6 +5,7 @@
 
 #include "base/px_id.h"
 #include "base/px_json.h"
+#include "observe/observe.h"
 #include "svc/sharding/registry.h"
 
 /* arn:aws:execute-api:<region>:<account>:<api>/<stage>/<method>/<path> up to and with the stage. */
@@ -120,6 +121,7 @@ static int decide(const struct authorizer *authorizer, const struct lambda_event
     int r = keys_verify(&authorizer->keys, key_of(doc), event->arena, &key);
     if (r > 0) return unauthorized(event);
     PX_TRY(r);
+    observe_tenant(key.tenant);
     r = registry_get(&authorizer->registry, key.tenant, event->arena, &tenant);
     if (r == REGISTRY_ABSENT || (r == 0 && tenant.status == TENANT_DELETED))
         return unauthorized(event);

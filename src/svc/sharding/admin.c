@@ -125,6 +125,7 @@ static int read_http(struct incoming *in, struct admin_request *request)
     int r = api_event_parse(in->payload, in->arena, http, &where);
     if (r == API_INVALID) return admin_refuse(in->outcome, 400, "not an HTTP event");
     PX_TRY(r);
+    api_event_observe(http);
     in->request_id = http->request_id;
     request->caller = http->caller;
     request->route = route_by_http(in, http);

@@ -1,0 +1,11 @@
+/* export/exporter.h - spans to whoever collects them, over OTLP/HTTP: X-Ray with a signature, or a receiver on
+ * this machine (the local region, a collector) without one. For lambda_handler.exporter.
+ *
+ *   "xray"               https://xray.<region>.amazonaws.com/v1/traces, or AWS_ENDPOINT_URL_XRAY;
+ *                        opens AWS (aws/context.h) with the first batch
+ *   "http://host:port/path"   the host is an address or localhost */
+#pragma once
+
+#include "lambda/runtime.h"
+
+extern const struct lambda_exporter span_exporter;
