@@ -7,7 +7,6 @@
 
 #include "region/region_internal.h"
 
-#define METRICS_MS 60000
 #define DRAIN_TELEMETRY_MS 2000
 
 static void close_now(uv_handle_t *handle)
@@ -120,7 +119,8 @@ void region_watch(struct region *region)
     region->metrics_timer.data = region->drain_timer.data = region;
     uv_signal_start(&region->sigterm, on_signal, SIGTERM);
     uv_signal_start(&region->sigint, on_signal, SIGINT);
-    uv_timer_start(&region->metrics_timer, on_metrics, METRICS_MS, METRICS_MS);
+    uv_timer_start(&region->metrics_timer, on_metrics, region->tuning.metrics_ms,
+                   region->tuning.metrics_ms);
 }
 
 /* Nothing was served yet: instances may be killed, nobody waits for them. */

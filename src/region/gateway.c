@@ -231,6 +231,7 @@ int gateway_new(const struct gateway_options *options, struct gateway **ret_gate
     struct gateway *gw = calloc(1, sizeof(*gw));
     if (!gw) return px_fault(PX_F_OOM, "gateway");
     gw->options = *options;
+    spans_init(&gw->spans);
     const struct http_server_options server = {.buffered_bytes_max = BODIES_BYTES_MAX,
                                                .on_request = on_request,
                                                .on_gone = on_gone,
@@ -270,6 +271,7 @@ static void on_sweep_closed(uv_handle_t *handle)
 {
     struct gateway *gw = handle->data;
     auth_cache_free(&gw->auth);
+    spans_deinit(&gw->spans);
     while (gw->spare) {
         struct gateway_call *call = gw->spare;
         gw->spare = call->next;

@@ -7,6 +7,7 @@
 
 #include "base/px_buf.h"
 #include "lambda/apigw.h"
+#include "observe/spans.h"
 #include "region/auth_cache.h"
 #include "region/gateway.h"
 
@@ -24,9 +25,10 @@ struct gateway_call {
     struct lambda_invocation *invocation;
     struct gateway_call **stream_link; /* in the request's arena; what its on_drain sees */
     char request_id[37];
-    char trace_id[128];   /* X-Amzn-Trace-Id; its Parent is this call's span */
-    char parent_span[17]; /* the caller's, from traceparent; else empty */
-    bool sampled, streaming, cold;
+    struct trace_context trace;      /* its span is this call's */
+    uint8_t parent[8];               /* the caller's span; all zero: none */
+    char trace_id[TRACE_XRAY_BYTES]; /* X-Amzn-Trace-Id: the same as text */
+    bool streaming, cold;
     bool gone; /* its client is */
     int64_t started_wall_ns, started_mono_ns, deadline_mono_ns;
     double function_ms, authorizer_ms;
@@ -55,6 +57,7 @@ struct gateway {
     size_t spare_count;
     uv_timer_t sweep; /* integration timeouts, coarse */
     struct gateway_stats stats;
+    struct spans spans;     /* the one that is being written */
     int64_t sampled_second; /* X-Ray's default rule: the first request of each second and 5 % */
     char refusal_id[37];
     bool connections_gone, freed;

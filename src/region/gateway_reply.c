@@ -34,13 +34,14 @@ void gateway_refuse(struct gateway_call *call, enum api_gateway_response which, 
     const struct http_header headers[] = {
         {S("Content-Type"), S("application/problem+json")},
         {S("x-amzn-RequestId"), px_str_c(call->request_id)},
+        {S("X-Amzn-Trace-Id"), px_str_c(call->trace_id)},
         {S("WWW-Authenticate"), S("Bearer")},
         {S("Retry-After"), S("1")},
     };
-    struct http_header used[4] = {headers[0], headers[1]};
-    size_t count = 2;
-    if (reply->status == 401) used[count++] = headers[2];
-    if (reply->status == 429 || reply->status == 503) used[count++] = headers[3];
+    struct http_header used[5] = {headers[0], headers[1], headers[2]};
+    size_t count = 3;
+    if (reply->status == 401) used[count++] = headers[3];
+    if (reply->status == 429 || reply->status == 503) used[count++] = headers[4];
     call->gateway->stats.refused++;
     call->fault = call->fault ? call->fault : why;
     finish(call, reply->status, used, count, expand(reply->template_text, call));
@@ -49,24 +50,26 @@ void gateway_refuse(struct gateway_call *call, enum api_gateway_response which, 
 void gateway_reply_mock(struct gateway_call *call)
 {
     const struct http_header headers[] = {{S("Content-Type"), S("application/json")},
-                                          {S("x-amzn-RequestId"), px_str_c(call->request_id)}};
-    finish(call, call->match.route->mock_status, headers, 2, call->match.route->mock_body);
+                                          {S("x-amzn-RequestId"), px_str_c(call->request_id)},
+                                          {S("X-Amzn-Trace-Id"), px_str_c(call->trace_id)}};
+    finish(call, call->match.route->mock_status, headers, 3, call->match.route->mock_body);
 }
 
-/* The function's headers and the request's id. */
-static size_t with_request_id(const struct gateway_call *call, const struct api_response *response,
-                              struct http_header headers[REPLY_HEADERS_MAX + 1])
+/* The function's headers, the request's id and its trace. */
+static size_t with_ids(const struct gateway_call *call, const struct api_response *response,
+                       struct http_header headers[REPLY_HEADERS_MAX + 2])
 {
     size_t count = PX_MIN(response->header_count, (size_t)REPLY_HEADERS_MAX);
     if (count) memcpy(headers, response->headers, count * sizeof(*headers));
     headers[count++] = (struct http_header){S("x-amzn-RequestId"), px_str_c(call->request_id)};
+    headers[count++] = (struct http_header){S("X-Amzn-Trace-Id"), px_str_c(call->trace_id)};
     return count;
 }
 
 static void reply_response(struct gateway_call *call, const struct api_response *response)
 {
-    struct http_header headers[REPLY_HEADERS_MAX + 1];
-    size_t count = with_request_id(call, response, headers);
+    struct http_header headers[REPLY_HEADERS_MAX + 2];
+    size_t count = with_ids(call, response, headers);
     finish(call, response->status, headers, count, response->body);
 }
 
@@ -123,8 +126,8 @@ void gateway_stream_begin(void *ctx, struct px_str prelude_json)
     }
     *call->stream_link = call;
     call->status = prelude.status;
-    struct http_header headers[REPLY_HEADERS_MAX + 1];
-    size_t count = with_request_id(call, &prelude, headers);
+    struct http_header headers[REPLY_HEADERS_MAX + 2];
+    size_t count = with_ids(call, &prelude, headers);
     http_reply_begin(call->request, prelude.status, headers, count, on_drain, call->stream_link);
 }
 

@@ -1,34 +1,9 @@
-/* region/gateway_trace.c - request id, trace context, access log row and span row of a call.
- * Trace header: AWS X-Ray developer guide, "Tracing header"; incoming W3C traceparent is honoured. */
+/* region/gateway_trace.c - request id, trace context, access log row and span of a call.
+ *
+ * A caller's trace goes on, whether it is told as W3C's traceparent or as X-Amzn-Trace-Id; the first wins,
+ * since who sends it means it, while the other may come from a proxy. */
 #include "base/px_id.h"
 #include "region/gateway_internal.h"
-
-static bool is_zero(const uint8_t *bytes, size_t count)
-{
-    uint8_t any = 0;
-    for (size_t i = 0; i < count; i++) any |= bytes[i];
-    return any == 0;
-}
-
-/* 00-<32 hex>-<16 hex>-<2 hex>, in small letters, ids not zero (W3C Trace Context, 3.2). */
-static bool from_traceparent(struct px_str header, uint64_t span, struct gateway_call *call)
-{
-    if (header.len != 55 || header.ptr[2] != '-' || header.ptr[35] != '-' || header.ptr[52] != '-')
-        return false;
-    for (size_t i = 0; i < header.len; i++)
-        if (header.ptr[i] >= 'A' && header.ptr[i] <= 'F') return false;
-    uint8_t version, trace[16], parent[8], flags;
-    if (!px_unhex(px_str(header.ptr, 2), &version, 1) || version == 0xff ||
-        !px_unhex(px_str(header.ptr + 3, 32), trace, 16) || is_zero(trace, 16) ||
-        !px_unhex(px_str(header.ptr + 36, 16), parent, 8) || is_zero(parent, 8) ||
-        !px_unhex(px_str(header.ptr + 53, 2), &flags, 1))
-        return false;
-    call->sampled = flags & 1;
-    snprintf(call->parent_span, sizeof(call->parent_span), "%.16s", header.ptr + 36);
-    snprintf(call->trace_id, sizeof(call->trace_id), "Root=1-%.8s-%.24s;Parent=%016llx;Sampled=%d",
-             header.ptr + 3, header.ptr + 11, (unsigned long long)span, call->sampled);
-    return true;
-}
 
 /* X-Ray's default rule: the first request of each second, and 5 % of the others. */
 static bool sample(struct gateway *gw, int64_t wall_ns, uint64_t random)
@@ -47,14 +22,17 @@ void gateway_trace_start(struct gateway_call *call)
     call->started_wall_ns = px_wall_ns(gw->options.clock);
     call->started_mono_ns = call->request->received_mono_ns;
     px_uuid7(call->started_wall_ns, call->request_id);
-    uint64_t random[3];
-    px_random(random, sizeof(random));
-    if (from_traceparent(http_header_get(call->request, S("traceparent")), random[2], call)) return;
-    call->sampled = sample(gw, call->started_wall_ns, random[0] >> 8);
-    snprintf(call->trace_id, sizeof(call->trace_id),
-             "Root=1-%08x-%016llx%08x;Parent=%016llx;Sampled=%d",
-             (unsigned)(call->started_wall_ns / PX_NS_PER_S), (unsigned long long)random[1],
-             (unsigned)random[0], (unsigned long long)random[2], call->sampled);
+    if (!trace_from_w3c(http_header_get(call->request, S("traceparent")), &call->trace) &&
+        !trace_from_xray(http_header_get(call->request, S("x-amzn-trace-id")), &call->trace))
+        trace_begin(call->started_wall_ns, &call->trace);
+    if (!call->trace.decided) {
+        uint64_t random;
+        memcpy(&random, call->trace.trace + 8, sizeof random);
+        call->trace.sampled = sample(gw, call->started_wall_ns, random);
+    }
+    memcpy(call->parent, call->trace.span, sizeof call->parent);
+    trace_new_span(call->trace.span);
+    (void)trace_to_xray(&call->trace, call->trace_id);
 }
 
 static void add_field(struct px_buf *row, const char *name, struct px_str value)
@@ -107,30 +85,33 @@ struct http_header gateway_log_refusal(void *ctx, const struct http_refusal *ref
     return (struct http_header){S("x-amzn-RequestId"), px_str_c(gw->refusal_id)};
 }
 
-/* One span per sampled request, in the columns of the traces dataset. */
-static void span_row(const struct gateway_call *call, double ms, struct px_buf *row)
+/* One span per sampled request. */
+static int span_write(const struct gateway_call *call, double ms, struct px_buf *row)
 {
-    char when[40];
-    struct px_str time = px_time_format(call->started_wall_ns, 6, when);
-    const char *root = call->trace_id + 7; /* behind "Root=1-" */
-    const char *span = strstr(call->trace_id, "Parent=") + 7;
-    px_buf_printf(row,
-                  "{\"time\":\"%.*s\",\"start_time_unix_nano\":%lld,\"duration_ns\":%lld,"
-                  "\"trace_id\":\"%.8s%.24s\",\"span_id\":\"%.16s\",\"kind\":\"SERVER\","
-                  "\"status_code\":\"%s\",\"name\":",
-                  PX_FMT(time), (long long)call->started_wall_ns, (long long)(ms * 1e6), root,
-                  root + 9, span, call->status >= 500 ? "ERROR" : "UNSET");
-    px_buf_add_json_str(row, call->match.route ? call->match.route->operation_id : S("unrouted"));
-    add_field(row, "parent_span_id", px_str_c(call->parent_span));
-    px_buf_printf(row, ",\"attributes.http.response.status_code\":%d", call->status);
-    add_field(row, "attributes.http.request.method", call->request->method_name);
-    add_field(row, "attributes.http.route",
-              call->match.route ? call->match.route->resource : (struct px_str){0});
-    add_field(row, "attributes.prism.tenant", call->caller.tenant);
-    px_buf_printf(
-        row,
-        ",\"attributes.prism.request_id\":\"%s\",\"resource.service.name\":\"prism-gateway\"}\n",
-        call->request_id);
+    static const struct span_attribute gateway = {
+        .key = "service.name", .is_text = true, .text = {"prism-gateway", 13}};
+    static const struct spans_source source = {&gateway, 1};
+    struct spans *spans = &call->gateway->spans;
+    struct span *span = spans_add(spans);
+    if (!span) return px_fault(PX_F_OOM, "a span");
+    const struct api_route *route = call->match.route;
+    memcpy(span->trace, call->trace.trace, sizeof span->trace);
+    memcpy(span->id, call->trace.span, sizeof span->id);
+    memcpy(span->parent, call->parent, sizeof span->parent);
+    span->kind = SPAN_SERVER;
+    span->start_ns = call->started_wall_ns;
+    span->end_ns = call->started_wall_ns + PX_MAX((int64_t)(ms * 1e6), 1);
+    span->error = call->status >= 500 ? "5XX" : NULL;
+    span_set_name(span, route ? route->operation_id : S("unrouted"));
+    span_set_state(spans, span, trace_state(http_header_get(call->request, S("tracestate"))));
+    span_add_number(span, "http.response.status_code", call->status);
+    span_add_text(spans, span, "http.request.method", call->request->method_name);
+    if (route) span_add_text(spans, span, "http.route", route->resource);
+    if (call->caller.tenant.len) span_add_text(spans, span, "prism.tenant", call->caller.tenant);
+    span_add_text(spans, span, "prism.request_id", px_str_c(call->request_id));
+    int r = spans_encode(spans, &source, row);
+    spans_clear(spans);
+    return r;
 }
 
 void gateway_log_access(struct gateway_call *call)
@@ -142,9 +123,9 @@ void gateway_log_access(struct gateway_call *call)
         access_row(call, ms, row);
         telemetry_done(telemetry, TELEMETRY_ACCESS);
     }
-    row = call->sampled ? telemetry_row(telemetry, TELEMETRY_SPAN) : NULL;
+    row = call->trace.sampled ? telemetry_row(telemetry, TELEMETRY_SPAN) : NULL;
     if (row) {
-        span_row(call, ms, row);
+        if (span_write(call, ms, row) != 0 && !row->fault) row->fault = PX_F_OOM;
         telemetry_done(telemetry, TELEMETRY_SPAN);
     }
 }

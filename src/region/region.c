@@ -82,6 +82,23 @@ static void on_log(void *ctx, const char *function, struct px_str line)
     telemetry_done(region->telemetry, TELEMETRY_FUNCTION);
 }
 
+/* Metrics are rows of the minute, not lines of the log. */
+static void on_metrics(void *ctx, const char *function, struct px_str line)
+{
+    metric_sums_take(((struct region *)ctx)->sums, function, line);
+}
+
+static void on_spans(void *ctx, const char *function, struct px_str otlp)
+{
+    struct region *region = ctx;
+    (void)function; /* the spans say so themselves */
+    struct px_buf *row = region->telemetry ? telemetry_row(region->telemetry, TELEMETRY_SPAN)
+                                           : NULL;
+    if (!row) return;
+    px_buf_add_str(row, otlp);
+    telemetry_done(region->telemetry, TELEMETRY_SPAN);
+}
+
 static int start_pool(struct region *region, size_t index)
 {
     const struct function_spec *f = &region->catalogue.functions[index];
@@ -103,6 +120,8 @@ static int start_pool(struct region *region, size_t index)
         .idle_ms = region->tuning.idle_ms,
         .cancel_on_gone = f->cancel_on_gone,
         .on_log = on_log,
+        .on_metrics = on_metrics,
+        .on_spans = on_spans,
         .ctx = region,
     };
     if (!options.executable || !options.log_path) return px_arena_fault(arena);
@@ -222,6 +241,7 @@ int region_run(const struct region_options *options)
     px_arena_init(&region->arena, PROCESS_ARENA_BYTES_MAX);
     region_process_prepare();
     int r = region_tuning_read(&region->tuning);
+    if (r == 0) r = metric_sums_new(&region->sums);
     if (r == 0)
         r = data_dir_open(options->data_dir, &options->wish, &region->arena, region->clock,
                           &region->data);
@@ -229,6 +249,7 @@ int region_run(const struct region_options *options)
         r = run(region);
         data_dir_close(&region->data);
     }
+    metric_sums_free(&region->sums);
     px_arena_deinit(&region->arena);
     free(region);
     return r == DATA_DIR_BUSY ? REGION_RUNNING : r;

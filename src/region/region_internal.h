@@ -8,6 +8,7 @@
 #include "region/data_dir.h"
 #include "region/functions.h"
 #include "region/gateway.h"
+#include "region/metric_sums.h"
 #include "region/openapi.h"
 #include "region/region.h"
 #include "region/schedules.h"
@@ -42,6 +43,7 @@ struct region {
     struct lambda_pool **pools; /* by index in the catalogue */
     struct region_pool_link *links;
     struct telemetry *telemetry;
+    struct metric_sums *sums; /* of the functions' metric lines */
     struct gateway *gateway;
     struct async_queue *async;
     struct schedules *schedules;

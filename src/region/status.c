@@ -167,6 +167,14 @@ static void metric(struct region *region, struct px_str time, const char *name,
     telemetry_done(region->telemetry, TELEMETRY_METRIC);
 }
 
+static struct px_buf *sum_row(void *ctx, bool begin)
+{
+    struct region *region = ctx;
+    if (begin) return telemetry_row(region->telemetry, TELEMETRY_METRIC);
+    telemetry_done(region->telemetry, TELEMETRY_METRIC);
+    return NULL;
+}
+
 void status_metrics(struct region *region)
 {
     struct gateway_stats g;
@@ -177,7 +185,8 @@ void status_metrics(struct region *region)
     metric(region, now, "gateway.refused", NULL, (double)g.refused);
     metric(region, now, "gateway.connections", NULL, g.connections);
     metric(region, now, "asynchronous.pending", NULL, (double)async_pending(region->async));
-    metric(region, now, "telemetry.dropped", NULL, (double)telemetry_dropped(region->telemetry));
+    metric(region, now, "telemetry.dropped", NULL,
+           (double)(telemetry_dropped(region->telemetry) + metric_sums_dropped(region->sums)));
     for (size_t i = 0; i < region->catalogue.count; i++) {
         const char *name = region->catalogue.functions[i].name;
         struct lambda_pool_stats s;
@@ -192,4 +201,5 @@ void status_metrics(struct region *region)
         metric(region, now, "function.instances", name, s.starting + s.idle + s.busy);
         metric(region, now, "function.rss_bytes", name, (double)s.rss_bytes);
     }
+    metric_sums_write(region->sums, now, sum_row, region);
 }

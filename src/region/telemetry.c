@@ -6,16 +6,24 @@
 #include "base/px_id.h"
 #include "lambda/apigw.h"
 
-#define ROW_BYTES_MAX (64 * 1024)
+#define ROW_BYTES_MAX (1024 * 1024) /* a function's batch of spans */
 
-static const char *const dataset_names[TELEMETRY_KINDS] = {"access_log", "function_log", "metrics",
-                                                           "spans"};
+/* Spans go where everybody's go: OTLP requests behind one another are one request (observe/spans.h). */
+static const struct {
+    const char *dataset, *path, *content_type;
+} kinds[TELEMETRY_KINDS] = {
+    [TELEMETRY_ACCESS] = {"access_log", "/v1/ingest/access_log", "application/x-ndjson"},
+    [TELEMETRY_FUNCTION] = {"function_log", "/v1/ingest/function_log", "application/x-ndjson"},
+    [TELEMETRY_METRIC] = {"metrics", "/v1/ingest/metrics", "application/x-ndjson"},
+    [TELEMETRY_SPAN] = {"traces", "/v1/traces", "application/x-protobuf"},
+};
 
 struct stream {
     struct telemetry *telemetry;
     enum telemetry_kind kind;
     struct px_buf filling, sending, event;
-    char key[37]; /* idempotency key of `sending` */
+    size_t row_at; /* of `filling`: where the row in work begins */
+    char key[37];  /* idempotency key of `sending` */
     bool in_flight;
 };
 struct telemetry {
@@ -50,7 +58,7 @@ static void on_done(void *ctx, const struct lambda_result *result)
     if (response.status >= 400 && response.status < 500 && response.status != 409 &&
         response.status != 429) {
         px_log(t->options.log, PX_ERROR, "telemetry batch refused: %s %d %.*s",
-               dataset_names[stream->kind], response.status, PX_FMT(response.body));
+               kinds[stream->kind].dataset, response.status, PX_FMT(response.body));
         px_buf_clear(&stream->sending);
     }
     if (response.status < 300) px_buf_clear(&stream->sending);
@@ -58,21 +66,21 @@ static void on_done(void *ctx, const struct lambda_result *result)
 
 static void write_event(struct stream *stream)
 {
-    char path[64];
-    snprintf(path, sizeof(path), "/v1/ingest/%s", dataset_names[stream->kind]);
+    bool is_otlp = stream->kind == TELEMETRY_SPAN;
+    struct px_str path = px_str_c(kinds[stream->kind].path);
     const struct http_header headers[] = {
-        {S("Content-Type"), S("application/x-ndjson")},
+        {S("Content-Type"), px_str_c(kinds[stream->kind].content_type)},
         {S("Idempotency-Key"), px_str_c(stream->key)},
     };
-    const struct http_header param = {S("dataset"), px_str_c(dataset_names[stream->kind])};
+    const struct http_header param = {S("dataset"), px_str_c(kinds[stream->kind].dataset)};
     const struct api_event event = {
-        .resource = S("/v1/ingest/{dataset}"),
-        .path = px_str_c(path),
+        .resource = is_otlp ? path : S("/v1/ingest/{dataset}"),
+        .path = path,
         .method = S("POST"),
         .headers = headers,
         .header_count = PX_COUNT(headers),
         .path_params = &param,
-        .path_param_count = 1,
+        .path_param_count = is_otlp ? 0 : 1,
         .request_id = px_str_c(stream->key),
         .source_ip = S("127.0.0.1"),
         .stage = S("v1"),
@@ -153,16 +161,16 @@ struct px_buf *telemetry_row(struct telemetry *t, enum telemetry_kind kind)
         t->dropped++;
         return NULL;
     }
+    t->streams[kind].row_at = buf->len;
     return buf;
 }
 
-/* A row that failed half-way must not spoil its batch: cut back to the last line end. */
+/* A row that failed half-way must not spoil its batch: cut back to where it began. */
 void telemetry_done(struct telemetry *t, enum telemetry_kind kind)
 {
     struct px_buf *buf = &t->streams[kind].filling;
     if (!px_buf_fault(buf)) return;
-    const char *end = buf->len ? memrchr(buf->ptr, '\n', buf->len) : NULL;
-    buf->len = end ? (size_t)(end - buf->ptr) + 1 : 0;
+    buf->len = t->streams[kind].row_at;
     buf->fault = 0;
     t->dropped++;
 }

@@ -1,7 +1,7 @@
 /* region/telemetry.h - the region's own records: access log, function logs, metrics and spans, stored
- * in the `_system` tenant by the ingest function like anybody's data.
+ * in the `_system` tenant by the ingest function like anybody's data: rows as NDJSON, spans as OTLP.
  *
- * Rows gather in bounded buffers, one per dataset, and leave once a second; each batch carries an
+ * They gather in bounded buffers, one per dataset, and leave once a second; each batch carries an
  * idempotency key and is sent again until it is answered. What does not fit is counted and the count
  * is itself a metric: telemetry never blocks or grows the region. */
 #pragma once
@@ -32,8 +32,8 @@ struct telemetry_options {
 };
 PX_MUST_USE int telemetry_new(const struct telemetry_options *options,
                               struct telemetry **ret_telemetry);
-/* A place for one NDJSON row (the caller ends it with a newline and calls telemetry_done), or NULL
- * when the buffer is full, which is counted. */
+/* A place for one NDJSON row (the caller ends it with a newline and calls telemetry_done), of TELEMETRY_SPAN
+ * for one ExportTraceServiceRequest, or NULL when the buffer is full, which is counted. */
 struct px_buf *telemetry_row(struct telemetry *telemetry, enum telemetry_kind kind);
 void telemetry_done(struct telemetry *telemetry, enum telemetry_kind kind);
 uint64_t telemetry_dropped(const struct telemetry *telemetry);

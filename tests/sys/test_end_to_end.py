@@ -92,7 +92,7 @@ def test_the_regions_own_records_can_be_queried(region):
         time.sleep(0.2)
     assert answer.status_code == 200, answer.text
     assert answer.json()["rows"][0][0] > 0
-    assert region.rows("SELECT DISTINCT kind FROM spans", key=admin) == [["SERVER"]]
+    assert region.rows("SELECT DISTINCT kind FROM traces WHERE \"resource.service.name\" = 'prism-gateway'", key=admin) == [["SERVER"]]
 
 
 def test_restart_keeps_everything(fresh):

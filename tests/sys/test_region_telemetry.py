@@ -79,7 +79,7 @@ def test_w3c_trace_context_is_continued(tree):
     trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
     answer = tree.call("GET", "/v1/datasets", headers={"traceparent": f"00-{trace}-{parent}-01"})
     assert answer.status_code == 200
-    rows = own(tree, f"SELECT span_id, parent_span_id, kind, name, \"attributes.prism.request_id\" FROM spans WHERE trace_id = '{trace}'", 1)
+    rows = own(tree, f"SELECT span_id, parent_span_id, kind, name, \"attributes.prism.request_id\" FROM traces WHERE \"resource.service.name\" = 'prism-gateway' AND trace_id = '{trace}'", 1)
     assert len(rows) == 1
     span, above, kind, name, request_id = rows[0]
     assert above == parent and span != parent and re.fullmatch("[0-9a-f]{16}", span)
@@ -99,7 +99,7 @@ def test_every_answer_has_a_request_id(tree):
 
 
 def test_a_tenant_cannot_see_it(tree):
-    for dataset in ("access_log", "_system.access_log", "function_log", "spans", "metrics"):
+    for dataset in ("access_log", "_system.access_log", "function_log", "_system.traces", "metrics"):
         answer = tree.query(f"SELECT * FROM {dataset}")
         assert 400 <= answer.status_code < 500, answer.text
     assert tree.ingest("access_log", [{"mine": 1}]).status_code == 200
