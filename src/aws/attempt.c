@@ -31,7 +31,7 @@ struct attempt {
     struct aws_http_message *message;
     struct aws_input_stream *body_stream;
     struct px_buf sent, head, body;
-    bool sign_only;
+    bool sign_only, secret;
     bool is_head; /* its answer announces a body that does not come */
     struct attempt_outcome outcome;
 };
@@ -43,6 +43,10 @@ static void attempt_free(struct attempt *attempt)
     if (attempt->connections) aws_http_connection_manager_release(attempt->connections);
     aws_http_message_release(attempt->message);
     aws_input_stream_release(attempt->body_stream);
+    if (attempt->secret) {
+        if (attempt->sent.cap > 0) explicit_bzero(attempt->sent.ptr, attempt->sent.cap);
+        if (attempt->body.cap > 0) explicit_bzero(attempt->body.ptr, attempt->body.cap);
+    }
     px_buf_deinit(&attempt->sent);
     px_buf_deinit(&attempt->head);
     px_buf_deinit(&attempt->body);
@@ -300,6 +304,7 @@ int attempt_new(const struct attempt_terms *terms, struct attempt **ret_attempt)
     aws_http_connection_manager_acquire(terms->connections);
     attempt->connections = terms->connections;
     attempt->sign_only = terms->presign_s > 0;
+    attempt->secret = terms->request->secret;
     message_make(attempt, terms);
     attempt->refs = 2; /* the chain's and the caller's */
     *ret_attempt = attempt;

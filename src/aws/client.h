@@ -51,6 +51,7 @@ struct cloud_request {
     uint32_t deadline_ms;  /* for the whole call with its retries; 0: 5000 */
     size_t body_bytes_max; /* of the answer; 0: 1 MiB */
     bool may_be_larger;    /* than that, and then it is an answer, not a fault */
+    bool secret;           /* what the Runtime's side kept of bodies is overwritten in the end */
     /* May be NULL. A refusal that is worth trying again as if it were throttling. */
     bool (*is_passing)(const struct cloud_response *response);
 };

@@ -69,6 +69,15 @@ static void blocks_drop(struct px_arena *arena, struct px_arena_block *keep)
 
 void px_arena_deinit(struct px_arena *arena) { blocks_drop(arena, NULL); }
 
+void px_arena_deinit_wiped(struct px_arena *arena)
+{
+    for (struct px_arena_block *block = arena->first; block; block = block->next) {
+        UNPOISON(block->room, block->room_bytes);
+        explicit_bzero(block->room, block->room_bytes);
+    }
+    blocks_drop(arena, NULL);
+}
+
 void px_arena_reset(struct px_arena *arena)
 {
     struct px_arena_block *largest = arena->first;

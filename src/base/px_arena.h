@@ -20,6 +20,8 @@ struct px_arena {
 /* No memory is taken until the first allocation. */
 void px_arena_init(struct px_arena *arena, size_t limit_bytes);
 void px_arena_deinit(struct px_arena *arena);
+/* Overwritten first: for what held secrets. */
+void px_arena_deinit_wiped(struct px_arena *arena);
 /* Forget all allocations but keep the largest block for the next invocation. */
 void px_arena_reset(struct px_arena *arena);
 

@@ -2,7 +2,7 @@
 # state: an ephemeral resource feeds a write-only argument. A new generation makes a new value.
 locals {
   secrets = {
-    "api-key-pepper"    = "Makes API keys' hashes useless to whoever has the tables only. A new value ends every key of the region."
+    "api-key-pepper"    = "Makes API keys' hashes useless to whoever has the tables only. The second new value ends every key made before the first."
     "token-signing-key" = "Signs tokens of the region."
   }
   # Secrets Manager's names have no leading slash, or its ARNs would have two.

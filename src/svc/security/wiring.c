@@ -10,7 +10,7 @@ int security_stores_open(struct security_stores *stores, const struct security_u
         struct table_options options = {.clock = stores->clock};
         PX_TRY(table_store_open(urls->tables, &options, &stores->tables));
     }
-    if (!stores->secrets) PX_TRY(secret_store_open(urls->secrets, &stores->secrets));
+    if (!stores->secrets) PX_TRY(secret_store_open(urls->secrets, NULL, &stores->secrets));
     return 0;
 }
 
