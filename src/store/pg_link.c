@@ -60,7 +60,7 @@ static int refused(struct pg_link *link)
     int meaning = PG_GONE;
     if (pg_state_find(px_str_c(message), link->state))
         meaning = pg_state_meaning(link->state);
-    else if (strstr(message, "certificate"))
+    else if (strcasestr(message, "certificate"))
         meaning = PX_F_UNAVAILABLE; /* another attempt will not change who it is */
     else if (strstr(message, "out of memory"))
         meaning = PX_F_OOM;

@@ -2,10 +2,12 @@
 
 The suites are the unit tests' own programs, of the build that is under test."""
 
+import contextlib
 import os
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -13,12 +15,13 @@ import postgres_server
 from conftest import ROOT
 
 PRESET = os.environ.get("PRISM_BUILD", "release").replace("release", "dev")  # release has no unit tests
+FAULTS = "test_store_meta_pg"
 SUITES = ["test_store_meta", "test_svc_catalog_catalog", "test_svc_catalog_catalog_processes", "test_svc_catalog_datasets"]
 
 
 @pytest.fixture(scope="module")
 def programs():
-    subprocess.run([ROOT / "tools" / "build", PRESET, "--target", *SUITES], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([ROOT / "tools" / "build", PRESET, "--target", *SUITES, FAULTS], check=True, stdout=subprocess.DEVNULL)
     return ROOT / "build" / PRESET / "bin"
 
 
@@ -43,3 +46,34 @@ def test_the_suite_passes_on_postgresql(programs, postgres, suite):
     done = run(programs / suite, postgres.url())
     assert done.returncode == 0
     assert ran(done) >= 2 and "FAILED" not in done.stdout + done.stderr
+
+
+def test_faults_of_the_server_and_of_the_way_to_it(programs, postgres):
+    postgres_server.make_ca(postgres.folder, "other")
+    done = run(programs / FAULTS, postgres.url(), PRISM_TEST_POSTGRES_OTHER_CA=str(postgres.folder / "other.pem"))
+    assert done.returncode == 0
+    assert ran(done) >= 17 and "FAILED" not in done.stdout + done.stderr
+
+
+def test_a_killed_server_loses_and_doubles_nothing(programs, tmp_path):
+    progress = tmp_path / "progress"
+
+    def reached():
+        with contextlib.suppress(OSError, ValueError):
+            return int(progress.read_text())
+        return 0
+
+    with postgres_server.server() as server:
+        env = {**os.environ, "PRISM_TEST_POSTGRES": server.url(), "PRISM_TEST_POSTGRES_PROGRESS": str(progress)}
+        with open(tmp_path / "out", "w+") as out:
+            program = subprocess.Popen([programs / FAULTS, "kills_*"], env=env, stdout=out, stderr=out)
+            for at in 50, 150, 250, 350:
+                while program.poll() is None and reached() < at:
+                    time.sleep(0.01)
+                server.kill()
+                server.start()
+            program.wait(300)
+            out.seek(0)
+            said = out.read()
+    assert program.returncode == 0, said
+    assert int(re.search(r"(\d+) transactions were cut", said)[1]) <= 4
