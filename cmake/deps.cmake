@@ -109,7 +109,7 @@ file(GLOB sources ${libpq_DIR}/src/*/*.c)
 prism_source_library(libpq ${libpq_DIR} ${sources})
 target_include_directories(prism_libpq PRIVATE ${libpq_DIR}/private ${libpq_DIR}/src/port ${libpq_DIR}/src/common ${libpq_DIR}/src/libpq)
 target_compile_definitions(prism_libpq PRIVATE FRONTEND USE_OPENSSL=1 HAVE_STRCHRNUL HAVE_STRSIGNAL HAVE_POLL=1 HAVE_POLL_H=1)
-target_compile_options(prism_libpq PRIVATE -Os)
+target_compile_options(prism_libpq PRIVATE -Os -fno-asynchronous-unwind-tables)
 target_link_libraries(prism_libpq PRIVATE AWS::ssl)
 
 prism_part(nanoarrow)
