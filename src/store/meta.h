@@ -12,6 +12,7 @@
 #include "base/px.h"
 #include "base/px_arena.h"
 
+struct cloud_shared; /* aws/shared.h */
 struct meta;
 struct meta_rows; /* a running SELECT */
 enum meta_answer { META_CONFLICT = 1, META_END };
@@ -19,7 +20,8 @@ enum meta_answer { META_CONFLICT = 1, META_END };
 struct meta_options {
     int busy_ms; /* how long to wait for another writer, and to reach PostgreSQL; 0: 5000 */
     bool read_only;
-    struct px_str reader_url; /* PostgreSQL: where META_LAGGING may read; empty: from url */
+    struct px_str reader_url;   /* PostgreSQL: where META_LAGGING may read; empty: from url */
+    struct cloud_shared *cloud; /* borrowed; signs for PostgreSQL; NULL: the store makes its own */
 };
 /* url: path of the SQLite file (created when absent, mode 0600), or "postgresql://user@host/database"
  * (docs/design/aws.md), to which the first call connects.

@@ -19,6 +19,7 @@
 #include <time.h>
 
 #include "aws/retry.h"
+#include "aws/shared.h"
 #include "base/px_buf.h"
 #include "base/px_clock.h"
 #include "base/px_id.h"
@@ -37,7 +38,8 @@
 struct pg_meta {
     struct meta meta; /* first: the header's functions know only this */
     struct pg_link writer, reader;
-    struct pg_link *in; /* the running transaction's; NULL: none */
+    struct cloud_shared own; /* where nobody shares */
+    struct pg_link *in;      /* the running transaction's; NULL: none */
     bool has_reader, writes, lost;
     char number[24]; /* the writing transaction's, of PostgreSQL */
     int64_t reader_again_ns;
@@ -445,6 +447,7 @@ static void pg_close(struct meta *meta)
     struct pg_meta *pg = pg_of(meta);
     pg_link_close(&pg->writer);
     pg_link_close(&pg->reader);
+    cloud_shared_close(&pg->own);
     free(pg);
 }
 
@@ -470,6 +473,7 @@ int meta_pg_open(struct px_str url, const struct meta_options *options, struct m
     pg->has_reader = options->reader_url.len > 0;
     PX_TRY(pg_target_init(url, &pg->writer.target));
     if (pg->has_reader) PX_TRY(pg_target_init(options->reader_url, &pg->reader.target));
+    pg->writer.cloud = pg->reader.cloud = options->cloud ? options->cloud : &pg->own;
     *ret_meta = PX_TAKE(meta);
     return 0;
 }

@@ -10,9 +10,11 @@
 #include "store/pg_url.h"
 #include "store/pg_value.h"
 
+struct cloud_shared; /* aws/shared.h */
 struct pg_link {
     struct pg_target target;
-    PGconn *conn; /* NULL: closed */
+    PGconn *conn;               /* NULL: closed */
+    struct cloud_shared *cloud; /* borrowed; signs, for target.iam */
     char trouble[320];
     char state[6]; /* PostgreSQL's code for the last error; empty when it gave none */
 };

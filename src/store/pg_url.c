@@ -64,6 +64,11 @@ static int parameter_set(struct px_str name, struct px_str value, struct pg_targ
         if (target->tls || px_str_eq(value, S("disable"))) return 0;
         return px_fault(PX_F_CONFIG, "PostgreSQL's URL: sslmode is verify-full or disable");
     }
+    if (px_str_eq(name, S("iam"))) {
+        target->iam = px_str_eq(value, S("1"));
+        if (target->iam || px_str_eq(value, S("0"))) return 0;
+        return px_fault(PX_F_CONFIG, "PostgreSQL's URL: iam is 1 or 0");
+    }
     if (px_str_eq(name, S("sslrootcert")))
         return text_set(value, "sslrootcert", target->ca_file, sizeof target->ca_file);
     if (px_str_eq(name, S("host")) && target->host[0] == '\0')
@@ -114,6 +119,10 @@ static int target_check(struct pg_target *target)
     if (target->host[0] == '\0' || target->user[0] == '\0' || target->database[0] == '\0')
         return px_fault(PX_F_CONFIG, "PostgreSQL's URL is postgresql://user@host/database");
     if (target->host[0] == '/') target->tls = false;
+    if (!target->tls && target->iam)
+        return px_fault(PX_F_CONFIG, "PostgreSQL's URL: iam needs sslmode=verify-full");
+    if (target->iam && target->password[0] != '\0')
+        return px_fault(PX_F_CONFIG, "PostgreSQL's URL: iam, or a password");
     if (!target->tls && !is_here(target->host))
         return px_fault(PX_F_CONFIG, "PostgreSQL's URL: sslmode=disable is for this machine alone");
     if (target->tls) return trust_set(target);

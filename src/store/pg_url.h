@@ -4,6 +4,7 @@
  *
  *     sslmode      verify-full (the default), or disable: for this machine alone
  *     sslrootcert  certificates to trust, PEM; else AWS_CA_BUNDLE, else the system's
+ *     iam          1: sign in with an IAM token in place of a password; the host may be a private name for RDS's
  *     host         folder of a Unix socket, when the URL names no host
  *
  * Parts are percent-encoded. Other parameters are refused, so that none is mistaken for being heeded. */
@@ -18,7 +19,7 @@ struct pg_target {
     char port[8];
     char user[128], password[256], database[128];
     char ca_file[PATH_MAX]; /* empty without TLS */
-    bool tls;
+    bool tls, iam;
 };
 /* Faults: PX_F_CONFIG, which never quotes the URL. */
 PX_MUST_USE int pg_target_init(struct px_str url, struct pg_target *ret_target);

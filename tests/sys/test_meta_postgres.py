@@ -12,6 +12,7 @@ import time
 import pytest
 
 import postgres_server
+import rds_proxy
 from conftest import ROOT
 
 PRESET = os.environ.get("PRISM_BUILD", "release").replace("release", "dev")  # release has no unit tests
@@ -77,3 +78,26 @@ def test_a_killed_server_loses_and_doubles_nothing(programs, tmp_path):
             said = out.read()
     assert program.returncode == 0, said
     assert int(re.search(r"(\d+) transactions were cut", said)[1]) <= 4
+
+
+CREDENTIALS, AWS_REGION = ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"), "eu-central-1"  # of tests/unit/aws/reach.h
+
+
+@pytest.mark.parametrize("suite", SUITES[:2])
+def test_the_suite_passes_by_iam_token_and_leaves_nothing_in_a_session(programs, postgres, suite):
+    """Through a stand-in of RDS Proxy, to a server that trusts it."""
+    hba = postgres.data / "pg_hba.conf"
+    rules = hba.read_text()
+    try:
+        hba.write_text("hostnossl all all 127.0.0.1/32 trust\n" + rules)
+        postgres.sql("SELECT pg_reload_conf()")
+        proxy = rds_proxy.Proxy(("127.0.0.1", postgres.port), postgres.folder / "server.pem", postgres.folder / "server.key", "localhost",
+                                CREDENTIALS, AWS_REGION)
+        url = f"postgresql://{postgres.account}@localhost:{proxy.port}/%s?iam=1&sslrootcert={postgres.folder}/ca.pem"
+        done = run(programs / suite, url, PRISM_TEST_POSTGRES_ADMIN=postgres.url())
+        proxy.close()
+    finally:
+        hba.write_text(rules)
+        postgres.sql("SELECT pg_reload_conf()")
+    assert done.returncode == 0 and "FAILED" not in done.stdout + done.stderr
+    assert proxy.tokens >= ran(done) - 1 and proxy.refused == [] and proxy.pins == []

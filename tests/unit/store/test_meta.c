@@ -164,7 +164,7 @@ TEST(a_transaction_is_whole_or_gone)
 TEST(a_second_writer_waits_only_so_long)
 {
     PX_AUTO(meta_close) struct meta *meta = meta_for_test(t), *other = NULL;
-    struct meta_options options = {.busy_ms = 30};
+    const struct meta_options options = {.busy_ms = on_postgres() ? 3000 : 30}; /* and to connect */
     CHECK_OK(meta_open(meta_url(t, "meta"), &options, &other));
     CHECK_OK(meta_begin(meta, META_WRITE));
     CHECK_INT(meta_begin(other, META_WRITE), PX_F_BUSY);

@@ -1,9 +1,14 @@
-/* PostgreSQL's URLs, error codes and column types, without a server. */
+/* PostgreSQL's URLs, error codes, column types, names and tokens, without a server. */
+#include "aws/reach.h"
 #include "support/support.h"
 
 #include "store/pg_ddl.h"
+#include "store/pg_endpoint.h"
 #include "store/pg_state.h"
+#include "store/pg_token.h"
 #include "store/pg_url.h"
+
+__attribute__((constructor)) static void reach(void) { reach_init(); }
 
 static const char *ca_make(struct test *t)
 {
@@ -75,6 +80,9 @@ TEST(what_is_not_an_url_is_refused_and_not_shown)
         "postgresql://u:geheim%4@h/d",
         "postgresql://u:geheim%00@h/d",
         "postgresql://u:geheim@h/d?options=-c%20x",
+        "postgresql://u:geheim@h/d?iam=1&sslrootcert=/dev/null",
+        "postgresql://u@localhost/d?iam=1&sslmode=disable",
+        "postgresql://u@h/d?iam=yes",
         "postgresql://u:geheim@h/d?host=/x",
         "postgresql://u:geheim@h/d?sslrootcert=/nonexistent/ca.pem",
     };
@@ -131,6 +139,115 @@ TEST(columns_of_text_get_a_collation)
     px_buf_clear(&buf);
     pg_ddl_write(S("'open TEXT"), &buf);
     CHECK_STR(px_str_c(buf.ptr), S("'open TEXT"));
+}
+
+/* ---- names ---- */
+
+/* An answer as a name server sends it: a question, then CNAMEs, each from the name before to the next one. */
+struct answer {
+    uint8_t bytes[2048];
+    size_t len;
+};
+
+static void put_name(struct answer *answer, const char *name)
+{
+    while (*name) {
+        size_t n = strcspn(name, ".");
+        answer->bytes[answer->len++] = (uint8_t)n;
+        memcpy(answer->bytes + answer->len, name, n);
+        answer->len += n;
+        name += n + (name[n] == '.');
+    }
+    answer->bytes[answer->len++] = 0;
+}
+
+static void put_bytes(struct answer *answer, const char *bytes, size_t n)
+{
+    memcpy(answer->bytes + answer->len, bytes, n);
+    answer->len += n;
+}
+
+static void answer_make(struct answer *answer, const char *const *names)
+{
+    uint8_t count = 0;
+    *answer = (struct answer){.len = 12};
+    answer->bytes[2] = 0x81;
+    answer->bytes[3] = 0x80;
+    answer->bytes[5] = 1; /* a question */
+    put_name(answer, names[0]);
+    put_bytes(answer, "\0\1\0\1", 4);
+    for (size_t i = 0; names[i + 1]; i++, count++) {
+        put_name(answer, names[i]);
+        put_bytes(answer, "\0\5\0\1\0\0\0\36\0", 9);
+        size_t at = answer->len++;
+        put_name(answer, names[i + 1]);
+        answer->bytes[at] = (uint8_t)(answer->len - at - 1);
+    }
+    answer->bytes[7] = count;
+}
+
+TEST(the_first_name_of_rds_is_the_endpoint)
+{
+    static const char proxy[] = "prism.proxy-abc.eu-central-1.rds.amazonaws.com";
+    static const char *const chain[] = {"proxy.dev.prism.internal", "db.example.org", proxy,
+                                        "vpce-1.elb.eu-central-1.amazonaws.com", NULL};
+    static const char *const elsewhere[] = {"a.example.org", "rds.amazonaws.com.example.org", NULL};
+    static const char *const circle[] = {"a.b", "b.c", "a.b", "b.c", NULL};
+    struct answer answer;
+    char name[PG_HOST_BYTES];
+    answer_make(&answer, chain);
+    pg_endpoint_read(answer.bytes, answer.len, "Proxy.dev.prism.internal", name);
+    CHECK_STR(px_str_c(name), px_str_c(proxy));
+    pg_endpoint_read(answer.bytes, answer.len, "another.name", name);
+    CHECK_STR(px_str_c(name), S("another.name"));
+    answer_make(&answer, elsewhere);
+    pg_endpoint_read(answer.bytes, answer.len, "a.example.org", name);
+    CHECK_STR(px_str_c(name), S("a.example.org"));
+    answer_make(&answer, circle);
+    pg_endpoint_read(answer.bytes, answer.len, "a.b", name);
+    CHECK_STR(px_str_c(name), S("a.b"));
+    pg_endpoint_find("x.y.rds.amazonaws.com.cn", name); /* asks nobody */
+    CHECK_STR(px_str_c(name), S("x.y.rds.amazonaws.com.cn"));
+}
+
+TEST(an_answer_that_is_cut_or_bent_is_no_harm)
+{
+    static const char *const chain[] = {"a.internal", "b.rds.amazonaws.com", NULL};
+    struct answer whole;
+    char name[PG_HOST_BYTES];
+    answer_make(&whole, chain);
+    for (size_t len = 0; len < whole.len; len++) {
+        pg_endpoint_read(whole.bytes, len, "a.internal", name);
+        CHECK_STR(px_str_c(name), S("a.internal"));
+    }
+    for (size_t at = 0; at < whole.len; at++)
+        for (int bit = 0; bit < 8; bit++) {
+            struct answer bent = whole;
+            bent.bytes[at] ^= (uint8_t)(1 << bit);
+            pg_endpoint_read(bent.bytes, bent.len, "a.internal", name);
+            CHECK(memchr(name, '\0', sizeof name) != NULL);
+        }
+}
+
+/* ---- tokens ---- */
+
+/* The signature is that of botocore's generate_db_auth_token() for the same, at the same time. */
+TEST(a_token_is_signed_as_aws_signs)
+{
+    struct cloud *cloud = NULL;
+    struct px_str token;
+    struct pg_target target = {.port = "5432", .user = "pri sm+x", .iam = true};
+    const struct cloud_options options = {.clock = &t->clock};
+    CHECK_OK(cloud_open(&options, &cloud));
+    CHECK_OK(pg_token_make(cloud, &target, "prism.proxy-abc.eu-central-1.rds.amazonaws.com",
+                           &t->arena, &token));
+    cloud_close(&cloud);
+    CHECK_STR(token,
+              S("prism.proxy-abc.eu-central-1.rds.amazonaws.com:5432/?Action=connect&DBUser=pri%2"
+                "0sm%2Bx&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE%2F20260102"
+                "%2Feu-central-1%2Frds-db%2Faws4_request&X-Amz-Date=20260102T030405Z&X-Amz-Signed"
+                "Headers=host&X-Amz-Expires=900&X-Amz-Signature=d1b89f3b286c6a3b807f68500485990b9"
+                "ee671201d932c38b408c6e70763f9a5"));
 }
 
 TEST_MAIN
