@@ -1,8 +1,8 @@
 output "meta" {
   description = "The store `meta`: where functions find it and what they need to connect. Offered when somebody answers there."
   value = {
-    url          = "postgresql://${local.user}@proxy.${var.network.private_zone_name}:5432/${var.context.project}"
-    reader_url   = "postgresql://${local.user}@reader.${var.network.private_zone_name}:5432/${var.context.project}"
+    url          = "postgresql://${local.user}@proxy.${var.network.private_zone_name}:5432/${var.context.project}?iam=1"
+    reader_url   = "postgresql://${local.user}@reader.${var.network.private_zone_name}:5432/${var.context.project}?iam=1"
     connect_arns = ["${local.aws}:rds-db:${local.here}:dbuser:${local.connect_id}/${local.user}"]
   }
 

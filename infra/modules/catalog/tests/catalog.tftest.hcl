@@ -207,8 +207,8 @@ run "the_proxy" {
   }
   assert {
     condition = output.meta == {
-      url          = "postgresql://prism@proxy.euw1.dev.prism.internal:5432/prism"
-      reader_url   = "postgresql://prism@reader.euw1.dev.prism.internal:5432/prism"
+      url          = "postgresql://prism@proxy.euw1.dev.prism.internal:5432/prism?iam=1"
+      reader_url   = "postgresql://prism@reader.euw1.dev.prism.internal:5432/prism?iam=1"
       connect_arns = ["arn:aws:rds-db:eu-west-1:111122223333:dbuser:prx-0123456789abcdef0/prism"]
     }
     error_message = "Functions connect to the proxy: ${jsonencode(output.meta)}"
