@@ -27,6 +27,15 @@ struct lambda_event {
     const struct px_log *log;   /* carries the request id */
     struct lambda_reply *reply;
 };
+/* When the event's work must have ended (monotonic, of px_clock_system): margin_ns before its deadline, but
+ * not more than half of what is left. 0: it has none. */
+static inline int64_t lambda_deadline_mono_ns(const struct lambda_event *event, int64_t margin_ns)
+{
+    if (event->deadline_ns == 0) return 0;
+    int64_t left_ns = event->deadline_ns - px_wall_ns(&px_clock_system);
+    int64_t until_ns = px_mono_ns(&px_clock_system) + left_ns - PX_MIN(margin_ns, left_ns / 2);
+    return PX_MAX(until_ns, INT64_C(1));
+}
 /* What the handler fills. Text is borrowed until it returns; use event->arena. */
 struct lambda_reply {
     struct px_buf *body; /* JSON; owned by the runtime, empty at the start */

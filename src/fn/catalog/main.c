@@ -1,11 +1,15 @@
 /* fn/catalog/main.c - function `catalog`: datasets, schemas, retention. Wiring only. */
 #include <stdlib.h>
 
+#include "aws/shared.h"
 #include "export/exporter.h"
 #include "svc/catalog/datasets.h"
 
+#define META_MARGIN_NS (500 * PX_NS_PER_MS) /* for telling that the catalog gave no answer */
+
 struct function {
     struct px_str hot_url, meta_url;
+    struct cloud_shared cloud;
     struct px_arena arena; /* the lifecycle's text */
     struct lifecycle lifecycle;
     struct hot_store *hot;
@@ -24,13 +28,15 @@ static int init(void *ctx, const struct px_log *log)
     if (r > 0) return px_fault(PX_F_CONFIG, "the built-in lifecycle is invalid");
     PX_TRY(r);
     PX_TRY(hot_store_open(fn->hot_url, &fn->hot));
-    PX_TRY(meta_open(fn->meta_url, NULL, &fn->meta));
+    const struct meta_options meta = {.cloud = &fn->cloud};
+    PX_TRY(meta_open(fn->meta_url, &meta, &fn->meta));
     return catalog_new(fn->meta, &px_clock_system, &fn->catalog);
 }
 
 static int handle(void *ctx, const struct lambda_event *event)
 {
     const struct function *fn = ctx;
+    meta_set_deadline(fn->meta, lambda_deadline_mono_ns(event, META_MARGIN_NS));
     const struct datasets datasets = {fn->catalog, fn->hot, &fn->lifecycle};
     return datasets_handle(&datasets, event);
 }
@@ -41,6 +47,7 @@ static void stop(void *ctx)
     catalog_free(&fn->catalog);
     meta_close(&fn->meta);
     hot_store_close(&fn->hot);
+    cloud_shared_close(&fn->cloud);
     px_arena_deinit(&fn->arena);
 }
 

@@ -4,6 +4,7 @@
  * the first request that stores something and the catalog only by one that finds a claim left behind. */
 #include <stdlib.h>
 
+#include "aws/shared.h"
 #include "export/exporter.h"
 #include "lambda/runtime.h"
 #include "svc/catalog/catalog.h"
@@ -12,7 +13,11 @@
 /* A request of the largest body unpacks within this (memory_mb in platform/functions.json is 512). */
 #define ARENA_BYTES_MAX ((size_t)256 << 20)
 
+#define META_MARGIN_NS (500 * PX_NS_PER_MS) /* for telling that the catalog gave no answer */
+
 struct function {
+    struct cloud_shared cloud;
+    int64_t deadline_mono_ns; /* of the running event */
     struct px_str hot_url, tables_url, meta_url;
     struct hot_store *hot;
     struct hot_writer *writer;
@@ -72,13 +77,16 @@ static int open_writer(struct function *fn)
 
 static int open_tables(struct function *fn)
 {
-    if (!fn->tables) PX_TRY(table_store_open(fn->tables_url, NULL, &fn->tables));
+    const struct table_options options = {.cloud = &fn->cloud};
+    if (!fn->tables) PX_TRY(table_store_open(fn->tables_url, &options, &fn->tables));
     return 0;
 }
 
 static int open_catalog(struct function *fn)
 {
-    if (!fn->meta) PX_TRY(meta_open(fn->meta_url, NULL, &fn->meta));
+    const struct meta_options options = {.cloud = &fn->cloud};
+    if (!fn->meta) PX_TRY(meta_open(fn->meta_url, &options, &fn->meta));
+    meta_set_deadline(fn->meta, fn->deadline_mono_ns);
     if (!fn->catalog) PX_TRY(catalog_new(fn->meta, &px_clock_system, &fn->catalog));
     return 0;
 }
@@ -124,6 +132,8 @@ static int init(void *ctx, const struct px_log *log)
 static int handle(void *ctx, const struct lambda_event *event)
 {
     struct function *fn = ctx;
+    fn->deadline_mono_ns = lambda_deadline_mono_ns(event, META_MARGIN_NS);
+    if (fn->meta) meta_set_deadline(fn->meta, fn->deadline_mono_ns);
     struct api_event api;
     struct px_where where;
     int r = api_event_parse_in_place(event->payload, event->arena, &api, &where);
@@ -151,6 +161,7 @@ static void stop(void *ctx)
     table_store_close(&fn->tables);
     catalog_free(&fn->catalog);
     meta_close(&fn->meta);
+    cloud_shared_close(&fn->cloud);
 }
 
 int main(void)

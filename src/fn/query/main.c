@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "aws/shared.h"
 #include "export/exporter.h"
 #include "lambda/runtime.h"
 #include "svc/query/query.h"
@@ -14,6 +15,7 @@
 #define DEADLINE_MARGIN_NS (500 * PX_NS_PER_MS) /* for telling the caller that time is up */
 
 struct function {
+    struct cloud_shared cloud;
     struct hot_store *hot;
     struct object_store *segments, *analytics;
     struct meta *meta;
@@ -91,9 +93,12 @@ static int open_stores(struct function *fn, struct query_options *options)
     PX_TRY(read_text("PRISM_META_URL", &meta));
     PX_TRY(read_text("PRISM_TMP", &options->temp_dir));
     PX_TRY(hot_store_open(hot, &fn->hot));
-    PX_TRY(object_store_open(segments, NULL, &fn->segments));
-    PX_TRY(object_store_open(analytics, NULL, &fn->analytics));
-    PX_TRY(meta_open(meta, NULL, &fn->meta));
+    const struct object_options objects = {.cloud = &fn->cloud};
+    const struct meta_options metadata = {.reader_url = px_str_c(getenv("PRISM_META_READER_URL")),
+                                          .cloud = &fn->cloud};
+    PX_TRY(object_store_open(segments, &objects, &fn->segments));
+    PX_TRY(object_store_open(analytics, &objects, &fn->analytics));
+    PX_TRY(meta_open(meta, &metadata, &fn->meta));
     PX_TRY(catalog_new(fn->meta, options->clock, &fn->catalog));
     options->hot = fn->hot;
     options->segments = fn->segments;
@@ -177,12 +182,6 @@ static int fail(const struct lambda_event *event, struct px_str type, struct px_
     return LAMBDA_ERROR;
 }
 
-static int64_t deadline_mono_ns(const struct lambda_event *event)
-{
-    return px_mono_ns(&px_clock_system) + event->deadline_ns - px_wall_ns(&px_clock_system) -
-           DEADLINE_MARGIN_NS;
-}
-
 static int handle(void *ctx, const struct lambda_event *event)
 {
     struct function *fn = ctx;
@@ -197,8 +196,9 @@ static int handle(void *ctx, const struct lambda_event *event)
     struct answering answering = {.event = event};
     struct query_sink sink = {sink_begin, sink_more, &answering};
     struct px_str why = {0};
-    r = query_handle(fn->query, &api, event->arena, deadline_mono_ns(event), &cancelled, &sink,
-                     &why);
+    int64_t until_ns = lambda_deadline_mono_ns(event, DEADLINE_MARGIN_NS);
+    meta_set_deadline(fn->meta, until_ns);
+    r = query_handle(fn->query, &api, event->arena, until_ns, &cancelled, &sink, &why);
     if (r == QUERY_CUT) {
         px_log(event->log, PX_WARN, "an answer was cut: %.*s", PX_FMT(why));
         return fail(event, S("QueryCut"), why);
@@ -215,6 +215,7 @@ static void stop(void *ctx)
     hot_store_close(&fn->hot);
     object_store_close(&fn->segments);
     object_store_close(&fn->analytics);
+    cloud_shared_close(&fn->cloud);
 }
 
 int main(void)

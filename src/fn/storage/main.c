@@ -1,6 +1,7 @@
 /* fn/storage/main.c - function `storage`: seal, compact, retain, ttl. Wiring only. */
 #include <stdlib.h>
 
+#include "aws/shared.h"
 #include "export/exporter.h"
 #include "svc/storage/storage_event.h"
 
@@ -18,7 +19,9 @@ static uint64_t number(const char *name)
 
 int main(void)
 {
+    struct cloud_shared cloud = {0};
     struct storage_function fn = {
+        .cloud = &cloud,
         .urls = {.hot = px_str_c(getenv("PRISM_HOT_URL")),
                  .segments = px_str_c(getenv("PRISM_SEGMENTS_URL")),
                  .analytics = px_str_c(getenv("PRISM_ANALYTICS_URL")),
@@ -30,5 +33,7 @@ int main(void)
                    .temp_bytes_max = number("PRISM_STORAGE_TEMP_BYTES_MAX")},
         .lifecycle_path = px_str_c(getenv("PRISM_STORAGE_LIFECYCLE"))};
     struct lambda_handler handler = {.handle = handle, .ctx = &fn, .exporter = &span_exporter};
-    return lambda_run(&handler);
+    int status = lambda_run(&handler);
+    cloud_shared_close(&cloud);
+    return status;
 }

@@ -58,11 +58,11 @@ int catalog_write(struct catalog *catalog, int (*body)(struct catalog *catalog, 
     return r;
 }
 
-int catalog_snapshot_read(struct catalog *catalog, int (*body)(struct catalog *catalog, void *ctx),
-                          void *ctx)
+int catalog_snapshot_read(struct catalog *catalog, enum meta_mode mode,
+                          int (*body)(struct catalog *catalog, void *ctx), void *ctx)
 {
     PX_ASSERT(catalog->magic == CATALOG_MAGIC);
-    PX_TRY(meta_begin(catalog->meta, META_SNAPSHOT));
+    PX_TRY(meta_begin(catalog->meta, mode));
     int r = body(catalog, ctx);
     if (r == 0) r = meta_commit(catalog->meta);
     if (r != 0) meta_rollback(catalog->meta);
@@ -196,15 +196,32 @@ static int read_snapshot(struct catalog *catalog, void *ctx)
     return read_marks(catalog, reading);
 }
 
+static int read_at(struct catalog *catalog, enum meta_mode mode, struct reading *reading,
+                   struct catalog_snapshot *ret_snapshot)
+{
+    int r = catalog_snapshot_read(catalog, mode, read_snapshot, reading);
+    if (r == CATALOG_ABSENT) *ret_snapshot = (struct catalog_snapshot){0};
+    if (r == 0) *ret_snapshot = reading->snapshot;
+    return r;
+}
+
 int catalog_read(struct catalog *catalog, struct px_str tenant, struct px_str dataset,
                  int64_t start_us, int64_t end_us, struct px_arena *arena,
                  struct catalog_snapshot *ret_snapshot)
 {
     struct reading reading = {{tenant, dataset}, start_us, end_us, arena, {0}};
-    int r = catalog_snapshot_read(catalog, read_snapshot, &reading);
-    if (r == CATALOG_ABSENT) *ret_snapshot = (struct catalog_snapshot){0};
-    if (r == 0) *ret_snapshot = reading.snapshot;
-    return r;
+    return read_at(catalog, META_SNAPSHOT, &reading, ret_snapshot);
+}
+
+int catalog_read_lagging(struct catalog *catalog, struct px_str tenant, struct px_str dataset,
+                         int64_t start_us, int64_t end_us, struct px_arena *arena,
+                         struct catalog_snapshot *ret_snapshot)
+{
+    struct reading reading = {{tenant, dataset}, start_us, end_us, arena, {0}};
+    int r = read_at(catalog, META_LAGGING, &reading, ret_snapshot);
+    if (r >= 0) return r;
+    /* a replica drops readers that keep it from following */
+    return catalog_read(catalog, tenant, dataset, start_us, end_us, arena, ret_snapshot);
 }
 
 int catalog_version(struct catalog *catalog, struct px_str tenant, struct px_str dataset,

@@ -60,6 +60,11 @@ struct catalog_snapshot {
 PX_MUST_USE int catalog_read(struct catalog *catalog, struct px_str tenant, struct px_str dataset,
                              int64_t start_us, int64_t end_us, struct px_arena *arena,
                              struct catalog_snapshot *ret_snapshot);
+/* Likewise, perhaps as it was a moment ago: from a replica of the metadata if there is one. It is the
+ * present one if its version is catalog_version(), which is never of a replica. */
+PX_MUST_USE int catalog_read_lagging(struct catalog *catalog, struct px_str tenant,
+                                     struct px_str dataset, int64_t start_us, int64_t end_us,
+                                     struct px_arena *arena, struct catalog_snapshot *ret_snapshot);
 /* 0 when absent. */
 PX_MUST_USE int catalog_version(struct catalog *catalog, struct px_str tenant,
                                 struct px_str dataset, int64_t *ret_version);

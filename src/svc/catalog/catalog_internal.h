@@ -44,8 +44,8 @@ int catalog_select_ints(struct catalog *catalog, const char *sql, const struct m
 int catalog_write(struct catalog *catalog, int (*body)(struct catalog *catalog, const void *ctx),
                   const void *ctx);
 /* Likewise for a read: one snapshot. */
-int catalog_snapshot_read(struct catalog *catalog, int (*body)(struct catalog *catalog, void *ctx),
-                          void *ctx);
+int catalog_snapshot_read(struct catalog *catalog, enum meta_mode mode,
+                          int (*body)(struct catalog *catalog, void *ctx), void *ctx);
 
 /* The columns of a segment row, in the order that segment_from_row() expects. */
 #define SEGMENT_COLUMNS                                                                            \

@@ -76,7 +76,7 @@ int catalog_list(struct catalog *catalog, struct px_str tenant, struct px_arena 
                  struct dataset_info **ret_datasets, size_t *ret_count)
 {
     struct listing listing = {{tenant, {0}}, arena, NULL, 0};
-    PX_TRY(catalog_snapshot_read(catalog, list_rows, &listing));
+    PX_TRY(catalog_snapshot_read(catalog, META_SNAPSHOT, list_rows, &listing));
     *ret_datasets = listing.infos;
     *ret_count = listing.count;
     return 0;
@@ -87,7 +87,7 @@ int catalog_find(struct catalog *catalog, struct px_str tenant, struct px_str da
 {
     PX_ASSERT(tenant.len > 0 && dataset.len > 0);
     struct listing listing = {{tenant, dataset}, arena, NULL, 0};
-    PX_TRY(catalog_snapshot_read(catalog, list_rows, &listing));
+    PX_TRY(catalog_snapshot_read(catalog, META_SNAPSHOT, list_rows, &listing));
     if (listing.count == 0) return CATALOG_ABSENT;
     *ret_dataset = listing.infos[0];
     return 0;
@@ -130,7 +130,7 @@ int catalog_dropped(struct catalog *catalog, struct px_str tenant, struct px_are
                     struct px_str **ret_names, size_t *ret_count)
 {
     struct dropped_listing listing = {tenant, arena, NULL, 0};
-    PX_TRY(catalog_snapshot_read(catalog, dropped_rows, &listing));
+    PX_TRY(catalog_snapshot_read(catalog, META_SNAPSHOT, dropped_rows, &listing));
     *ret_names = listing.names;
     *ret_count = listing.count;
     return 0;

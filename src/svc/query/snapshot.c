@@ -4,7 +4,7 @@
  * in one transaction; the hot file goes later. So: read the catalog at version v, open the hot files
  * and take the frames beyond the marks, look at the version again. Still v: every frame was seen
  * exactly once. Else all of it again. A file that vanishes while being opened was sealed, and the
- * version tells. */
+ * version tells. So does it of a replica of the catalog that lags: the first attempt may read one. */
 #include "svc/query/snapshot.h"
 
 #include <stdlib.h>
@@ -227,11 +227,12 @@ static int name_files(struct taking *taking)
 /* ---- attempts ---- */
 
 /* ret_same: nothing moved meanwhile. */
-static int attempt(struct taking *taking, struct px_str tenant, struct px_str dataset,
+static int attempt(struct taking *taking, struct px_str tenant, struct px_str dataset, bool lagging,
                    bool *ret_same)
 {
-    int r = catalog_read(taking->stores->catalog, tenant, dataset, taking->start_us, taking->end_us,
-                         taking->arena, &taking->catalog);
+    int r = (lagging ? catalog_read_lagging
+                     : catalog_read)(taking->stores->catalog, tenant, dataset, taking->start_us,
+                                     taking->end_us, taking->arena, &taking->catalog);
     if (r == CATALOG_ABSENT)
         taking->catalog = (struct catalog_snapshot){0};
     else
@@ -269,7 +270,7 @@ int snapshot_take(const struct snapshot_stores *stores, struct px_str tenant, st
         struct taking taking = {
             .stores = stores, .arena = arena, .start_us = start_us, .end_us = end_us};
         bool same = false;
-        int r = attempt(&taking, tenant, dataset, &same);
+        int r = attempt(&taking, tenant, dataset, i == 0, &same);
         if (r == 0 && same) return finish(&taking, dataset, ret_snapshot);
         snapshot_release(&taking.snapshot);
         if (r != 0) return px_fold(r, __FILE__, __LINE__);

@@ -8,6 +8,7 @@
 
 /* What is left of the event's time when no new step is begun. A step takes seconds. */
 #define STEP_MARGIN_NS (60 * PX_NS_PER_S)
+#define META_MARGIN_NS (2 * PX_NS_PER_S) /* for telling that the catalog gave no answer */
 
 typedef int operation(struct storage *storage, const struct storage_scope *scope,
                       struct storage_counts *counts);
@@ -57,14 +58,6 @@ static const char *read_scope(yyjson_val *root, struct storage_scope *scope)
     return NULL;
 }
 
-static int64_t deadline_of(const struct lambda_event *event)
-{
-    if (event->deadline_ns == 0) return 0;
-    int64_t left_ns = event->deadline_ns - px_wall_ns(&px_clock_system);
-    int64_t margin_ns = PX_MIN(STEP_MARGIN_NS, left_ns / 2);
-    return PX_MAX(1, px_mono_ns(&px_clock_system) + left_ns - margin_ns);
-}
-
 static int read_event(const struct lambda_event *event, struct request *request)
 {
     yyjson_val *root = NULL;
@@ -80,7 +73,7 @@ static int read_event(const struct lambda_event *event, struct request *request)
     yyjson_val *now = yyjson_obj_get(root, "now");
     if (now && !px_time_parse(px_json_val_str(now), &request->now_ns))
         return refuse(event, "now is an RFC 3339 time");
-    request->scope.deadline_mono_ns = deadline_of(event);
+    request->scope.deadline_mono_ns = lambda_deadline_mono_ns(event, STEP_MARGIN_NS);
     return 0;
 }
 
@@ -125,13 +118,15 @@ static int open_stores(const struct storage_function *function, const struct px_
                        struct open_stores *s)
 {
     const struct storage_urls *urls = &function->urls;
-    const struct table_options tables = {.clock = clock};
+    const struct object_options objects = {.cloud = function->cloud};
+    const struct table_options tables = {.clock = clock, .cloud = function->cloud};
+    const struct meta_options meta = {.cloud = function->cloud};
     PX_TRY(check_urls(urls));
     PX_TRY(hot_store_open(urls->hot, &s->hot));
-    PX_TRY(object_store_open(urls->segments, NULL, &s->segments));
-    PX_TRY(object_store_open(urls->analytics, NULL, &s->analytics));
+    PX_TRY(object_store_open(urls->segments, &objects, &s->segments));
+    PX_TRY(object_store_open(urls->analytics, &objects, &s->analytics));
     PX_TRY(table_store_open(urls->tables, &tables, &s->tables));
-    PX_TRY(meta_open(urls->meta, NULL, &s->meta));
+    PX_TRY(meta_open(urls->meta, &meta, &s->meta));
     return catalog_new(s->meta, clock, &s->catalog);
 }
 
@@ -219,6 +214,7 @@ int storage_handle(const struct storage_function *function, const struct lambda_
     PX_TRY(load_lifecycle(function, event->arena, &lifecycle));
     PX_AUTO(close_stores) struct open_stores stores = {0};
     PX_TRY(open_stores(function, &clock, &stores));
+    meta_set_deadline(stores.meta, lambda_deadline_mono_ns(event, META_MARGIN_NS));
     const struct storage_options options = {.hot = stores.hot,
                                             .hot_root = function->urls.hot,
                                             .segments = stores.segments,

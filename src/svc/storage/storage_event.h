@@ -13,7 +13,9 @@
 struct storage_urls { /* as in the environment */
     struct px_str hot, segments, analytics, tables, meta;
 };
+struct cloud_shared; /* aws/shared.h */
 struct storage_function {
+    struct cloud_shared *cloud; /* borrowed; of the stores; NULL: each makes its own */
     struct storage_urls urls;
     struct storage_limits limits;
     struct px_str lifecycle_path; /* of another lifecycle.json; empty: the built-in one */

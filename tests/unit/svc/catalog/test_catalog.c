@@ -383,4 +383,37 @@ TEST(a_catalog_opens_again_with_everything_in_it)
     fixture_close(&f);
 }
 
+/* On PostgreSQL the replica is a database that does not follow. */
+TEST(a_read_that_may_lag_is_told_by_its_version)
+{
+    struct catalog_fixture present = {0}, past = {0};
+    struct catalog_snapshot snapshot;
+    int64_t version = 0;
+    fixture_open(t, &present);
+    const char *name = on_postgres() ? "past" : "meta";
+    CHECK_OK(meta_open(meta_url_make(t, name), NULL, &past.meta));
+    CHECK_OK(catalog_new(past.meta, &t->clock, &past.catalog));
+    CHECK_OK(seal_one(past.catalog, &(struct one_sealing){.key = "a", .to = 1, .rows = 1}));
+    fixture_close(&past);
+    if (on_postgres())
+        CHECK_OK(seal_one(present.catalog, &(struct one_sealing){.key = "a", .to = 1, .rows = 1}));
+    CHECK_OK(seal_one(present.catalog,
+                      &(struct one_sealing){.key = "b", .from = 1, .to = 2, .rows = 1}));
+    fixture_close(&present);
+    const struct meta_options options = {.reader_url = meta_url(t, name)};
+    CHECK_OK(meta_open(meta_url(t, "meta"), &options, &present.meta));
+    CHECK_OK(catalog_new(present.meta, &t->clock, &present.catalog));
+    CHECK_OK(catalog_read_lagging(present.catalog, S("acme"), S("logs"), INT64_MIN, INT64_MAX,
+                                  &t->arena, &snapshot));
+    CHECK_INT(snapshot.version, on_postgres() ? 1 : 2);
+    CHECK_OK(catalog_version(present.catalog, S("acme"), S("logs"), &version));
+    CHECK_INT(version, 2);
+    read_all(t, present.catalog, &snapshot);
+    CHECK_INT(snapshot.version, 2);
+    CHECK_INT(catalog_read_lagging(present.catalog, S("acme"), S("none"), INT64_MIN, INT64_MAX,
+                                   &t->arena, &snapshot),
+              CATALOG_ABSENT);
+    fixture_close(&present);
+}
+
 TEST_MAIN
