@@ -68,6 +68,19 @@ def test_help_needs_nothing_and_is_the_same_by_either_way():
         assert f"`{verb.split()[0]}" in documented
 
 
+def test_tables_are_brought_up_to_the_release(tmp_path):
+    data = tmp_path / "data"
+    absent = bare("--data", data, "migrate", "--status")
+    assert absent.returncode == 1 and "meta.db" in absent.stderr and not data.exists()
+    data.mkdir()
+    for state in "applied now", "applied":
+        done = bare("--data", data, "migrate", "--json")
+        steps = json.loads(done.stdout)["steps"]
+        assert done.returncode == DONE and steps and {step["state"] for step in steps} == {state}
+    status = bare("migrate", "--status", "--meta", data / "meta.db")
+    assert status.returncode == DONE and status.stdout.split()[:4] == ["STEP", "NAME", "STATE", "APPLIED"]
+
+
 def test_the_region_s_answers_have_their_codes(region):
     for args, code in {
         ("query", "SELEC"): REFUSED, ("query", "FROM nowhere"): REFUSED, ("query", "SELECT 1", "--key", "no"): REFUSED,

@@ -3,6 +3,7 @@
 The suites are the unit tests' own programs, of the build that is under test."""
 
 import contextlib
+import json
 import os
 import re
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 import postgres_server
 import rds_proxy
-from conftest import ROOT
+from conftest import PRISM, ROOT
 
 PRESET = os.environ.get("PRISM_BUILD", "release").replace("release", "dev")  # release has no unit tests
 FAULTS = "test_store_meta_pg"
@@ -101,3 +102,25 @@ def test_the_suite_passes_by_iam_token_and_leaves_nothing_in_a_session(programs,
         postgres.sql("SELECT pg_reload_conf()")
     assert done.returncode == 0 and "FAILED" not in done.stdout + done.stderr
     assert proxy.tokens >= ran(done) - 1 and proxy.refused == [] and proxy.pins == []
+
+
+def test_tables_are_migrated_by_many_at_once(postgres):
+    postgres.sql("CREATE DATABASE migrated TEMPLATE template0")
+    env = {**os.environ, "PRISM_META_URL": postgres.url("migrated")}
+
+    def migrate(*options):
+        return subprocess.Popen([PRISM, "migrate", "--json", *options], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def said(program):
+        out, err = program.communicate(timeout=120)
+        return program.returncode, json.loads(out), err
+
+    code, before, _ = said(migrate("--status"))
+    assert code == 4 and before["pending"] == len(before["steps"]) > 0
+    all_of_them = [said(program) for program in [migrate() for _ in range(8)]]
+    assert all(code == 0 and answer["pending"] == 0 for code, answer, _ in all_of_them), all_of_them
+    assert postgres.sql("SELECT count(*), count(DISTINCT number) FROM migrations", database="migrated") == "{0}|{0}".format(len(before["steps"]))
+    code, after, _ = said(migrate("--status"))
+    assert code == 0 and {step["state"] for step in after["steps"]} == {"applied"}
+    refused = subprocess.run([PRISM, "migrate", "--meta", postgres.url("migrated", password="geheim")], capture_output=True, text=True)
+    assert refused.returncode == 1 and "password authentication failed" in refused.stderr and "geheim" not in refused.stderr

@@ -12,6 +12,10 @@
 #include "columnar/schema.h"
 #include "store/meta.h"
 
+/* The tables, as numbered steps; who opens a catalog runs them. */
+extern const struct meta_migration catalog_migrations[];
+extern const size_t catalog_migration_count;
+
 struct catalog; /* opaque; one thread */
 /* Opens and migrates. meta is borrowed. */
 PX_MUST_USE int catalog_new(struct meta *meta, const struct px_clock *clock,

@@ -18,9 +18,6 @@ enum segment_state { SEGMENT_LIVE = 1, SEGMENT_DEAD = 2, SEGMENT_QUARANTINED = 3
 /* The schema of a dataset that has nothing yet. */
 #define CATALOG_EMPTY_SCHEMA "[{\"name\":\"time\",\"type\":\"time\"}]"
 
-extern const struct meta_migration catalog_migrations[];
-extern const size_t catalog_migration_count;
-
 /* A dataset by its two names, as every call has it. */
 struct dataset_key {
     struct px_str tenant, name;
