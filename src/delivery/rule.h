@@ -24,6 +24,8 @@ static inline bool rule_is(struct px_str text, const char *want)
 {
     return px_str_eq(text, px_str_c(want));
 }
+/* Whether a web ACL refuses an address that sends too much, whatever it asks for. */
+bool rule_limits(struct plan_resource *web_acl);
 /* Glob with * only. */
 bool rule_glob(struct px_str pattern, struct px_str text);
 /* For messages. */

@@ -173,10 +173,19 @@ static void firewall(struct verify *v)
 {
     if (!needs_stages(v)) return;
     for (plan_each(v->plan, "aws_api_gateway_stage", it)) {
+        struct plan_resource *association = rule_companion(v, "aws_wafv2_web_acl_association",
+                                                           "resource_arn", it);
         rule_look(v);
-        if (!rule_companion(v, "aws_wafv2_web_acl_association", "resource_arn", it))
+        if (!association || !plan_target(v->plan, plan_get(association, "web_acl_arn")))
             rule_find(v, it, "associate the region's web ACL with it",
                       "no firewall stands before the stage");
+    }
+    for (plan_each(v->plan, "aws_wafv2_web_acl", it)) {
+        if (!rule_is(plan_text(it, "scope"), "REGIONAL")) continue;
+        rule_look(v);
+        if (!rule_limits(it))
+            rule_find(v, it, "add a rate based rule whose action is block",
+                      "one address may send as much as it likes");
     }
 }
 
@@ -511,7 +520,8 @@ const struct verify_rule rules_api[] = {
     {"PV-API-04", "A firewall stands before each stage",
      "Throttling policies protect backend services from overload while providing fair resource "
      "allocation across tenants.",
-     "a web ACL is associated with each stage", VERIFY_REGION, VERIFY_ERROR, firewall},
+     "a web ACL with a rate rule that blocks is associated with each stage", VERIFY_REGION,
+     VERIFY_ERROR, firewall},
     {"PV-API-05", "An authorizer is asked and its answers are kept for at most an hour", SHAPE,
      "authorizers of the API's body, their cache, function and permission", VERIFY_REGION,
      VERIFY_ERROR, authorizer},

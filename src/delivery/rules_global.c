@@ -303,15 +303,6 @@ static void edge(struct verify *v)
     }
 }
 
-/* Whether a rule refuses who sends too much; one that counts only looks on. */
-static bool limits(const struct value *rule)
-{
-    const struct value *statement = value_item(value_get(rule, S("statement")), 0),
-                       *action = value_item(value_get(rule, S("action")), 0);
-    return value_count(value_get(statement, S("rate_based_statement"))) > 0 &&
-           value_count(value_get(action, S("block"))) > 0;
-}
-
 static void edge_firewall(struct verify *v)
 {
     rule_look(v);
@@ -324,11 +315,7 @@ static void edge_firewall(struct verify *v)
                   "there is no firewall for the edge");
         return;
     }
-    const struct value *rules = plan_get(acl, "rule");
-    bool limited = false;
-    for (size_t i = 0; i < value_count(rules); i++)
-        limited = limited || limits(value_item(rules, i));
-    if (value_is(rules, VALUE_LIST) && !limited)
+    if (!rule_limits(acl))
         rule_find(v, acl, "add a rate based rule whose action is block",
                   "one address may send as much as it likes");
     if (!rule_companion(v, "aws_wafv2_web_acl_logging_configuration", "resource_arn", acl))

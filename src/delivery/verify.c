@@ -180,6 +180,24 @@ bool rule_customer_key(struct verify *v, struct plan_resource *resource, const c
     return arn && !text_find(text, S("alias/aws/"));
 }
 
+/* A rule that counts only looks on, and one with a scope looks at some requests only. */
+static bool limits(const struct value *rule)
+{
+    const struct value *statement = value_item(value_get(rule, S("statement")), 0),
+                       *action = value_item(value_get(rule, S("action")), 0),
+                       *rate = value_item(value_get(statement, S("rate_based_statement")), 0);
+    return rate && value_count(value_get(rate, S("scope_down_statement"))) == 0 &&
+           value_count(value_get(action, S("block"))) > 0;
+}
+
+bool rule_limits(struct plan_resource *web_acl)
+{
+    const struct value *rules = plan_get(web_acl, "rule");
+    for (size_t i = 0; i < value_count(rules); i++)
+        if (limits(value_item(rules, i))) return true;
+    return false;
+}
+
 bool rule_names(struct verify *v, const struct value *value, const struct plan_resource *owner)
 {
     struct plan_resource *found[256];

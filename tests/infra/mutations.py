@@ -454,6 +454,12 @@ region("no firewall before the stages", "PV-API-04", r"aws_api_gateway_stage\.sh
 """, """resource "aws_wafv2_web_acl_association" "stage" {
   for_each = {}
 """))
+region("the API's firewall only counts", "PV-API-04", r"aws_wafv2_web_acl\.this",
+       edit(f"{API}/firewall.tf", """        block {
+          custom_response {
+            response_code = 429
+          }
+        }""", "        count {}"))
 region("bodies in the execution log", "PV-API-14", r"aws_api_gateway_(stage|method_settings)\.",
        edit(f"{API}/stages.tf", "data_trace_enabled     = false # would write", "data_trace_enabled     = true # would write"))
 
