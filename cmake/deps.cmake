@@ -72,21 +72,19 @@ prism_system_library(deflate libdeflate.h deflate)
 prism_system_library(xxhash xxhash.h xxhash)
 prism_system_library(protobuf_c protobuf-c/protobuf-c.h protobuf-c)
 
-# Its archives refer to one another in circles. The C++ library goes in as an archive too, except under a
-# sanitizer, whose interceptors want the shared one.
+# Its archives refer to one another in circles. The C++ library is the shared one: DuckDB's extension, which is loaded
+# from a file, brings the same, and an exception must be thrown and caught by one unwinder.
 prism_part(duckdb)
 file(GLOB duckdb_archives ${duckdb_DIR}/lib/*.a)
 add_library(prism_duckdb INTERFACE)
 add_library(prism::duckdb ALIAS prism_duckdb)
 target_include_directories(prism_duckdb SYSTEM INTERFACE ${duckdb_DIR}/include)
-if(PRISM_SANITIZE)
-  set(duckdb_runtime stdc++)
-else()
-  set(duckdb_runtime -l:libstdc++.a -static-libgcc)
-endif()
 list(JOIN duckdb_archives "," duckdb_group)
-target_link_libraries(prism_duckdb INTERFACE "$<LINK_GROUP:RESCAN,${duckdb_group}>" ${duckdb_runtime} m
+target_link_libraries(prism_duckdb INTERFACE "$<LINK_GROUP:RESCAN,${duckdb_group}>" stdc++ m
   Threads::Threads ${CMAKE_DL_LIBS})
+
+prism_part(duckdb-httpfs)
+set(PRISM_DUCKDB_HTTPFS ${duckdb-httpfs_DIR}/httpfs.duckdb_extension)
 
 prism_part(yyjson)
 prism_source_library(yyjson ${yyjson_DIR} ${yyjson_DIR}/src/yyjson.c)

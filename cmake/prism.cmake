@@ -54,10 +54,10 @@ if(PRISM_LINKER_HAS_NO_WARNINGS AND (CMAKE_BUILD_TYPE STREQUAL "Release" OR NOT 
   set(prism_quiet_link -Wl,--no-warnings)
 endif()
 
-# prism_function(NAME [STATIC] [DEPS target...]) - the Lambda function NAME from this folder, as
-# fn/NAME/bootstrap. STATIC: without a dynamic linker, for a fast cold start (not under sanitizers).
+# prism_function(NAME [STATIC] [DEPS target...] [FILES file...]) - the Lambda function NAME from this folder, as
+# fn/NAME/bootstrap, with the files that it needs beside it. STATIC: without a dynamic linker, for a fast cold start (not under sanitizers).
 function(prism_function name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "STATIC" "" "DEPS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "STATIC" "" "DEPS;FILES")
   file(GLOB sources CONFIGURE_DEPENDS *.c)
   if(NOT sources)
     message(${prism_gap_level} "function ${name} has no source yet")
@@ -73,6 +73,12 @@ function(prism_function name)
     target_link_options(fn_${name} PRIVATE -static ${prism_quiet_link})
   endif()
   install(TARGETS fn_${name} RUNTIME DESTINATION libexec/prism/fn/${name})
+  foreach(file IN LISTS arg_FILES)
+    cmake_path(GET file FILENAME file_name)
+    file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/fn/${name})
+    file(CREATE_LINK ${file} ${CMAKE_BINARY_DIR}/fn/${name}/${file_name} SYMBOLIC)
+    install(FILES ${file} DESTINATION libexec/prism/fn/${name})
+  endforeach()
   prism_note(fn_${name} ${arg_DEPS})
 endfunction()
 

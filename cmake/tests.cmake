@@ -13,7 +13,8 @@ endif()
 set(test_environment
   "ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1:strict_string_checks=1"
   "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
-  "PRISM_BUILD_DIR=${CMAKE_BINARY_DIR}")
+  "PRISM_BUILD_DIR=${CMAKE_BINARY_DIR}"
+  "PRISM_DUCKDB_EXTENSIONS=${duckdb-httpfs_DIR}")
 
 function(prism_test_links file ret_links)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})

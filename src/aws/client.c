@@ -436,6 +436,8 @@ int cloud_presign(struct cloud_client *client, const char *method, struct px_str
 
 struct px_str cloud_client_url(const struct cloud_client *client) { return px_str_c(client->url); }
 
+bool cloud_client_is_own(const struct cloud_client *client) { return client->endpoint.is_own; }
+
 bool cloud_client_has_subdomain(const struct cloud_client *client)
 {
     return client->endpoint.has_subdomain;

@@ -72,5 +72,7 @@ PX_MUST_USE int cloud_presign(struct cloud_client *client, const char *method, s
                               uint32_t expires_s, struct px_arena *arena, struct px_str *ret_url);
 /* "https://host[:port]" */
 struct px_str cloud_client_url(const struct cloud_client *client);
+/* No endpoint was given or set. */
+bool cloud_client_is_own(const struct cloud_client *client);
 /* Its host begins with the subdomain. */
 bool cloud_client_has_subdomain(const struct cloud_client *client);

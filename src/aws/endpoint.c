@@ -44,6 +44,7 @@ int cloud_endpoint_init(struct px_str url, struct px_str subdomain, struct px_st
 {
     struct cloud_endpoint endpoint = {.tls = true, .port = 443};
     if (url.len == 0) {
+        endpoint.is_own = true;
         endpoint.has_subdomain = subdomain.len > 0;
         int n = snprintf(endpoint.host, sizeof endpoint.host, "%.*s%s%.*s.%.*s.%s",
                          PX_FMT(subdomain), endpoint.has_subdomain ? "." : "", PX_FMT(service),

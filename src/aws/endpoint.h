@@ -8,6 +8,7 @@ struct cloud_endpoint {
     char host[256];
     char authority[264]; /* the Host field: with the port where it is not the scheme's own */
     uint16_t port;
+    bool is_own; /* the service's own name in the region */
     bool has_subdomain;
 };
 /* subdomain: stands in front of the service's own name; may be empty.

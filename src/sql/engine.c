@@ -10,6 +10,7 @@
 
 #include "base/px_id.h"
 #include "sql/engine_impl.h"
+#include "sql/remote.h"
 
 static void config_free(duckdb_config *config)
 {
@@ -95,6 +96,7 @@ int sql_engine_new(const struct sql_limits *limits, struct sql_engine **ret_engi
     if (!engine->temp_dir.ptr) return px_fault(px_arena_fault(&engine->arena), "temp dir");
     PX_TRY(open_database(engine, limits));
     PX_TRY(sql_exec(engine, "%s", session_sql));
+    if (limits->remote.extension.len > 0) PX_TRY(sql_remote_load(engine, &limits->remote));
     *ret_engine = PX_TAKE(engine);
     return 0;
 }

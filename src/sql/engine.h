@@ -13,6 +13,11 @@
 #include "base/px_clock.h"
 
 struct sql_engine; /* opaque */
+/* Objects in S3 are read with this (sql/remote.h); an empty extension: only files are read. */
+struct sql_remote {
+    struct px_str extension; /* path of httpfs.duckdb_extension */
+    struct px_str ca_file;   /* PEM; empty: the system's */
+};
 struct sql_limits {
     uint64_t memory_bytes;
     uint32_t threads;
@@ -20,6 +25,7 @@ struct sql_limits {
         temp_dir; /* for spilled rows; of a folder that exists, a new one in it is used, so
                                that engines share it safely; empty: no spilling */
     uint64_t temp_bytes_max;
+    struct sql_remote remote;
 };
 /* Session time zone UTC; now(), current_timestamp and their kin give TIMESTAMP, so that they compare
  * with `time` without a cast and prune row groups. */

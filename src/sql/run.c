@@ -52,6 +52,7 @@ static duckdb_error_type type_of_text(const char *text)
         {"INTERNAL Error", DUCKDB_ERROR_INTERNAL},
         {"FATAL Error", DUCKDB_ERROR_FATAL},
         {"IO Error", DUCKDB_ERROR_IO},
+        {"HTTP Error", DUCKDB_ERROR_HTTP},
         {"Out of Memory Error", DUCKDB_ERROR_OUT_OF_MEMORY},
         {"INTERRUPT Error", DUCKDB_ERROR_INTERRUPT},
         {"Permission Error", DUCKDB_ERROR_PERMISSION},

@@ -7,6 +7,13 @@
 
 #define OBJECT_TEMP_FOLDER ".tmp" /* no key begins with it */
 
+/* Where other programs find a store's objects. */
+struct object_place {
+    struct px_str host; /* "host[:port]" of an endpoint that is not AWS's own; or empty */
+    bool tls, path_style;
+    struct px_str bucket, prefix;
+};
+
 /* Keys have been checked. */
 struct object_half {
     int (*put)(struct object_store *store, struct px_str key, struct px_str bytes);
@@ -22,6 +29,8 @@ struct object_half {
                struct px_str *ret_url);
     int (*presign)(struct object_store *store, struct px_str key, enum object_right right,
                    uint32_t expires_s, struct px_arena *arena, struct px_str *ret_url);
+    /* NULL: it has files. */
+    void (*place)(struct object_store *store, struct object_place *ret_place);
     void (*close)(struct object_store *store); /* and free */
 };
 /* Each half's own struct begins with one. */

@@ -163,6 +163,19 @@ static int s3_presign(struct object_store *store, struct px_str key, enum object
     return 0;
 }
 
+static void s3_place(struct object_store *store, struct object_place *ret_place)
+{
+    const struct s3_objects *s3 = s3_of(store);
+    struct px_str url = cloud_client_url(s3->client);
+    bool tls = px_str_starts(url, S("https:"));
+    *ret_place = (struct object_place){
+        .host = cloud_client_is_own(s3->client) ? S("") : px_str_skip(url, tls ? 8 : 7),
+        .tls = tls,
+        .path_style = !cloud_client_has_subdomain(s3->client),
+        .bucket = s3->bucket,
+        .prefix = s3->prefix};
+}
+
 /* ---- opening ---- */
 
 static void s3_close(struct object_store *store)
@@ -185,6 +198,7 @@ static const struct object_half half = {.put = s3_put,
                                         .list = s3_list,
                                         .url = s3_url,
                                         .presign = s3_presign,
+                                        .place = s3_place,
                                         .close = s3_close};
 
 /* S3's rules for the names of buckets, as far as they keep one from being something else in an URL. */

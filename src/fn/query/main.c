@@ -9,6 +9,7 @@
 #include "aws/shared.h"
 #include "export/exporter.h"
 #include "lambda/runtime.h"
+#include "svc/lending/lending.h"
 #include "svc/query/query.h"
 
 #define ARENA_BYTES_MAX ((size_t)512 << 20)
@@ -18,6 +19,8 @@ struct function {
     struct cloud_shared cloud;
     struct hot_store *hot;
     struct object_store *segments, *analytics;
+    struct object_readers *readers;
+    struct px_arena arena; /* paths */
     struct meta *meta;
     struct catalog *catalog;
     struct query *query;
@@ -93,7 +96,7 @@ static int open_stores(struct function *fn, struct query_options *options)
     PX_TRY(read_text("PRISM_META_URL", &meta));
     PX_TRY(read_text("PRISM_TMP", &options->temp_dir));
     PX_TRY(hot_store_open(hot, &fn->hot));
-    const struct object_options objects = {.cloud = &fn->cloud};
+    const struct object_options objects = {.cloud = &fn->cloud, .temp_dir = options->temp_dir};
     const struct meta_options metadata = {.reader_url = px_str_c(getenv("PRISM_META_READER_URL")),
                                           .cloud = &fn->cloud};
     PX_TRY(object_store_open(segments, &objects, &fn->segments));
@@ -107,6 +110,20 @@ static int open_stores(struct function *fn, struct query_options *options)
     return 0;
 }
 
+static int open_readers(struct function *fn, struct query_options *options)
+{
+    const struct lending_settings lending = {
+        .extensions = px_str_c(getenv("PRISM_DUCKDB_EXTENSIONS")),
+        .role_arn = px_str_c(getenv("PRISM_TENANT_ROLE_ARN")),
+        .ca_file = px_str_c(getenv("AWS_CA_BUNDLE")),
+        .cloud = &fn->cloud};
+    px_arena_init(&fn->arena, 1u << 16);
+    PX_TRY(lending_open(&lending, fn->segments, fn->analytics, &fn->arena, &fn->readers,
+                        &options->remote));
+    options->readers = fn->readers;
+    return 0;
+}
+
 static int init(void *ctx, const struct px_log *log)
 {
     (void)log;
@@ -116,6 +133,7 @@ static int init(void *ctx, const struct px_log *log)
     PX_TRY(read_limits(&options.limits));
     PX_TRY(bound_memory());
     PX_TRY(open_stores(fn, &options));
+    PX_TRY(open_readers(fn, &options));
     PX_TRY(query_new(&options, &fn->query));
     if (sigaction(SIGUSR1, &action, NULL) != 0) return px_fault_errno("sigaction");
     return 0;
@@ -213,9 +231,11 @@ static void stop(void *ctx)
     catalog_free(&fn->catalog);
     meta_close(&fn->meta);
     hot_store_close(&fn->hot);
+    object_readers_free(&fn->readers);
     object_store_close(&fn->segments);
     object_store_close(&fn->analytics);
     cloud_shared_close(&fn->cloud);
+    px_arena_deinit(&fn->arena);
 }
 
 int main(void)

@@ -31,7 +31,10 @@ int main(void)
                    .threads = (uint32_t)number("PRISM_STORAGE_THREADS"),
                    .temp_dir = px_str_c(getenv("PRISM_TMP")),
                    .temp_bytes_max = number("PRISM_STORAGE_TEMP_BYTES_MAX")},
-        .lifecycle_path = px_str_c(getenv("PRISM_STORAGE_LIFECYCLE"))};
+        .lifecycle_path = px_str_c(getenv("PRISM_STORAGE_LIFECYCLE")),
+        .lending = {.extensions = px_str_c(getenv("PRISM_DUCKDB_EXTENSIONS")),
+                    .role_arn = px_str_c(getenv("PRISM_TENANT_ROLE_ARN")),
+                    .ca_file = px_str_c(getenv("AWS_CA_BUNDLE"))}};
     struct lambda_handler handler = {.handle = handle, .ctx = &fn, .exporter = &span_exporter};
     int status = lambda_run(&handler);
     cloud_shared_close(&cloud);

@@ -4,6 +4,8 @@
  * until it is joined, one that closes owns `old`; nothing else is shared. */
 #include "svc/query/engines.h"
 
+#include "svc/lending/lending.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -25,6 +27,7 @@ struct engines {
     char tenant[TENANT_BYTES_MAX];
     size_t tenant_len;
     uint32_t queries; /* of the kept one */
+    uint64_t reader;  /* whose credentials it has; 0: none */
     struct sql_engine *old;
     struct thread closer;
 };
@@ -111,6 +114,7 @@ static int keep_for(struct engines *engines, struct px_str tenant)
     memcpy(engines->tenant, tenant.ptr, tenant.len);
     engines->tenant_len = tenant.len;
     engines->queries = 0;
+    engines->reader = 0;
     return 0;
 }
 
@@ -133,11 +137,14 @@ int engines_take(struct engines *engines, struct px_str tenant, bool exact,
         PX_AUTO(sql_engine_free) struct sql_engine *engine = NULL;
         PX_TRY(take_fresh(engines, &engine));
         PX_TRY(hot_table_register(sql_engine_connection(engine), &engines->hot_sets));
+        uint64_t reader = 0;
+        PX_TRY(lend_access(engines->options.readers, tenant, engine, &reader));
         PX_TRY(views_new(&engines->exact_views));
         lease.views = engines->exact_views;
         lease.engine = PX_TAKE(engine);
     } else {
         PX_TRY(take_kept(engines, tenant));
+        PX_TRY(lend_access(engines->options.readers, tenant, engines->kept, &engines->reader));
         lease.views = engines->views;
         lease.engine = engines->kept;
     }
@@ -174,9 +181,12 @@ int engines_new(const struct engines_options *options, struct engines **ret_engi
     if (!engines) return px_fault(PX_F_OOM, "engines");
     px_arena_init(&engines->arena, 1u << 16);
     engines->options = *options;
-    struct px_str *temp_dir = &engines->options.limits.temp_dir;
-    *temp_dir = px_arena_dup(&engines->arena, options->limits.temp_dir);
-    if (!temp_dir->ptr) return px_fault(px_arena_fault(&engines->arena), "temp dir");
+    struct sql_limits *limits = &engines->options.limits;
+    limits->temp_dir = px_arena_dup(&engines->arena, options->limits.temp_dir);
+    limits->remote.extension = px_arena_dup(&engines->arena, options->limits.remote.extension);
+    limits->remote.ca_file = px_arena_dup(&engines->arena, options->limits.remote.ca_file);
+    if (!limits->temp_dir.ptr || !limits->remote.extension.ptr || !limits->remote.ca_file.ptr)
+        return px_fault(px_arena_fault(&engines->arena), "paths");
     PX_TRY(sql_engine_new(&engines->options.limits, &engines->fresh));
     *ret_engines = PX_TAKE(engines);
     return 0;

@@ -10,12 +10,14 @@
 #include "sql/engine.h"
 #include "sql/hot_table.h"
 #include "store/objects.h"
+#include "store/readers.h"
 #include "svc/query/views.h"
 
 struct engines; /* opaque */
 struct engines_options {
     struct sql_limits limits;                  /* copied */
     struct object_store *segments, *analytics; /* borrowed */
+    struct object_readers *readers;            /* borrowed; NULL where both are folders */
 };
 /* Opens the first engine at once. */
 PX_MUST_USE int engines_new(const struct engines_options *options, struct engines **ret_engines);

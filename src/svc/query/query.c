@@ -352,7 +352,9 @@ int query_new(const struct query_options *options, struct query **ret_query)
     const struct query_limits *limits = &query->options.limits;
     struct engines_options engines = {.segments = options->segments,
                                       .analytics = options->analytics,
-                                      .limits = {.memory_bytes = limits->memory_bytes,
+                                      .readers = options->readers,
+                                      .limits = {.remote = options->remote,
+                                                 .memory_bytes = limits->memory_bytes,
                                                  .threads = limits->threads,
                                                  .temp_dir = query->scratch.path,
                                                  .temp_bytes_max = limits->temp_bytes_max}};

@@ -11,8 +11,10 @@
 #include "base/px_arena.h"
 #include "base/px_clock.h"
 #include "lambda/apigw.h"
+#include "sql/engine.h"
 #include "store/hot.h"
 #include "store/objects.h"
+#include "store/readers.h"
 #include "svc/catalog/catalog.h"
 
 struct query; /* opaque; one per instance, one thread */
@@ -28,6 +30,8 @@ struct query_limits {
 struct query_options {
     struct hot_store *hot; /* borrowed, all of them */
     struct object_store *segments, *analytics;
+    struct object_readers *readers; /* NULL where both are folders */
+    struct sql_remote remote;       /* copied; needed where one is not */
     struct catalog *catalog;
     const struct px_clock *clock;
     struct query_limits limits;

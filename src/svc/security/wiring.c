@@ -7,10 +7,13 @@ int security_stores_open(struct security_stores *stores, const struct security_u
     if (urls->secrets.len == 0) return px_fault(PX_F_CONFIG, "PRISM_SECRETS_URL is not set");
     if (!stores->clock) stores->clock = &px_clock_system;
     if (!stores->tables) {
-        struct table_options options = {.clock = stores->clock};
+        struct table_options options = {.clock = stores->clock, .cloud = &stores->cloud};
         PX_TRY(table_store_open(urls->tables, &options, &stores->tables));
     }
-    if (!stores->secrets) PX_TRY(secret_store_open(urls->secrets, NULL, &stores->secrets));
+    if (!stores->secrets) {
+        struct secret_options options = {.clock = stores->clock, .cloud = &stores->cloud};
+        PX_TRY(secret_store_open(urls->secrets, &options, &stores->secrets));
+    }
     return 0;
 }
 
@@ -18,6 +21,7 @@ void security_stores_close(struct security_stores *stores)
 {
     table_store_close(&stores->tables);
     secret_store_close(&stores->secrets);
+    cloud_shared_close(&stores->cloud);
 }
 
 struct keys security_keys(const struct security_stores *stores)

@@ -3,10 +3,12 @@
  * the event does not need. */
 #pragma once
 
+#include "aws/shared.h"
 #include "svc/security/keys.h"
 #include "svc/sharding/registry.h"
 
 struct security_stores {
+    struct cloud_shared cloud; /* opened by a store that is AWS's */
     struct table_store *tables;
     struct secret_store *secrets;
     const struct px_clock *clock;

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/px_id.h"
+#include "svc/lending/lending.h"
 #include "svc/storage/compact_plan.h"
 #include "svc/storage/storage_internal.h"
 #include "svc/storage/temp.h"
@@ -243,7 +244,7 @@ static int check_input(struct compacting *c, const struct segment *input, bool *
 {
     struct object_store *store = storage_tier(c->storage, input->tier);
     struct object_info info;
-    struct px_str url;
+    struct px_str url = {0};
     *ret_absent = false;
     int r = object_head(store, input->key, c->arena, &info);
     if (r == OBJECT_ABSENT) {
@@ -357,6 +358,7 @@ static int compact_step(struct compacting *c)
                         &c->plan))
         return 0;
     PX_TRY(storage_engine(storage, &c->engine));
+    PX_TRY(lend_access(storage->options.readers, c->tenant, c->engine, &storage->reader));
     PX_TRY(settle_columns(c, snapshot.schema_json));
     r = write_objects(c);
     if (r == PX_F_OOM && c->plan.count > 1) r = write_fewer(c, snapshot.schema_json);

@@ -63,12 +63,14 @@ static int engine_open(struct storage *storage, struct sql_engine **ret_engine)
         .threads = limits->threads,
         .temp_dir = px_str_c(storage->spill_dir),
         .temp_bytes_max = limits->temp_dir.len > 0 ? limits->temp_bytes_max : 0,
+        .remote = storage->options.remote,
     };
     PX_AUTO(sql_engine_free) struct sql_engine *engine = NULL;
     PX_TRY(sql_engine_new(&sql_limits, &engine));
     PX_TRY(hot_table_register(sql_engine_connection(engine), &storage->sets));
     /* rows of one frame stay together, the order of frames means nothing; ORDER BY still holds */
     PX_TRY(sql_exec(engine, "SET preserve_insertion_order = false"));
+    storage->reader = 0;
     *ret_engine = PX_TAKE(engine);
     return 0;
 }

@@ -15,8 +15,10 @@
 
 #include "base/px_clock.h"
 #include "columnar/frame.h"
+#include "sql/engine.h"
 #include "store/hot.h"
 #include "store/objects.h"
+#include "store/readers.h"
 #include "store/tables.h"
 #include "svc/catalog/catalog.h"
 #include "svc/catalog/lifecycle.h"
@@ -41,6 +43,8 @@ struct storage_options { /* all borrowed; they outlive the storage */
     struct hot_store *hot;
     struct px_str hot_root; /* its folder: empty folders of deleted tenants are removed from it */
     struct object_store *segments, *analytics;
+    struct object_readers *readers; /* NULL where both are folders */
+    struct sql_remote remote;       /* needed where one is not */
     struct table_store *tables;
     struct catalog *catalog;
     const struct lifecycle *lifecycle;

@@ -82,6 +82,7 @@ static int read_event(const struct lambda_event *event, struct request *request)
 struct open_stores {
     struct hot_store *hot;
     struct object_store *segments, *analytics;
+    struct object_readers *readers;
     struct table_store *tables;
     struct meta *meta;
     struct catalog *catalog;
@@ -94,6 +95,7 @@ static void close_stores(struct open_stores *s)
     catalog_free(&s->catalog);
     meta_close(&s->meta);
     table_store_close(&s->tables);
+    object_readers_free(&s->readers);
     object_store_close(&s->analytics);
     object_store_close(&s->segments);
     hot_store_close(&s->hot);
@@ -118,7 +120,8 @@ static int open_stores(const struct storage_function *function, const struct px_
                        struct open_stores *s)
 {
     const struct storage_urls *urls = &function->urls;
-    const struct object_options objects = {.cloud = function->cloud};
+    const struct object_options objects = {.cloud = function->cloud,
+                                           .temp_dir = function->limits.temp_dir};
     const struct table_options tables = {.clock = clock, .cloud = function->cloud};
     const struct meta_options meta = {.cloud = function->cloud};
     PX_TRY(check_urls(urls));
@@ -215,10 +218,17 @@ int storage_handle(const struct storage_function *function, const struct lambda_
     PX_AUTO(close_stores) struct open_stores stores = {0};
     PX_TRY(open_stores(function, &clock, &stores));
     meta_set_deadline(stores.meta, lambda_deadline_mono_ns(event, META_MARGIN_NS));
+    struct lending_settings lending = function->lending;
+    struct sql_remote remote;
+    lending.cloud = function->cloud;
+    PX_TRY(lending_open(&lending, stores.segments, stores.analytics, event->arena, &stores.readers,
+                        &remote));
     const struct storage_options options = {.hot = stores.hot,
                                             .hot_root = function->urls.hot,
                                             .segments = stores.segments,
                                             .analytics = stores.analytics,
+                                            .readers = stores.readers,
+                                            .remote = remote,
                                             .tables = stores.tables,
                                             .catalog = stores.catalog,
                                             .lifecycle = &lifecycle,

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "lambda/runtime.h"
+#include "svc/lending/lending.h"
 #include "svc/storage/storage.h"
 
 struct storage_urls { /* as in the environment */
@@ -19,6 +20,7 @@ struct storage_function {
     struct storage_urls urls;
     struct storage_limits limits;
     struct px_str lifecycle_path; /* of another lifecycle.json; empty: the built-in one */
+    struct lending_settings lending;
 };
 PX_MUST_USE int storage_handle(const struct storage_function *function,
                                const struct lambda_event *event);

@@ -16,6 +16,7 @@ struct storage {
     struct storage_options options;
     struct hot_sets sets;      /* what prism_hot(0) scans: one set, changed between statements */
     struct sql_engine *engine; /* opened at first use, after that for the storage's life */
+    uint64_t reader;           /* whose credentials the engine has; 0: none */
     char spill_dir[512];       /* DuckDB's alone: its files there have fixed names; empty: none */
 };
 

@@ -1,52 +1,13 @@
 /* Objects: whole or absent, once, in key order. One suite for both halves: in a directory by itself, in
  * S3 when PRISM_TEST_S3 names an endpoint that needs no real account (tests/sys/test_objects_s3.py). */
-#include "aws/reach.h"
+#include "aws/emulator.h"
 #include "store/child.h"
 
-#include "aws/client.h"
 #include "store/objects.h"
 
-/* ---- where the objects are ---- */
+__attribute__((constructor)) static void reach(void) { emulator_init(); }
 
-#define BUCKET "prism-test"
-
-static bool on_s3(void) { return getenv("PRISM_TEST_S3") != NULL; }
-
-/* A test's objects are below its scratch folder's name, so they are its own. */
-static struct px_str objects_url(struct test *t)
-{
-    if (!on_s3()) return test_path(t, "objects");
-    return px_arena_printf(&t->arena, "s3://" BUCKET "/%s", strrchr(t->dir, '/') + 1);
-}
-
-static void bucket_make(struct test *t)
-{
-    PX_AUTO(cloud_close) struct cloud *cloud = NULL;
-    PX_AUTO(cloud_client_free) struct cloud_client *client = NULL;
-    struct cloud_client_options options = {.service = S("s3")};
-    struct cloud_request request = {
-        .what = "CreateBucket",
-        .method = "PUT",
-        .path = S("/" BUCKET),
-        .body = S(
-            "<CreateBucketConfiguration><LocationConstraint>eu-central-1</LocationConstraint></"
-            "CreateBucketConfiguration>")};
-    struct cloud_response response = {0};
-    CHECK_OK(cloud_open(NULL, &cloud));
-    CHECK_OK(cloud_client_new(cloud, &options, &client));
-    int r = cloud_call(client, &request, &t->arena, &response);
-    if (r != CLOUD_REFUSED || response.status != 409) CHECK_OK(r); /* the first test made it */
-}
-
-__attribute__((constructor)) static void reach(void)
-{
-    const char *endpoint = getenv("PRISM_TEST_S3");
-    if (!endpoint) return;
-    reach_init();
-    PX_ASSERT(setenv("AWS_ENDPOINT_URL_S3", endpoint, 1) == 0);
-    const char *ca_file = getenv("PRISM_TEST_CA_FILE");
-    if (ca_file && *ca_file) PX_ASSERT(setenv("AWS_CA_BUNDLE", ca_file, 1) == 0);
-}
+static struct px_str objects_url(struct test *t) { return emulator_url(t, "objects"); }
 
 static struct object_store *objects_reopen(struct test *t)
 {
@@ -57,7 +18,7 @@ static struct object_store *objects_reopen(struct test *t)
 }
 static struct object_store *objects_open(struct test *t)
 {
-    if (on_s3()) bucket_make(t);
+    emulator_bucket(t);
     return objects_reopen(t);
 }
 static struct px_str get(struct test *t, struct object_store *store, struct px_str key)

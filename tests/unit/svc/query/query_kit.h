@@ -2,8 +2,10 @@
  * frames appended as ingest does and sealed as storage does. */
 #pragma once
 
+#include "aws/emulator.h"
 #include "support/support.h"
 
+#include "aws/shared.h"
 #include "base/px_buf.h"
 #include "base/px_id.h"
 #include "columnar/batch.h"
@@ -11,14 +13,19 @@
 #include "sql/engine.h"
 #include "sql/hot_table.h"
 #include "store/meta.h"
+#include "svc/lending/lending.h"
 #include "svc/query/query.h"
 
 #define T0 INT64_C(1767225600000000) /* 2026-01-01, microseconds */
 
+__attribute__((constructor)) static void kit_reach(void) { emulator_init(); }
+
 struct kit {
     struct hot_store *hot;
     struct hot_writer *writer;
+    struct cloud_shared cloud;
     struct object_store *segments, *analytics;
+    struct object_readers *readers;
     struct meta *meta;
     struct catalog *catalog;
     struct query *query;
@@ -41,8 +48,10 @@ static void kit_free(struct kit *kit)
     meta_close(&kit->meta);
     hot_writer_free(&kit->writer);
     hot_store_close(&kit->hot);
+    object_readers_free(&kit->readers);
     object_store_close(&kit->segments);
     object_store_close(&kit->analytics);
+    cloud_shared_close(&kit->cloud);
     px_buf_deinit(&kit->body);
 }
 
@@ -53,8 +62,10 @@ static void kit_init(struct test *t, struct kit *kit, const struct query_limits 
     px_buf_init(&kit->body, 512u << 20);
     CHECK_OK(hot_store_open(test_path(t, "hot"), &kit->hot));
     CHECK_OK(hot_writer_new(kit->hot, &(struct hot_writer_options){0}, &kit->writer));
-    CHECK_OK(object_store_open(test_path(t, "segments"), NULL, &kit->segments));
-    CHECK_OK(object_store_open(test_path(t, "analytics"), NULL, &kit->analytics));
+    const struct object_options objects = {.cloud = &kit->cloud, .temp_dir = test_path(t, "tmp")};
+    emulator_bucket(t);
+    CHECK_OK(object_store_open(emulator_url(t, "segments"), &objects, &kit->segments));
+    CHECK_OK(object_store_open(emulator_url(t, "analytics"), &objects, &kit->analytics));
     CHECK_OK(meta_open(test_path(t, "meta.db"), &(struct meta_options){0}, &kit->meta));
     CHECK_OK(catalog_new(kit->meta, &t->clock, &kit->catalog));
     struct query_options options = {.hot = kit->hot,
@@ -64,6 +75,13 @@ static void kit_init(struct test *t, struct kit *kit, const struct query_limits 
                                     .clock = &px_clock_system,
                                     .limits = limits ? *limits : (struct query_limits){0},
                                     .temp_dir = test_path(t, "tmp")};
+    const struct lending_settings lending = {
+        .extensions = px_str_c(getenv("PRISM_DUCKDB_EXTENSIONS")),
+        .role_arn = px_str_c(getenv("PRISM_TENANT_ROLE_ARN")),
+        .cloud = &kit->cloud};
+    CHECK_OK(lending_open(&lending, kit->segments, kit->analytics, &t->arena, &kit->readers,
+                          &options.remote));
+    options.readers = kit->readers;
     if (!options.limits.memory_bytes) options.limits.memory_bytes = 256u << 20;
     CHECK_OK(query_new(&options, &kit->query));
 }

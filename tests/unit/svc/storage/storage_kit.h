@@ -4,19 +4,24 @@
  * A row is {time, id, name, maybe: double or absent}; ids are given out from 0 upwards. */
 #pragma once
 
+#include "aws/emulator.h"
 #include "support/support.h"
 
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "aws/shared.h"
 #include "base/px_file.h"
 #include "columnar/batch.h"
 #include "columnar/frame.h"
+#include "svc/lending/lending.h"
 #include "svc/storage/parquet.h"
 #include "svc/storage/storage.h"
 
 #define KIT_DAY_US (INT64_C(86400) * 1000000)
 #define KIT_EPOCH_US (INT64_C(1767225600) * 1000000) /* 2026-01-01 */
+
+__attribute__((constructor)) static void kit_reach(void) { emulator_init(); }
 
 struct kit {
     char dir[128];
@@ -24,7 +29,10 @@ struct kit {
     struct px_clock clock;
     int64_t now_ns; /* 0: the machine's */
     struct hot_store *hot;
+    struct cloud_shared cloud;
     struct object_store *segments, *analytics;
+    struct object_readers *readers;
+    struct sql_remote remote;
     struct table_store *tables;
     struct meta *meta;
     struct catalog *catalog;
@@ -76,8 +84,18 @@ __attribute__((unused)) static int kit_open(struct kit *kit, const char *dir)
     px_arena_init(&kit->arena, 1u << 20);
     kit->clock = (struct px_clock){kit_now, px_clock_system.mono_ns, kit};
     PX_TRY(hot_store_open(kit_path(kit, "hot", path), &kit->hot));
-    PX_TRY(object_store_open(kit_path(kit, "segments", path), NULL, &kit->segments));
-    PX_TRY(object_store_open(kit_path(kit, "analytics", path), NULL, &kit->analytics));
+    const struct object_options objects = {
+        .cloud = &kit->cloud, .temp_dir = px_arena_dup(&kit->arena, kit_path(kit, "tmp", path))};
+    PX_TRY(
+        object_store_open(emulator_place(dir, "segments", &kit->arena), &objects, &kit->segments));
+    PX_TRY(object_store_open(emulator_place(dir, "analytics", &kit->arena), &objects,
+                             &kit->analytics));
+    const struct lending_settings lending = {
+        .extensions = px_str_c(getenv("PRISM_DUCKDB_EXTENSIONS")),
+        .role_arn = px_str_c(getenv("PRISM_TENANT_ROLE_ARN")),
+        .cloud = &kit->cloud};
+    PX_TRY(lending_open(&lending, kit->segments, kit->analytics, &kit->arena, &kit->readers,
+                        &kit->remote));
     const struct table_options tables = {.clock = &kit->clock, .busy_ms = 20000};
     PX_TRY(table_store_open(kit_path(kit, "tables.db", path), &tables, &kit->tables));
     const struct meta_options meta = {.busy_ms = 20000};
@@ -92,6 +110,8 @@ __attribute__((unused)) static int kit_open(struct kit *kit, const char *dir)
         .hot_root = root,
         .segments = kit->segments,
         .analytics = kit->analytics,
+        .readers = kit->readers,
+        .remote = kit->remote,
         .tables = kit->tables,
         .catalog = kit->catalog,
         .lifecycle = &kit->lifecycle,
@@ -111,10 +131,25 @@ __attribute__((unused)) static void kit_close(struct kit *kit)
     catalog_free(&kit->catalog);
     meta_close(&kit->meta);
     table_store_close(&kit->tables);
+    object_readers_free(&kit->readers);
     object_store_close(&kit->analytics);
     object_store_close(&kit->segments);
     hot_store_close(&kit->hot);
+    cloud_shared_close(&kit->cloud);
     px_arena_deinit(&kit->arena);
+}
+
+/* An engine of the test's own, which may read the kit's objects. */
+__attribute__((unused)) static int kit_engine(const struct kit *kit, struct sql_engine **ret_engine)
+{
+    PX_AUTO(sql_engine_free) struct sql_engine *engine = NULL;
+    uint64_t reader = 0;
+    const struct sql_limits limits = {
+        .memory_bytes = 512u << 20, .threads = 2, .remote = kit->remote};
+    PX_TRY(sql_engine_new(&limits, &engine));
+    PX_TRY(lend_access(kit->readers, S("acme"), engine, &reader));
+    *ret_engine = PX_TAKE(engine);
+    return 0;
 }
 
 /* ---- writing ---- */
@@ -226,7 +261,7 @@ __attribute__((unused)) static int kit_tally_parquet(struct kit *kit, struct kit
     }
     px_buf_add_c(&sql, "], hive_partitioning = false, union_by_name = true)");
     PX_AUTO(sql_engine_free) struct sql_engine *engine = NULL;
-    PX_TRY(sql_engine_new(&(struct sql_limits){512u << 20, 2, {0}, 0}, &engine));
+    PX_TRY(kit_engine(kit, &engine));
     int64_t *ids = px_arena_array(arena, int64_t, tally->ids * 2 + 1);
     if (!ids) return px_arena_fault(arena);
     size_t rows = 0;

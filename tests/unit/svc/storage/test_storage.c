@@ -6,6 +6,7 @@ static const struct storage_scope everything = {0};
 static void open_kit(struct test *t, struct kit *kit, struct hot_writer **writer)
 {
     *kit = (struct kit){0};
+    emulator_bucket(t);
     CHECK_OK(kit_open(kit, t->dir));
     CHECK_OK(hot_writer_new(kit->hot, NULL, writer));
 }
@@ -221,7 +222,7 @@ TEST(compaction_sorts_by_time_and_splits_by_day)
     CHECK_INT(s.segments[1].time_min_us, KIT_EPOCH_US + KIT_DAY_US);
 
     struct sql_engine *engine = NULL;
-    CHECK_OK(sql_engine_new(&(struct sql_limits){256u << 20, 1, {0}, 0}, &engine));
+    CHECK_OK(kit_engine(&kit, &engine));
     struct px_str url;
     CHECK_OK(object_url(kit.analytics, s.segments[0].key, &t->arena, &url));
     struct px_str sql = px_arena_printf(
@@ -427,7 +428,7 @@ TEST(a_field_that_changes_its_type_fails_neither_seal_nor_compaction)
     struct px_str url;
     CHECK_OK(object_url(kit.analytics, s.segments[0].key, &t->arena, &url));
     struct sql_engine *engine = NULL;
-    CHECK_OK(sql_engine_new(&(struct sql_limits){256u << 20, 1, {0}, 0}, &engine));
+    CHECK_OK(kit_engine(&kit, &engine));
     struct px_str sql = px_arena_printf(
         &t->arena,
         "SELECT count(id), CAST(count(_other) AS BIGINT), CAST(sum(CASE WHEN "

@@ -1,0 +1,81 @@
+/* Queries over segments in S3: how much of them is read. It needs an S3: tests/sys/test_query_s3.py, which
+ * also runs test_query.c there. */
+#include "aws/relay.h"
+#include "svc/query/query_kit.h"
+
+#define ROWS 20000
+#define COLUMNS 12
+
+/* Text that does not compress, in COLUMNS columns beside time, n and body. */
+static void wide_rows(struct kit *kit, struct px_str dataset)
+{
+    PX_AUTO(batch_free) struct batch *batch = kit_batch();
+    for (int64_t n = 0; n < ROWS; n++) {
+        kit_row(batch, n);
+        for (int c = 0; c < COLUMNS; c++) {
+            unsigned char raw[16];
+            char name[16], hex[33];
+            px_random(raw, sizeof raw);
+            px_hex(raw, sizeof raw, hex);
+            (void)snprintf(name, sizeof name, "c%d", c);
+            CHECK_OK(batch_put_str(batch, px_str_c(name), px_str(hex, 32)));
+        }
+        CHECK_OK(batch_row_end(batch));
+    }
+    kit_append(kit, dataset, batch);
+}
+
+static uint64_t bytes_of(struct test *t, struct kit *kit, struct relay *relay, const char *sql,
+                         const char *want)
+{
+    uint64_t before = relay->bytes;
+    struct px_str got = kit_value(t, kit, sql);
+    if (want) CHECK_STR(got, px_str_c(want));
+    return relay->bytes - before;
+}
+
+TEST(a_query_reads_the_columns_that_it_names_and_those_once)
+{
+    if (!on_s3()) {
+        print_message("PRISM_TEST_S3 is not set\n");
+        return;
+    }
+    const char *endpoint = getenv("AWS_ENDPOINT_URL_S3");
+    struct px_str before = px_arena_dup(&t->arena, px_str_c(endpoint)), url;
+    const char *port = endpoint ? strrchr(endpoint, ':') : NULL;
+    struct relay relay;
+    CHECK(port);
+    relay_start(&relay, (uint16_t)strtoul(port + 1, NULL, 10));
+    url = px_arena_printf(&t->arena, "http://127.0.0.1:%d", relay.port);
+    CHECK_INT(setenv("AWS_ENDPOINT_URL_S3", url.ptr, 1), 0);
+
+    struct kit kit;
+    kit_init(t, &kit, NULL);
+    wide_rows(&kit, S("logs"));
+    kit_seal(t, &kit, S("logs"), false);
+    struct object_info *infos = NULL;
+    size_t count = 0;
+    CHECK_OK(object_list(kit.segments, S("acme/"), S(""), 10, &t->arena, &infos, &count));
+    CHECK_INT(count, 1);
+    uint64_t whole = infos[0].bytes;
+    CHECK(whole > 5000000);
+
+    uint64_t counted = bytes_of(t, &kit, &relay, "SELECT count(*) FROM logs", "20000");
+    uint64_t one = bytes_of(t, &kit, &relay, "SELECT sum(n) FROM logs", "199990000");
+    uint64_t again = bytes_of(t, &kit, &relay, "SELECT sum(n), min(n) FROM logs", "199990000,0");
+    uint64_t text = bytes_of(t, &kit, &relay, "SELECT max(length(c3)) FROM logs", "32");
+    uint64_t all = bytes_of(t, &kit, &relay, "SELECT bit_xor(hash(COLUMNS(*))) FROM logs", NULL);
+    print_message("object %llu; count %llu, n %llu, n again %llu, c3 %llu, all %llu\n",
+                  (unsigned long long)whole, (unsigned long long)counted, (unsigned long long)one,
+                  (unsigned long long)again, (unsigned long long)text, (unsigned long long)all);
+    CHECK(counted < whole / 20); /* the footer */
+    CHECK(one < whole / 10);
+    CHECK(again < whole / 100);
+    CHECK(text > whole / 20 && text < whole / 6);
+    CHECK(all < whole + whole / 10);
+    kit_free(&kit);
+    relay_stop(&relay);
+    CHECK_INT(setenv("AWS_ENDPOINT_URL_S3", before.ptr, 1), 0);
+}
+
+TEST_MAIN
