@@ -98,6 +98,8 @@ static PGconn *connect_start(const struct pg_target *target, const char *host, c
         {"sslkey", NOWHERE},
         {"sslcrl", NOWHERE},
         {"ssl_min_protocol_version", "TLSv1.2"},
+        /* without TLS anybody may answer, and shall not be told the password */
+        {"require_auth", !target->tls && target->password[0] ? "scram-sha-256" : ""},
         {"client_encoding", "UTF8"},
         {"application_name", "prism"},
         {"target_session_attrs", "any"},

@@ -8,6 +8,7 @@
 #include "store/meta.h"
 #include "store/pg_url.h"
 
+#define SHORT_MS 3000 /* to give up after; a slow machine connects in less */
 #define NEEDS_SERVER()                                                                             \
     do {                                                                                           \
         if (!on_postgres()) skip();                                                                \
@@ -179,7 +180,7 @@ TEST(an_outcome_that_cannot_be_asked_for_is_told_as_unknown)
 {
     NEEDS_SERVER();
     struct relay relay;
-    PX_AUTO(meta_close) struct meta *meta = meta_relayed(t, &relay, 300);
+    PX_AUTO(meta_close) struct meta *meta = meta_relayed(t, &relay, SHORT_MS);
     CHECK_OK(meta_begin(meta, META_WRITE));
     CHECK_OK(insert_person(meta, 1));
     relay.refuses = true;
@@ -265,7 +266,7 @@ TEST(a_deadline_that_is_over_begins_nothing)
 
 static void check_refused(struct px_str url, int fault, const char *says)
 {
-    PX_AUTO(meta_close) struct meta *meta = meta_at(url, 300);
+    PX_AUTO(meta_close) struct meta *meta = meta_at(url, 30000);
     int64_t count;
     char text[512];
     CHECK_INT(number_of(meta, "SELECT count(*) FROM people", &count), fault);
@@ -303,7 +304,7 @@ TEST(nobody_there_is_told_after_a_while)
 {
     NEEDS_SERVER();
     struct relay relay;
-    PX_AUTO(meta_close) struct meta *meta = meta_relayed(t, &relay, 300);
+    PX_AUTO(meta_close) struct meta *meta = meta_relayed(t, &relay, SHORT_MS);
     relay.refuses = true;
     CHECK_INT(meta_begin(meta, META_WRITE), PX_F_UNAVAILABLE);
     check_says(PX_F_UNAVAILABLE, "attempts");
@@ -327,7 +328,7 @@ TEST(a_server_that_does_not_write_any_more_is_left)
     PX_AUTO(meta_close) struct meta *meta = meta_for_test(t);
     read_only_set(t, "on");
     terminate_all(t);
-    struct meta *hasty = meta_at(meta_url(t, "meta"), 300);
+    struct meta *hasty = meta_at(meta_url(t, "meta"), SHORT_MS);
     CHECK_INT(count_people(hasty), 0);
     CHECK_INT(meta_begin(hasty, META_WRITE), PX_F_UNAVAILABLE);
     check_says(PX_F_UNAVAILABLE, "does not write");
