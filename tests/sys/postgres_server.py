@@ -8,8 +8,10 @@ import pathlib
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 from conftest import free_port
@@ -67,14 +69,18 @@ class Server:
             key.chmod(0o600)
         self.folder.chmod(0o755)
 
+    def environment(self):
+        """Another account's home folder is not looked at."""
+        return {**os.environ, "LC_ALL": "C.UTF-8", "HOME": str(self.folder)}
+
     def run(self, program, *arguments):
-        done = subprocess.run([*self.as_server, BIN / program, *map(str, arguments)], capture_output=True, text=True, cwd="/", env={**os.environ, "LC_ALL": "C.UTF-8"})
+        done = subprocess.run([*self.as_server, BIN / program, *map(str, arguments)], capture_output=True, text=True, cwd="/", env=self.environment())
         assert done.returncode == 0, done.stdout + done.stderr
 
     def start(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([*self.as_server, BIN / "postgres", "-D", self.data], cwd="/", stdout=log, stderr=log,
-                                            env={**os.environ, "LC_ALL": "C.UTF-8"})
+                                            env=self.environment())
         self.wait()
         return self
 
@@ -104,10 +110,13 @@ class Server:
                 if entry.name.isdigit() and os.readlink(entry / "cwd") == str(self.data):
                     yield entry.name
 
-    def stop(self):
+    def end(self):
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)  # "fast": ends sessions, then itself
             self.process.wait(60)
+
+    def stop(self):
+        self.end()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def url(self, database="%s", host="localhost", port=None, account=None, password=URL_PASSWORD, ca="ca"):
@@ -120,6 +129,62 @@ class Server:
                                    self.url(database) + "&sslmode=verify-full"], capture_output=True, text=True)
             assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+
+class Standby(Server):
+    """Follows the primary, which from now on answers a COMMIT only when it is here, too."""
+
+    def __init__(self, primary):
+        self.folder, self.account, self.as_server = primary.folder, primary.account, primary.as_server
+        self.data, self.log, self.port, self.process = self.folder / "standby", self.folder / "standby.log", free_port(), None
+        self.run("pg_basebackup", "--pgdata", self.data, "--write-recovery-conf", "--wal-method", "stream", "--checkpoint", "fast", "--no-sync",
+                 "--dbname", primary.url("postgres") + "&sslmode=verify-full")
+        with open(self.data / "postgresql.conf", "a") as file:
+            file.write(f"port = {self.port}\n")
+        self.start()
+        primary.sql("ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()")
+        for _ in range(600):
+            if primary.sql("SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')") == "1":
+                return
+            time.sleep(0.1)
+        raise AssertionError("the standby does not follow")
+
+    def promote(self):
+        self.sql("SELECT pg_promote(true, 60)")
+
+
+class Switch:
+    """A port that leads to one server, or to another, or to none: what the name of a cluster does."""
+
+    def __init__(self, port):
+        self.to, self.pairs = port, []
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                try:
+                    server = socket.create_connection(("127.0.0.1", self.to))
+                except OSError:
+                    client.close()
+                    continue
+                for source, target in (client, server), (server, client):
+                    threading.Thread(target=self.copy, args=(source, target), daemon=True).start()
+
+    @staticmethod
+    def copy(source, target):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+        for one in source, target:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self.listener.close()
 
 
 @contextlib.contextmanager

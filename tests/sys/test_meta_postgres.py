@@ -57,28 +57,58 @@ def test_faults_of_the_server_and_of_the_way_to_it(programs, postgres):
     assert ran(done) >= 17 and "FAILED" not in done.stdout + done.stderr
 
 
+class Writer:
+    """The test that writes while a server is killed, as a process."""
+
+    def __init__(self, programs, folder, **env):
+        self.progress, self.out = folder / "progress", open(folder / "out", "w+")
+        self.program = subprocess.Popen([programs / FAULTS, "kills_*"], stdout=self.out, stderr=self.out,
+                                        env={**os.environ, "PRISM_TEST_POSTGRES_PROGRESS": str(self.progress), **env})
+
+    def await_progress(self, at):
+        while self.program.poll() is None:
+            with contextlib.suppress(OSError, ValueError):
+                if int(self.progress.read_text()) >= at:
+                    return
+            time.sleep(0.01)
+
+    def cut(self):
+        """How many of its transactions were; it has ended well."""
+        self.program.wait(300)
+        self.out.seek(0)
+        said = self.out.read()
+        assert self.program.returncode == 0, said
+        return int(re.search(r"(\d+) transactions were cut", said)[1])
+
+
 def test_a_killed_server_loses_and_doubles_nothing(programs, tmp_path):
-    progress = tmp_path / "progress"
-
-    def reached():
-        with contextlib.suppress(OSError, ValueError):
-            return int(progress.read_text())
-        return 0
-
     with postgres_server.server() as server:
-        env = {**os.environ, "PRISM_TEST_POSTGRES": server.url(), "PRISM_TEST_POSTGRES_PROGRESS": str(progress)}
-        with open(tmp_path / "out", "w+") as out:
-            program = subprocess.Popen([programs / FAULTS, "kills_*"], env=env, stdout=out, stderr=out)
-            for at in 50, 150, 250, 350:
-                while program.poll() is None and reached() < at:
-                    time.sleep(0.01)
-                server.kill()
-                server.start()
-            program.wait(300)
-            out.seek(0)
-            said = out.read()
-    assert program.returncode == 0, said
-    assert int(re.search(r"(\d+) transactions were cut", said)[1]) <= 4
+        writer = Writer(programs, tmp_path, PRISM_TEST_POSTGRES=server.url())
+        for at in 50, 150, 250, 350:
+            writer.await_progress(at)
+            server.kill()
+            server.start()
+        assert writer.cut() <= 4
+
+
+def test_a_failover_to_a_standby_loses_and_doubles_nothing(programs, tmp_path):
+    """First the name leads to a standby that does not write, then that one becomes the primary, whose old one is gone."""
+    with postgres_server.server(settings=["wal_level = replica"]) as primary:
+        standby = postgres_server.Standby(primary)
+        switch = postgres_server.Switch(primary.port)
+        try:
+            writer = Writer(programs, tmp_path, PRISM_TEST_POSTGRES=primary.url(port=switch.port), PRISM_TEST_POSTGRES_ADMIN=primary.url())
+            writer.await_progress(100)
+            switch.to = standby.port
+            primary.kill()
+            time.sleep(1)  # of a server that answers and does not write
+            standby.promote()
+            assert writer.cut() <= 1
+            last = standby.sql("SELECT max(datname) FROM pg_database WHERE datname LIKE 'prism-test-%'")
+            assert standby.sql("SELECT count(*), max(value) FROM people, sums WHERE id <= 400", database=last) == "400|400"
+        finally:
+            switch.close()
+            standby.end()
 
 
 CREDENTIALS, AWS_REGION = ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"), "eu-central-1"  # of tests/unit/aws/reach.h
