@@ -17,6 +17,7 @@
 #define BACKOFF_MS_MAX 60000
 #define SOURCE_MAX 8
 #define TENANT_BYTES_MAX 128
+#define TRACE_TEXT_MAX 256
 
 struct observe {
     struct observe_options options;
@@ -36,7 +37,10 @@ struct observe {
     /* the event */
     bool in_event;
     struct trace_context context; /* span: whose children are made now */
-    struct span *root;            /* NULL: none */
+    char
+        trace[TRACE_TEXT_MAX]; /* the header that is not read yet: most events need nothing of it */
+    size_t trace_bytes;        /* 0: it is read, or there is none */
+    struct span *root;         /* NULL: none */
     int64_t begin_mono_ns;
     struct px_log_context log;
     char trace_hex[33];
@@ -176,9 +180,19 @@ void observe_end_store(struct observe_work *work, int result)
     observe_end(work, result);
 }
 
+static void trace_read(struct observe *observe)
+{
+    struct px_str text = px_str(observe->trace, observe->trace_bytes);
+    if (text.len == 0 || !trace_from_xray(text, &observe->context))
+        observe->context = (struct trace_context){0};
+    observe->trace_bytes = 0;
+}
+
 bool observe_context(struct trace_context *ret_context)
 {
-    if (!current || !current->in_event || !trace_is_set(&current->context)) return false;
+    if (!current || !current->in_event) return false;
+    if (current->trace_bytes > 0) trace_read(current);
+    if (!trace_is_set(&current->context)) return false;
     *ret_context = current->context;
     return true;
 }
@@ -235,16 +249,29 @@ void observe_free(struct observe **pobserve)
 
 /* ---- events ---- */
 
+/* The whole header is read when it is sampled, or when somebody asks. */
+static void trace_take(struct observe *observe, struct px_str trace)
+{
+    bool sampled = true;
+    observe->trace_bytes = trace.len < TRACE_TEXT_MAX ? trace.len : 0;
+    if (observe->trace_bytes == 0) return;
+    memcpy(observe->trace, trace.ptr, trace.len);
+    bool peeked = trace_peek_xray(trace, observe->trace_hex, &sampled);
+    if (!peeked || sampled) {
+        trace_read(observe);
+        if (!trace_is_set(&observe->context)) return;
+        px_hex(observe->context.trace, 16, observe->trace_hex);
+    }
+    observe->log.trace_id = px_str(observe->trace_hex, 32);
+}
+
 void observe_event_begin(struct observe *observe, const struct observe_event *event)
 {
     observe->in_event = true;
     observe->begin_mono_ns = mono_ns(observe);
     observe->context = (struct trace_context){0};
     observe->log = (struct px_log_context){.cold = event->cold};
-    if (trace_from_xray(event->trace, &observe->context)) {
-        px_hex(observe->context.trace, 16, observe->trace_hex);
-        observe->log.trace_id = px_str(observe->trace_hex, 32);
-    }
+    trace_take(observe, event->trace);
     if (observe->metrics) {
         metrics_set_event(observe->metrics, event->request_id, observe->log.trace_id);
         if (event->cold) metrics_add(observe->metrics, METRIC_COLD_STARTS, 1);
@@ -284,6 +311,7 @@ void observe_event_end(struct observe *observe, int status)
     }
     observe->root = NULL;
     observe->in_event = false;
+    observe->trace_bytes = 0;
     observe->context = (struct trace_context){0};
     observe->log = (struct px_log_context){0};
 }

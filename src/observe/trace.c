@@ -82,6 +82,19 @@ bool trace_from_xray(struct px_str header, struct trace_context *ret_context)
     return rooted;
 }
 
+bool trace_peek_xray(struct px_str header, char ret_trace[33], bool *ret_sampled)
+{
+    static const char sampled[] = ";Sampled=1";
+    if (header.len < 40 || memcmp(header.ptr, "Root=1-", 7) != 0 || header.ptr[15] != '-' ||
+        (header.len > 40 && header.ptr[40] != ';'))
+        return false;
+    memcpy(ret_trace, header.ptr + 7, 8);
+    memcpy(ret_trace + 8, header.ptr + 16, 24);
+    ret_trace[32] = '\0';
+    *ret_sampled = memmem(header.ptr + 40, header.len - 40, sampled, sizeof sampled - 1) != NULL;
+    return true;
+}
+
 struct px_str trace_to_w3c(const struct trace_context *context, char buf[TRACE_W3C_BYTES])
 {
     char trace[33], span[17];

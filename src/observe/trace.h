@@ -32,6 +32,10 @@ PX_MUST_USE bool trace_from_w3c(struct px_str traceparent, struct trace_context 
  * Parent there is no span above; without Sampled=0 or 1 nothing is decided. */
 PX_MUST_USE bool trace_from_xray(struct px_str header, struct trace_context *ret_context);
 
+/* What most events need of the same header, at a tenth of the cost, where it has the form that AWS writes
+ * ("Root=1-...;Parent=...;Sampled=1"): the trace's digits, unchecked, and the decision. False: read it all. */
+PX_MUST_USE bool trace_peek_xray(struct px_str header, char ret_trace[33], bool *ret_sampled);
+
 struct px_str trace_to_w3c(const struct trace_context *context, char buf[TRACE_W3C_BYTES]);
 struct px_str trace_to_xray(const struct trace_context *context, char buf[TRACE_XRAY_BYTES]);
 

@@ -259,6 +259,43 @@ TEST(an_interrupt_ends_the_wait)
     http_client_free(&client);
 }
 
+struct pauses {
+    int count, interrupt_fd;
+    struct http_client *client;
+};
+/* Twice; the second time the wait is ended. */
+static uint32_t in_pause(void *ctx)
+{
+    struct pauses *pauses = ctx;
+    uint64_t one = 1;
+    if (++pauses->count == 2) CHECK_INT(write(pauses->interrupt_fd, &one, sizeof one), 8);
+    return 1;
+}
+
+TEST(a_wait_has_pauses_and_goes_on)
+{
+    const struct turn turns[] = {
+        {true, "\r\n\r\n", S(""), false}, /* and says nothing */
+        {false, "never said", S(""), true},
+        {true, "\r\n\r\n", S("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"), true},
+    };
+    struct peer *peer = peer_new(t, turns, PX_COUNT(turns));
+    struct http_client *client = client_for(t, peer->port, 0);
+    struct http_response response;
+    struct pauses pauses = {.interrupt_fd = eventfd(0, EFD_CLOEXEC), .client = client};
+    http_client_interrupt_fd(client, pauses.interrupt_fd);
+    http_client_pause(client, (struct http_client_pause){1, in_pause, &pauses});
+    CHECK_INT(call(client, &get, &response), HTTP_CLIENT_INTERRUPTED);
+    CHECK_INT(pauses.count, 2);
+    http_client_interrupt_fd(client, -1); /* no pauses then, either */
+    CHECK_OK(call(client, &get, &response));
+    CHECK_STR(response.body, S("hi"));
+    CHECK_INT(pauses.count, 2);
+    peer_end(peer);
+    px_close(&pauses.interrupt_fd);
+    http_client_free(&client);
+}
+
 static int count_bytes(void *ctx, struct px_str piece)
 {
     *(size_t *)ctx += piece.len;

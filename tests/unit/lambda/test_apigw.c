@@ -286,6 +286,11 @@ TEST(writes_responses_that_read_back)
     CHECK_OK(api_response_parse(px_buf_str(&json), &t->arena, &got));
     CHECK_INT(got.status, 404);
     CHECK_STR(got.body, response.body);
+    CHECK_INT(api_response_status(px_buf_str(&json)), 404);
+    CHECK_INT(api_response_status(S("{\"statusCode\":200,\"headers\":{}}")), 200);
+    CHECK_INT(api_response_status(S("{\"policyDocument\":{}}")), 0);
+    CHECK_INT(api_response_status(S("{\"statusCode\":")), 0);
+    CHECK_INT(api_response_status(S("")), 0);
 }
 
 TEST(problems_are_rfc_9457)

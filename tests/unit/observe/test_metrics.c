@@ -162,6 +162,27 @@ TEST(more_values_than_a_line_takes_are_a_fair_sample)
     CHECK(!metrics_full(metrics));
 }
 
+TEST(numbers_are_written_as_they_are)
+{
+    static const double numbers[] = {0.001,    0.01,   0.1,     1,         1.5,   12.25,
+                                     999.999,  1000,   4096,    1e11,      1e12,  1e15,
+                                     123456.7, 0.0005, 1.0 / 3, 2.0 / 3,   1e-7,  99.99,
+                                     0.999,    0.995,  65536,   3.9999999, 1e300, 7.007};
+    PX_AUTO(metrics_free) struct metrics *metrics = metrics_of(S(""));
+    yyjson_val *lines[4];
+    for (size_t i = 0; i < PX_COUNT(numbers); i++)
+        metrics_add(metrics, METRIC_EVENT_MS, numbers[i]);
+    CHECK_INT(flush(t, metrics, lines), 1);
+    yyjson_val *values = px_json_arr(lines[0], "event_ms"), *value;
+    size_t idx, max;
+    px_json_arr_foreach(values, idx, max, value)
+    {
+        double off = fabs(yyjson_get_num(value) - numbers[idx]);
+        if (off > 1e-9 * numbers[idx])
+            TEST_FAIL("%.17g was written as %.17g", numbers[idx], yyjson_get_num(value));
+    }
+}
+
 TEST(what_is_no_number_is_passed_over)
 {
     PX_AUTO(metrics_free) struct metrics *metrics = metrics_of(S(""));

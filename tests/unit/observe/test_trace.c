@@ -1,6 +1,7 @@
 /* Trace contexts, as W3C and X-Ray write them. */
 #include "support/support.h"
 
+#include "base/px_id.h"
 #include "observe/trace.h"
 
 #define W3C "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -72,6 +73,28 @@ TEST(x_rays_keys_stand_in_any_order_and_some_are_absent)
                                       "Root=1-4bf92f35-77b34da6a3ce929d0e0e473"};
     for (size_t i = 0; i < PX_COUNT(bad); i++)
         if (trace_from_xray(px_str_c(bad[i]), &context)) TEST_FAIL("taken: %s", bad[i]);
+}
+
+TEST(a_look_at_x_rays_usual_form_says_the_same_as_reading_it)
+{
+    static const char *const headers[] = {XRAY, "Root=1-4bf92f35-77b34da6a3ce929d0e0e4736",
+                                          "Root=1-4bf92f35-77b34da6a3ce929d0e0e4736;Sampled=0",
+                                          XRAY ";Lineage=25:a87bd80c:1"};
+    for (size_t i = 0; i < PX_COUNT(headers); i++) {
+        struct trace_context context;
+        char hex[33], want[33];
+        bool sampled;
+        CHECK(trace_from_xray(px_str_c(headers[i]), &context));
+        CHECK(trace_peek_xray(px_str_c(headers[i]), hex, &sampled));
+        px_hex(context.trace, 16, want);
+        CHECK(strcmp(hex, want) == 0 && sampled == context.sampled);
+    }
+    static const char *const others[] = {"", "Root=1-", "Sampled=1;" XRAY,
+                                         "Root=1-4bf92f35-77b34da6a3ce929d0e0e47361"};
+    char hex[33];
+    bool sampled;
+    for (size_t i = 0; i < PX_COUNT(others); i++)
+        CHECK(!trace_peek_xray(px_str_c(others[i]), hex, &sampled));
 }
 
 TEST(a_tracestate_is_passed_on_whole_or_not_at_all)
