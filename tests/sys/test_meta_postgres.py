@@ -15,6 +15,7 @@ import pytest
 import postgres_server
 import rds_proxy
 from conftest import PRISM, ROOT
+from name_server import NameServer
 
 PRESET = os.environ.get("PRISM_BUILD", "release").replace("release", "dev")  # release has no unit tests
 FAULTS = "test_store_meta_pg"
@@ -114,24 +115,57 @@ def test_a_failover_to_a_standby_loses_and_doubles_nothing(programs, tmp_path):
 CREDENTIALS, AWS_REGION = ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"), "eu-central-1"  # of tests/unit/aws/reach.h
 
 
-@pytest.mark.parametrize("suite", SUITES[:2])
-def test_the_suite_passes_by_iam_token_and_leaves_nothing_in_a_session(programs, postgres, suite):
-    """Through a stand-in of RDS Proxy, to a server that trusts it."""
+@contextlib.contextmanager
+def trusting(postgres):
+    """Who comes from this machine without TLS is let in: the stand-in of RDS Proxy has looked at it."""
     hba = postgres.data / "pg_hba.conf"
     rules = hba.read_text()
     try:
         hba.write_text("hostnossl all all 127.0.0.1/32 trust\n" + rules)
         postgres.sql("SELECT pg_reload_conf()")
-        proxy = rds_proxy.Proxy(("127.0.0.1", postgres.port), postgres.folder / "server.pem", postgres.folder / "server.key", "localhost",
-                                CREDENTIALS, AWS_REGION)
-        url = f"postgresql://{postgres.account}@localhost:{proxy.port}/%s?iam=1&sslrootcert={postgres.folder}/ca.pem"
-        done = run(programs / suite, url, PRISM_TEST_POSTGRES_ADMIN=postgres.url())
-        proxy.close()
+        yield
     finally:
         hba.write_text(rules)
         postgres.sql("SELECT pg_reload_conf()")
+
+
+def proxy_for(postgres, certificate, host):
+    return rds_proxy.Proxy(("127.0.0.1", postgres.port), postgres.folder / f"{certificate}.pem", postgres.folder / f"{certificate}.key", host,
+                           CREDENTIALS, AWS_REGION)
+
+
+def url_by_token(postgres, host, port):
+    return f"postgresql://{postgres.account}@{host}:{port}/%s?iam=1&sslrootcert={postgres.folder}/ca.pem"
+
+
+@pytest.mark.parametrize("suite", SUITES[:2])
+def test_the_suite_passes_by_iam_token_and_leaves_nothing_in_a_session(programs, postgres, suite):
+    """Through a stand-in of RDS Proxy, to a server that trusts it."""
+    with trusting(postgres):
+        proxy = proxy_for(postgres, "server", "localhost")
+        done = run(programs / suite, url_by_token(postgres, "localhost", proxy.port), PRISM_TEST_POSTGRES_ADMIN=postgres.url())
+        proxy.close()
     assert done.returncode == 0 and "FAILED" not in done.stdout + done.stderr
     assert proxy.tokens >= ran(done) - 1 and proxy.refused == [] and proxy.pins == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="a name server of its own needs root")
+def test_a_private_name_is_followed_to_the_one_of_rds(programs, postgres, tmp_path):
+    """Certificate and token are for that one: not for the private name, and not for what it leads on to."""
+    own = "prism.proxy-1.eu-central-1.rds.amazonaws.com"
+    postgres_server.make_certificate(postgres.folder, "ca", "rds", own)
+    names = NameServer({"proxy.dev.prism.internal": "catalog.prism.internal", "catalog.prism.internal": own, own: "vpce-1.elb.amazonaws.com",
+                        "vpce-1.elb.amazonaws.com": "127.0.0.1"})
+    with trusting(postgres):
+        proxy = proxy_for(postgres, "rds", own)
+        command = names.around(tmp_path, programs / SUITES[0], "values_of_*")
+        env = {**os.environ, "PRISM_TEST_POSTGRES": url_by_token(postgres, "proxy.dev.prism.internal", proxy.port),
+               "PRISM_TEST_POSTGRES_ADMIN": postgres.url()}
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+        proxy.close()
+    names.close()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert proxy.tokens >= 1 and proxy.refused == [] and ("proxy.dev.prism.internal", 1) in names.asked
 
 
 def test_tables_are_migrated_by_many_at_once(postgres):
