@@ -107,6 +107,7 @@ static int reach(struct pg_meta *pg, struct pg_work *work)
 {
     static const struct retry_pace pace = {25, 1000};
     work->until_ns = reach_until(pg);
+    if (now_ns() >= work->until_ns) return px_fault(PX_F_TIMEOUT, "no time is left for PostgreSQL");
     for (unsigned tries = 0;; tries++) {
         int r = attempt(pg, &pg->writer, work);
         if (r != PG_GONE) return r;
@@ -249,6 +250,10 @@ static int settle(struct pg_meta *pg)
 static int commit(struct pg_meta *pg, struct pg_link *link)
 {
     PX_AUTO(pg_result_free) struct pg_result result = {0};
+    if (pg->writes && now_ns() >= statement_until(pg)) { /* else nobody could wait for the answer */
+        roll_back(link);
+        return px_fault(PX_F_TIMEOUT, "no time is left for COMMIT: it was rolled back");
+    }
     int r = plain(pg, link, "COMMIT", &result);
     if (r == PG_GONE || r == PX_F_TIMEOUT) return pg->writes ? settle(pg) : 0;
     PX_TRY(r);

@@ -250,14 +250,20 @@ TEST(a_slow_statement_ends_on_both_sides)
     CHECK_INT(count_people(meta), 0);
 }
 
-TEST(a_deadline_that_is_over_begins_nothing)
+TEST(a_deadline_that_is_over_begins_and_ends_nothing)
 {
     NEEDS_SERVER();
     PX_AUTO(meta_close) struct meta *meta = meta_for_test(t);
     int64_t count;
     meta_set_deadline(meta, 1);
-    CHECK(meta_begin(meta, META_WRITE) < 0);
-    CHECK(number_of(meta, "SELECT count(*) FROM people", &count) < 0);
+    CHECK_INT(meta_begin(meta, META_WRITE), PX_F_TIMEOUT);
+    CHECK_INT(number_of(meta, "SELECT count(*) FROM people", &count), PX_F_TIMEOUT);
+    meta_set_deadline(meta, 0);
+    CHECK_OK(meta_begin(meta, META_WRITE));
+    CHECK_OK(insert_person(meta, 1));
+    meta_set_deadline(meta, 1);
+    CHECK_INT(meta_commit(meta), PX_F_TIMEOUT);
+    check_says(PX_F_TIMEOUT, "rolled back");
     meta_set_deadline(meta, 0);
     CHECK_INT(count_people(meta), 0);
 }
