@@ -2,6 +2,7 @@
 #   AWS::aws-c-common AWS::aws-c-cal AWS::aws-checksums (and the rest of the AWS Common Runtime)
 #   prism::duckdb sqlite3 uv zstd z deflate xxhash protobuf_c     libraries that come built
 #   AWS::ssl                                              OpenSSL's interface, for libpq alone
+#   prism::archive                                        for the program alone, not for functions
 #   prism::yyjson llhttp otlp nanoarrow libpq             sources, compiled here so that sanitizers see into them
 #   prism::cmocka                                         for tests
 # Archives are preferred to shared libraries; headers are SYSTEM ones.
@@ -12,6 +13,17 @@ else()
   set(PRISM_CACHE $ENV{HOME}/.cache/prism)
 endif()
 
+add_compile_options(-ffile-prefix-map=${PRISM_CACHE}/=) # so that it stands in no assertion's text
+
+# Parts that are made once per architecture; the others are sources.
+set(prism_built_parts aws-crt duckdb duckdb-httpfs sysroot)
+list(JOIN prism_built_parts "|" prism_built_parts)
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+  set(prism_debian_arch amd64)
+else()
+  set(prism_debian_arch arm64)
+endif()
+
 # prism_part(NAME) sets <NAME>_DIR to the folder of a part, by its version in tools/pins.
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/pins)
 function(prism_part name)
@@ -19,8 +31,13 @@ function(prism_part name)
   list(GET lines 0 line)
   string(REGEX REPLACE "^${name} +([^ ]+) .*" "\\1" version "${line}")
   set(dir ${PRISM_CACHE}/${name}-${version})
+  set(group "")
+  if(CMAKE_CROSSCOMPILING AND name MATCHES "^(${prism_built_parts})$")
+    set(dir ${PRISM_CACHE}/${name}-${prism_debian_arch}-${version})
+    set(group " package")
+  endif()
   if(NOT EXISTS ${dir}/.pin)
-    message(FATAL_ERROR "${name} ${version} is not in ${PRISM_CACHE}: run tools/setup")
+    message(FATAL_ERROR "${dir} does not exist: run tools/setup${group}")
   endif()
   set(${name}_DIR ${dir} PARENT_SCOPE)
 endfunction()
@@ -55,6 +72,12 @@ endfunction()
 find_package(Threads REQUIRED)
 
 prism_part(aws-crt)
+if(CMAKE_CROSSCOMPILING) # libraries and headers come from there and from nowhere else
+  prism_part(sysroot)
+  set(CMAKE_FIND_ROOT_PATH ${sysroot_DIR} ${aws-crt_DIR})
+  set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+  set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+endif()
 list(APPEND CMAKE_PREFIX_PATH ${aws-crt_DIR})
 foreach(package aws-c-common aws-c-cal aws-checksums aws-c-io aws-c-http aws-c-auth aws-c-s3)
   find_package(${package} CONFIG REQUIRED PATHS ${aws-crt_DIR} NO_DEFAULT_PATH)
@@ -71,6 +94,12 @@ prism_system_library(z zlib.h z)
 prism_system_library(deflate libdeflate.h deflate)
 prism_system_library(xxhash xxhash.h xxhash)
 prism_system_library(protobuf_c protobuf-c/protobuf-c.h protobuf-c)
+if(NOT PRISM_FUNCTIONS_ONLY)
+  prism_system_library(nettle nettle/hmac.h nettle)
+  prism_system_library(archive archive.h archive)
+  target_link_libraries(prism::archive INTERFACE prism::nettle prism::z)
+  target_link_options(prism::archive INTERFACE -Wl,--gc-sections) # other formats want libraries of their own
+endif()
 
 # Its archives refer to one another in circles. The C++ library is the shared one: DuckDB's extension, which is loaded
 # from a file, brings the same, and an exception must be thrown and caught by one unwinder.

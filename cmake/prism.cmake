@@ -1,11 +1,6 @@
 # What the CMakeLists.txt of a folder under src/ calls.
 
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
-set(prism_static_ok ON)
-if(PRISM_SANITIZE)
-  set(prism_static_ok OFF)
-endif()
-
 if(PRISM_LTO AND CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT PRISM_SANITIZE)
   set(prism_lto ON)
 else()
@@ -46,18 +41,10 @@ function(prism_library name)
   prism_note(${name} ${arg_DEPS})
 endfunction()
 
-# Static glibc warns of dlopen and getpwuid in SQLite and aws-c-common, which Prism's functions never reach.
-include(CheckLinkerFlag)
-check_linker_flag(C -Wl,--no-warnings PRISM_LINKER_HAS_NO_WARNINGS)
-set(prism_quiet_link)
-if(PRISM_LINKER_HAS_NO_WARNINGS AND (CMAKE_BUILD_TYPE STREQUAL "Release" OR NOT PRISM_MOLD)) # GNU ld's option
-  set(prism_quiet_link -Wl,--no-warnings)
-endif()
-
-# prism_function(NAME [STATIC] [DEPS target...] [FILES file...]) - the Lambda function NAME from this folder, as
-# fn/NAME/bootstrap, with the files that it needs beside it. STATIC: without a dynamic linker, for a fast cold start (not under sanitizers).
+# prism_function(NAME [DEPS target...] [FILES file...]) - the Lambda function NAME from this folder, as fn/NAME/bootstrap, with the
+# files that it needs beside it. It links the C library dynamically and all else statically (docs/design/package.md says why).
 function(prism_function name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "STATIC" "" "DEPS;FILES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPS;FILES")
   file(GLOB sources CONFIGURE_DEPENDS *.c)
   if(NOT sources)
     message(${prism_gap_level} "function ${name} has no source yet")
@@ -68,10 +55,6 @@ function(prism_function name)
   target_link_libraries(fn_${name} PRIVATE ${arg_DEPS})
   set_target_properties(fn_${name} PROPERTIES OUTPUT_NAME bootstrap
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fn/${name})
-  if(arg_STATIC AND prism_static_ok)
-    set_target_properties(fn_${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
-    target_link_options(fn_${name} PRIVATE -static ${prism_quiet_link})
-  endif()
   install(TARGETS fn_${name} RUNTIME DESTINATION libexec/prism/fn/${name})
   foreach(file IN LISTS arg_FILES)
     cmake_path(GET file FILENAME file_name)
@@ -80,6 +63,7 @@ function(prism_function name)
     install(FILES ${file} DESTINATION libexec/prism/fn/${name})
   endforeach()
   prism_note(fn_${name} ${arg_DEPS})
+  prism_packable(${name} ${arg_FILES})
 endfunction()
 
 # prism_program(NAME [DEPS target...]) - the command NAME from main.c of this folder; the other .c files become

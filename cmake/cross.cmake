@@ -1,0 +1,18 @@
+# Toolchain file of preset `cross`: Debian's cross compiler for the other of Lambda's two architectures. The libraries that functions
+# link come from a folder of that architecture's Debian packages (part `sysroot` of tools/setup), libc from the cross compiler's own.
+set(CMAKE_SYSTEM_NAME Linux)
+cmake_host_system_information(RESULT machine QUERY OS_PLATFORM)
+if(machine STREQUAL "x86_64")
+  set(CMAKE_SYSTEM_PROCESSOR aarch64)
+  set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
+  set(cross_prefix aarch64-linux-gnu-)
+else()
+  set(CMAKE_SYSTEM_PROCESSOR x86_64)
+  set(CMAKE_LIBRARY_ARCHITECTURE x86_64-linux-gnu)
+  set(cross_prefix x86_64-linux-gnu-)
+endif()
+set(CMAKE_C_LIBRARY_ARCHITECTURE ${CMAKE_LIBRARY_ARCHITECTURE})
+set(CMAKE_C_COMPILER ${cross_prefix}gcc)
+set(CMAKE_CXX_COMPILER ${cross_prefix}g++)
+set(CMAKE_ASM_COMPILER ${cross_prefix}gcc)
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
