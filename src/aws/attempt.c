@@ -308,6 +308,10 @@ int attempt_new(const struct attempt_terms *terms, struct attempt **ret_attempt)
     message_make(attempt, terms);
     attempt->refs = 2; /* the chain's and the caller's */
     *ret_attempt = attempt;
+    if (terms->request->anonymous) {
+        on_signed(attempt, 0);
+        return 0;
+    }
     bool is_s3 = px_str_eq(terms->service, S("s3"));
     struct cloud_scope scope = {.region = px_str_c(terms->cloud->region),
                                 .service = terms->service,

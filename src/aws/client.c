@@ -235,6 +235,8 @@ static int judge_response(struct call *call)
     response->error = verdict_code(code);
     response->unsure = call->unsure;
     call->verdict = verdict_of(response->status, response->error, message, skew_s(call));
+    if (call->request->anonymous && call->verdict == VERDICT_DENIED)
+        call->verdict = VERDICT_REFUSED;
     if (call->verdict == VERDICT_REFUSED && call->request->is_passing &&
         call->request->is_passing(response))
         call->verdict = VERDICT_THROTTLED;

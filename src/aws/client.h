@@ -48,6 +48,8 @@ struct cloud_request {
     const struct cloud_header *headers; /* without Host, Content-Length and what signing adds */
     size_t header_count;
     struct px_str body;
+    bool
+        anonymous; /* not signed; 401 and 403 are the caller's to handle: what is asked is no service of AWS */
     uint32_t deadline_ms;  /* for the whole call with its retries; 0: 5000 */
     size_t body_bytes_max; /* of the answer; 0: 1 MiB */
     bool may_be_larger;    /* than that, and then it is an answer, not a fault */

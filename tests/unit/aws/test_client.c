@@ -77,6 +77,19 @@ TEST(a_request_is_signed_and_its_answer_comes_whole)
     rig_stop(&rig);
 }
 
+TEST(an_anonymous_request_is_not_signed_and_401_is_the_callers)
+{
+    struct rig rig;
+    RIG_START(&rig, &quick, {.status = 401, .headers = "WWW-Authenticate: Basic\r\n"});
+    struct cloud_request request = {
+        .what = "manifest", .method = "GET", .path = S("/v2/"), .anonymous = true};
+    CHECK_INT(cloud_call(rig.client, &request, &t->arena, &rig.response), CLOUD_REFUSED);
+    CHECK_INT(rig.response.status, 401);
+    CHECK_STR(cloud_response_header(&rig.response, S("www-authenticate")), S("Basic"));
+    CHECK(!strstr(rig.fake.request, "Authorization:") && !strstr(rig.fake.request, "X-Amz-"));
+    rig_stop(&rig);
+}
+
 TEST(a_connection_serves_many_requests)
 {
     struct rig rig;
