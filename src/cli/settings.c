@@ -112,3 +112,12 @@ const char *settings_platform_dir(struct cli *cli)
 #endif
     return found;
 }
+
+const char *settings_packable_dir(struct cli *cli, size_t i)
+{
+    static const char *const below[] = {"package", "../release/package", "../cross/package",
+                                        "../libexec/prism", "../libexec/prism/cross"};
+    const char *dir = program_dir(cli);
+    if (!dir || i >= PX_COUNT(below)) return NULL;
+    return px_arena_printf(&cli->arena, "%s/%s", dir, below[i]).ptr;
+}

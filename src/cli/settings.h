@@ -18,3 +18,6 @@ PX_MUST_USE int settings_key(struct cli *cli, const char *file, struct px_str *r
 /* fn/ and platform/ beside the program, or where an installed program has them. NULL when absent. */
 const char *settings_functions_dir(struct cli *cli);
 const char *settings_platform_dir(struct cli *cli);
+/* The i-th folder where what `prism package` packs may be: of this build, of one beside it, of an installation.
+ * NULL behind the last. */
+const char *settings_packable_dir(struct cli *cli, size_t i);
