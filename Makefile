@@ -4,10 +4,10 @@ JOBS ?= $(shell nproc)
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down test soak bench docs lint fmt install clean
+.PHONY: help setup build up down test package package-test soak bench docs lint fmt install clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## Bring compilers and libraries (everything else calls it; nothing to do costs nothing)
 	@tools/setup
@@ -22,8 +22,19 @@ down: ## Stop the region that `make up` started
 	@build/prism down
 
 test: ## Run unit tests, the replay of fuzz inputs, the tests of a whole region and of infra/
-	@tools/setup test infra
+	@tools/setup test infra package
 	@tools/run-tests
+
+package: ## Build the functions for arm64 and x86_64, leave ZIPs, images and bills of materials in build/artifacts
+	@tools/setup package
+	@tools/build release
+	@tools/build cross
+	@build/prism package --output build/artifacts
+
+package-test: ## Test the packages of all functions for both architectures
+	@tools/setup test package
+	@tools/build cross
+	@tools/run-tests --sys -k test_package
 
 soak: build ## Kill a region for an hour or so while a million records are sent, sealed and compacted
 	@tools/setup test

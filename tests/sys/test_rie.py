@@ -43,8 +43,11 @@ def environment(name, folder):
 
 
 class Emulator:
-    def __init__(self, name, folder, env=None):
+    """The function `name` with its stores in `folder`; `command` is what is started instead of the build's executable."""
+
+    def __init__(self, name, folder, env=None, command=None):
         self.log = folder / "emulator.log"
+        self.command = command or [BUILD / "fn" / name / "bootstrap"]
         for _ in range(5):  # a port that was free may be somebody else's by the time that the emulator listens
             self.start(name, folder, env)
             if self.await_port():
@@ -57,7 +60,7 @@ class Emulator:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [RIE, "--runtime-interface-emulator-address", self.url.removeprefix("http://"),
-                 "--runtime-api-address", f"127.0.0.1:{free_port()}", BUILD / "fn" / name / "bootstrap"],
+                 "--runtime-api-address", f"127.0.0.1:{free_port()}", *self.command],
                 env=environment(name, folder) if env is None else env, cwd=folder, stdout=log, stderr=log,
                 start_new_session=True)
 
