@@ -2,6 +2,7 @@
 #include "region/provision.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -111,13 +112,33 @@ static int make_tables(struct job *job, const struct function_store *store)
 
 /* ---- buckets ---- */
 
+/* S3 makes a bucket in us-east-1 unless it is told another region, and refuses to be told us-east-1. */
+static int bucket_place(struct job *job, struct px_str *ret_body)
+{
+    struct px_str region = px_str_c(getenv("AWS_REGION")); /* homes_prepare() has set it */
+    *ret_body = S("");
+    if (region.len == 0 || px_str_eq(region, S("us-east-1"))) return 0;
+    *ret_body = px_arena_printf(job->arena,
+                                "<CreateBucketConfiguration "
+                                "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+                                "<LocationConstraint>%.*s</LocationConstraint>"
+                                "</CreateBucketConfiguration>",
+                                PX_FMT(region));
+    return ret_body->ptr ? 0 : px_arena_fault(job->arena);
+}
+
 static int make_bucket(struct job *job, struct cloud_client *client, const char *store)
 {
     struct cloud_response response = {0};
     struct px_str path = px_arena_printf(job->arena, "/%.*s-%s", PX_FMT(job->prefix), store);
+    struct px_str place = S("");
     if (!path.ptr) return px_arena_fault(job->arena);
-    const struct cloud_request request = {
-        .what = "CreateBucket", .method = "PUT", .path = path, .deadline_ms = DEADLINE_MS};
+    PX_TRY(bucket_place(job, &place));
+    const struct cloud_request request = {.what = "CreateBucket",
+                                          .method = "PUT",
+                                          .path = path,
+                                          .body = place,
+                                          .deadline_ms = DEADLINE_MS};
     int r = cloud_call(client, &request, job->arena, &response);
     PX_TRY(r < 0 ? r : 0);
     if (r == CLOUD_REFUSED && response.status != 409) /* 409: it is ours already */
