@@ -1,6 +1,7 @@
 """A whole region per test module, from the outside: the `prism` command, HTTP, files.
 
-PRISM_BIN is the program under test (default build/prism), PRISM_BUILD the preset it was built with (release)."""
+PRISM_BIN is the program under test (default build/prism), PRISM_BUILD the preset it was built with (release). With
+PRISM_TEST_STORES=aws every region keeps its tables, objects and secrets in an emulator of AWS and its metadata in PostgreSQL."""
 
 import contextlib
 import gzip
@@ -48,15 +49,52 @@ def children_of(pid):
     return found
 
 
+class AwsStores:
+    """One emulator and one PostgreSQL for all regions of a run; each region has names and a database of its own."""
+
+    def __init__(self, endpoint, postgres):
+        self.endpoint, self.postgres, self.count = endpoint, postgres, 0
+
+    def of_a_region(self):
+        """(what `prism up` is told, environment)."""
+        self.count += 1
+        name = f"t{self.count}"
+        self.postgres.sql(f"CREATE DATABASE {name}")
+        return (["--aws-endpoint", self.endpoint, "--aws-prefix", f"prism-{name}"],
+                {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "PRISM_META_URL": self.postgres.url(name)})
+
+
+stores = None  # AwsStores, or None: each region's are in its data folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def where_stores_are():
+    global stores
+    if os.environ.get("PRISM_TEST_STORES") != "aws":
+        yield
+        return
+    import emulator_kit
+    import postgres_server
+    with emulator_kit.emulator() as port, postgres_server.server() as postgres:
+        stores = AwsStores(f"http://127.0.0.1:{port}", postgres)
+        yield
+
+
 class Region:
     def __init__(self, data, env=None):
         self.data = pathlib.Path(data)
         self.port = free_port()
         self.env = {**os.environ, "PRISM_DATA": str(self.data), "PRISM_PORT": str(self.port), **(env or {})}
+        self.up_options = []
+        if stores:
+            self.up_options, more = stores.of_a_region()
+            self.env.update(more)
 
     # -- the command --
 
     def run(self, *args, check=True, input=None, timeout=120):
+        if args[0] == "up":
+            args = [*args, *self.up_options]
         done = subprocess.run([PRISM, *map(str, args)], env=self.env, capture_output=True,
                               text=True, input=input, timeout=timeout)
         if check and done.returncode != 0:

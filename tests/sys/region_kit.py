@@ -101,6 +101,8 @@ class Tree(Region):
         path.write_text(json.dumps(root))
 
     def run(self, *args, check=True, input=None, timeout=60, **kw):
+        if args[0] == "up":
+            args = [*args, *self.up_options]
         done = subprocess.run([self.tree / "prism", *map(str, args)], env=self.env, capture_output=True, text=True,
                               input=input, timeout=timeout, **kw)
         if check and done.returncode != 0:
