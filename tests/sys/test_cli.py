@@ -351,7 +351,7 @@ def test_port_and_folder_are_remembered_and_precedence_holds(tmp_path):
 
 def test_up_in_the_foreground_ends_with_ctrl_c(tmp_path):
     region = Region(tmp_path / "data")
-    up = subprocess.Popen([PRISM, "up"], env=region.env, stdout=subprocess.PIPE, text=True)
+    up = subprocess.Popen([PRISM, "up", *region.up_options], env=region.env, stdout=subprocess.PIPE, text=True)
     said = ""
     while "Ctrl-C" not in said:
         said += up.stdout.readline()
