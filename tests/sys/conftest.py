@@ -15,6 +15,7 @@ import socket
 import subprocess
 import time
 
+import boto3
 import pytest
 import requests
 
@@ -54,6 +55,17 @@ class AwsStores:
 
     def __init__(self, endpoint, postgres):
         self.endpoint, self.postgres, self.count = endpoint, postgres, 0
+
+    def copy(self, bucket, folder):
+        """All objects of a bucket as files."""
+        s3 = boto3.client("s3", endpoint_url=self.endpoint, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+        shutil.rmtree(folder, ignore_errors=True)
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            for item in page.get("Contents", []):
+                path = folder / item["Key"]
+                path.parent.mkdir(parents=True, exist_ok=True)
+                s3.download_file(bucket, item["Key"], str(path))
+        return folder
 
     def of_a_region(self):
         """(what `prism up` is told, environment)."""
@@ -129,6 +141,12 @@ class Region:
         deadline = time.time() + 10
         while time.time() < deadline and any(alive(p) for p in tree):
             time.sleep(0.01)
+
+    def parquet(self, store="analytics"):
+        """The folder of Parquet files in `segments` or `analytics`: the region's own, or a copy of what stands in S3 now."""
+        if not self.up_options:
+            return self.data / store
+        return stores.copy(f"{self.up_options[-1]}-{store}", self.data / "copy" / store)
 
     # -- HTTP --
 

@@ -85,7 +85,7 @@ def test_duckdb_and_pyarrow_read_the_parquet_as_it_stands(region, log_lines):
     region.ingest("readers", [{"time": f"2026-11-{10 + i % 3}T00:00:00Z", "n": i, "message": l} for i, l in enumerate(log_lines[:3000])])
     region.run("tick", "seal")
     region.run("tick", "compact")
-    folder = region.data / "analytics" / "default" / "readers"
+    folder = region.parquet() / "default" / "readers"
     assert duckdb.sql(f"SELECT count(*), sum(n) FROM read_parquet('{folder}/**/*.parquet', hive_partitioning=true)").fetchone() == (3000, 4498500)
     table = pa.dataset.dataset(folder, partitioning="hive").to_table()
     assert table.num_rows == 3000

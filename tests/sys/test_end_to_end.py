@@ -35,9 +35,10 @@ def test_same_rows_hot_sealed_and_compacted(region):
     region.run("tick", "seal")
     region.run("tick", "compact")
     assert region.rows("SELECT * FROM life WHERE n < 500 ORDER BY n") == hot
-    files = list((region.data / "analytics").rglob("*.parquet"))
+    analytics = region.parquet()
+    files = list(analytics.rglob("*.parquet"))
     assert any("/life/date=2026-11-20/" in str(f) for f in files)
-    count = duckdb.sql(f"SELECT count(*) FROM '{region.data}/analytics/default/life/**/*.parquet'").fetchone()[0]
+    count = duckdb.sql(f"SELECT count(*) FROM '{analytics}/default/life/**/*.parquet'").fetchone()[0]
     assert count == 510
 
 

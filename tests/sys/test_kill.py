@@ -51,7 +51,7 @@ def test_sending_through_kills_loses_and_doubles_nothing(tmp_path, log_file):
     for op in ("seal", "compact", "seal"):
         region.run("tick", op)
     exact(region.rows(CHECK + "killed")[0])
-    exact(duckdb.sql(f"{CHECK} '{region.data}/analytics/default/killed/**/*.parquet'").fetchone())
+    exact(duckdb.sql(f"{CHECK} '{region.parquet()}/default/killed/**/*.parquet'").fetchone())
     region.down()
 
 
@@ -69,6 +69,6 @@ def test_sealing_and_compacting_through_kills_loses_and_doubles_nothing(tmp_path
         exact(region.rows(CHECK + "killed")[0])
     region.run("tick", "seal")
     region.run("tick", "compact")
-    exact(duckdb.sql(f"{CHECK} '{region.data}/analytics/default/killed/**/*.parquet'").fetchone())
+    exact(duckdb.sql(f"{CHECK} '{region.parquet()}/default/killed/**/*.parquet'").fetchone())
     exact(region.rows(CHECK + "killed")[0])
     region.down()
