@@ -82,7 +82,7 @@ def test_sealing_on_a_full_disk_loses_nothing(tree):
     (tree.data / "ballast").unlink()
     tree.run("tick", "seal")
     check(tree, 20)
-    assert list((tree.data / "segments").rglob("*.parquet"))
+    assert list(tree.parquet("segments").rglob("*.parquet"))
 
 
 def test_a_region_starts_on_a_full_disk(tree):

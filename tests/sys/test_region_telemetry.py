@@ -174,5 +174,5 @@ def test_no_key_is_written_down(tmp_path):
     for text in texts:
         for secret in secrets:
             assert secret not in text
-    pepper = [p for p in (tree.data / "secrets").iterdir()]
-    assert pepper and all(p.stat().st_mode & 0o077 == 0 for p in tree.data.rglob("*") if p.is_file())
+    assert tree.up_options or list((tree.data / "secrets").iterdir())  # the pepper, if it is not in AWS
+    assert all(p.stat().st_mode & 0o077 == 0 for p in tree.data.rglob("*") if p.is_file())
