@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "aws/client.h"
+#include "aws/shared.h"
 #include "http/client.h"
 
 #define CONTENT_TYPE "application/x-protobuf"
@@ -17,7 +18,6 @@
 
 struct exporter {
     /* X-Ray */
-    struct cloud *cloud;
     struct cloud_client *xray;
     struct px_arena arena; /* of one answer */
     /* or a receiver on this machine */
@@ -32,7 +32,6 @@ static void exporter_free(struct exporter **pexporter)
     struct exporter *exporter = *pexporter;
     if (!exporter) return;
     cloud_client_free(&exporter->xray);
-    cloud_close(&exporter->cloud);
     http_client_free(&exporter->http);
     px_arena_deinit(&exporter->arena);
     free(exporter);
@@ -40,12 +39,13 @@ static void exporter_free(struct exporter **pexporter)
 }
 
 /* Another attempt within the deadline at most: spans may wait for the next batch instead. */
-static int open_xray(struct exporter *exporter)
+static int open_xray(struct exporter *exporter, struct cloud_shared *shared)
 {
+    struct cloud *cloud;
     struct cloud_client_options options = {
         .service = S("xray"), .connections_max = 1, .attempts_max = 2};
-    PX_TRY(cloud_open(NULL, &exporter->cloud));
-    PX_TRY(cloud_client_new(exporter->cloud, &options, &exporter->xray));
+    PX_TRY(cloud_shared_take(shared, &cloud));
+    PX_TRY(cloud_client_new(cloud, &options, &exporter->xray));
     return 0;
 }
 
@@ -64,13 +64,13 @@ static int open_http(struct exporter *exporter, struct px_str url)
     return 0;
 }
 
-static int exporter_open(struct px_str url, void **ret_exporter)
+static int exporter_open(void *ctx, struct px_str url, void **ret_exporter)
 {
     PX_AUTO(exporter_free) struct exporter *exporter = calloc(1, sizeof *exporter);
     if (!exporter) return px_fault(PX_F_OOM, "an exporter");
     px_arena_init(&exporter->arena, 1u << 20);
     if (px_str_eq(url, S("xray")))
-        PX_TRY(open_xray(exporter));
+        PX_TRY(open_xray(exporter, ctx));
     else if (px_str_starts(url, S("http://")))
         PX_TRY(open_http(exporter, url));
     else

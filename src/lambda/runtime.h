@@ -48,7 +48,7 @@ enum lambda_answer { LAMBDA_ERROR = 1 }; /* reply->error_* are set */
 /* Who takes a function's spans. Made with the first batch, which leaves after an answer. */
 struct lambda_exporter {
     /* url: "xray", or "http://host:port/path" of an OTLP/HTTP receiver. Faults: PX_F_CONFIG, ... */
-    int (*open)(struct px_str url, void **ret_exporter);
+    int (*open)(void *ctx, struct px_str url, void **ret_exporter);
     /* One ExportTraceServiceRequest. ret_refused: spans of it that the receiver did not take. */
     int (*send)(void *exporter, struct px_str otlp, uint32_t deadline_ms, uint64_t *ret_refused);
     void (*close)(void **exporter);
@@ -64,7 +64,8 @@ struct lambda_handler {
     void (*stop)(void *ctx);
     void *ctx;
     size_t arena_bytes_max;                 /* 0: 64 MiB */
-    const struct lambda_exporter *exporter; /* NULL: no spans leave */
+    const struct lambda_exporter *exporter; /* NULL: no spans leave; closed before stop() */
+    void *exporter_ctx;                     /* for its open() */
 };
 /* Runs until SIGTERM (returns 0, after the current event) or until the Runtime API is gone (returns
  * 1); the value is for main() to return. Reads AWS_LAMBDA_RUNTIME_API and AWS_LAMBDA_FUNCTION_NAME;

@@ -45,7 +45,8 @@ static int url_set(struct runtime_observe *ro)
 int runtime_observe_open(struct runtime_observe *ro, const struct lambda_handler *handler,
                          struct px_log *log)
 {
-    *ro = (struct runtime_observe){.exporter = handler->exporter, .log = log};
+    *ro = (struct runtime_observe){
+        .exporter = handler->exporter, .exporter_ctx = handler->exporter_ctx, .log = log};
     struct metrics_options metrics = {.name_space = px_str_c(getenv("PRISM_METRICS_NAMESPACE")),
                                       .function = log->service,
                                       .tenants = px_str_c(getenv("PRISM_METRICS_TENANTS"))};
@@ -77,7 +78,8 @@ void runtime_observe_close(struct runtime_observe *ro)
 
 static int send(struct runtime_observe *ro, struct px_str batch, uint32_t ms, uint64_t *ret_refused)
 {
-    if (!ro->exporting) PX_TRY(ro->exporter->open(px_str_c(ro->url), &ro->exporting));
+    if (!ro->exporting)
+        PX_TRY(ro->exporter->open(ro->exporter_ctx, px_str_c(ro->url), &ro->exporting));
     PX_TRY(ro->exporter->send(ro->exporting, batch, ms, ret_refused));
     return 0;
 }
@@ -127,4 +129,8 @@ struct http_client_pause runtime_observe_pause(struct runtime_observe *ro)
     return (struct http_client_pause){observe_due_ms(ro->observe), in_pause, ro};
 }
 
-void runtime_observe_last(struct runtime_observe *ro) { leave(ro, LAST_MS, true); }
+void runtime_observe_last(struct runtime_observe *ro)
+{
+    leave(ro, LAST_MS, true);
+    if (ro->exporting) ro->exporter->close(&ro->exporting);
+}

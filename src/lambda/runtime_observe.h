@@ -9,6 +9,7 @@
 struct runtime_observe {
     struct observe *observe;
     const struct lambda_exporter *exporter;
+    void *exporter_ctx;
     void *exporting; /* NULL: not opened yet */
     char url[300];   /* empty: no spans */
     struct px_log *log;
@@ -23,4 +24,5 @@ void runtime_observe_close(struct runtime_observe *ro);
 void runtime_observe_after(struct runtime_observe *ro, int64_t deadline_ns);
 /* For the wait for the next event. */
 struct http_client_pause runtime_observe_pause(struct runtime_observe *ro);
+/* What is left; the exporter is closed. */
 void runtime_observe_last(struct runtime_observe *ro);

@@ -55,7 +55,11 @@ int main(void)
 {
     struct function fn = {.hot_url = px_str_c(getenv("PRISM_HOT_URL")),
                           .meta_url = px_str_c(getenv("PRISM_META_URL"))};
-    struct lambda_handler handler = {
-        .init = init, .handle = handle, .stop = stop, .ctx = &fn, .exporter = &span_exporter};
+    struct lambda_handler handler = {.init = init,
+                                     .handle = handle,
+                                     .stop = stop,
+                                     .ctx = &fn,
+                                     .exporter = &span_exporter,
+                                     .exporter_ctx = &fn.cloud};
     return lambda_run(&handler);
 }

@@ -246,6 +246,7 @@ int main(void)
                                      .stop = stop,
                                      .ctx = &fn,
                                      .arena_bytes_max = ARENA_BYTES_MAX,
-                                     .exporter = &span_exporter};
+                                     .exporter = &span_exporter,
+                                     .exporter_ctx = &fn.cloud};
     return lambda_run(&handler);
 }

@@ -35,7 +35,8 @@ int main(void)
         .lending = {.extensions = px_str_c(getenv("PRISM_DUCKDB_EXTENSIONS")),
                     .role_arn = px_str_c(getenv("PRISM_TENANT_ROLE_ARN")),
                     .ca_file = px_str_c(getenv("AWS_CA_BUNDLE"))}};
-    struct lambda_handler handler = {.handle = handle, .ctx = &fn, .exporter = &span_exporter};
+    struct lambda_handler handler = {
+        .handle = handle, .ctx = &fn, .exporter = &span_exporter, .exporter_ctx = &cloud};
     int status = lambda_run(&handler);
     cloud_shared_close(&cloud);
     return status;

@@ -38,7 +38,10 @@ int main(void)
     struct function fn = {.urls = {.tables = px_str_c(getenv("PRISM_TABLES_URL")),
                                    .secrets = px_str_c(getenv("PRISM_SECRETS_URL"))},
                           .region = px_str_c(getenv("PRISM_REGION"))};
-    struct lambda_handler handler = {
-        .handle = handle, .stop = stop, .ctx = &fn, .exporter = &span_exporter};
+    struct lambda_handler handler = {.handle = handle,
+                                     .stop = stop,
+                                     .ctx = &fn,
+                                     .exporter = &span_exporter,
+                                     .exporter_ctx = &fn.stores.cloud};
     return lambda_run(&handler);
 }
