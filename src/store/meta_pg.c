@@ -27,9 +27,10 @@
 #include "store/pg_ddl.h"
 #include "store/pg_link.h"
 
-#define STATEMENT_MS 30000 /* without a deadline */
-#define CONNECT_MS 3000    /* one attempt: another address may answer */
-#define IDLE_MS 15000      /* a writer that is frozen gives the lock back after this */
+#define STATEMENT_MS 30000     /* without a deadline */
+#define CONNECT_MS 3000        /* one attempt: another address may answer */
+#define READER_CONNECT_MS 1000 /* the writer can do instead */
+#define IDLE_MS 15000          /* a writer that is frozen gives the lock back after this */
 #define ROLLBACK_MS 1000
 #define READER_PAUSE_MS 10000 /* a replica that failed is left alone for this */
 #define SCRIPT_BYTES_MAX (1u << 20)
@@ -96,7 +97,8 @@ struct pg_work {
 
 static int attempt(struct pg_meta *pg, struct pg_link *link, struct pg_work *work)
 {
-    int64_t until = PX_MIN(work->until_ns, now_ns() + CONNECT_MS * PX_NS_PER_MS);
+    int connect_ms = link == &pg->reader ? READER_CONNECT_MS : CONNECT_MS;
+    int64_t until = PX_MIN(work->until_ns, now_ns() + connect_ms * PX_NS_PER_MS);
     int r = pg_link_open(link, until);
     if (r == 0) r = work->run(pg, link, work);
     return r;

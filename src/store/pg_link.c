@@ -16,7 +16,7 @@
 #include "store/pg_endpoint.h"
 #include "store/pg_token.h"
 
-#define ROWS_BYTES_MAX ((size_t)256 << 20) /* of one statement */
+#define ROWS_BYTES_MAX ((size_t)64 << 20) /* of one statement */
 #define CHUNK_ROWS 512
 #define TOKEN_BYTES_MAX (64u << 10)
 #define NOWHERE "/nonexistent/prism"
