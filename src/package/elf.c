@@ -6,6 +6,8 @@
 
 #include <elf.h>
 
+#define VERSIONS_MAX 10000 /* a program needs a few dozen */
+
 struct image {
     struct px_str file;
     Elf64_Ehdr head;
@@ -103,6 +105,7 @@ static int read_libraries(struct px_str dynamic, struct image *image, struct px_
     size_t count = 0;
     int r = count_libraries(dynamic, image, &count);
     if (r != 0) return r;
+    needs->library_count = 0; /* a second dynamic section takes the place of the first */
     needs->libraries = px_arena_array(arena, struct px_str, count + 1);
     if (!needs->libraries) return px_arena_fault(arena);
     for (uint64_t at = 0; copy_at(dynamic, at, &entry, sizeof entry) && entry.d_tag != DT_NULL;
@@ -134,25 +137,26 @@ static void note_version(struct px_str version, struct elf_needs *needs)
         needs->glibc_minor = PX_MAX(needs->glibc_minor, (unsigned)minor);
 }
 
+/* Two chains, one in the other, that end by their count or with a step of 0; a file that lets them cross is no linker's. */
 static int read_versions(const struct image *image, struct elf_needs *needs)
 {
     if (!image->versions) return image->version_count == 0 ? 0 : ELF_INVALID;
     struct px_str rest = px_str(image->versions,
                                 (size_t)(image->file.ptr + image->file.len - image->versions));
+    Elf64_Verneed need = {.vn_next = 1};
     uint64_t at = 0;
-    for (size_t i = 0; i < image->version_count; i++) {
-        Elf64_Verneed need;
+    size_t seen = 0;
+    for (size_t i = 0; i < image->version_count && need.vn_next > 0; i++, at += need.vn_next) {
         if (!copy_at(rest, at, &need, sizeof need)) return ELF_INVALID;
+        Elf64_Vernaux aux = {.vna_next = 1};
         uint64_t aux_at = at + need.vn_aux;
-        for (size_t a = 0; a < need.vn_cnt; a++) {
-            Elf64_Vernaux aux;
-            if (!copy_at(rest, aux_at, &aux, sizeof aux)) return ELF_INVALID;
+        for (size_t a = 0; a < need.vn_cnt && aux.vna_next > 0; a++, aux_at += aux.vna_next) {
+            if (!copy_at(rest, aux_at, &aux, sizeof aux) || ++seen > VERSIONS_MAX)
+                return ELF_INVALID;
             struct px_str version = text_at(image->strings, aux.vna_name);
             if (!version.ptr) return ELF_INVALID;
             note_version(version, needs);
-            aux_at += aux.vna_next;
         }
-        at += need.vn_next;
     }
     return 0;
 }
