@@ -52,6 +52,7 @@ static int set_all(duckdb_config config, const struct sql_limits *limits)
         {"autoload_known_extensions", "false"},
         {"allow_community_extensions", "false"},
         {"allow_persistent_secrets", "false"},
+        {"allow_unsigned_extensions", limits->remote.verified ? "true" : "false"},
     };
     for (size_t i = 0; i < PX_COUNT(settings); i++) {
         if (duckdb_set_config(config, settings[i][0], settings[i][1]) != DuckDBSuccess)

@@ -16,7 +16,9 @@ struct sql_engine; /* opaque */
 /* Objects in S3 are read with this (sql/remote.h); an empty extension: only files are read. */
 struct sql_remote {
     struct px_str extension; /* path of httpfs.duckdb_extension */
-    struct px_str ca_file;   /* PEM; empty: the system's */
+    bool verified; /* this process has loaded that file before: its code is in memory, and another
+                      engine need not hash 21 MB (80 ms) for the signature once more */
+    struct px_str ca_file; /* PEM; empty: the system's */
 };
 struct sql_limits {
     uint64_t memory_bytes;

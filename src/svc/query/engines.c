@@ -188,6 +188,7 @@ int engines_new(const struct engines_options *options, struct engines **ret_engi
     if (!limits->temp_dir.ptr || !limits->remote.extension.ptr || !limits->remote.ca_file.ptr)
         return px_fault(px_arena_fault(&engines->arena), "paths");
     PX_TRY(sql_engine_new(&engines->options.limits, &engines->fresh));
+    engines->options.limits.remote.verified = true;
     *ret_engines = PX_TAKE(engines);
     return 0;
 }

@@ -274,7 +274,7 @@ static int quarantine(struct compacting *c, const struct segment *input, struct 
 /* After a failure: set aside the inputs that are at fault. ret_count 0: none is. */
 static int weed_inputs(struct compacting *c, size_t *ret_count)
 {
-    struct px_str why[COMPACT_INPUTS_MAX];
+    struct px_str why[COMPACT_INPUTS_MAX] = {0};
     bool bad[COMPACT_INPUTS_MAX], absent[COMPACT_INPUTS_MAX];
     size_t bad_count = 0, absent_count = 0;
     for (size_t i = 0; i < c->plan.count; i++) {

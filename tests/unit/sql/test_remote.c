@@ -113,6 +113,25 @@ TEST(an_altered_extension_does_not_load)
     CHECK(strstr(px_fault_text(r, text, sizeof text), "signature"));
 }
 
+TEST(a_second_engine_locks_like_the_first)
+{
+    struct sql_limits limits = limits_of(t);
+    PX_AUTO(sql_engine_free) struct sql_engine *first = NULL, *engine = NULL;
+    struct px_str folders[] = {S("s3://bucket/acme/")};
+    CHECK_OK(sql_engine_new(&limits, &first));
+    limits.remote.verified = true;
+    CHECK_OK(sql_engine_new(&limits, &engine));
+    CHECK_OK(sql_exec(engine, "SET GLOBAL http_retries = 0"));
+    CHECK_OK(sql_engine_lock_folders(engine, folders, 1));
+    CHECK_OK(sql_remote_secret(engine, &nobody));
+    CHECK(strstr(failing(t, engine, "FROM read_parquet('s3://bucket/b/x.parquet')"), "disabled"));
+    struct px_str other = test_path(t, "other.duckdb_extension");
+    CHECK_OK(px_file_write_atomic(other.ptr, S("not signed"), 0600));
+    struct px_str load = px_arena_printf(&t->arena, "LOAD '%.*s'", PX_FMT(other));
+    (void)failing(t, engine, load.ptr);
+    CHECK(strstr(failing(t, engine, load.ptr), "disabled"));
+}
+
 TEST(a_missing_extension_is_told)
 {
     struct px_str path;
