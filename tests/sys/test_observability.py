@@ -9,6 +9,8 @@ import signal
 
 import pytest
 from aws_embedded_metrics import constants, validator
+from aws_embedded_metrics.logger.metrics_context import MetricsContext
+from aws_embedded_metrics.serializers.log_serializer import LogSerializer
 from aws_embedded_metrics.storage_resolution import StorageResolution
 from opentelemetry import propagate
 from opentelemetry.sdk.trace import TracerProvider
@@ -56,6 +58,20 @@ def check_emf(line):
                 assert math.isfinite(value) and value >= 0
 
 
+def by_awss_library(line):
+    """The document that AWS's library writes when it is given the same metrics and sets of dimensions."""
+    directive = line["_aws"]["CloudWatchMetrics"][0]
+    context = MetricsContext.empty()
+    context.namespace = directive["Namespace"]
+    context.set_dimensions([{name: line[name] for name in names} for names in directive["Dimensions"]], use_default=False)
+    for metric in directive["Metrics"]:
+        values = line[metric["Name"]]
+        for value in values if isinstance(values, list) else [values]:
+            context.put_metric(metric["Name"], value, metric["Unit"])
+    text, = LogSerializer.serialize(context)
+    return json.loads(text)
+
+
 # ---- metric lines ----
 
 
@@ -74,6 +90,10 @@ def test_each_event_is_one_metric_line_that_alarms_json_knows(ingest):
         for metric in directive["Metrics"]:
             assert PRINTED[metric["Name"]]["unit"] == metric["Unit"]
             assert PRINTED[metric["Name"]]["dimensions"][:2] == directive["Dimensions"]
+        theirs = by_awss_library(line)
+        assert theirs["_aws"]["CloudWatchMetrics"] == line["_aws"]["CloudWatchMetrics"]
+        for name in theirs.keys() - {"_aws"}:
+            assert theirs[name] == (line[name][0] if isinstance(line[name], list) and len(line[name]) == 1 else line[name])
     first, second, third = lines
     assert first["records_accepted"] == 2 and first["answers_2xx"] == 1 and first["cold_starts"] == 1
     assert first["tenant"] == "acme" and first["store_calls"] >= 1 and len(first["event_ms"]) == 1 and first["memory_peak"] > 1 << 20

@@ -14,7 +14,7 @@ locals {
         # X-Ray has no resources to name: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
         sid       = "Trace"
         effect    = "Allow"
-        actions   = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+        actions   = ["xray:PutSpans", "xray:PutSpansForIndexing", "xray:PutTelemetryRecords", "xray:PutTraceSegments"]
         resources = ["*"]
         condition = {}
       },
