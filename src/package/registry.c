@@ -13,10 +13,16 @@
 
 /* ---- life ---- */
 
+/* By address, or the one name that is; "127.example.com" is a host like any other. */
 static bool is_loopback(struct px_str host)
 {
-    return px_str_eq(host, S("localhost")) || px_str_starts(host, S("localhost:")) ||
-           px_str_starts(host, S("127.")) || px_str_starts(host, S("[::1]"));
+    struct px_str name;
+    if (px_str_starts(host, S("[::1]"))) return true;
+    (void)px_str_cut(&host, ':', &name);
+    if (px_str_eq(name, S("localhost"))) return true;
+    for (size_t i = 0; i < name.len; i++)
+        if (!strchr("0123456789.", name.ptr[i])) return false;
+    return px_str_starts(name, S("127."));
 }
 
 static int parse_address(struct registry *registry, struct px_str address)
@@ -344,8 +350,8 @@ int registry_push_index(struct registry *registry, const struct image *images, s
                         struct px_str tag)
 {
     PX_AUTO(px_buf_deinit) struct px_buf text;
-    if (!tag_is_fine(tag)) return px_fault(PX_F_CONFIG, "\"%.*s\" is no tag", PX_FMT(tag));
     image_index_make(images, count, false, &text);
+    if (!tag_is_fine(tag)) return px_fault(PX_F_CONFIG, "\"%.*s\" is no tag", PX_FMT(tag));
     if (px_buf_fault(&text)) return px_fault(px_buf_fault(&text), "an index");
     return put_manifest(registry, images[0].name, tag, IMAGE_INDEX_TYPE, px_buf_str(&text));
 }

@@ -13,10 +13,10 @@
 static int basic_of(struct registry *registry, struct px_str user, struct px_str password)
 {
     PX_AUTO(px_buf_deinit) struct px_buf text;
+    px_buf_init(&text, CONFIG_BYTES_MAX);
     struct px_str pair = px_arena_printf(registry->arena, "%.*s:%.*s", PX_FMT(user),
                                          PX_FMT(password));
     if (!pair.ptr) return px_arena_fault(registry->arena);
-    px_buf_init(&text, CONFIG_BYTES_MAX);
     px_buf_add_base64(&text, pair);
     if (px_buf_fault(&text)) return px_fault(px_buf_fault(&text), "credentials of a registry");
     registry->basic = px_arena_dup(registry->arena, px_buf_str(&text));
@@ -205,8 +205,8 @@ static int authorize_bearer(struct registry *registry, struct px_str challenge)
     struct px_str origin, place;
     struct cloud_response response;
     yyjson_val *root = NULL;
-    PX_TRY(split_realm(registry, parameter(challenge, S("realm")), &origin, &place));
     px_buf_init(&path, CONFIG_BYTES_MAX);
+    PX_TRY(split_realm(registry, parameter(challenge, S("realm")), &origin, &place));
     px_buf_add_str(&path, place);
     px_buf_add_c(&path, memchr(place.ptr, '?', place.len) ? "&service=" : "?service=");
     add_encoded(&path, parameter(challenge, S("service")));

@@ -17,11 +17,13 @@ import zipfile
 
 import pytest
 import requests
-from conftest import ROOT
+from conftest import BUILD, ROOT
 from package_kit import GNU, HERE, IMAGES, INPUTS, LOADER, OTHER, ZIPS, Packed, built, prism, registry, tool, tree
 from test_rie import Emulator, proxy_event
 
 ZIP_BYTES_MAX = 3_000_000  # of functions on the warm path; start-up reads what it unpacks
+# Under sanitizers the packages are those of the release build: what is in them has been tested with it.
+of_release = pytest.mark.skipif(BUILD.name != "release", reason="does not depend on the build of prism")
 EVERY = [(architecture, name) for architecture in (HERE, OTHER) for name in built(architecture)]
 
 
@@ -157,6 +159,7 @@ def start(packed, tmp_path):
         emulator.stop()
 
 
+@of_release
 @pytest.mark.parametrize("architecture,name", EVERY)
 def test_a_package_starts_alone_and_answers_events(start, architecture, name):
     emulator = start(architecture, name)
@@ -168,6 +171,7 @@ def test_a_package_starts_alone_and_answers_events(start, architecture, name):
     assert "INIT RTDONE(status: success)" in log and log.count("INIT START") == 1, log
 
 
+@of_release
 @pytest.mark.parametrize("architecture", [architecture for architecture, name in EVERY if name == "ingest"])
 def test_a_packed_ingest_stores_records(start, architecture, tmp_path):
     records = b"".join(b'{"time":"%s","message":"m%d"}\n' % (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()).encode(), i)
@@ -179,6 +183,7 @@ def test_a_packed_ingest_stores_records(start, architecture, tmp_path):
     assert any(path.stat().st_size > 0 for path in (tmp_path / "data" / "hot").rglob("*") if path.is_file())
 
 
+@of_release
 @pytest.mark.parametrize("architecture", [architecture for architecture, name in EVERY if name == "query"])
 def test_a_packed_query_answers_sql(start, architecture):
     event = proxy_event("POST", "/v1/query", "/v1/query", json.dumps({"sql": "SELECT 40 + 2 AS answer"}).encode())
@@ -198,6 +203,7 @@ def test_packing_again_elsewhere_makes_the_same_bytes(packed, tmp_path):
         assert first.artifacts[name]["sha256"] == packed[HERE].artifacts[name]["sha256"]
 
 
+@of_release
 def test_the_same_source_in_another_folder_makes_the_same_bytes(packed, tmp_path):
     copy = tmp_path / "another" / "folder"
     listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True,
