@@ -145,13 +145,12 @@ static void writer_free(struct archive **writer)
 }
 static void entry_free(struct archive_entry **entry) { archive_entry_free(*entry); }
 
+/* Never fails: libarchive leaks its own state when it does. A buffer that is full remembers it. */
 static la_ssize_t write_out(struct archive *writer, void *ctx, const void *bytes, size_t n)
 {
-    struct px_buf *out = ctx;
-    px_buf_add(out, bytes, n);
-    if (px_buf_fault(out) == 0) return (la_ssize_t)n;
-    archive_set_error(writer, ENOMEM, "the archive does not fit");
-    return -1;
+    (void)writer;
+    px_buf_add(ctx, bytes, n);
+    return (la_ssize_t)n;
 }
 
 static int writer_fault(struct archive *writer, const struct px_buf *out)
@@ -194,7 +193,9 @@ static int write_all(struct archive *writer, const struct pack_list *list, struc
         archive_write_open(writer, out, NULL, write_out, NULL) != ARCHIVE_OK)
         return writer_fault(writer, out);
     for (size_t i = 0; i < list->count; i++) PX_TRY(write_entry(writer, &list->files[i], out));
-    return archive_write_close(writer) == ARCHIVE_OK ? 0 : writer_fault(writer, out);
+    if (archive_write_close(writer) != ARCHIVE_OK || px_buf_fault(out) != 0)
+        return writer_fault(writer, out);
+    return 0;
 }
 
 int pack_zip(const struct pack_list *list, struct px_buf *zip)
