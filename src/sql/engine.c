@@ -138,9 +138,10 @@ int sql_fault(duckdb_error_type type, const char *text)
     switch (type) {
     case DUCKDB_ERROR_OUT_OF_MEMORY: return px_fault(PX_F_OOM, "DuckDB: %s", text);
     case DUCKDB_ERROR_INTERRUPT: return px_fault(PX_F_TIMEOUT, "DuckDB: %s", text);
+    case DUCKDB_ERROR_HTTP: return px_fault(PX_F_UNAVAILABLE, "DuckDB: %s", text);
     case DUCKDB_ERROR_IO:
-    case DUCKDB_ERROR_HTTP:
         if (strstr(text, "No space left")) return px_fault(PX_F_NO_SPACE, "DuckDB: %s", text);
+        if (strstr(text, "HTTP")) return px_fault(PX_F_UNAVAILABLE, "DuckDB: %s", text);
         return px_fault(PX_F_IO, "DuckDB: %s", text);
     default: return px_fault(PX_F_BUG, "DuckDB: %s", text);
     }

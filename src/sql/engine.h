@@ -88,7 +88,8 @@ struct sql_leash {
  * sql_fetch(); ret_result stays valid until sql_engine_free() or the next sql_run(). The leash holds
  * from this call to the end of fetching. Answers: SQL_FAILED (ret_why: DuckDB's words, without paths),
  * SQL_MEMORY, SQL_CANCELLED, SQL_TIMEOUT.
- * Faults: PX_F_IO when a file cannot be read, PX_F_BUG for an internal error of DuckDB. */
+ * Faults: PX_F_IO when a file cannot be read, PX_F_UNAVAILABLE when S3 does not give an object, PX_F_BUG
+ * for an internal error of DuckDB. */
 PX_MUST_USE int sql_run(struct sql_engine *engine, struct px_str sql, const struct sql_leash *leash,
                         struct px_arena *arena, duckdb_result **ret_result, struct px_str *ret_why);
 /* Likewise for a COPY of ours around a tenant's checked statement. */

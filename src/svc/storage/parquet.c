@@ -25,7 +25,9 @@ static int fault_of(duckdb_result *result)
     if (!text) text = "unknown error";
     switch (duckdb_result_error_type(result)) {
     case DUCKDB_ERROR_OUT_OF_MEMORY: return px_fault(PX_F_OOM, "DuckDB: %s", text);
+    case DUCKDB_ERROR_HTTP: return px_fault(PX_F_UNAVAILABLE, "DuckDB: %s", text);
     case DUCKDB_ERROR_IO:
+        if (strstr(text, "HTTP")) return px_fault(PX_F_UNAVAILABLE, "DuckDB: %s", text);
         if (strstr(text, "No space left")) return px_fault(PX_F_NO_SPACE, "DuckDB: %s", text);
         return px_fault(PX_F_IO, "DuckDB: %s", text);
     default: return px_fault(PX_F_CORRUPT, "DuckDB: %s", text);
