@@ -41,6 +41,20 @@ function(prism_library name)
   prism_note(${name} ${arg_DEPS})
 endfunction()
 
+# ";ingest;keys;...;": the functions that Lambda starts from a ZIP, by the catalogue.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/platform/functions.json)
+file(READ ${CMAKE_SOURCE_DIR}/platform/functions.json catalogue)
+string(JSON count LENGTH "${catalogue}" functions)
+math(EXPR last "${count} - 1")
+set(prism_zip_functions ";")
+foreach(i RANGE ${last})
+  string(JSON name MEMBER "${catalogue}" functions ${i})
+  string(JSON kind GET "${catalogue}" functions ${name} package)
+  if(kind STREQUAL "zip")
+    string(APPEND prism_zip_functions "${name};")
+  endif()
+endforeach()
+
 # prism_function(NAME [DEPS target...] [FILES file...]) - the Lambda function NAME from this folder, as fn/NAME/bootstrap, with the
 # files that it needs beside it. It links the C library dynamically and all else statically (docs/design/package.md says why).
 function(prism_function name)
@@ -55,6 +69,9 @@ function(prism_function name)
   target_link_libraries(fn_${name} PRIVATE ${arg_DEPS})
   set_target_properties(fn_${name} PROPERTIES OUTPUT_NAME bootstrap
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fn/${name})
+  if(prism_zip_functions MATCHES ";${name};" AND NOT PRISM_SANITIZE) # thousands of relocations less before main()
+    set_target_properties(fn_${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  endif()
   install(TARGETS fn_${name} RUNTIME DESTINATION libexec/prism/fn/${name})
   foreach(file IN LISTS arg_FILES)
     cmake_path(GET file FILENAME file_name)

@@ -6,7 +6,6 @@
 #include <libdeflate.h>
 #include <openssl/sha.h>
 
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
