@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down test package package-test soak bench docs lint fmt install clean
+.PHONY: help setup build up down test package package-test soak soak-faults bench docs lint fmt install clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +39,10 @@ package-test: ## Test the packages of all functions for both architectures
 soak: build ## Kill a region for an hour or so while a million records are sent, sealed and compacted
 	@tools/setup test
 	@PRISM_KILL_ROUNDS=100 PRISM_KILL_RECORDS=1000000 tools/run-tests --sys -k test_kill
+
+soak-faults: build ## Store, seal and compact through a thousand schedules of faults between the functions and their stores
+	@tools/setup test infra
+	@PRISM_FAULT_SCHEDULES=1000 tools/run-tests --sys -k test_faults
 
 bench: ## Run the benchmarks, each beside its reference
 	@tools/setup bench infra
