@@ -18,7 +18,7 @@
     X(TIMEOUT, 504, "deadline passed")                                                             \
     X(BUSY, 503, "resource is busy")                                                               \
     X(UNAVAILABLE, 503, "a needed service is unavailable")                                         \
-    X(DENIED, 403, "permission denied")                                                            \
+    X(DENIED, 500, "a needed service or file denies access")                                       \
     X(CONFIG, 500, "configuration is wrong")                                                       \
     X(PROTOCOL, 502, "peer broke the protocol")                                                    \
     X(LIMIT, 507, "an internal limit was reached")                                                 \
