@@ -98,6 +98,8 @@ def test_what_was_answered_is_there_once(world, seed):
 
 
 def test_afterwards_it_all_stands_in_parquet(world):
+    """By plain DuckDB only that nothing is missing: an object whose commit failed stays until storage clears away what the catalog
+    does not know, hours later."""
     for op in ("seal", "compact"):
         said = {"more": True}
         while said.get("more"):  # one run does so much and no more
@@ -105,9 +107,11 @@ def test_afterwards_it_all_stands_in_parquet(world):
             assert not said.get("failed"), said
     folder = world.direct.copy("prism-faults-analytics", world.region.data / "copy")
     for seed in range(FIRST, FIRST + SCHEDULES):
-        found = what_is_there(duckdb.sql(CHECK.format(f"'{folder}/default/d{seed}/**/*.parquet'")).fetchall())
-        found.pop(BATCHES, 0)
-        assert found == {batch: ROWS for batch in range(BATCHES)}, f"seed {seed}"
+        rows = duckdb.sql(CHECK.format(f"'{folder}/default/d{seed}/**/*.parquet'")).fetchall()
+        distinct = {batch: distinct for batch, _, distinct in rows}
+        assert all(distinct.get(batch) == ROWS for batch in range(BATCHES)), f"seed {seed}: {rows}"
+        once = what_is_there(world.region.rows(CHECK.format(f"d{seed}")))
+        assert all(once.get(batch) == ROWS for batch in range(BATCHES)), f"seed {seed}: {once}"
 
 
 def test_every_kind_of_fault_came_and_was_counted(world):
