@@ -1,5 +1,5 @@
 /* tests/unit/aws/fake.h - a service that answers as told, in a thread: whole, half, late, or not at all.
- * It takes one connection at a time and keeps it until the client, or a step, closes it. */
+ * It answers one request at a time and keeps connections until the client, or a step, closes them. */
 #pragma once
 
 #include "support/support.h"
@@ -8,6 +8,8 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
+
+#define FAKE_CONNECTIONS_MAX 64
 
 enum fake_kind {
     FAKE_ANSWER,
@@ -96,19 +98,39 @@ static bool fake_answer(const struct fake *fake, int fd, const struct fake_step 
     return write(fd, text, (size_t)n) == n && step->kind != FAKE_HALF;
 }
 
+/* False: the connection ends. */
+static bool fake_exchange(struct fake *fake, int fd)
+{
+    if (!fake_receive(fake, fd)) return false;
+    size_t number = fake->requests++, at = PX_MIN(number, fake->step_count - 1);
+    return fake_answer(fake, fd, &fake->steps[at]);
+}
+
+/* The listener is first; a slot of -1 is free. */
 static void *fake_run(void *ctx)
 {
     struct fake *fake = ctx;
-    while (!fake->stop) {
+    struct pollfd slots[FAKE_CONNECTIONS_MAX + 1];
+    for (size_t i = 0; i < PX_COUNT(slots); i++)
+        slots[i] = (struct pollfd){.fd = i == 0 ? fake->listener : -1, .events = POLLIN};
+    while (!fake->stop && poll(slots, PX_COUNT(slots), -1) > 0) {
+        for (size_t i = 1; i < PX_COUNT(slots); i++) {
+            if (slots[i].fd < 0 || !slots[i].revents || fake_exchange(fake, slots[i].fd)) continue;
+            (void)close(slots[i].fd);
+            slots[i].fd = -1;
+        }
+        if (!slots[0].revents) continue;
         int fd = accept4(fake->listener, NULL, NULL, SOCK_CLOEXEC);
         if (fd < 0) break; /* shut down by fake_stop() */
         fake->connections++;
-        while (fake_receive(fake, fd)) {
-            size_t number = fake->requests++, at = PX_MIN(number, fake->step_count - 1);
-            if (!fake_answer(fake, fd, &fake->steps[at])) break;
-        }
-        (void)close(fd);
+        size_t free_slot = 1;
+        while (free_slot < PX_COUNT(slots) && slots[free_slot].fd >= 0) free_slot++;
+        PX_ASSERT(free_slot < PX_COUNT(slots));
+        slots[free_slot].fd = fd;
+        slots[free_slot].revents = 0;
     }
+    for (size_t i = 1; i < PX_COUNT(slots); i++)
+        if (slots[i].fd >= 0) (void)close(slots[i].fd);
     return NULL;
 }
 
