@@ -93,7 +93,8 @@ TEST(each_fault_has_name_status_and_text)
     CHECK_INT(px_fault_http(PX_F_NO_SPACE), 507);
     CHECK_STR(px_str_c(px_fault_name(0)), S("?"));
     CHECK_STR(px_str_c(px_fault_name(-999)), S("?"));
-    for (int fault = PX_F_BUG; fault < 0; fault++) CHECK(px_fault_http(fault) >= 500); /* never the caller's */
+    for (int fault = PX_F_BUG; fault < 0; fault++)
+        CHECK(px_fault_http(fault) >= 500); /* never the caller's */
 }
 
 static void *other_thread(void *unused)
