@@ -148,6 +148,14 @@ static void fake_start(struct fake *fake, const struct fake_step *steps, size_t 
     fake->port = ntohs(at.sin_port);
     CHECK_INT(pthread_create(&fake->thread, NULL, fake_run, fake), 0);
 }
+/* The same, as the endpoint of every service of AWS. */
+static inline void fake_start_as_aws(struct fake *fake, const struct fake_step *steps, size_t count)
+{
+    char url[40];
+    fake_start(fake, steps, count);
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%d", fake->port);
+    CHECK_INT(setenv("AWS_ENDPOINT_URL", url, 1), 0);
+}
 /* The client must be gone. */
 static void fake_stop(struct fake *fake)
 {

@@ -17,9 +17,7 @@ struct rig {
 static void rig_start(struct test *t, struct rig *rig, const struct fake_step *steps, size_t count)
 {
     memset(rig, 0, sizeof *rig);
-    fake_start(&rig->fake, steps, count);
-    struct px_str url = px_arena_printf(&t->arena, "http://127.0.0.1:%d", rig->fake.port);
-    CHECK_INT(setenv("AWS_ENDPOINT_URL", url.ptr, 1), 0);
+    fake_start_as_aws(&rig->fake, steps, count);
     struct table_options options = {.clock = &t->clock, .busy_ms = 3000};
     CHECK_OK(table_store_open(S("dynamodb://prism-dev"), &options, &rig->store));
 }
