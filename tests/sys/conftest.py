@@ -19,6 +19,9 @@ import boto3
 import pytest
 import requests
 
+# Whoever starts the tests in the background has SIGINT ignored, and every child would inherit that: no Ctrl-C for `prism`.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PRISM = pathlib.Path(os.environ.get("PRISM_BIN", ROOT / "build" / "prism"))
 BUILD = ROOT / "build" / os.environ.get("PRISM_BUILD", "release")
