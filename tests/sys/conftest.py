@@ -113,8 +113,15 @@ class Region:
         done = subprocess.run([PRISM, *map(str, args)], env=self.env, capture_output=True,
                               text=True, input=input, timeout=timeout)
         if check and done.returncode != 0:
-            raise AssertionError(f"prism {' '.join(map(str, args))}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
+            raise AssertionError(f"prism {' '.join(map(str, args))}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+                                 f"{self.last_words() if done.returncode == 3 else ''}")
         return done
+
+    def last_words(self):
+        """Why a region that should run does not: the end of its log, from a sanitizer's report if it has one."""
+        log = self.data / "logs" / "region.log"
+        text = log.read_text(errors="replace") if log.exists() else ""
+        return text[text.find("WARNING: ThreadSanitizer"):][:4000] if "ThreadSanitizer" in text else text[-4000:]
 
     def json(self, *args, **kw):
         return json.loads(self.run(*args, "--json", **kw).stdout)
