@@ -1,0 +1,43 @@
+/* asl/value.h - the JSON values of one step: read from text, computed, written back as text.
+ *
+ * All values of a step are yyjson's mutable ones in one document over the step's arena. A value has one parent at
+ * most: whoever puts a value that came from elsewhere into an array or object copies it (asl_copy()). Values that a
+ * function returns may be part of another one: reading is free, inserting is a copy.
+ * Integers stay integers (64 bits), other numbers are doubles; equal by value. */
+#pragma once
+
+#include "base/px_json.h"
+
+#include "asl/failure.h"
+
+/* An input, output or result: 256 KiB of UTF-8 (Step Functions quotas, "Maximum input or output size"). */
+#define ASL_DATA_BYTES_MAX (256u << 10)
+
+struct asl_values {
+    yyjson_mut_doc *doc;
+    struct px_arena *arena; /* borrowed; of one step */
+};
+/* Faults: PX_F_OOM, PX_F_LIMIT from the arena. */
+PX_MUST_USE int asl_values_init(struct asl_values *values, struct px_arena *arena);
+
+/* Parse text. Answers: ASL_INVALID with ret_where filled (may be NULL). */
+PX_MUST_USE int asl_value_parse(struct asl_values *values, struct px_str text,
+                                yyjson_mut_val **ret_value, struct px_where *ret_where);
+/* Deep copies, without parent. NULL: arena fault (px_arena_fault()). */
+yyjson_mut_val *asl_copy(struct asl_values *values, yyjson_mut_val *value);
+yyjson_mut_val *asl_copy_fixed(struct asl_values *values, yyjson_val *value);
+yyjson_mut_val *asl_text(struct asl_values *values, struct px_str text); /* copies; NULL likewise */
+
+/* Minified JSON into the arena; the bytes that the limit counts. */
+PX_MUST_USE int asl_value_write(struct asl_values *values, yyjson_mut_val *value,
+                                struct px_str *ret_text);
+/* Equal by value: numbers as numbers, members in any order. */
+bool asl_value_equal(yyjson_mut_val *a, yyjson_mut_val *b);
+/* The view of a string; ptr NULL for anything else. */
+struct px_str asl_value_str(yyjson_mut_val *value);
+bool asl_value_number(yyjson_mut_val *value, double *ret_number); /* false: not a number */
+/* The member, the last one of that name; NULL when absent or when value is no object. */
+yyjson_mut_val *asl_member(yyjson_mut_val *value, struct px_str name);
+/* Set a member, replacing one of that name in its place; takes value, which has no parent. */
+PX_MUST_USE int asl_member_set(struct asl_values *values, yyjson_mut_val *object,
+                               struct px_str name, yyjson_mut_val *value);
