@@ -41,3 +41,5 @@ yyjson_mut_val *asl_member(yyjson_mut_val *value, struct px_str name);
 /* Set a member, replacing one of that name in its place; takes value, which has no parent. */
 PX_MUST_USE int asl_member_set(struct asl_values *values, yyjson_mut_val *object,
                                struct px_str name, yyjson_mut_val *value);
+/* "array", "object", "string", "number", "boolean", "null": as causes name them. */
+const char *asl_type_name(yyjson_mut_val *value);
