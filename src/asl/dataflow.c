@@ -360,8 +360,7 @@ int step_end_frame(struct step *step, struct asl_blob *output)
     asl_blob_unref(&frame->variables);
     fork->results[frame->index] = asl_blob_ref(output);
     fork->result_bytes += output->len;
-    fork->done++;
-    fork->running--;
+    fork_set(fork, frame->index, CHILD_DONE);
     if (parent->state->type == ASL_MAP) {
         struct px_buf *buf = turn_event(step->execution, frame, ASL_EV_MapIterationSucceeded);
         turn_member(buf, "name", parent->state->name);

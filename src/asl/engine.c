@@ -571,15 +571,14 @@ static int take_child(struct asl_execution *parent, uint32_t frame_id, uint32_t 
 {
     struct frame *frame = parent && !parent->ended ? frame_find(parent, frame_id) : NULL;
     struct fork *fork = frame ? frame->fork : NULL;
-    if (!fork || fork->run != run || index >= fork->total || fork->results[index]) return 0;
-    if (index >= fork->started) fork->started = index + 1;
+    if (!fork || fork->run != run || index >= fork->total || fork->child[index] >= CHILD_DONE)
+        return 0;
+    fork_set(fork, index, status == ASL_SUCCEEDED ? CHILD_DONE : CHILD_FAILED);
     if (status == ASL_SUCCEEDED) {
         if (!(fork->results[index] = asl_blob_new(output)))
             return px_fault(PX_F_OOM, "a child's output");
         fork->result_bytes += output.len;
-        fork->done++;
     } else {
-        fork->failed++;
         if (!fork->error && failure->error.ptr) fork->error = asl_blob_new(failure->error);
         if (!fork->cause && failure->cause.ptr) fork->cause = asl_blob_new(failure->cause);
     }
@@ -689,8 +688,8 @@ int asl_engine_restore(struct asl_engine *engine, const struct asl_restore *rest
         frame->fork->run == restore->parent_run) {
         execution->flow = frame->state->of.map.processor;
         execution->type = frame->state->of.map.child_type;
-        if (restore->parent_index >= frame->fork->started)
-            frame->fork->started = restore->parent_index + 1;
+        if (restore->parent_index < frame->fork->total)
+            fork_set(frame->fork, restore->parent_index, CHILD_RUNNING);
     } else if (restore->parent) {
         r = px_fault(PX_F_CORRUPT, "execution %.*s has no parent", PX_FMT(restore->name));
     }

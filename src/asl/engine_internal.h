@@ -42,10 +42,13 @@ enum phase {
 };
 enum outcome { OUTCOME_NONE, OUTCOME_SUCCEEDED, OUTCOME_FAILED, OUTCOME_TIMER };
 
+enum child { CHILD_NONE, CHILD_RUNNING, CHILD_DONE, CHILD_FAILED };
 /* A Parallel's branches or a Map's items. */
 struct fork {
     uint32_t run; /* the event that began it: a frame may come to its Map again */
-    size_t total, started, running, done, failed;
+    size_t total, running, done, failed;
+    size_t next;    /* no child before it is CHILD_NONE */
+    uint8_t *child; /* enum child, by index */
     size_t concurrency;
     struct asl_blob **items;   /* a Map's, each; NULL for a Parallel */
     struct asl_blob **keys;    /* when the items were an object's members */
@@ -168,6 +171,7 @@ void frame_sweep(struct asl_execution *execution); /* children that are done and
 void frame_clear_outcome(struct frame *frame);
 void frame_clear_state(struct frame *frame); /* before it enters another state */
 void fork_free(struct fork **fork);
+void fork_set(struct fork *fork, size_t index, enum child child);
 /* The record of a frame, and back. */
 void frame_write(const struct frame *frame, struct px_buf *buf);
 PX_MUST_USE int frame_read(struct asl_execution *execution, const struct asl_frame_record *record,

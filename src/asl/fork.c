@@ -14,7 +14,9 @@ static int fork_new(struct step *step, size_t total, size_t concurrency, struct 
     fork_free(&frame->fork);
     frame->fork = fork;
     if (fork) fork->results = calloc(total ? total : 1, sizeof(*fork->results));
-    if (!fork || !fork->results) return px_fault(PX_F_OOM, "%zu children of a state", total);
+    if (fork) fork->child = calloc(total ? total : 1, 1);
+    if (!fork || !fork->results || !fork->child)
+        return px_fault(PX_F_OOM, "%zu children of a state", total);
     fork->total = total;
     fork->concurrency = concurrency;
     fork->tolerated_count = fork->tolerated_percentage = -1;
@@ -360,11 +362,13 @@ static int batch_items(struct step *step, yyjson_mut_val *input)
     free(fork->items);
     free(fork->keys);
     free(fork->results);
+    free(fork->child);
     fork->keys = NULL;
     fork->items = blobs ? blobs : calloc(1, sizeof(*fork->items));
     fork->total = count;
     fork->results = calloc(count ? count : 1, sizeof(*fork->results));
-    return fork->items && fork->results ? 0 : px_fault(PX_F_OOM, "batches of a Map");
+    fork->child = calloc(count ? count : 1, 1);
+    return fork->items && fork->results && fork->child ? 0 : px_fault(PX_F_OOM, "batches of a Map");
 }
 
 /* ---- Map ---- */
@@ -493,13 +497,12 @@ static int finish(struct step *step)
                                               .next = state->next});
 }
 
-/* After a crash, or a redrive: children that are missing are started again. */
-static size_t next_missing(const struct step *step, size_t from)
+/* The first child that was not started; after a crash, or in a redrive, that need not be the one behind the last. */
+static bool next_child(struct fork *fork, size_t *ret_index)
 {
-    const struct fork *fork = step->frame->fork;
-    (void)step;
-    while (from < fork->total && fork->results[from]) from++;
-    return from;
+    while (fork->next < fork->total && fork->child[fork->next] != CHILD_NONE) fork->next++;
+    *ret_index = fork->next;
+    return fork->next < fork->total;
 }
 
 int fork_progress(struct step *step)
@@ -510,15 +513,12 @@ int fork_progress(struct step *step)
     if (!fork)
         return px_fault(PX_F_CORRUPT, "state %.*s has no children", PX_FMT(step->state->name));
     if (distributed ? beyond_tolerance(fork) : fork->broken) return broken(step);
-    while (fork->started < fork->total &&
-           fork->started - fork->done - fork->failed < fork->concurrency) {
-        size_t index = next_missing(step, fork->started);
-        fork->started = index < fork->total ? index + 1 : index;
-        if (index >= fork->total) break;
+    size_t index;
+    while (fork->running < fork->concurrency && next_child(fork, &index)) {
         int r = step->state->type == ASL_PARALLEL ? start_branch(step, index)
                                                   : start_item(step, index);
         if (r != 0) return r;
-        fork->running++;
+        fork_set(fork, index, CHILD_RUNNING);
     }
     return fork->done + fork->failed >= fork->total ? finish(step) : 0;
 }

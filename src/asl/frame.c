@@ -83,6 +83,7 @@ void fork_free(struct fork **fork)
     blobs_free(&(*fork)->items, (*fork)->total);
     blobs_free(&(*fork)->keys, (*fork)->total);
     blobs_free(&(*fork)->results, (*fork)->total);
+    free((*fork)->child);
     asl_blob_unref(&(*fork)->input);
     asl_blob_unref(&(*fork)->error);
     asl_blob_unref(&(*fork)->cause);
@@ -101,6 +102,22 @@ void frame_clear_state(struct frame *frame)
     asl_blob_unref(&frame->role);
     asl_blob_unref(&frame->submitted_output);
     fork_free(&frame->fork);
+}
+
+static size_t *fork_count(struct fork *fork, enum child child)
+{
+    return child == CHILD_RUNNING  ? &fork->running
+           : child == CHILD_DONE   ? &fork->done
+           : child == CHILD_FAILED ? &fork->failed
+                                   : NULL;
+}
+
+void fork_set(struct fork *fork, size_t index, enum child child)
+{
+    size_t *before = fork_count(fork, fork->child[index]), *after = fork_count(fork, child);
+    if (before) (*before)--;
+    if (after) (*after)++;
+    fork->child[index] = (uint8_t)child;
 }
 
 static void unready(struct frame *frame)
@@ -334,7 +351,8 @@ static int read_fork(struct frame *frame, yyjson_val *record)
     fork->tolerated_count = px_json_f64(record, "tc", -1);
     fork->tolerated_percentage = px_json_f64(record, "tp", -1);
     fork->results = calloc(fork->total ? fork->total : 1, sizeof(*fork->results));
-    if (!fork->results) return px_fault(PX_F_OOM, "a Map's record");
+    fork->child = calloc(fork->total ? fork->total : 1, 1);
+    if (!fork->results || !fork->child) return px_fault(PX_F_OOM, "a Map's record");
     PX_TRY(read_json(record, "forkInput", &fork->input));
     PX_TRY(read_list(record, "items", fork->total, false, &fork->items));
     return read_list(record, "keys", fork->total, true, &fork->keys);
@@ -398,14 +416,10 @@ static int read_fields(struct frame *frame, yyjson_val *record)
 /* What a child's record says of its parent's progress. */
 static void count_child(struct frame *frame, struct fork *fork)
 {
-    if (frame->index >= fork->started) fork->started = frame->index + 1;
-    if (frame->phase == PHASE_DONE) {
-        fork->done++;
-        fork->result_bytes += frame->output ? frame->output->len : 0;
-        fork->results[frame->index] = asl_blob_ref(frame->output);
-    } else {
-        fork->running++;
-    }
+    fork_set(fork, frame->index, frame->phase == PHASE_DONE ? CHILD_DONE : CHILD_RUNNING);
+    if (frame->phase != PHASE_DONE) return;
+    fork->result_bytes += frame->output ? frame->output->len : 0;
+    fork->results[frame->index] = asl_blob_ref(frame->output);
 }
 
 /* A failed execution goes on: whatever did not end is entered again. */

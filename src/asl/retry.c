@@ -139,8 +139,7 @@ static int tell_parent(struct step *step)
     frame->phase = PHASE_FAILED; /* its record, until the parent has dealt with it */
     frame->outcome_error = asl_blob_ref(error);
     frame->outcome_cause = asl_blob_ref(cause);
-    fork->running--;
-    fork->failed++;
+    fork_set(fork, frame->index, CHILD_FAILED);
     if (!fork->broken) {
         fork->broken = true;
         fork->error = PX_TAKE(error);

@@ -134,9 +134,9 @@ int turn_end(struct asl_execution *execution)
         PX_TRY(engine->journal.turn(engine->journal.ctx, &turn));
     }
     execution->gone_count = 0;
-    engine->turns++;
     if (turn.first) PX_TRY(engine_effect(execution, EFFECT_STARTED, NULL));
     execution->first_turn = false;
     if (execution->ended) PX_TRY(engine_effect(execution, EFFECT_ENDED, NULL));
+    engine->turns++; /* what came before waits for this number */
     return 0;
 }
