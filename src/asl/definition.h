@@ -1,7 +1,7 @@
 /* asl/definition.h - a state machine as it is run: parsed, checked, compiled, constant. Any number of executions read it.
  *
  * Specification: states-language.net; where Step Functions does otherwise, Step Functions. Every rule that it checks is told
- * with its place as a JSON pointer and in its own words where they are known. */
+ * with its place and in its words where they are known. */
 #pragma once
 
 #include "asl/choice.h"
@@ -121,6 +121,11 @@ struct asl_item_reader {
     const struct px_str *csv_headers;
     size_t csv_header_count;
     char csv_delimiter; /* , | ; space tab */
+    /* What stands in the objects that a manifest or a list names: for ASL_INPUT_MANIFEST of Athena, and for ASL_INPUT_OBJECTS
+     * with Transformation LOAD_AND_FLATTEN, which makes their items the items. */
+    enum asl_input_type object_type;
+    bool of_athena;        /* the manifest; else an inventory of S3 */
+    bool load_and_flatten; /* the objects of the list */
     struct asl_field max_items;
     struct px_str items_pointer; /* ItemsPointer of a JSON object; empty: the root */
 };
@@ -189,6 +194,7 @@ struct asl_flow {
     const struct asl_state *start;
     const struct asl_state *states; /* in the order of the definition */
     size_t state_count;
+    const uint32_t *by_name;       /* indices of the states in the order of their names */
     const struct asl_state *owner; /* the Parallel or Map; NULL: the machine */
     uint32_t branch;               /* in a Parallel */
 };
@@ -204,7 +210,8 @@ struct asl_machine {
 struct asl_problem {
     const char *
         code; /* "SCHEMA_VALIDATION_FAILED", "INVALID_JSON_DESCRIPTION", ...: ValidateStateMachineDefinition's */
-    struct px_str place; /* "/States/Wait/Seconds" */
+    struct px_str
+        place; /* "/States/Wait/Seconds", "/States/Both/Branches[0]/States/A", "/": the definition */
     struct px_str message;
     bool warning;
     size_t line, column; /* 1..; 0: not known */
@@ -226,3 +233,13 @@ PX_MUST_USE int asl_machine_parse(struct px_str text, enum asl_machine_type type
 /* A state of a flow by name; NULL: there is none. */
 const struct asl_state *asl_flow_state(const struct asl_flow *flow, struct px_str name);
 const char *asl_state_type_name(enum asl_state_type type); /* "Task" */
+
+/* A way out of a state. */
+enum asl_edge_kind { ASL_EDGE_NEXT, ASL_EDGE_RULE, ASL_EDGE_DEFAULT, ASL_EDGE_CATCH };
+struct asl_edge {
+    enum asl_edge_kind kind;
+    size_t index;               /* of the rule or catcher */
+    const struct asl_state *to; /* NULL: this way is not there */
+};
+/* The i-th; false behind the last. */
+bool asl_state_edge(const struct asl_state *state, size_t i, struct asl_edge *ret_edge);
