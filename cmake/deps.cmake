@@ -3,7 +3,8 @@
 #   prism::duckdb sqlite3 uv zstd z deflate xxhash protobuf_c     libraries that come built
 #   AWS::ssl                                              OpenSSL's interface, for libpq alone
 #   prism::archive                                        for the program alone, not for functions
-#   prism::yyjson llhttp otlp nanoarrow libpq             sources, compiled here so that sanitizers see into them
+#   prism::yyjson llhttp otlp nanoarrow libpq quickjs     sources, compiled here so that sanitizers see into them
+#   PRISM_JSONATA_JS                                      file of the npm module jsonata
 #   prism::cmocka                                         for tests
 # Archives are preferred to shared libraries; headers are SYSTEM ones.
 
@@ -150,6 +151,22 @@ prism_source_library(nanoarrow ${nanoarrow_DIR} ${sources})
 target_include_directories(prism_nanoarrow PRIVATE ${nanoarrow_DIR}/include/nanoarrow)
 target_compile_definitions(prism_nanoarrow PRIVATE NANOARROW_IPC_WITH_ZSTD)
 target_link_libraries(prism_nanoarrow PRIVATE prism::zstd)
+
+# Expressions of the States Language; functions do not evaluate any. Its assertions would end the process where an engine that met
+# its ceiling is thrown away.
+if(NOT PRISM_FUNCTIONS_ONLY)
+  prism_part(quickjs)
+  file(GLOB sources ${quickjs_DIR}/src/*.c)
+  prism_source_library(quickjs ${quickjs_DIR} ${sources})
+  target_include_directories(prism_quickjs PRIVATE ${quickjs_DIR}/src)
+  target_compile_definitions(prism_quickjs PRIVATE NDEBUG)
+  target_link_libraries(prism_quickjs PUBLIC m Threads::Threads)
+  if(NOT PRISM_SANITIZE)
+    target_compile_options(prism_quickjs PRIVATE -O2)
+  endif()
+  prism_part(jsonata)
+  set(PRISM_JSONATA_JS ${jsonata_DIR}/jsonata.js)
+endif()
 
 if(PRISM_TESTS AND NOT PRISM_FUZZ)
   prism_system_library(cmocka cmocka.h cmocka)
