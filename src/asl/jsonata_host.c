@@ -1,0 +1,121 @@
+/* asl/jsonata_host.c - what jsonata.js calls: the step's time and dice, and hashes. */
+#include "asl/jsonata_engine.h"
+
+#include <math.h>
+#include <openssl/digest.h>
+
+static struct asl_jsonata *of(JSContext *context) { return JS_GetContextOpaque(context); }
+
+/* Without a step (the module is being loaded, or an expression only checked) time stands at 0 and the dice show 0. */
+static uint64_t dice(struct asl_jsonata *jsonata)
+{
+    return jsonata->scope ? jsonata->scope->random(jsonata->scope->random_ctx) : 0;
+}
+
+static JSValue host_now(JSContext *context, JSValueConst self, int count, JSValueConst *given)
+{
+    (void)self, (void)count, (void)given;
+    const struct asl_scope *scope = of(context)->scope;
+    return JS_NewInt64(context, scope ? scope->now_ms : 0);
+}
+
+/* The first double of java.util.Random with this seed, whose algorithm its documentation fixes: Step Functions' own numbers
+ * are not documented, only that the same seed gives the same number. */
+static double seeded(int64_t seed)
+{
+    const uint64_t factor = UINT64_C(0x5deece66d), mask = (UINT64_C(1) << 48) - 1;
+    uint64_t state = ((uint64_t)seed ^ factor) & mask;
+    state = (state * factor + 0xb) & mask;
+    uint64_t high = state >> (48 - 26);
+    state = (state * factor + 0xb) & mask;
+    uint64_t low = state >> (48 - 27);
+    return (double)((high << 27) + low) * 0x1p-53;
+}
+
+/* random(), random(seed) */
+static JSValue host_random(JSContext *context, JSValueConst self, int count, JSValueConst *given)
+{
+    (void)self;
+    double seed;
+    if (count == 0 || JS_IsUndefined(given[0]))
+        return JS_NewFloat64(context, (double)(dice(of(context)) >> 11) * 0x1p-53);
+    if (JS_ToFloat64(context, &seed, given[0]) < 0) return JS_EXCEPTION;
+    seed = floor(seed);
+    if (!(fabs(seed) < 0x1p63))
+        return JS_ThrowRangeError(context, "$random: the seed must be a whole number");
+    return JS_NewFloat64(context, seeded((int64_t)seed));
+}
+
+/* RFC 9562, version 4. */
+static JSValue host_uuid(JSContext *context, JSValueConst self, int count, JSValueConst *given)
+{
+    (void)self, (void)count, (void)given;
+    uint64_t high = dice(of(context)), low = dice(of(context));
+    char text[40];
+    high = (high & ~UINT64_C(0xf000)) | 0x4000;
+    low = (low & (UINT64_MAX >> 2)) | (UINT64_C(1) << 63);
+    (void)snprintf(text, sizeof text, "%08x-%04x-%04x-%04x-%012llx", (unsigned)(high >> 32),
+                   (unsigned)(high >> 16) & 0xffff, (unsigned)high & 0xffff, (unsigned)(low >> 48),
+                   (unsigned long long)(low & (UINT64_MAX >> 16)));
+    return JS_NewString(context, text);
+}
+
+static const EVP_MD *algorithm_of(const char *name)
+{
+    static const struct {
+        const char *name;
+        const EVP_MD *(*of)(void);
+    } all[] = {{"MD5", EVP_md5},
+               {"SHA-1", EVP_sha1},
+               {"SHA-256", EVP_sha256},
+               {"SHA-384", EVP_sha384},
+               {"SHA-512", EVP_sha512}};
+    for (size_t i = 0; i < PX_COUNT(all); i++)
+        if (strcmp(all[i].name, name) == 0) return all[i].of();
+    return NULL;
+}
+
+static JSValue digest_of(JSContext *context, const EVP_MD *algorithm, const char *text, size_t len)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    char hex[2 * EVP_MAX_MD_SIZE];
+    unsigned bytes = 0;
+    if (!EVP_Digest(text, len, digest, &bytes, algorithm, NULL))
+        return JS_ThrowOutOfMemory(context);
+    for (unsigned i = 0; i < bytes; i++) {
+        hex[2 * i] = digits[digest[i] >> 4];
+        hex[2 * i + 1] = digits[digest[i] & 15];
+    }
+    return JS_NewStringLen(context, hex, 2 * (size_t)bytes);
+}
+
+/* hash(text, algorithm): undefined for one that there is not. */
+static JSValue host_hash(JSContext *context, JSValueConst self, int count, JSValueConst *given)
+{
+    (void)self, (void)count;
+    size_t len;
+    JSValue digest = JS_EXCEPTION;
+    const char *text = JS_ToCStringLen(context, &len, given[0]);
+    const char *name = text ? JS_ToCString(context, given[1]) : NULL;
+    const EVP_MD *algorithm = name ? algorithm_of(name) : NULL;
+    if (name) digest = algorithm ? digest_of(context, algorithm, text, len) : JS_UNDEFINED;
+    JS_FreeCString(context, name);
+    JS_FreeCString(context, text);
+    return digest;
+}
+
+JSValue jsonata_host(JSContext *context)
+{
+    static const JSCFunctionListEntry functions[] = {
+        JS_CFUNC_DEF("now", 0, host_now),
+        JS_CFUNC_DEF("random", 1, host_random),
+        JS_CFUNC_DEF("uuid", 0, host_uuid),
+        JS_CFUNC_DEF("hash", 2, host_hash),
+    };
+    JSValue host = JS_NewObject(context);
+    if (JS_IsException(host)) return host;
+    if (JS_SetPropertyFunctionList(context, host, functions, PX_COUNT(functions)) >= 0) return host;
+    JS_FreeValue(context, host);
+    return JS_EXCEPTION;
+}
