@@ -3,7 +3,7 @@
  * All values of a step are yyjson's mutable ones in one document over the step's arena. A value has one parent at
  * most: whoever puts a value that came from elsewhere into an array or object copies it (asl_copy()). Values that a
  * function returns may be part of another one: reading is free, inserting is a copy.
- * Integers stay integers (64 bits), other numbers are doubles; equal by value. */
+ * Integers stay integers (64 bits), other numbers are doubles; equal by value. A name stands once in an object. */
 #pragma once
 
 #include "base/px_json.h"
@@ -20,23 +20,31 @@ struct asl_values {
 /* Faults: PX_F_OOM, PX_F_LIMIT from the arena. */
 PX_MUST_USE int asl_values_init(struct asl_values *values, struct px_arena *arena);
 
-/* Parse text. Answers: ASL_INVALID with ret_where filled (may be NULL). */
+/* Parse text; of members with one name the last one counts. Answers: ASL_INVALID with ret_where filled (may be NULL). */
 PX_MUST_USE int asl_value_parse(struct asl_values *values, struct px_str text,
                                 yyjson_mut_val **ret_value, struct px_where *ret_where);
 /* Deep copies, without parent. NULL: arena fault (px_arena_fault()). */
 yyjson_mut_val *asl_copy(struct asl_values *values, yyjson_mut_val *value);
 yyjson_mut_val *asl_copy_fixed(struct asl_values *values, yyjson_val *value);
 yyjson_mut_val *asl_text(struct asl_values *values, struct px_str text); /* copies; NULL likewise */
+/* The same with strings left where they are: for a source that lives as long as the values do. */
+yyjson_mut_val *asl_share(struct asl_values *values, yyjson_mut_val *value);
+yyjson_mut_val *asl_share_fixed(struct asl_values *values, yyjson_val *value);
 
-/* Minified JSON into the arena; the bytes that the limit counts. */
+/* Minified JSON into the arena; the bytes that the limit counts.
+ * Answers: ASL_INVALID for what could not be read again: deeper than PX_JSON_DEPTH_MAX, a number that is none. */
 PX_MUST_USE int asl_value_write(struct asl_values *values, yyjson_mut_val *value,
                                 struct px_str *ret_text);
-/* Equal by value: numbers as numbers, members in any order. */
+/* Equal by value: numbers as numbers, members in any order. What is nested beyond all use (1000 levels) is not equal. */
 bool asl_value_equal(yyjson_mut_val *a, yyjson_mut_val *b);
+/* The same for equal values. */
+uint64_t asl_value_hash(yyjson_mut_val *value);
 /* The view of a string; ptr NULL for anything else. */
 struct px_str asl_value_str(yyjson_mut_val *value);
 bool asl_value_number(yyjson_mut_val *value, double *ret_number); /* false: not a number */
-/* The member, the last one of that name; NULL when absent or when value is no object. */
+/* The order of two numbers: negative, 0, positive. */
+int asl_number_cmp(yyjson_mut_val *a, yyjson_mut_val *b);
+/* The member of that name; NULL when absent or when value is no object. */
 yyjson_mut_val *asl_member(yyjson_mut_val *value, struct px_str name);
 /* Set a member, replacing one of that name in its place; takes value, which has no parent. */
 PX_MUST_USE int asl_member_set(struct asl_values *values, yyjson_mut_val *object,
