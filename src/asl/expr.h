@@ -46,12 +46,13 @@ bool asl_expr_is_intrinsic(const struct asl_expr *expr);
 /* Evaluate.
  *   field      the definition's name for where the expression stands, for the cause ("InputPath", "b.$")
  *   ret_value  part of the scope's values, or new; see value.h
- * Answers: ASL_FAILED; the error is States.Runtime for a path that finds nothing, States.IntrinsicFailure for a
- * function, States.QueryEvaluationError for JSONata; callers whose field has another error name put theirs. */
+ * Answers: ASL_FAILED; the error is States.Runtime for a path that finds nothing and for a function, States.QueryEvaluationError
+ * for JSONata; callers whose field has another error name put theirs. The cause is what Step Functions says behind "An error
+ * occurred while executing the state ... (entered at the event id #...). ", which who executes the state puts before it. */
 PX_MUST_USE int asl_expr_eval(const struct asl_expr *expr, const struct asl_scope *scope,
                               const char *field, yyjson_mut_val **ret_value,
                               struct asl_failure *ret_failure);
-/* For Choice rules: whether a JSONPath finds anything; ret_value NULL when it does not. */
+/* For Choice rules: whether a JSONPath finds anything; ret_value NULL when it does not. A list without elements is nothing. */
 PX_MUST_USE int asl_expr_find(const struct asl_expr *expr, const struct asl_scope *scope,
                               yyjson_mut_val **ret_value, struct asl_failure *ret_failure);
 /* Put `value` (without parent) at a reference path of *root, making objects on the way; *root changes when the path
