@@ -6,8 +6,9 @@
 
 struct asl_template; /* opaque, in the definition's arena */
 
-/* Told of every place that does not compile: `place` is a JSON pointer below the template ("/a/b.$"), `expected` one
- * sentence as Step Functions words it. */
+/* Told of every place that does not compile: `place` is a JSON pointer below the template, `expected` one sentence as Step
+ * Functions words it. As there, the place in JSONPath is the object that holds the member ("" or "/a" for the member b.$ of a,
+ * which the sentence names), in JSONata the string itself ("/a/b"). */
 struct asl_template_error {
     void (*told)(void *ctx, struct px_str place, struct px_str expected);
     void *ctx;
@@ -20,7 +21,8 @@ PX_MUST_USE int asl_template_compile(yyjson_val *written, enum asl_language lang
                                      const struct asl_template **ret_template);
 /* A new value without parent.
  *   field  what the template is, for causes ("Parameters")
- * Answers: ASL_FAILED, as asl_expr_eval(); States.ParameterPathFailure for a path that finds nothing. */
+ * Answers: ASL_FAILED, as asl_expr_eval(). An index behind the end of an array, at the end of a path, gives null, as Step
+ * Functions does it. Texts of the definition are not copied: it outlives the value. */
 PX_MUST_USE int asl_template_eval(const struct asl_template *template,
                                   const struct asl_scope *scope, const char *field,
                                   yyjson_mut_val **ret_value, struct asl_failure *ret_failure);
