@@ -114,15 +114,16 @@ static const char bash_head[] =
     "        -*) ;;\n"
     "        *) case $verb in\n"
     "           '') verb=$word ;;\n"
-    "           tenant|key) verb=\"$verb $word\" ;;\n"
-    "           esac ;;\n"
-    "        esac\n"
-    "    done\n"
-    "    COMPREPLY=()\n"
-    "    case $prev in\n"
-    "    --data|-D) files=-d ;;\n"
-    "    --port|--key|-P|-K) return ;;\n"
-    "    *) case \"$verb $prev\" in\n";
+    "           ";
+static const char bash_head_end[] = ") verb=\"$verb $word\" ;;\n"
+                                    "           esac ;;\n"
+                                    "        esac\n"
+                                    "    done\n"
+                                    "    COMPREPLY=()\n"
+                                    "    case $prev in\n"
+                                    "    --data|-D) files=-d ;;\n"
+                                    "    --port|--key|-P|-K) return ;;\n"
+                                    "    *) case \"$verb $prev\" in\n";
 static const char bash_tail[] =
     "        esac ;;\n"
     "        esac ;;\n"
@@ -141,7 +142,14 @@ static const char bash_tail[] =
 
 static void bash_function(struct cli *cli)
 {
+    const char *bar = "";
     (void)fputs(bash_head, cli->out);
+    for (size_t i = 0; cli->verbs[i]; i++) {
+        if (!cli->verbs[i]->verbs) continue;
+        (void)fprintf(cli->out, "%s%s", bar, cli->verbs[i]->name);
+        bar = "|";
+    }
+    (void)fputs(bash_head_end, cli->out);
     for_each(cli, cli->verbs, "", bash_option_values);
     (void)fputs("        *) case $verb in\n", cli->out);
     bash_groups(cli);

@@ -6,6 +6,6 @@ static const char *const exit_codes[] = {
     "it could not be done: a file, the machine, no answer in time",
     "wrong arguments; nothing was tried",
     "no region is running on the data folder or port",
-    "refused: a wrong key, bad SQL, some refused records (HTTP 4xx), a plan that breaks a rule, pending steps",
+    "refused: a wrong key, bad SQL, refused records (HTTP 4xx), a plan or definition with errors, pending steps",
     "the region failed, or the function that was invoked did (HTTP 5xx)",
 };
