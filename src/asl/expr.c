@@ -127,7 +127,7 @@ int asl_expr_value(const struct asl_expr *expr, const struct asl_scope *scope, c
     }
     if (!scope->jsonata)
         return px_fault(PX_F_BUG, "a JSONata expression without an engine: %s", field);
-    *ret_fresh = true;
+    *ret_fresh = false; /* the plainest ones are answered with what stands there */
     return asl_jsonata_eval(scope->jsonata, expr->text, scope, field, ret_value, ret_failure);
 }
 

@@ -452,3 +452,12 @@ int asl_member_set(struct asl_values *values, yyjson_mut_val *object, struct px_
     if (!key) return px_arena_fault(values->arena);
     return yyjson_mut_obj_add(object, key, value) ? 0 : px_fault(PX_F_BUG, "a member's name");
 }
+
+const char *asl_type_name(yyjson_mut_val *value)
+{
+    if (yyjson_mut_is_arr(value)) return "array";
+    if (yyjson_mut_is_obj(value)) return "object";
+    if (yyjson_mut_is_str(value)) return "string";
+    if (yyjson_mut_is_num(value)) return "number";
+    return yyjson_mut_is_bool(value) ? "boolean" : "null";
+}
