@@ -1,0 +1,734 @@
+/* Executions by turns: what is asked of the host and when, what is journaled, and that an execution which crashes at any turn
+ * ends as one that does not. */
+#include "support/support.h"
+
+#include "asl/engine.h"
+#include "base/px_json.h"
+
+#define EXECUTIONS_MAX 64
+#define FRAMES_MAX 256
+#define TASKS_MAX 256
+
+/* ---- a world: a journal in memory, tasks that wait for their answer ---- */
+
+struct kept_frame {
+    uint32_t frame, parent;
+    char *record;
+};
+struct kept {
+    uint64_t number;
+    struct kept_frame frames[FRAMES_MAX];
+    size_t frame_count;
+    char name[64], arn[256];
+    char *input, *output, *error, *cause;
+    enum asl_status status;
+    int64_t start_ms;
+    uint32_t event_count;
+    uint64_t parent;
+    uint32_t parent_frame, parent_run, parent_index;
+    uint64_t last_id;
+};
+struct out_task {
+    char token[64], name[64];
+    char *payload;
+    bool again, cancelled;
+};
+struct world {
+    struct test *t;
+    struct asl_engine *engine;
+    struct asl_program *program;
+    struct kept kept[EXECUTIONS_MAX];
+    size_t kept_count;
+    struct out_task tasks[TASKS_MAX];
+    size_t task_count;
+    size_t events, started, ended;
+    struct px_buf history;
+    enum asl_status status;
+    char output[4096], error[256], cause[1024];
+    uint64_t dice;
+};
+
+static uint64_t roll(void *ctx)
+{
+    struct world *w = ctx;
+    w->dice = w->dice * 6364136223846793005u + 1442695040888963407u;
+    return w->dice;
+}
+
+static uint64_t roll_die(uint64_t *dice, uint64_t sides)
+{
+    *dice = *dice * 6364136223846793005u + 1442695040888963407u;
+    return (*dice >> 33) % sides;
+}
+
+static char *text_of(struct px_str s)
+{
+    if (!s.ptr) return NULL;
+    char *text = malloc(s.len + 1);
+    CHECK(text != NULL);
+    memcpy(text, s.ptr, s.len);
+    text[s.len] = '\0';
+    return text;
+}
+
+static void set_text(char **to, struct px_str s)
+{
+    free(*to);
+    *to = text_of(s);
+}
+
+static struct kept *kept_of(struct world *w, uint64_t number)
+{
+    for (size_t i = 0; i < w->kept_count; i++)
+        if (w->kept[i].number == number) return &w->kept[i];
+    CHECK(w->kept_count < EXECUTIONS_MAX);
+    struct kept *k = &w->kept[w->kept_count++];
+    *k = (struct kept){.number = number};
+    return k;
+}
+
+static void drop_frame(struct kept *k, size_t i)
+{
+    free(k->frames[i].record);
+    k->frames[i] = k->frames[--k->frame_count];
+}
+
+static void keep_record(struct kept *k, const struct asl_frame_record *record)
+{
+    for (size_t i = k->frame_count; i-- > 0;) {
+        bool itself = !record->children_gone && k->frames[i].frame == record->frame;
+        bool child = record->children_gone && k->frames[i].parent == record->frame;
+        if (itself || child) drop_frame(k, i);
+    }
+    if (!record->record.ptr) return;
+    CHECK(k->frame_count < FRAMES_MAX);
+    k->frames[k->frame_count++] = (struct kept_frame){record->frame, record->parent,
+                                                      text_of(record->record)};
+}
+
+static void check_events(struct kept *k, const struct asl_turn *turn)
+{
+    struct px_arena arena;
+    struct px_str rest = turn->events, line;
+    uint32_t count = 0;
+    px_arena_init(&arena, 16u << 20);
+    while (px_str_cut(&rest, '\n', &line)) {
+        yyjson_val *event = NULL;
+        CHECK_OK(px_json_parse(line, &arena, &event, NULL));
+        CHECK_INT(px_json_i64(event, "id", 0), (int64_t)++k->last_id); /* without a gap */
+        CHECK(px_json_i64(event, "p", -1) < (int64_t)k->last_id);
+        count++;
+    }
+    CHECK_INT(count, turn->event_count);
+    px_arena_deinit(&arena);
+}
+
+static int journal_turn(void *ctx, const struct asl_turn *turn)
+{
+    struct world *w = ctx;
+    const struct asl_execution_info *info = asl_execution_info(turn->execution);
+    struct kept *k = kept_of(w, info->number);
+    check_events(k, turn);
+    if (turn->first) {
+        (void)snprintf(k->name, sizeof(k->name), "%.*s", PX_FMT(info->name));
+        (void)snprintf(k->arn, sizeof(k->arn), "%.*s", PX_FMT(info->arn));
+        set_text(&k->input, info->input);
+        k->start_ms = info->start_ms;
+        k->parent = info->parent;
+        k->parent_frame = info->parent_frame;
+        k->parent_run = info->parent_run;
+        k->parent_index = info->parent_index;
+    }
+    k->status = info->status;
+    k->event_count = info->event_count;
+    for (size_t i = 0; i < turn->frame_count; i++) keep_record(k, &turn->frames[i]);
+    if (turn->ended) {
+        set_text(&k->output, info->output);
+        set_text(&k->error, info->failure.error);
+        set_text(&k->cause, info->failure.cause);
+    }
+    if (!info->parent) px_buf_add_str(&w->history, turn->events);
+    w->events += turn->event_count;
+    return 0;
+}
+
+static void host_task(void *ctx, const struct asl_task_call *call)
+{
+    struct world *w = ctx;
+    CHECK(w->task_count < TASKS_MAX);
+    struct out_task *task = &w->tasks[w->task_count++];
+    *task = (struct out_task){.payload = text_of(call->payload), .again = call->again};
+    (void)snprintf(task->token, sizeof(task->token), "%.*s", PX_FMT(call->token));
+    (void)snprintf(task->name, sizeof(task->name), "%.*s", PX_FMT(call->resource->action));
+    const char *colon = memrchr(call->resource->arn.ptr, ':', call->resource->arn.len);
+    if (call->resource->kind == ASL_RESOURCE_LAMBDA && colon)
+        (void)snprintf(task->name, sizeof(task->name), "%.*s",
+                       (int)(call->resource->arn.ptr + call->resource->arn.len - colon - 1),
+                       colon + 1);
+}
+
+static void host_cancel(void *ctx, struct px_str token)
+{
+    struct world *w = ctx;
+    for (size_t i = 0; i < w->task_count; i++)
+        if (px_str_eq(px_str_c(w->tasks[i].token), token)) w->tasks[i].cancelled = true;
+}
+
+static void host_started(void *ctx, struct asl_execution *execution)
+{
+    (void)execution;
+    ((struct world *)ctx)->started++;
+}
+
+static void host_ended(void *ctx, struct asl_execution *execution)
+{
+    struct world *w = ctx;
+    const struct asl_execution_info *info = asl_execution_info(execution);
+    if (info->parent) return;
+    w->ended++;
+    w->status = info->status;
+    (void)snprintf(w->output, sizeof(w->output), "%.*s", PX_FMT(info->output));
+    (void)snprintf(w->error, sizeof(w->error), "%.*s", PX_FMT(info->failure.error));
+    (void)snprintf(w->cause, sizeof(w->cause), "%.*s", PX_FMT(info->failure.cause));
+}
+
+static void engine_open(struct world *w)
+{
+    const struct asl_host host = {w, host_task, host_cancel, host_started, host_ended};
+    const struct asl_journal journal = {w, journal_turn};
+    uint64_t next = 1;
+    for (size_t i = 0; i < w->kept_count; i++) next = PX_MAX(next, w->kept[i].number + 1);
+    CHECK_OK(asl_engine_new(&(struct asl_engine_options){.host = &host,
+                                                         .journal = &journal,
+                                                         .clock = &w->t->clock,
+                                                         .random = roll,
+                                                         .random_ctx = w,
+                                                         .next_number = next},
+                            &w->engine));
+}
+
+static struct asl_program *program_of(struct test *t, const char *definition,
+                                      enum asl_machine_type type)
+{
+    struct asl_program *program = NULL;
+    struct asl_problems problems = {0};
+    const struct asl_program_options options = {
+        S("machine"), S("arn:aws:states:eu-west-1:000000000000:stateMachine:machine"),
+        S("arn:aws:iam::000000000000:role/machine"), type, NULL};
+    int r = asl_program_new(px_str_c(definition), &options, &t->arena, &program, &problems);
+    for (size_t i = 0; i < problems.count; i++)
+        if (r != 0)
+            print_error("%.*s: %.*s\n", PX_FMT(problems.list[i].place),
+                        PX_FMT(problems.list[i].message));
+    CHECK_OK(r);
+    return program;
+}
+
+static void world_open(struct test *t, struct world *w, const char *definition)
+{
+    *w = (struct world){.t = t, .dice = 7};
+    px_buf_init(&w->history, 16u << 20);
+    w->program = program_of(t, definition, ASL_STANDARD);
+    engine_open(w);
+}
+
+static void world_close(struct world *w)
+{
+    asl_engine_free(&w->engine);
+    asl_program_unref(&w->program);
+    px_buf_deinit(&w->history);
+    for (size_t i = 0; i < w->task_count; i++) free(w->tasks[i].payload);
+    for (size_t i = 0; i < w->kept_count; i++) {
+        struct kept *k = &w->kept[i];
+        while (k->frame_count) drop_frame(k, 0);
+        free(k->input), free(k->output), free(k->error), free(k->cause);
+    }
+}
+
+static void start(struct world *w, const char *input)
+{
+    struct asl_execution *execution = NULL;
+    CHECK_OK(asl_engine_start(
+        w->engine,
+        &(struct asl_start){w->program, S("one"),
+                            S("arn:aws:states:eu-west-1:000000000000:execution:machine:one"),
+                            px_str_c(input)},
+        &execution));
+}
+
+static void run_all(struct world *w)
+{
+    bool more = true;
+    while (more) {
+        CHECK_OK(asl_engine_run(w->engine, 1000000, &more));
+        asl_engine_committed(w->engine, asl_engine_turns(w->engine));
+        if (asl_engine_next_ms(w->engine) == 0) more = true;
+    }
+}
+
+/* What a task named so answers; `tries` is how often it was asked before in this world. */
+static void answer(struct world *w, struct out_task *task)
+{
+    struct px_str token = px_str_c(task->token);
+    int r;
+    if (strncmp(task->name, "fail", 4) == 0)
+        r = asl_engine_task_failed(w->engine, token,
+                                   &(struct asl_failure){S("Broken"), S("as ever")});
+    else
+        r = asl_engine_task_succeeded(w->engine, token, px_str_c(task->payload));
+    CHECK(r == 0 || r == ASL_ENGINE_UNKNOWN); /* cancelled meanwhile */
+}
+
+/* Answers all that is out, in order; true when something was. */
+static bool answer_all(struct world *w)
+{
+    size_t count = w->task_count;
+    for (size_t i = 0; i < count; i++) {
+        if (!w->tasks[i].cancelled) answer(w, &w->tasks[i]);
+        free(w->tasks[i].payload);
+    }
+    memmove(w->tasks, w->tasks + count, (w->task_count - count) * sizeof(w->tasks[0]));
+    w->task_count -= count;
+    return count > 0;
+}
+
+static void wait_for_timer(struct world *w)
+{
+    int64_t next_ms = asl_engine_next_ms(w->engine);
+    CHECK(next_ms != INT64_MAX);
+    int64_t ahead_ns = next_ms * PX_NS_PER_MS - w->t->now_ns;
+    if (ahead_ns > 0) test_advance(w->t, ahead_ns);
+}
+
+static void run_to_end(struct world *w)
+{
+    for (int i = 0; i < 10000 && w->ended == 0; i++) {
+        run_all(w);
+        if (w->ended == 0 && !answer_all(w)) wait_for_timer(w);
+    }
+    CHECK_INT(w->ended, 1);
+}
+
+/* The process is gone: what the journal has is all there is. */
+static void crash(struct world *w)
+{
+    asl_engine_free(&w->engine);
+    for (size_t i = 0; i < w->task_count; i++) free(w->tasks[i].payload);
+    w->task_count = 0;
+    engine_open(w);
+    for (size_t i = 0; i < w->kept_count; i++) { /* parents have smaller numbers */
+        struct kept *k = &w->kept[i];
+        struct asl_frame_record records[FRAMES_MAX];
+        struct asl_execution *execution = NULL;
+        if (k->status != ASL_RUNNING) continue;
+        for (size_t a = 0; a < k->frame_count; a++) /* by frame: parents before children */
+            for (size_t b = a + 1; b < k->frame_count; b++)
+                if (k->frames[b].frame < k->frames[a].frame) {
+                    struct kept_frame f = k->frames[a];
+                    k->frames[a] = k->frames[b];
+                    k->frames[b] = f;
+                }
+        for (size_t a = 0; a < k->frame_count; a++)
+            records[a] = (struct asl_frame_record){k->frames[a].frame, k->frames[a].parent,
+                                                   px_str_c(k->frames[a].record), false};
+        CHECK_OK(asl_engine_restore(w->engine,
+                                    &(struct asl_restore){
+                                        .program = w->program,
+                                        .number = k->number,
+                                        .name = px_str_c(k->name),
+                                        .arn = px_str_c(k->arn),
+                                        .input = px_str_c(k->input),
+                                        .start_ms = k->start_ms,
+                                        .event_count = k->event_count,
+                                        .parent = k->parent,
+                                        .parent_frame = k->parent_frame,
+                                        .parent_run = k->parent_run,
+                                        .parent_index = k->parent_index,
+                                        .frames = records,
+                                        .frame_count = k->frame_count,
+                                    },
+                                    &execution));
+    }
+    for (size_t i = 0; i < w->kept_count; i++) {
+        const struct kept *k = &w->kept[i];
+        if (k->parent == 0 || k->status == ASL_RUNNING) continue;
+        CHECK_OK(asl_engine_child_ended(
+            w->engine, k->parent, k->parent_frame, k->parent_run, k->parent_index, k->status,
+            px_str_c(k->output), &(struct asl_failure){px_str_c(k->error), px_str_c(k->cause)}));
+    }
+}
+
+/* ---- machines that have everything ---- */
+
+#define FUNCTION(name) "\"Resource\":\"arn:aws:lambda:eu-west-1:000000000000:function:" name "\""
+
+static const char ten_passes[] =
+    "{\"StartAt\":\"A\",\"States\":{\"A\":{\"Type\":\"Pass\",\"Next\":\"B\"},\"B\":{\"Type\":\"Pass\",\"Next\":\"C\"},"
+    "\"C\":{\"Type\":\"Pass\",\"Assign\":{\"seen.$\":\"$.n\"},\"Next\":\"D\"},\"D\":{\"Type\":\"Pass\",\"Parameters\":{\"n.$\":"
+    "\"$seen\",\"id.$\":\"$$.Execution.Name\"},\"End\":true}}}";
+
+static const char retried[] = "{\"StartAt\":\"T\",\"States\":{\"T\":{\"Type\":\"Task\"," FUNCTION(
+    "fail") ",\"Retry\":[{\"ErrorEquals\":[\"Broken\"],"
+            "\"IntervalSeconds\":2,\"MaxAttempts\":2,\"BackoffRate\":3}],\"Catch\":[{\"ErrorEquals\":[\"States.ALL\"],\"ResultPath\":"
+            "\"$.error\",\"Next\":\"C\"}],\"End\":true},\"C\":{\"Type\":\"Pass\",\"End\":true}}}";
+
+static const char everything[] =
+    "{\"StartAt\":\"P\",\"States\":{"
+    "\"P\":{\"Type\":\"Parallel\",\"ResultPath\":\"$.both\",\"Next\":\"M\",\"Branches\":["
+    "{\"StartAt\":\"B1\",\"States\":{\"B1\":{\"Type\":\"Task\"," FUNCTION(
+        "one") ",\"Next\":\"B1w\"},\"B1w\":{\"Type\":\"Wait\","
+               "\"Seconds\":5,\"End\":true}}},"
+               "{\"StartAt\":\"B2\",\"States\":{\"B2\":{\"Type\":\"Pass\",\"Result\":{\"b\":2},\"End\":true}}}]},"
+               "\"M\":{\"Type\":\"Map\",\"ItemsPath\":\"$.list\",\"MaxConcurrency\":2,\"ItemSelector\":{\"v.$\":\"$$.Map.Item.Value\","
+               "\"i.$\":\"$$.Map.Item.Index\"},\"ItemProcessor\":{\"StartAt\":\"I\",\"States\":{\"I\":{\"Type\":\"Task\"," FUNCTION("item") ",\"Next\":\"J\"},\"J\":{\"Type\":\"Task\"," FUNCTION(
+                   "again") ",\"End\":true}}},\"ResultPath\":\"$.mapped\","
+                            "\"Next\":\"D\"},"
+                            "\"D\":{\"Type\":\"Map\",\"ItemsPath\":\"$.list\",\"ItemProcessor\":{\"ProcessorConfig\":{\"Mode\":\"DISTRIBUTED\","
+                            "\"ExecutionType\":\"STANDARD\"},\"StartAt\":\"K\",\"States\":{\"K\":{\"Type\":\"Task\"," FUNCTION(
+                                "child") ",\"End\":true}}},"
+                                         "\"ResultPath\":\"$.children\",\"Next\":\"R\"},"
+                                         "\"R\":{\"Type\":\"Task\"," FUNCTION(
+                                             "fail") ",\"Retry\":[{\"ErrorEquals\":[\"States.TaskFailed\"],\"MaxAttempts\":1,"
+                                                     "\"IntervalSeconds\":1}],\"Catch\":[{\"ErrorEquals\":[\"Broken\"],\"ResultPath\":\"$.error\",\"Next\":\"E\"}],\"End\":true},"
+                                                     "\"E\":{\"Type\":\"Choice\",\"Choices\":[{\"Variable\":\"$.error.Error\",\"StringEquals\":\"Broken\",\"Next\":\"Z\"}],"
+                                                     "\"Default\":\"F\"},\"F\":{\"Type\":\"Fail\"},\"Z\":{\"Type\":\"Succeed\",\"OutputPath\":\"$\"}}}";
+static const char everything_output[] =
+    "{\"list\":[10,20,30],\"both\":[{\"list\":[10,20,30]},{\"b\":2}],\"mapped\":[{\"v\":10,\"i\":0},{\"v\":20,\"i\":1},{\"v\":30,"
+    "\"i\":2}],\"children\":[10,20,30],\"error\":{\"Error\":\"Broken\",\"Cause\":\"as ever\"}}";
+
+TEST(a_chain_of_states_is_one_turn_and_leaves_no_records)
+{
+    struct world w;
+    world_open(t, &w, ten_passes);
+    start(&w, "{\"n\":42}");
+    run_all(&w);
+    CHECK_INT(w.status, ASL_SUCCEEDED);
+    CHECK_STR(px_str_c(w.output), S("{\"n\":42,\"id\":\"one\"}"));
+    CHECK_INT(asl_engine_turns(w.engine), 1);
+    CHECK_INT(w.kept[0].frame_count, 0);
+    CHECK_INT(w.events, 10); /* started, 4 entered, 4 exited, succeeded */
+    CHECK_INT(asl_engine_count(w.engine), 0);
+    world_close(&w);
+}
+
+TEST(nothing_is_asked_of_the_world_before_its_turn_is_durable)
+{
+    struct world w;
+    bool more;
+    world_open(t, &w, retried);
+    start(&w, "{}");
+    CHECK_OK(asl_engine_run(w.engine, 1000, &more));
+    CHECK_INT(w.started, 0);
+    CHECK_INT(w.task_count, 0);
+    asl_engine_committed(w.engine, asl_engine_turns(w.engine));
+    CHECK_INT(w.started, 1);
+    CHECK_INT(w.task_count, 1);
+    CHECK(!w.tasks[0].again);
+    world_close(&w);
+}
+
+TEST(retries_back_off_and_then_the_error_is_caught)
+{
+    struct world w;
+    world_open(t, &w, retried);
+    start(&w, "{\"a\":1}");
+    int64_t begun = t->now_ns;
+    run_to_end(&w);
+    CHECK_INT(w.status, ASL_SUCCEEDED);
+    CHECK_STR(px_str_c(w.output),
+              S("{\"a\":1,\"error\":{\"Error\":\"Broken\",\"Cause\":\"as ever\"}}"));
+    CHECK_INT((t->now_ns - begun) / PX_NS_PER_S, 2 + 6); /* 2 s, then 2 * 3 */
+    world_close(&w);
+}
+
+TEST(all_kinds_of_states_together)
+{
+    struct world w;
+    world_open(t, &w, everything);
+    start(&w, "{\"list\":[10,20,30]}");
+    run_to_end(&w);
+    CHECK_INT(w.status, ASL_SUCCEEDED);
+    CHECK_STR(px_str_c(w.output), px_str_c(everything_output));
+    CHECK_INT(w.kept_count, 4); /* itself and three children */
+    for (size_t i = 0; i < w.kept_count; i++) CHECK_INT(w.kept[i].frame_count, 0);
+    world_close(&w);
+}
+
+/* One seed's crashes: before effects, after them, between answers. */
+static void run_with_crashes(struct test *t, uint64_t seed)
+{
+    struct world w;
+    world_open(t, &w, everything);
+    uint64_t dice = seed;
+    start(&w, "{\"list\":[10,20,30]}");
+    for (int i = 0; i < 100000 && w.ended == 0; i++) {
+        bool more;
+        CHECK_OK(asl_engine_run(w.engine, 1 + roll_die(&dice, 4), &more));
+        if (w.kept_count && roll_die(&dice, 5) == 0) {
+            crash(&w);
+            continue;
+        }
+        asl_engine_committed(w.engine, asl_engine_turns(w.engine));
+        if (w.ended) break;
+        if (roll_die(&dice, 5) == 0) crash(&w);
+        if (more || asl_engine_next_ms(w.engine) == 0 || roll_die(&dice, 3) == 0) continue;
+        if (!answer_all(&w) && asl_engine_next_ms(w.engine) != INT64_MAX) wait_for_timer(&w);
+        if (w.kept[0].status != ASL_RUNNING) break; /* ended in the journal, and crashed before it was told */
+    }
+    CHECK_INT(w.kept[0].status, ASL_SUCCEEDED);
+    CHECK_STR(px_str_c(w.kept[0].output), px_str_c(everything_output));
+    for (size_t i = 0; i < w.kept_count; i++) CHECK_INT(w.kept[i].frame_count, 0);
+    world_close(&w);
+}
+
+TEST(an_execution_that_crashes_anywhere_ends_as_one_that_does_not)
+{
+    for (uint64_t seed = 1; seed <= 200; seed++) run_with_crashes(t, seed);
+}
+
+TEST(a_task_times_out_and_its_late_answer_finds_no_token)
+{
+    struct world w;
+    char token[64];
+    world_open(
+        t, &w,
+        "{\"StartAt\":\"T\",\"States\":{\"T\":{\"Type\":\"Task\",\"TimeoutSeconds\":3," FUNCTION(
+            "slow") ",\"End\":true}}}");
+    start(&w, "{}");
+    run_all(&w);
+    CHECK_INT(w.task_count, 1);
+    memcpy(token, w.tasks[0].token, sizeof(token));
+    wait_for_timer(&w);
+    run_all(&w);
+    CHECK_INT(w.status, ASL_FAILED_STATUS);
+    CHECK_STR(px_str_c(w.error), S("States.Timeout"));
+    CHECK(w.tasks[0].cancelled);
+    CHECK_INT(asl_engine_task_succeeded(w.engine, px_str_c(token), S("{}")), ASL_ENGINE_UNKNOWN);
+    world_close(&w);
+}
+
+TEST(heartbeats_put_the_end_off)
+{
+    struct world w;
+    world_open(
+        t, &w,
+        "{\"StartAt\":\"T\",\"States\":{\"T\":{\"Type\":\"Task\",\"HeartbeatSeconds\":2,\"TimeoutSeconds\":60,"
+        "\"Resource\":\"arn:aws:states:::sqs:sendMessage.waitForTaskToken\",\"Parameters\":{\"QueueUrl\":\"q\","
+        "\"MessageBody\":{\"t.$\":\"$$.Task.Token\"}},\"End\":true}}}");
+    start(&w, "{}");
+    run_all(&w);
+    CHECK_INT(w.task_count, 1);
+    struct px_str token = px_str_c(w.tasks[0].token);
+    CHECK(strstr(w.tasks[0].payload, w.tasks[0].token) != NULL);
+    CHECK_OK(asl_engine_task_submitted(w.engine, token, S("{\"MessageId\":\"1\"}")));
+    run_all(&w);
+    for (int i = 0; i < 5; i++) {
+        test_advance(t, PX_NS_PER_S);
+        CHECK_OK(asl_engine_task_heartbeat(w.engine, token));
+        run_all(&w);
+        CHECK_INT(w.ended, 0);
+    }
+    test_advance(t, 3 * PX_NS_PER_S);
+    run_all(&w);
+    CHECK_INT(w.ended, 1);
+    CHECK_STR(px_str_c(w.error), S("States.HeartbeatTimeout"));
+    world_close(&w);
+}
+
+TEST(a_token_survives_a_crash_and_is_answered_once)
+{
+    struct world w;
+    char token[64];
+    world_open(
+        t, &w,
+        "{\"StartAt\":\"T\",\"States\":{\"T\":{\"Type\":\"Task\",\"Resource\":\"arn:aws:states:::sqs:sendMessage."
+        "waitForTaskToken\",\"Parameters\":{\"QueueUrl\":\"q\",\"MessageBody\":\"b\"},\"End\":true}}}");
+    start(&w, "{}");
+    run_all(&w);
+    memcpy(token, w.tasks[0].token, sizeof(token));
+    CHECK_OK(asl_engine_task_submitted(w.engine, px_str_c(token), S("{}")));
+    run_all(&w);
+    crash(&w);
+    run_all(&w);
+    CHECK_INT(w.task_count, 0); /* the service had taken it */
+    CHECK_OK(asl_engine_task_succeeded(w.engine, px_str_c(token), S("{\"yes\":true}")));
+    CHECK_INT(asl_engine_task_succeeded(w.engine, px_str_c(token), S("{\"yes\":false}")),
+              ASL_ENGINE_UNKNOWN);
+    run_all(&w);
+    CHECK_STR(px_str_c(w.output), S("{\"yes\":true}"));
+    world_close(&w);
+}
+
+TEST(a_task_whose_result_was_not_written_is_started_again)
+{
+    struct world w;
+    char token[64];
+    world_open(t, &w, retried);
+    start(&w, "{}");
+    run_all(&w);
+    memcpy(token, w.tasks[0].token, sizeof(token));
+    crash(&w);
+    run_all(&w);
+    CHECK_INT(w.task_count, 1);
+    CHECK(w.tasks[0].again);
+    CHECK_STR(px_str_c(w.tasks[0].token), px_str_c(token));
+    world_close(&w);
+}
+
+TEST(a_failing_branch_gives_the_others_up)
+{
+    struct world w;
+    world_open(
+        t, &w,
+        "{\"StartAt\":\"P\",\"States\":{\"P\":{\"Type\":\"Parallel\",\"End\":true,\"Branches\":[{\"StartAt\":\"A\",\"States\":{"
+        "\"A\":{\"Type\":\"Task\"," FUNCTION(
+            "slow") ",\"End\":true}}},{\"StartAt\":\"B\",\"States\":{\"B\":{\"Type\":\"Fail\","
+                    "\"Error\":\"No\",\"Cause\":\"because\"}}}]}}}");
+    start(&w, "{}");
+    run_all(&w);
+    CHECK_INT(w.status, ASL_FAILED_STATUS);
+    CHECK_STR(px_str_c(w.error), S("No"));
+    CHECK_STR(px_str_c(w.cause), S("because"));
+    for (size_t i = 0; i < w.task_count; i++) CHECK(w.tasks[i].cancelled);
+    world_close(&w);
+}
+
+TEST(stopping_ends_an_execution_and_its_children)
+{
+    struct world w;
+    world_open(
+        t, &w,
+        "{\"StartAt\":\"D\",\"States\":{\"D\":{\"Type\":\"Map\",\"End\":true,\"ItemProcessor\":{\"ProcessorConfig\":{\"Mode\":"
+        "\"DISTRIBUTED\",\"ExecutionType\":\"STANDARD\"},\"StartAt\":\"K\",\"States\":{\"K\":{\"Type\":\"Task\"," FUNCTION(
+            "slow") ",\"End\":true}}}}}}");
+    start(&w, "[1,2,3]");
+    run_all(&w);
+    CHECK_INT(asl_engine_count(w.engine), 4);
+    CHECK_INT(w.task_count, 3);
+    CHECK_OK(asl_engine_stop(w.engine, 1, &(struct asl_failure){S("Enough"), S("said so")}));
+    run_all(&w);
+    CHECK_INT(w.status, ASL_ABORTED);
+    CHECK_STR(px_str_c(w.error), S("Enough"));
+    CHECK_INT(asl_engine_count(w.engine), 0);
+    for (size_t i = 0; i < w.task_count; i++) CHECK(w.tasks[i].cancelled);
+    CHECK_INT(asl_engine_stop(w.engine, 1, NULL), ASL_ENGINE_UNKNOWN);
+    world_close(&w);
+}
+
+TEST(a_machine_has_its_own_timeout)
+{
+    struct world w;
+    world_open(
+        t, &w,
+        "{\"TimeoutSeconds\":10,\"StartAt\":\"W\",\"States\":{\"W\":{\"Type\":\"Wait\",\"Seconds\":100,\"End\":true}}}");
+    start(&w, "{}");
+    run_to_end(&w);
+    CHECK_INT(w.status, ASL_TIMED_OUT);
+    CHECK_STR(px_str_c(w.error), S("States.Timeout"));
+    world_close(&w);
+}
+
+TEST(a_tolerated_share_of_children_may_fail)
+{
+    static const char definition[] =
+        "{\"StartAt\":\"D\",\"States\":{\"D\":{\"Type\":\"Map\",\"End\":true,\"ToleratedFailurePercentage\":%d,\"ItemProcessor\":{"
+        "\"ProcessorConfig\":{\"Mode\":\"DISTRIBUTED\",\"ExecutionType\":\"STANDARD\"},\"StartAt\":\"C\",\"States\":{\"C\":{\"Type\":"
+        "\"Choice\",\"Choices\":[{\"Variable\":\"$\",\"NumericEquals\":2,\"Next\":\"F\"}],\"Default\":\"P\"},\"P\":{\"Type\":"
+        "\"Pass\",\"End\":true},\"F\":{\"Type\":\"Fail\",\"Error\":\"Two\"}}}}}}";
+    char text[1024];
+    for (int percent = 20; percent <= 40; percent += 20) {
+        struct world w;
+        (void)snprintf(text, sizeof(text), definition, percent);
+        world_open(t, &w, text);
+        start(&w, "[1,2,3]");
+        run_all(&w);
+        CHECK_INT(w.status, percent < 33 ? ASL_FAILED_STATUS : ASL_SUCCEEDED);
+        if (percent < 33)
+            CHECK_STR(px_str_c(w.error), S("States.ExceedToleratedFailureThreshold"));
+        else
+            CHECK_STR(px_str_c(w.output), S("[1,3]"));
+        world_close(&w);
+    }
+}
+
+TEST(a_redrive_goes_on_from_the_failed_state)
+{
+    struct world w;
+    world_open(
+        t, &w,
+        "{\"StartAt\":\"A\",\"States\":{\"A\":{\"Type\":\"Task\"," FUNCTION(
+            "one") ",\"Next\":\"B\"},\"B\":{\"Type\":\"Task\"," FUNCTION("fail") ",\"End\":true}}}");
+    start(&w, "{\"x\":1}");
+    run_to_end(&w);
+    CHECK_INT(w.status, ASL_FAILED_STATUS);
+    struct kept *k = &w.kept[0];
+    CHECK_INT(k->frame_count, 1);
+    struct asl_frame_record record = {k->frames[0].frame, 0, px_str_c(k->frames[0].record), false};
+    struct asl_execution *execution = NULL;
+    CHECK_OK(asl_engine_restore(w.engine,
+                                &(struct asl_restore){.program = w.program,
+                                                      .number = 1,
+                                                      .name = S("one"),
+                                                      .arn = px_str_c(k->arn),
+                                                      .input = px_str_c(k->input),
+                                                      .start_ms = k->start_ms,
+                                                      .event_count = k->event_count,
+                                                      .frames = &record,
+                                                      .frame_count = 1,
+                                                      .redrive = true},
+                                &execution));
+    w.ended = 0;
+    run_all(&w);
+    CHECK_INT(w.task_count, 1);
+    CHECK_STR(px_str_c(w.tasks[0].name), S("fail"));
+    CHECK_OK(asl_engine_task_succeeded(w.engine, px_str_c(w.tasks[0].token), S("{\"x\":2}")));
+    run_all(&w);
+    CHECK_INT(w.status, ASL_SUCCEEDED);
+    CHECK_STR(px_str_c(w.output), S("{\"x\":2}"));
+    world_close(&w);
+}
+
+TEST(a_history_reads_as_the_api_gives_it)
+{
+    struct world w;
+    struct px_buf shown;
+    struct px_str rest, line;
+    size_t count = 0;
+    world_open(t, &w, ten_passes);
+    start(&w, "{\"n\":42}");
+    run_all(&w);
+    px_buf_init(&shown, 1u << 20);
+    rest = px_buf_str(&w.history);
+    while (px_str_cut(&rest, '\n', &line)) {
+        yyjson_val *event = NULL;
+        px_buf_clear(&shown);
+        CHECK_OK(asl_event_show(line, &t->arena, &shown));
+        CHECK_OK(px_json_parse(px_buf_str(&shown), &t->arena, &event, NULL));
+        CHECK(px_json_str(event, "type").len > 0);
+        if (count == 1) {
+            CHECK_STR(px_json_str(event, "type"), S("PassStateEntered"));
+            CHECK_STR(px_json_str(px_json_obj(event, "stateEnteredEventDetails"), "input"),
+                      S("{\"n\":42}"));
+            CHECK_INT(px_json_i64(event, "previousEventId", -1), 0);
+        }
+        count++;
+    }
+    CHECK_INT(count, 10);
+    px_buf_deinit(&shown);
+    world_close(&w);
+}
+
+TEST(bad_input_is_refused)
+{
+    struct world w;
+    struct asl_execution *execution = NULL;
+    world_open(t, &w, ten_passes);
+    CHECK_INT(asl_engine_start(w.engine, &(struct asl_start){w.program, S("x"), S("x"), S("{")},
+                               &execution),
+              ASL_ENGINE_INVALID);
+    CHECK_INT(asl_engine_task_succeeded(w.engine, S("1-1-zz"), S("{}")), ASL_ENGINE_UNKNOWN);
+    CHECK_INT(asl_engine_task_succeeded(w.engine, S(""), S("{}")), ASL_ENGINE_UNKNOWN);
+    world_close(&w);
+}
+
+TEST_MAIN
