@@ -5,7 +5,7 @@ static const char *const exit_codes[] = {
     "done",
     "it could not be done: a file, the machine, no answer in time",
     "wrong arguments; nothing was tried",
-    "no region is running on the data folder or port",
+    "no region is running on the data folder or port; workflow: the execution failed",
     "refused: a wrong key, bad SQL, refused records (HTTP 4xx), a plan or definition with errors, pending steps",
     "the region failed, or the function that was invoked did (HTTP 5xx)",
 };

@@ -2,10 +2,10 @@
 #include "cli/verbs.h"
 #include "cli/workflow.h"
 
-static const struct cli_verb *const verbs[] = {&workflow_validate, &workflow_graph, NULL};
+static const struct cli_verb *const verbs[] = {&workflow_run, &workflow_validate, &workflow_graph, NULL};
 const struct cli_verb verb_workflow = {
     .name = "workflow",
     .arguments = "VERB ...",
-    .summary = "check and draw state machines",
+    .summary = "run, check and draw state machines",
     .verbs = verbs,
 };

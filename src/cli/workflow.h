@@ -5,7 +5,7 @@
 #include "asl/definition.h"
 #include "cli/cli.h"
 
-extern const struct cli_verb workflow_validate, workflow_graph;
+extern const struct cli_verb workflow_validate, workflow_graph, workflow_run;
 
 /* How a definition is read; the values of the options WORKFLOW_SOURCE_OPTIONS. */
 struct workflow_source {
