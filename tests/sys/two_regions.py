@@ -21,12 +21,12 @@ PREFIX = "prism-dev"
 
 
 @contextlib.contextmanager
-def emulator():
+def emulator(services="dynamodb,dynamodbstreams"):
     """Its URL, on loopback only."""
     found = subprocess.run([ROOT / "tools" / "setup", "--path", "venv-ministack"], capture_output=True, text=True)
     assert found.returncode == 0, "MiniStack is missing: run tools/setup test"
     python, port = f"{found.stdout.strip()}/bin/python", free_port()
-    env = {"PATH": os.environ["PATH"], "SERVICES": "dynamodb,dynamodbstreams", "GATEWAY_PORT": str(port), "HOME": os.environ.get("HOME", "/")}
+    env = {"PATH": os.environ["PATH"], "SERVICES": services, "GATEWAY_PORT": str(port), "HOME": os.environ.get("HOME", "/")}
     process = subprocess.Popen([python, "-m", "hypercorn", "ministack.app:app", "--bind", f"127.0.0.1:{port}"], env=env,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
