@@ -126,6 +126,7 @@ static void note_at(struct asl_check *check, const struct asl_place *place, cons
     px_buf_init(&text, PLACE_BYTES_MAX);
     add_place(&text, place);
     if (text.len == 0) px_buf_add_char(&text, '/');
+    if (px_buf_fault(&text) == PX_F_OOM) check->fault = PX_F_OOM; /* a long place is cut */
     note(check, px_buf_str(&text), offset_of(check, place), code, warning, fmt, args);
 }
 

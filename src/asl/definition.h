@@ -143,7 +143,7 @@ struct asl_map {
     const struct asl_flow *processor;
     bool distributed;
     enum asl_machine_type child_type; /* distributed: STANDARD or EXPRESS */
-    bool legacy_iterator; /* Iterator and Parameters, not ItemProcessor and ItemSelector */
+    bool legacy_iterator;             /* the selector stands in Parameters, not in ItemSelector */
     struct asl_path_field items_path; /* JSONPath */
     struct asl_field
         items; /* JSONata; written may be an array with expressions: then items_template */

@@ -300,11 +300,12 @@ static void warn_of_unused(const struct asl_reader *r)
 void asl_read_map(const struct asl_reader *r, struct asl_state *state)
 {
     struct asl_map *map = &state->of.map;
-    map->legacy_iterator = !yyjson_obj_get(r->object, "ItemProcessor");
-    read_processor(r, map->legacy_iterator ? "Iterator" : "ItemProcessor", state);
+    bool iterator = !yyjson_obj_get(r->object, "ItemProcessor");
+    read_processor(r, iterator ? "Iterator" : "ItemProcessor", state);
     read_items(r, map);
-    bool selects = yyjson_obj_get(r->object, "ItemSelector") || r->language == ASL_JSONATA;
-    map->selector = asl_read_template(r, selects ? "ItemSelector" : "Parameters");
+    map->legacy_iterator = r->language == ASL_JSONPATH && yyjson_obj_get(r->object, "Parameters") &&
+                           !yyjson_obj_get(r->object, "ItemSelector");
+    map->selector = asl_read_template(r, map->legacy_iterator ? "Parameters" : "ItemSelector");
     map->max_concurrency = asl_read_field(r, "MaxConcurrency", "MaxConcurrencyPath");
     map->tolerated_count = asl_read_field(r, "ToleratedFailureCount", "ToleratedFailureCountPath");
     map->tolerated_percentage = asl_read_field(r, "ToleratedFailurePercentage",

@@ -306,9 +306,11 @@ static void check_member(const struct asl_reader *r, enum asl_object kind, yyjso
     struct asl_place place = asl_member_place(r->place, key);
     if (!member && kind == ASL_O_RULE && r->language == ASL_JSONPATH)
         return; /* asl_read_choice() */
+    struct asl_place holder =
+        *r->place; /* Step Functions names the object, the line may as well be the member's */
+    holder.near = key;
     if (!member) {
-        asl_problem(r->check, r->place, ASL_C_SCHEMA, "Field '%.*s' is not supported",
-                    PX_FMT(name));
+        asl_problem(r->check, &holder, ASL_C_SCHEMA, "Field '%.*s' is not supported", PX_FMT(name));
         return;
     }
     if (seen[member - members])
@@ -317,7 +319,7 @@ static void check_member(const struct asl_reader *r, enum asl_object kind, yyjso
     if (in_language(member, r->language))
         check_value(r, &place, member, val);
     else
-        asl_problem(r->check, r->place, ASL_C_SCHEMA,
+        asl_problem(r->check, &holder, ASL_C_SCHEMA,
                     "The QueryLanguage is set to '%s', but field '%s' is only supported for the "
                     "'%s' QueryLanguage",
                     language_name(r->language), member->name,

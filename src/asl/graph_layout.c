@@ -16,6 +16,7 @@
 #define NODE_GAP 26.0
 #define BEND_GAP 14.0
 #define LAYER_GAP 38.0
+#define BRANCH_GAP 8.0
 #define NODE_HEIGHT 42.0
 #define NODE_WIDTH_MIN 104.0
 #define LETTER_WIDTH 7.2
@@ -103,7 +104,7 @@ static int lay_boxes(struct layout *l, const struct asl_flow *const *flows, size
         if (r != 0) return r;
         box->x = x;
         box->y = GRAPH_HEADER;
-        x += box->width + GRAPH_PADDING;
+        x += box->width + GRAPH_PADDING + (i + 1 < count ? BRANCH_GAP : 0);
         height = PX_MAX(height, box->height);
     }
     node->width = PX_MAX(node->width, x);
