@@ -16,9 +16,8 @@ enum cli_exit {
     CLI_USAGE = 2,            /* wrong arguments; nothing was tried */
     CLI_NOT_RUNNING = 3,      /* no region runs on the data folder */
     CLI_EXECUTION_FAILED = 3, /* workflow: the execution failed */
-    CLI_REFUSED =
-        4, /* refused, all or in part (4xx); findings, a wrong definition, pending steps */
-    CLI_REGION_ERROR = 5, /* the region failed (5xx), or its function did */
+    CLI_REFUSED = 4,          /* refused, all or in part (4xx); findings; a wrong definition */
+    CLI_REGION_ERROR = 5,     /* the region failed (5xx), or its function did */
 };
 
 struct cli_verb;

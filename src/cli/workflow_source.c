@@ -1,4 +1,5 @@
 /* cli/workflow_source.c - definitions from files: read, their template's values put in, parsed, their problems shown. */
+#include "asl/jsonata.h"
 #include "asl/render.h"
 #include "base/px_file.h"
 #include "cli/glyph.h"
@@ -89,6 +90,16 @@ static int render(struct cli *cli, const struct workflow_source *source, struct 
     return r == 0 ? CLI_OK : cli_fault(cli, r, "%s", file->name);
 }
 
+/* The engine is made for those that need it; what is kept of an expression is its text. */
+static int parse(struct cli *cli, struct workflow_file *file, enum asl_machine_type type)
+{
+    PX_AUTO(asl_jsonata_free) struct asl_jsonata *jsonata = NULL;
+    if (file->text.ptr && memmem(file->text.ptr, file->text.len, "JSONata", strlen("JSONata")))
+        PX_TRY(asl_jsonata_new(NULL, &jsonata));
+    return asl_machine_parse(file->text, type, jsonata, &cli->arena, &file->machine,
+                             &file->problems);
+}
+
 int workflow_open(struct cli *cli, const char *path, const struct workflow_source *source,
                   struct workflow_file *ret_file)
 {
@@ -97,8 +108,7 @@ int workflow_open(struct cli *cli, const char *path, const struct workflow_sourc
     int exit = workflow_read(cli, path, SOURCE_BYTES_MAX, &file.text);
     if (exit == CLI_OK) exit = render(cli, source, &file);
     if (exit != CLI_OK) return exit;
-    int r = asl_machine_parse(file.text, express ? ASL_EXPRESS : ASL_STANDARD, NULL, &cli->arena,
-                              &file.machine, &file.problems);
+    int r = parse(cli, &file, express ? ASL_EXPRESS : ASL_STANDARD);
     if (r < 0) return cli_fault(cli, r, "%s", path);
     *ret_file = file;
     return CLI_OK;
