@@ -123,6 +123,14 @@ static struct px_str words_of(const struct asl_jsonata *jsonata, enum jsonata_en
                : px_arena_printf(call->arena, "%.*s: %.*s", PX_FMT(code), PX_FMT(message));
 }
 
+/* The fault of a call that ended by none of the expression's doing; 0: there is none. */
+static int fault_of(enum jsonata_end end)
+{
+    if (end == JSONATA_REFUSED) return px_fault(PX_F_OOM, "an engine for JSONata");
+    if (end == JSONATA_BROKEN) return px_fault(PX_F_BUG, "JSONata's module cannot be loaded");
+    return 0;
+}
+
 /* ---- check ---- */
 
 /* JavaScript counts UTF-16 units. */
@@ -145,7 +153,7 @@ int asl_jsonata_check(struct asl_jsonata *jsonata, struct px_str text, struct px
     struct call call = {.text = text, .arena = &arena};
     enum jsonata_end end = jsonata_guard(jsonata, NULL, work, &call);
     if (end == JSONATA_OK) return 0;
-    if (end == JSONATA_REFUSED) return px_fault(PX_F_OOM, "checking JSONata");
+    PX_TRY(fault_of(end));
     px_where_set(ret_where, offset_of(text, call.error.position), NULL, "%.*s",
                  PX_FMT(words_of(jsonata, end, &call)));
     return ASL_INVALID;
@@ -202,7 +210,7 @@ int asl_jsonata_eval(struct asl_jsonata *jsonata, struct px_str text, const stru
     struct call call = {
         .text = text, .scope = scope, .field = field, .arena = scope->values->arena};
     enum jsonata_end end = jsonata_guard(jsonata, scope, work, &call);
-    if (end == JSONATA_REFUSED) return px_fault(PX_F_OOM, "evaluating JSONata");
+    PX_TRY(fault_of(end));
     if (end != JSONATA_OK) return threw(jsonata, end, &call, ret_failure);
     if (call.shape != JSONATA_SHAPE_FINE) return misshapen(&call, ret_failure);
     *ret_value = call.value;

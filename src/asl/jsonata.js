@@ -110,18 +110,7 @@
 
     /* ---- after the module ---- */
 
-    /* Everything that can be reached from `value`: members, accessors, prototypes. */
-    function freeze(value) {
-        if ((typeof value !== 'object' && typeof value !== 'function') || value === null || Object.isFrozen(value)) return;
-        Object.freeze(value);
-        freeze(Object.getPrototypeOf(value));
-        for (const key of Reflect.ownKeys(value)) {
-            const property = Reflect.getOwnPropertyDescriptor(value, key);
-            freeze(property.value);
-            freeze(property.get);
-            freeze(property.set);
-        }
-    }
+    /* host.freeze(): everything that can be reached: members, accessors, prototypes. */
 
     /* What the module needs of Object.prototype becomes accessors, since a frozen value would keep objects from having
      * members of that name. */
@@ -131,22 +120,22 @@
             delete Object.prototype[key];
             if (!['hasOwnProperty', 'isPrototypeOf', 'toString', 'valueOf'].includes(key)) continue;
             Object.defineProperty(Object.prototype, key, {
-                get: () => value,
+                get: host.keep(value),
                 set(other) {
                     Object.defineProperty(this, key, { value: other, writable: true, enumerable: true, configurable: true });
                 },
             });
         }
-        freeze(globalThis);
-        freeze(Object.getPrototypeOf(async function () {}));
-        freeze(Object.getPrototypeOf([][Symbol.iterator]()));
-        freeze(Object.getPrototypeOf(''[Symbol.iterator]()));
-        freeze(Object.getPrototypeOf(''.matchAll(/a/g)));
+        host.freeze(globalThis);
+        host.freeze(Object.getPrototypeOf(async function () {}));
+        host.freeze(Object.getPrototypeOf([][Symbol.iterator]()));
+        host.freeze(Object.getPrototypeOf(''[Symbol.iterator]()));
+        host.freeze(Object.getPrototypeOf(''.matchAll(/a/g)));
     }
 
     /* Freeze a syntax tree, and note the names of its variables. */
     function settle(node, names) {
-        if (typeof node === 'function') freeze(node);
+        if (typeof node === 'function') host.freeze(node);
         if (typeof node !== 'object' || node === null || Object.isFrozen(node)) return;
         Object.freeze(node);
         if (node.type === 'variable') names.add(node.value);
@@ -175,9 +164,9 @@
         const functions = await functions_of(jsonata);
         const chained = await jsonata('$lowercase ~> $uppercase').evaluate(); /* its tree is one for all */
         harden();
-        freeze(functions);
-        freeze(chained.body);
-        freeze(chained.arguments);
+        host.freeze(functions);
+        host.freeze(chained.body);
+        host.freeze(chained.arguments);
 
         /* -> [evaluate(bindings), the names of its variables, a line each]
          * The module notes in a function's object where it was called last, so each evaluation gets objects of its own. */

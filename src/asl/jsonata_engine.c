@@ -123,7 +123,6 @@ enum jsonata_end jsonata_guard(struct asl_jsonata *jsonata, const struct asl_sco
                                jsonata_work *work, void *ctx)
 {
     jsonata->scope = scope;
-    jsonata->cpu_end_ns = cpu_ns() + jsonata->options.eval_ms_max * INT64_C(1000000);
     enum jsonata_end end;
     switch (setjmp(jsonata->escape)) {
     case 0: end = work(jsonata, ctx); break;
@@ -349,14 +348,10 @@ static int add_intrinsics(JSContext *context)
                : 0;
 }
 
-enum jsonata_end jsonata_open(struct asl_jsonata *jsonata)
+static enum jsonata_end open_engine(struct asl_jsonata *jsonata)
 {
     static const JSMallocFunctions memory = {memory_calloc, memory_malloc, memory_free,
                                              memory_realloc, memory_size};
-    if (jsonata->compile_ready) {
-        JS_UpdateStackTop(jsonata->runtime); /* the depth that it is called from differs */
-        return JSONATA_OK;
-    }
     jsonata->runtime = JS_NewRuntime2(&memory, jsonata);
     if (!jsonata->runtime) return JSONATA_REFUSED;
     JS_SetMaxStackSize(jsonata->runtime, STACK_BYTES);
@@ -368,8 +363,20 @@ enum jsonata_end jsonata_open(struct asl_jsonata *jsonata)
     jsonata->is_function = JS_NewAtom(jsonata->context, "_jsonata_function");
     jsonata->is_lambda = JS_NewAtom(jsonata->context, "_jsonata_lambda");
     if (jsonata_states_open(jsonata) < 0) return JSONATA_THREW;
-    enum jsonata_end end = load(jsonata);
-    jsonata->compile_ready = end == JSONATA_OK;
+    return load(jsonata);
+}
+
+enum jsonata_end jsonata_open(struct asl_jsonata *jsonata)
+{
+    enum jsonata_end end = JSONATA_OK;
+    jsonata->cpu_end_ns = INT64_MAX; /* opening is not the expression's time */
+    if (jsonata->ready)
+        JS_UpdateStackTop(jsonata->runtime); /* the depth that it is called from differs */
+    else
+        end = open_engine(jsonata);
+    if (end == JSONATA_THREW) end = JSONATA_BROKEN;
+    jsonata->ready = end == JSONATA_OK;
+    jsonata->cpu_end_ns = cpu_ns() + jsonata->options.eval_ms_max * INT64_C(1000000);
     return end;
 }
 
@@ -384,5 +391,5 @@ void jsonata_close(struct asl_jsonata *jsonata)
     jsonata->expr_count = jsonata->expr_bytes = jsonata->bytes = 0;
     jsonata->runtime = NULL;
     jsonata->context = NULL;
-    jsonata->compile_ready = false;
+    jsonata->ready = false;
 }

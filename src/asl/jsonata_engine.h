@@ -32,7 +32,7 @@ struct asl_jsonata {
     size_t bytes;                 /* of those */
     JSContext *context;
     JSValue compile; /* jsonata.js */
-    bool compile_ready;
+    bool ready;
     JSAtom is_function, is_lambda;
     struct {
         JSAtom name;
@@ -54,6 +54,7 @@ enum jsonata_end {
     JSONATA_EXPIRED, /* of time */
     JSONATA_MEMORY,
     JSONATA_REFUSED, /* the operating system gave no memory */
+    JSONATA_BROKEN,  /* the module cannot be loaded: a mistake of ours */
 };
 
 /* Do work that calls QuickJS, within the ceilings; every function below is called from within. When it ends otherwise than by
@@ -64,7 +65,7 @@ enum jsonata_end jsonata_guard(struct asl_jsonata *jsonata, const struct asl_sco
                                jsonata_work *work, void *ctx);
 void jsonata_close(struct asl_jsonata *jsonata);
 
-/* Make the engine unless it is there. */
+/* Make the engine unless it is there, and begin the time of the call. */
 enum jsonata_end jsonata_open(struct asl_jsonata *jsonata);
 /* The compiled expression, from the cache or new; lives until the next call. */
 enum jsonata_end jsonata_compiled(struct asl_jsonata *jsonata, struct px_str text,

@@ -1,4 +1,4 @@
-/* asl/jsonata_host.c - what jsonata.js calls: the step's time and dice, and hashes. */
+/* asl/jsonata_host.c - what jsonata.js calls: the step's time and dice, hashes, and freezing. */
 #include "asl/jsonata_engine.h"
 
 #include <math.h>
@@ -105,13 +105,76 @@ static JSValue host_hash(JSContext *context, JSValueConst self, int count, JSVal
     return digest;
 }
 
+/* ---- freezing ---- */
+
+static int freeze(JSContext *context, JSValueConst object);
+
+static int freeze_property(JSContext *context, JSValueConst object, JSAtom name)
+{
+    JSPropertyDescriptor property;
+    int r = JS_GetOwnProperty(context, &property, object, name);
+    if (r <= 0) return r;
+    r = freeze(context, property.value) < 0 || freeze(context, property.getter) < 0 ||
+                freeze(context, property.setter) < 0
+            ? -1
+            : 0;
+    JS_FreeValue(context, property.value);
+    JS_FreeValue(context, property.getter);
+    JS_FreeValue(context, property.setter);
+    return r;
+}
+
+static int freeze_below(JSContext *context, JSValueConst object)
+{
+    JSPropertyEnum *names = NULL;
+    uint32_t count = 0;
+    JSValue prototype = JS_GetPrototype(context, object);
+    int r = freeze(context, prototype);
+    JS_FreeValue(context, prototype);
+    if (r < 0 || JS_GetOwnPropertyNames(context, &names, &count, object,
+                                        JS_GPN_STRING_MASK | JS_GPN_SYMBOL_MASK) < 0)
+        return -1;
+    for (uint32_t i = 0; i < count && r >= 0; i++)
+        r = freeze_property(context, object, names[i].atom);
+    JS_FreePropertyEnum(context, names, count);
+    return r;
+}
+
+/* What was seen is not extensible any more. Depth is that of the module's and JavaScript's own objects. */
+static int freeze(JSContext *context, JSValueConst object)
+{
+    if (!JS_IsObject(object)) return 0;
+    int extensible = JS_IsExtensible(context, object);
+    if (extensible <= 0) return extensible;
+    return JS_FreezeObject(context, object) < 0 ? -1 : freeze_below(context, object);
+}
+
+static JSValue host_freeze(JSContext *context, JSValueConst self, int count, JSValueConst *given)
+{
+    (void)self, (void)count;
+    return freeze(context, given[0]) < 0 ? JS_EXCEPTION : JS_UNDEFINED;
+}
+
+static JSValue keep_get(JSContext *context, JSValueConst self, int count, JSValueConst *given,
+                        int magic, JSValueConst *data)
+{
+    (void)self, (void)count, (void)given, (void)magic;
+    return JS_DupValue(context, data[0]);
+}
+
+/* A getter of this value. In C, because methods are looked up all the time. */
+static JSValue host_keep(JSContext *context, JSValueConst self, int count, JSValueConst *given)
+{
+    (void)self, (void)count;
+    return JS_NewCFunctionData(context, keep_get, 0, 0, 1, given);
+}
+
 JSValue jsonata_host(JSContext *context)
 {
     static const JSCFunctionListEntry functions[] = {
-        JS_CFUNC_DEF("now", 0, host_now),
-        JS_CFUNC_DEF("random", 1, host_random),
-        JS_CFUNC_DEF("uuid", 0, host_uuid),
-        JS_CFUNC_DEF("hash", 2, host_hash),
+        JS_CFUNC_DEF("now", 0, host_now),       JS_CFUNC_DEF("random", 1, host_random),
+        JS_CFUNC_DEF("uuid", 0, host_uuid),     JS_CFUNC_DEF("hash", 2, host_hash),
+        JS_CFUNC_DEF("freeze", 1, host_freeze), JS_CFUNC_DEF("keep", 1, host_keep),
     };
     JSValue host = JS_NewObject(context);
     if (JS_IsException(host)) return host;

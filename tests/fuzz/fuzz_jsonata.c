@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > TEXT_BYTES_MAX) return 0;
     if (!engine) {
         const struct asl_jsonata_options options = {.memory_bytes_max = 8u << 20,
-                                                    .eval_ms_max = 20};
+                                                    .eval_ms_max = 50};
         int r = asl_jsonata_new(&options, &engine);
         PX_ASSERT(r == 0);
     }
