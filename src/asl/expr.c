@@ -15,15 +15,14 @@ struct asl_expr {
 
 /* ---- compiling ---- */
 
-static int expr_new(enum expr_kind kind, struct px_str text, struct px_arena *arena,
-                    struct asl_expr **ret_expr)
+/* NULL: arena fault. */
+static struct asl_expr *expr_new(enum expr_kind kind, struct px_str text, struct px_arena *arena)
 {
     struct asl_expr *expr = px_arena_new(arena, struct asl_expr);
     struct px_str kept = px_arena_dup(arena, text);
-    if (!expr || !kept.ptr) return px_arena_fault(arena);
+    if (!expr || !kept.ptr) return NULL;
     *expr = (struct asl_expr){.kind = kind, .text = kept};
-    *ret_expr = expr;
-    return 0;
+    return expr;
 }
 
 int asl_expr_path(struct px_str text, struct px_arena *arena, const struct asl_expr **ret_expr,
@@ -31,9 +30,9 @@ int asl_expr_path(struct px_str text, struct px_arena *arena, const struct asl_e
 {
     struct px_str body = px_str_trim(text);
     bool is_call = px_str_starts(body, S("States."));
-    struct asl_expr *expr = NULL;
+    struct asl_expr *expr = expr_new(is_call ? EXPR_CALL : EXPR_PATH, body, arena);
     size_t used;
-    PX_TRY(expr_new(is_call ? EXPR_CALL : EXPR_PATH, body, arena, &expr));
+    if (!expr) return px_arena_fault(arena);
     int r = is_call ? asl_call_compile(body, arena, &expr->call, ret_where)
                     : asl_path_compile(body, ASL_PATH_ALONE, arena, &expr->path, &used, ret_where);
     if (r == ASL_INVALID && body.ptr) ret_where->offset += (size_t)(body.ptr - text.ptr);
@@ -45,8 +44,8 @@ int asl_expr_jsonata(struct px_str text, struct asl_jsonata *jsonata, struct px_
                      const struct asl_expr **ret_expr, struct px_where *ret_where)
 {
     struct px_str body = px_str_trim(text);
-    struct asl_expr *expr = NULL;
-    PX_TRY(expr_new(EXPR_JSONATA, body, arena, &expr));
+    struct asl_expr *expr = expr_new(EXPR_JSONATA, body, arena);
+    if (!expr) return px_arena_fault(arena);
     int r = jsonata ? asl_jsonata_check(jsonata, expr->text, ret_where) : 0;
     if (r == ASL_INVALID && body.ptr) ret_where->offset += (size_t)(body.ptr - text.ptr);
     if (!r) *ret_expr = expr;

@@ -134,22 +134,23 @@ static int read_args(struct call_reader *reader, const struct function *function
                      struct asl_call *call)
 {
     struct arg *args = NULL;
-    uint32_t cap = 0;
+    uint32_t count = 0, cap = 0;
     bool format = function->call == call_format;
     if (take(reader, ')')) return 0;
     do {
-        if (call->arg_count == ARGS_MAX) return wrong(reader, "at most 255 arguments");
-        if (call->arg_count == cap) {
+        if (count == ARGS_MAX) return wrong(reader, "at most 255 arguments");
+        if (count == cap) {
             uint32_t more = cap ? 2 * cap : 4;
             args = px_arena_realloc(reader->arena, args, cap * sizeof *args, more * sizeof *args);
             if (!args) return px_arena_fault(reader->arena);
             cap = more;
-            call->args = args;
         }
-        int r = read_arg(reader, format && call->arg_count == 0, &args[call->arg_count]);
+        int r = read_arg(reader, format && count == 0, &args[count]);
         if (r) return r;
-        call->arg_count++;
+        count++;
     } while (take(reader, ','));
+    call->args = args;
+    call->arg_count = count;
     return take(reader, ')') ? 0 : wrong(reader, "a comma or a closing bracket");
 }
 
@@ -190,7 +191,7 @@ int asl_call_compile(struct px_str text, struct px_arena *arena, const struct as
     struct px_str kept = px_arena_dup(arena, text);
     if (!kept.ptr) return px_arena_fault(arena);
     struct call_reader reader = {.text = kept, .arena = arena, .where = ret_where};
-    const struct asl_call *call;
+    const struct asl_call *call = NULL;
     int r = read_call(&reader, &call);
     if (r) return r;
     if (reader.at < kept.len) return wrong(&reader, "the end of the function");
@@ -272,7 +273,7 @@ static int call_eval(const struct call_place *place, const struct asl_call *call
                      yyjson_mut_val **ret_value, bool *ret_fresh)
 {
     struct px_arena *arena = place->scope->values->arena;
-    yyjson_mut_val **list = px_arena_alloc(arena, call->arg_count * sizeof *list);
+    yyjson_mut_val **list = px_arena_array(arena, yyjson_mut_val *, call->arg_count);
     if (!list) return px_arena_fault(arena);
     for (uint32_t i = 0; i < call->arg_count; i++) {
         int r = arg_value(place, &call->args[i], &list[i]);

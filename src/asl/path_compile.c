@@ -308,7 +308,7 @@ int asl_path_compile(struct px_str text, enum asl_path_place place, struct px_ar
     struct px_str kept = px_arena_dup(arena, text);
     if (!kept.ptr) return px_arena_fault(arena);
     struct path_reader reader = {.text = kept, .arena = arena, .where = ret_where, .place = place};
-    const struct asl_path *path;
+    const struct asl_path *path = NULL;
     int r = reader_path(&reader, &path);
     if (r) return r;
     if (place == ASL_PATH_ALONE && reader_more(&reader))

@@ -25,10 +25,11 @@ static bool visit(struct walk *walk)
 
 static bool hit_add(struct walk *walk, struct hits *hits, yyjson_mut_val *value)
 {
+    const size_t each = sizeof(void *);
     if (hits->count == hits->cap) {
         size_t cap = hits->cap ? 2 * hits->cap : 8;
-        yyjson_mut_val **list = px_arena_realloc(walk->values->arena, hits->list,
-                                                 hits->cap * sizeof *list, cap * sizeof *list);
+        yyjson_mut_val **list = px_arena_realloc(walk->values->arena, hits->list, hits->cap * each,
+                                                 cap * each);
         if (!list) {
             walk->fault = px_arena_fault(walk->values->arena);
             return false;
@@ -150,18 +151,15 @@ yyjson_mut_val *path_definite(struct walk *walk, const struct asl_path *path, yy
 static bool walk_children(struct walk *walk, const struct asl_path *path, uint32_t at,
                           yyjson_mut_val *value, struct hits *hits)
 {
-    size_t i, n;
-    yyjson_mut_val *name, *each;
-    if (yyjson_mut_is_obj(value)) {
-        yyjson_mut_obj_foreach(value, i, n, name, each)
-        {
+    yyjson_mut_obj_iter names;
+    yyjson_mut_arr_iter elements;
+    yyjson_mut_val *each;
+    if (yyjson_mut_obj_iter_init(value, &names)) {
+        while ((each = yyjson_mut_obj_iter_next(&names)))
+            if (!step(walk, path, at, yyjson_mut_obj_iter_get_val(each), hits)) return false;
+    } else if (yyjson_mut_arr_iter_init(value, &elements)) {
+        while ((each = yyjson_mut_arr_iter_next(&elements)))
             if (!step(walk, path, at, each, hits)) return false;
-        }
-    } else if (yyjson_mut_is_arr(value)) {
-        yyjson_mut_arr_foreach(value, i, n, each)
-        {
-            if (!step(walk, path, at, each, hits)) return false;
-        }
     }
     return true;
 }

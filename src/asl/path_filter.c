@@ -264,7 +264,7 @@ static int read_term(struct path_reader *reader, const struct filter **ret_filte
         filter->kind = at_path(reader) ? FILTER_ABSENT : FILTER_NOT;
         r = at_path(reader) ? read_operand(reader, &filter->a) : read_term(reader, &filter->left);
     } else if (reader_take(reader, '(')) {
-        const struct filter *inner;
+        const struct filter *inner = NULL;
         r = read_brackets(reader, &inner);
         if (!r) *filter = *inner;
     } else {
@@ -280,7 +280,7 @@ static int read_chain(struct path_reader *reader, enum filter_kind kind,
                       const struct filter **ret_filter)
 {
     struct filter *last = NULL;
-    const struct filter *first = NULL, *term;
+    const struct filter *first = NULL, *term = NULL;
     bool more;
     do {
         int r = kind == FILTER_OR ? read_chain(reader, FILTER_AND, &term)

@@ -151,23 +151,22 @@ static bool all_fixed(const struct asl_template *parts, size_t count)
 
 static int name_cmp(const void *a, const void *b)
 {
-    const struct px_str *const *x = a, *const *y = b;
-    return px_str_cmp(**x, **y);
+    return px_str_cmp(*(const struct px_str *)a, *(const struct px_str *)b);
 }
 
 /* "a" and "a.$" would be one member. */
 static int names_check(struct compiler *compiler, const struct place *place,
                        const struct asl_template *parts, size_t count)
 {
-    const struct px_str **names = px_arena_array(compiler->arena, const struct px_str *, count);
+    struct px_str *names = px_arena_array(compiler->arena, struct px_str, count);
     if (!names) return px_arena_fault(compiler->arena);
-    for (size_t i = 0; i < count; i++) names[i] = &parts[i].name;
+    for (size_t i = 0; i < count; i++) names[i] = parts[i].name;
     qsort(names, count, sizeof *names, name_cmp);
     for (size_t i = 1; i < count; i++)
-        if (px_str_eq(*names[i - 1], *names[i]))
+        if (px_str_eq(names[i - 1], names[i]))
             return tell(compiler, place,
                         px_arena_printf(compiler->arena, "The field '%.*s' is there twice",
-                                        PX_FMT(*names[i])));
+                                        PX_FMT(names[i])));
     return 0;
 }
 

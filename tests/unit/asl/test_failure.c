@@ -61,7 +61,8 @@ TEST(a_cause_ends_with_a_whole_character_at_its_ceiling)
     struct asl_failure failure = {0};
     char *text = px_arena_zalloc(&t->arena, 40001);
     memset(text, 'a', 32767);
-    memcpy(text + 32767, "\xC3\xA9", 2); /* stands across the ceiling */
+    text[32767] = '\xC3'; /* one character, across the ceiling */
+    text[32768] = '\xA9';
     memset(text + 32769, 'b', 7000);
     CHECK_INT(asl_fail(&t->arena, &failure, ASL_E_RUNTIME, "%s", text), ASL_FAILED);
     CHECK_INT(failure.cause.len, 32767);
