@@ -205,8 +205,8 @@ static void check_number(struct asl_check *check, const struct asl_place *place,
                          const struct member *member, yyjson_val *val)
 {
     double number = yyjson_is_num(val) ? yyjson_get_num(val) : 0;
-    bool whole = yyjson_is_int(val) || (yyjson_is_real(val) && number == (double)(int64_t)number &&
-                                        number > -0x1p53 && number < 0x1p53);
+    bool whole = yyjson_is_int(val) ||
+                 (number > -0x1p53 && number < 0x1p53 && number == (double)(int64_t)number);
     if (!yyjson_is_num(val) || (member->type == INTEGER && !whole))
         wrong_type(check, place, member->type == INTEGER ? "Integer" : "Float");
     else if (number < member->from)

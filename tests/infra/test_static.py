@@ -1,5 +1,6 @@
 """What can be said of infra/ without planning it."""
 
+import copy
 import json
 import re
 import subprocess
@@ -71,6 +72,61 @@ def test_statelint(path, tmp_path):
     program = kit.part("venv-infra") / "bin" / "statelint"
     done = subprocess.run([program, file], capture_output=True, text=True)
     assert done.returncode == 0 and not done.stdout.strip(), done.stdout + done.stderr
+
+
+def validated(file, name):
+    type_ = kit.platform("workflows.json")["machines"][name.removesuffix(".asl.json")]["type"]
+    done = subprocess.run([kit.PRISM, "workflow", "validate", file, "--type", type_], capture_output=True, text=True)
+    assert done.returncode in (0, 4), done.stderr
+    return done
+
+
+def states_of(flow):
+    """All states of a flow and of those below it."""
+    for state in flow["States"].values():
+        yield state
+        for inner in state.get("Branches", []) + [state[key] for key in ("ItemProcessor", "Iterator") if key in state]:
+            yield from states_of(inner)
+
+
+def wrong(definition):
+    """The same with one thing wrong, one after the other; all of it is wrong to statelint, too."""
+
+    def change(type_, **members):
+        changed = copy.deepcopy(definition)
+        next(state for state in states_of(changed) if state["Type"] == type_).update(members)
+        return changed
+
+    yield "StartAt of nothing", definition | {"StartAt": "?"}
+    yield "an unknown member", definition | {"Unknown": 1}
+    yield "Next of nothing", change("Pass", Next="?")
+    yield "Next and End", change("Pass", Next=definition["StartAt"], End=True)
+    yield "an unknown type", change("Pass", Type="Jump")
+    yield "an unknown member of a state", change("Pass", Unknown=1)
+    yield "a timeout of 0", change("Task", TimeoutSeconds=0)
+    yield "a path that is none", change("Task", ResultPath="error")
+    yield "all errors and another", change("Task", Catch=[{"ErrorEquals": ["States.ALL", "X"], "Next": definition["StartAt"]}])
+    yield "a catcher that leads nowhere", change("Task", Catch=[{"ErrorEquals": ["X"]}])
+    yield "a rule that leads nowhere", change("Choice", Choices=[{"Variable": "$.a", "IsPresent": True}])
+    yield "a state out of reach", definition | {"States": definition["States"] | {"Nobody": {"Type": "Succeed"}}}
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=[p.name for p in WORKFLOWS])
+def test_prism_and_statelint_are_of_one_mind(path, tmp_path):
+    """The one is Prism's own check, the other nobody's here: what is right is right to both, and what is made wrong is wrong to both."""
+    file, text = tmp_path / path.name, filled(path)
+    file.write_text(text)
+    done = validated(file, path.name)
+    assert done.returncode == 0 and "0 warnings" in done.stdout, done.stdout
+    files = {}
+    for i, (what, definition) in enumerate(wrong(json.loads(text))):
+        files[what] = tmp_path / f"wrong-{i}.json"
+        files[what].write_text(json.dumps(definition))
+    program = kit.part("venv-infra") / "bin" / "statelint"
+    for what, file in files.items():
+        ours, theirs = validated(file, path.name), subprocess.run([program, file], capture_output=True, text=True)
+        assert ours.returncode == 4, f"{what}: {ours.stdout}"
+        assert theirs.stdout.strip() or theirs.returncode, what
 
 
 def test_every_workflow_has_a_definition_and_is_linted():
