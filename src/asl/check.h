@@ -11,7 +11,7 @@
 #define ASL_NAME_MAX 80  /* characters of a state or a variable */
 #define ASL_LABEL_MAX 40 /* characters */
 
-/* Codes of ValidateStateMachineDefinition (API reference, ValidateStateMachineDefinitionDiagnostic); the last three have
+/* Codes of ValidateStateMachineDefinition (API reference, ValidateStateMachineDefinitionDiagnostic); the last four have
  * been met in the answers of the service and are not listed there. */
 #define ASL_C_JSON "INVALID_JSON_DESCRIPTION"
 #define ASL_C_EMPTY "MISSING_DESCRIPTION"
@@ -29,6 +29,7 @@
 #define ASL_C_VARIABLE "INVALID_VARIABLE_NAME"
 #define ASL_C_RESERVED "RESERVED_VARIABLE_NAME"
 #define ASL_C_JSONATA "INVALID_JSONATA_EXPRESSION"
+#define ASL_C_UNSUPPORTED "UNSUPPORTED_JSONATA_EXPRESSION"
 /* Warnings of Prism's own. */
 #define ASL_C_UNUSED "FIELD_HAS_NO_EFFECT"
 #define ASL_C_ERROR_NAME "UNKNOWN_ERROR_NAME"
@@ -113,7 +114,7 @@ const struct px_str *asl_read_texts(const struct asl_reader *r, const char *name
 bool asl_is_expression(yyjson_val *val); /* "{% ... %}" */
 
 /* ---- states (definition_state.c) and what they have (definition_choice.c, definition_errors.c,
- * definition_map.c) ---- */
+ * definition_jsonata.c, definition_map.c) ---- */
 
 /* Read the States of an object that has StartAt and States. */
 void asl_read_flow(struct asl_check *check, const struct asl_place *place, yyjson_val *object,
@@ -125,6 +126,8 @@ bool asl_read_state(struct asl_check *check, const struct asl_place *place, yyjs
 /* The state that a member names; a wrong name is told. NULL: none. */
 const struct asl_state *asl_read_target(const struct asl_reader *r, const struct asl_flow *flow,
                                         const char *name);
+/* Names that no expression of a state in JSONata may use where it stands. */
+void asl_check_references(const struct asl_reader *r);
 void asl_read_retriers(const struct asl_reader *r, struct asl_state *state);
 void asl_read_catchers(const struct asl_reader *r, struct asl_state *state);
 void asl_read_choice(const struct asl_reader *r, struct asl_state *state);

@@ -239,6 +239,7 @@ bool asl_read_state(struct asl_check *check, const struct asl_place *place, yyjs
     asl_read_retriers(&r, state);
     asl_read_catchers(&r, state);
     types[state->type].read(&r, state);
+    if (r.language == ASL_JSONATA) asl_check_references(&r);
     return true;
 }
 

@@ -180,6 +180,37 @@ TEST(variables)
     CHECK_RULES(rules);
 }
 
+TEST(references_of_jsonata)
+{
+#define OUTPUT(text) ONE_JSONATA("{'Type':'Pass','End':true,'Output':{'a':['{% " text " %}']}}")
+#define UNSUPPORTED "UNSUPPORTED_JSONATA_EXPRESSION"
+    static const struct rule rules[] = {
+        {"the document around", OUTPUT("$$.a"), 0, UNSUPPORTED, "/States/A/Output/a[0]",
+         "Reference to '$$' is not supported."},
+        {"behind a division", OUTPUT("1 / $$.a / 2"), 0, UNSUPPORTED, "/States/A/Output/a[0]",
+         "Reference to '$$' is not supported."},
+        {"in a text", OUTPUT("\\'$$\\' & `$$`"), 0, NULL, NULL, NULL},
+        {"in a comment", OUTPUT("1 /* $$ */"), 0, NULL, NULL, NULL},
+        {"in a regular expression", OUTPUT("$match($states.input, /$$/)"), 0, NULL, NULL, NULL},
+        {"an error where there is none", OUTPUT("$states.errorOutput.Error"), 0, UNSUPPORTED,
+         "/States/A/Output/a[0]", "Field '$states.errorOutput' does not exist."},
+        {"a field of that name", OUTPUT("$states.input.errorOutput"), 0, NULL, NULL, NULL},
+        {"an error in a Catch",
+         "{'QueryLanguage':'JSONata','StartAt':'A','States':{'A':{'Type':'Task','End':true,"
+         "'Resource':'arn:aws:lambda:us-east-1:1:function:f','Catch':[{'ErrorEquals':['X'],'Next':"
+         "'B','Output':'{% $states.errorOutput %}','Assign':{'a':'{% $states.errorOutput %}'}}]},"
+         "'B':{'Type':'Succeed'}}}",
+         0, NULL, NULL, NULL},
+        {"a comment of the state", ONE_JSONATA("{'Type':'Succeed','Comment':'{% $$ %}'}"), 0, NULL,
+         NULL, NULL},
+        {"a payload's member of a field's name",
+         ONE_JSONATA("{'Type':'Succeed','Output':{'Comment':'{% $$ %}'}}"), 0, UNSUPPORTED,
+         "/States/A/Output/Comment", "Reference to '$$' is not supported."},
+        {"JSONPath", ONE("{'Type':'Pass','End':true,'Result':'{% $$ %}'}"), 0, NULL, NULL, NULL},
+    };
+    CHECK_RULES(rules);
+}
+
 #define TASK(rest) "{'Type':'Task','End':true,'Resource':'arn:aws:states:::lambda:invoke'," rest "}"
 #define CALL "'Parameters':{'FunctionName':'f'}"
 
