@@ -9,7 +9,7 @@
 #include <xxhash.h>
 
 #define EQUAL_DEPTH_MAX 1000u
-#define PAIRWISE_MAX 8u /* members of an object that are compared one with the other */
+#define PAIRWISE_MAX 16u /* names of an object that are compared with a further one */
 
 static void *alc_malloc(void *ctx, size_t bytes) { return px_arena_alloc(ctx, bytes); }
 static void *alc_realloc(void *ctx, void *ptr, size_t old_bytes, size_t bytes)
@@ -77,23 +77,11 @@ static yyjson_mut_val *table_find_or_put(struct member_table *table, yyjson_mut_
     return NULL;
 }
 
-static bool pairwise_unique(yyjson_mut_val *object)
-{
-    yyjson_mut_val *names[PAIRWISE_MAX], *name = ring_first(object);
-    for (size_t i = 0; i < length(object); i++, name = name->next->next) {
-        names[i] = name;
-        for (size_t k = 0; k < i; k++)
-            if (same_text(names[k], name)) return false;
-    }
-    return true;
-}
-
 /* Keep the first name of several and give it the last value, as Jackson does. False: arena fault. The seed is an address, which
  * nobody who sends names knows. */
 static bool members_unique(struct px_arena *arena, yyjson_mut_val *object)
 {
     size_t n = length(object), cap = 16;
-    if (n <= PAIRWISE_MAX && pairwise_unique(object)) return true;
     while (cap < 2 * n) cap *= 2;
     struct member_table table = {px_arena_array(arena, yyjson_mut_val *, cap), cap - 1,
                                  (uint64_t)(uintptr_t)object};
@@ -186,43 +174,69 @@ yyjson_mut_val *asl_share(struct asl_values *values, yyjson_mut_val *value)
     return copy_of(values->arena, value, false);
 }
 
-/* Immutable values stand side by side in the order of the text, so the copies do, too; a container's next one is behind its last
- * child. */
-static void link_fixed(yyjson_val *source, yyjson_mut_val *copy)
+/* A container whose values are being linked. */
+struct open {
+    yyjson_mut_val *container, *last;
+    size_t left; /* values of its ring to come */
+    bool object;
+    bool twice;     /* some name may stand twice */
+    uint64_t names; /* a bit for each name, by its ends and length */
+};
+
+/* Most names have a bit of their own; the others are compared. */
+static void name_note(struct open *open, yyjson_mut_val *name)
 {
-    size_t n = unsafe_yyjson_get_len(source);
-    bool object = yyjson_is_obj(source);
-    yyjson_val *each = source + 1;
-    yyjson_mut_val *first = copy + 1, *at = first, *last = first;
-    if (n == 0) return;
-    for (size_t i = 0; i < n; i++) {
-        last = at;
-        yyjson_val *value = object ? each + 1 : each;
-        yyjson_val *next = unsafe_yyjson_get_next(value);
-        yyjson_mut_val *following = i + 1 < n ? at + (next - each) : first;
-        if (object) at->next = at + 1;
-        (object ? at + 1 : at)->next = following;
-        each = next;
-        at = following;
+    size_t len = length(name);
+    const unsigned char *text = (const unsigned char *)name->uni.str;
+    uint32_t ends = len ? (uint32_t)text[0] << 16 | (uint32_t)text[len / 2] << 8 | text[len - 1]
+                        : 0;
+    uint64_t bit = 1ULL << ((ends + (uint32_t)len * 0x10001u) * 0x9E3779B1u >> 26);
+    if (!(open->names & bit)) {
+        open->names |= bit;
+        return;
     }
-    copy->uni.ptr = last;
+    yyjson_mut_val *each = open->container + 1;
+    for (size_t i = 0; i < PAIRWISE_MAX && each != name; i++, each = each->next->next)
+        if (same_text(each, name)) break;
+    open->twice |= each != name;
 }
 
+/* The next value of an object is a name when an even number is to come. */
+static void link_next(struct open *open, yyjson_mut_val *value)
+{
+    if (open->last) open->last->next = value;
+    open->last = value;
+    if (open->object && open->left % 2 == 0) name_note(open, value);
+    open->left--;
+    if (open->left == open->object)
+        open->container->uni.ptr = value; /* of an object the last name */
+}
+
+/* Immutable values stand side by side in the order of the text, and so do their copies: the first value of a container is behind
+ * it. px_json_parse() bounds the depth. */
 static yyjson_mut_val *copy_of_fixed(struct px_arena *arena, yyjson_val *value, bool texts)
 {
+    struct open stack[PX_JSON_DEPTH_MAX], *top = NULL;
     size_t n = yyjson_is_ctn(value) ? (size_t)(unsafe_yyjson_get_next(value) - value) : 1;
     yyjson_mut_val *copies = px_arena_alloc(arena, n * sizeof *copies);
     if (!copies) return NULL;
     copies->next = NULL;
-    for (size_t i = n;
-         i-- > 0;) { /* backwards: what an object holds is whole before its names are looked at */
+    for (size_t i = 0; i < n; i++) {
         yyjson_mut_val *copy = &copies[i];
         copy->tag = value[i].tag;
         copy->uni.u64 = value[i].uni.u64;
-        if (is_text(copy) && texts && !text_copy(arena, copy)) return NULL;
-        if (is_container(copy)) link_fixed(&value[i], copy);
-        if (yyjson_mut_is_obj(copy) && length(copy) > 1 && !members_unique(arena, copy))
-            return NULL;
+        if (texts && is_text(copy) && !text_copy(arena, copy)) return NULL;
+        if (top) link_next(top, copy);
+        if (is_container(copy) && length(copy) > 0) {
+            top = top ? top + 1 : stack;
+            PX_ASSERT(top < stack + PX_JSON_DEPTH_MAX);
+            *top = (struct open){copy, NULL, ring_size(copy), yyjson_mut_is_obj(copy), false, 0};
+        }
+        while (top && top->left == 0) {
+            top->last->next = top->container + 1;
+            if (top->twice && !members_unique(arena, top->container)) return NULL;
+            top = top == stack ? NULL : top - 1;
+        }
     }
     return copies;
 }
@@ -427,7 +441,8 @@ static yyjson_mut_val *name_in(yyjson_mut_val *object, struct px_str name)
     yyjson_mut_val *each = ring_first(object);
     for (size_t i = 0; i < n; i++, each = each->next->next)
         if (length(each) == name.len &&
-            (name.len == 0 || memcmp(each->uni.str, name.ptr, name.len) == 0))
+            (name.len == 0 ||
+             (each->uni.str[0] == name.ptr[0] && memcmp(each->uni.str, name.ptr, name.len) == 0)))
             return each;
     return NULL;
 }
