@@ -12,7 +12,7 @@ static const char usual[] =
     "\"when\":\"2016-08-18T17:33:00Z\"}";
 
 struct told {
-    yyjson_val *written;
+    yyjson_val *written; /* NULL: a name stands twice somewhere, so pointers mean nothing */
     size_t count;
 };
 /* A place is a JSON pointer to what is there. */
@@ -21,15 +21,30 @@ static void note(void *ctx, struct px_str place, struct px_str expected)
     struct told *told = ctx;
     told->count++;
     PX_ASSERT(expected.len > 0 && px_utf8_ok(place));
-    PX_ASSERT(place.len == 0 || yyjson_ptr_getn(told->written, place.ptr, place.len));
+    PX_ASSERT(place.len == 0 || place.ptr[0] == '/');
+    if (told->written && place.len > 0)
+        PX_ASSERT(yyjson_ptr_getn(told->written, place.ptr, place.len));
 }
 
 static uint64_t dice(void *ctx) { return *(uint64_t *)ctx += 0x9E3779B97F4A7C15ULL; }
 
+/* Copying drops all but one of several members with a name. */
+static bool names_stand_once(yyjson_val *written, struct asl_values *values)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf text;
+    px_buf_init(&text, ARENA_BYTES);
+    px_buf_add_json(&text, written);
+    struct px_str copied = {0};
+    yyjson_mut_val *copy = asl_copy_fixed(values, written);
+    PX_ASSERT(copy && px_buf_fault(&text) == 0);
+    int r = asl_value_write(values, copy, &copied);
+    return r == 0 && px_str_eq(copied, px_buf_str(&text));
+}
+
 static void as_template(yyjson_val *written, enum asl_language language, struct px_arena *arena,
                         const struct asl_scope *scope)
 {
-    struct told told = {written, 0};
+    struct told told = {names_stand_once(written, scope->values) ? written : NULL, 0};
     struct asl_template_error error = {note, &told};
     const struct asl_template *template = NULL;
     int r = asl_template_compile(written, language, NULL, arena, &error, &template);
@@ -50,7 +65,7 @@ static void as_template(yyjson_val *written, enum asl_language language, struct 
 
 static void as_rule(yyjson_val *written, struct px_arena *arena, const struct asl_scope *scope)
 {
-    struct told told = {written, 0};
+    struct told told = {names_stand_once(written, scope->values) ? written : NULL, 0};
     struct asl_template_error error = {note, &told};
     const struct asl_rule *rule = NULL;
     struct asl_failure failure = {0};
