@@ -30,23 +30,17 @@ static int64_t cpu_ns(void)
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-static void *alc_malloc(void *ctx, size_t bytes) { return px_arena_alloc(ctx, bytes); }
-static void *alc_realloc(void *ctx, void *ptr, size_t old_bytes, size_t bytes)
-{
-    return px_arena_realloc(ctx, ptr, old_bytes, bytes);
-}
-static void alc_free(void *ctx, void *ptr) { (void)ctx, (void)ptr; }
 static uint64_t roll(void *ctx) { return ++*(uint64_t *)ctx * UINT64_C(0x9e3779b97f4a7c15); }
 
 /* One step: its own arena and document, the input copied into it, as a state would have it. */
 static void step(struct asl_jsonata *engine, yyjson_val *one, struct px_arena *arena)
 {
     static uint64_t dice;
-    yyjson_alc alc = {alc_malloc, alc_realloc, alc_free, arena};
-    struct asl_values values = {yyjson_mut_doc_new(&alc), arena};
+    struct asl_values values;
+    must(asl_values_init(&values, arena));
     const struct asl_scope scope = {
         .values = &values,
-        .input = yyjson_val_mut_copy(values.doc, yyjson_obj_get(one, "input")),
+        .input = asl_copy_fixed(&values, yyjson_obj_get(one, "input")),
         .context = yyjson_mut_obj(values.doc),
         .random = roll,
         .random_ctx = &dice,

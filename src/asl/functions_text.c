@@ -3,11 +3,9 @@
 
 #include <aws/common/byte_buf.h>
 #include <aws/common/encoding.h>
-#include <openssl/md5.h>
-#include <openssl/sha.h>
 
+#include "asl/digest.h"
 #include "asl/text.h"
-#include "base/px_id.h"
 
 /* Developer guide, States.Base64Encode, States.Base64Decode and States.Hash: at most 10,000 characters. */
 #define INPUT_CHARACTERS_MAX 10000u
@@ -192,30 +190,14 @@ int call_base64_decode(struct call_args *args, yyjson_mut_val **ret_value)
     return new_text(args, decoded, ret_value);
 }
 
-static const struct {
-    const char *name;
-    uint8_t *(*of)(const uint8_t *data, size_t len, uint8_t *out);
-    size_t bytes;
-} digests[] = {
-    {"MD5", MD5, MD5_DIGEST_LENGTH},           {"SHA-1", SHA1, SHA_DIGEST_LENGTH},
-    {"SHA-256", SHA256, SHA256_DIGEST_LENGTH}, {"SHA-384", SHA384, SHA384_DIGEST_LENGTH},
-    {"SHA-512", SHA512, SHA512_DIGEST_LENGTH},
-};
-
 int call_hash(struct call_args *args, yyjson_mut_val **ret_value)
 {
     struct px_str text = asl_value_str(args->list[0]), name = asl_value_str(args->list[1]);
-    uint8_t digest[SHA512_DIGEST_LENGTH];
     if (!text.ptr || characters(text) > INPUT_CHARACTERS_MAX) return ASL_FAILED;
-    for (size_t i = 0; i < PX_COUNT(digests); i++) {
-        if (!name.ptr || !px_str_eq(name, px_str_c(digests[i].name))) continue;
-        char *hex = px_arena_alloc(arena_of(args), 2 * digests[i].bytes + 1);
-        if (!hex) return fault_of(args);
-        (void)digests[i].of((const uint8_t *)text.ptr, text.len, digest);
-        px_hex(digest, digests[i].bytes, hex);
-        return new_text(args, px_str_c(hex), ret_value);
-    }
-    return ASL_FAILED;
+    char *hex = px_arena_alloc(arena_of(args), ASL_DIGEST_HEX_BYTES);
+    if (!hex) return fault_of(args);
+    if (asl_digest(text, name, hex) != 0) return ASL_FAILED;
+    return new_text(args, px_str_c(hex), ret_value);
 }
 
 /* ---- States.StringSplit ---- */
@@ -259,16 +241,10 @@ int call_string_split(struct call_args *args, yyjson_mut_val **ret_value)
 
 /* ---- States.UUID ---- */
 
-/* Version 4, RFC 9562 section 5.4. */
 int call_uuid(struct call_args *args, yyjson_mut_val **ret_value)
 {
-    uint64_t high = args->scope->random(args->scope->random_ctx);
-    uint64_t low = args->scope->random(args->scope->random_ctx);
-    high = (high & ~0xF000ULL) | 0x4000ULL;
-    low = (low & ~(3ULL << 62)) | (2ULL << 62);
-    struct px_str text = px_arena_printf(
-        arena_of(args), "%08llx-%04llx-%04llx-%04llx-%012llx", (unsigned long long)(high >> 32),
-        (unsigned long long)(high >> 16 & 0xFFFF), (unsigned long long)(high & 0xFFFF),
-        (unsigned long long)(low >> 48), (unsigned long long)(low & 0xFFFFFFFFFFFFULL));
-    return text.ptr ? new_text(args, text, ret_value) : fault_of(args);
+    char *text = px_arena_alloc(arena_of(args), ASL_UUID_BYTES);
+    if (!text) return fault_of(args);
+    asl_uuid(args->scope, text);
+    return new_text(args, px_str_c(text), ret_value);
 }

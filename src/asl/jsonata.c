@@ -101,6 +101,17 @@ static enum jsonata_end work(struct asl_jsonata *jsonata, void *ctx)
     return end;
 }
 
+/* What earlier calls left (expressions, and garbage in circles) may be what fills the memory: then once more in a new engine. */
+static enum jsonata_end run(struct asl_jsonata *jsonata, struct call *call)
+{
+    const struct call fresh = *call;
+    bool was_used = jsonata->turn > 0;
+    enum jsonata_end end = jsonata_guard(jsonata, call->scope, work, call);
+    if (end != JSONATA_MEMORY || !was_used) return end;
+    *call = fresh;
+    return jsonata_guard(jsonata, call->scope, work, call);
+}
+
 /* ---- words ---- */
 
 /* The module's errors have a code. What only an engine runs into is said in our words. */
@@ -151,7 +162,7 @@ int asl_jsonata_check(struct asl_jsonata *jsonata, struct px_str text, struct px
     PX_AUTO(px_arena_deinit) struct px_arena arena;
     px_arena_init(&arena, WORDS_BYTES);
     struct call call = {.text = text, .arena = &arena};
-    enum jsonata_end end = jsonata_guard(jsonata, NULL, work, &call);
+    enum jsonata_end end = run(jsonata, &call);
     if (end == JSONATA_OK) return 0;
     PX_TRY(fault_of(end));
     px_where_set(ret_where, offset_of(text, call.error.position), NULL, "%.*s",
@@ -209,7 +220,7 @@ int asl_jsonata_eval(struct asl_jsonata *jsonata, struct px_str text, const stru
     }
     struct call call = {
         .text = text, .scope = scope, .field = field, .arena = scope->values->arena};
-    enum jsonata_end end = jsonata_guard(jsonata, scope, work, &call);
+    enum jsonata_end end = run(jsonata, &call);
     PX_TRY(fault_of(end));
     if (end != JSONATA_OK) return threw(jsonata, end, &call, ret_failure);
     if (call.shape != JSONATA_SHAPE_FINE) return misshapen(&call, ret_failure);

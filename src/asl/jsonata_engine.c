@@ -20,9 +20,10 @@
 #include "asl/jsonata_code.h"
 
 #define EXPRS_MAX 512
-#define EXPR_BYTES_MAX ((size_t)256 << 10) /* of text; a syntax tree takes some 50 times as much */
+#define EXPR_BYTES_PART                                                                            \
+    256 /* of the memory, for their text; a syntax tree takes some 50 times as much */
+#define GC_BYTES_PART 8 /* of the memory, before garbage in circles is looked for */
 #define STACK_BYTES ((size_t)512 << 10)
-#define GC_BYTES ((size_t)8 << 20)
 
 /* ---- ceilings ---- */
 
@@ -225,12 +226,13 @@ enum jsonata_end jsonata_compiled(struct asl_jsonata *jsonata, struct px_str tex
                                   const struct jsonata_expr **ret_expr)
 {
     uint64_t hash = hash_of(text);
+    size_t text_max = jsonata->options.memory_bytes_max / EXPR_BYTES_PART;
     struct jsonata_expr **at = place_of(jsonata, text, hash);
     if (!*at) {
         struct jsonata_expr *expr = expr_compile(jsonata, text);
         if (!expr) return JSONATA_THREW;
-        while (jsonata->expr_count > 0 && (jsonata->expr_count >= EXPRS_MAX ||
-                                           jsonata->expr_bytes + text.len > EXPR_BYTES_MAX))
+        while (jsonata->expr_count > 0 &&
+               (jsonata->expr_count >= EXPRS_MAX || jsonata->expr_bytes + text.len > text_max))
             expr_remove_oldest(jsonata);
         at = &jsonata->buckets[hash % JSONATA_BUCKETS];
         expr->hash = hash;
@@ -355,7 +357,7 @@ static enum jsonata_end open_engine(struct asl_jsonata *jsonata)
     jsonata->runtime = JS_NewRuntime2(&memory, jsonata);
     if (!jsonata->runtime) return JSONATA_REFUSED;
     JS_SetMaxStackSize(jsonata->runtime, STACK_BYTES);
-    JS_SetGCThreshold(jsonata->runtime, GC_BYTES);
+    JS_SetGCThreshold(jsonata->runtime, jsonata->options.memory_bytes_max / GC_BYTES_PART);
     JS_SetInterruptHandler(jsonata->runtime, interrupted, jsonata);
     jsonata->context = JS_NewContextRaw(jsonata->runtime);
     if (!jsonata->context || add_intrinsics(jsonata->context) < 0) return JSONATA_REFUSED;
@@ -392,4 +394,5 @@ void jsonata_close(struct asl_jsonata *jsonata)
     jsonata->runtime = NULL;
     jsonata->context = NULL;
     jsonata->ready = false;
+    jsonata->turn = 0;
 }

@@ -40,7 +40,7 @@ struct asl_jsonata {
     } states[JSONATA_STATES];
     struct jsonata_expr *buckets[JSONATA_BUCKETS];
     size_t expr_count, expr_bytes;
-    uint64_t turn;
+    uint64_t turn; /* expressions asked for since it was opened */
 
     /* the call under way */
     const struct asl_scope *scope; /* NULL: none, for a check */

@@ -2,7 +2,8 @@
 #include "asl/jsonata_engine.h"
 
 #include <math.h>
-#include <openssl/digest.h>
+
+#include "asl/digest.h"
 
 static struct asl_jsonata *of(JSContext *context) { return JS_GetContextOpaque(context); }
 
@@ -46,60 +47,28 @@ static JSValue host_random(JSContext *context, JSValueConst self, int count, JSV
     return JS_NewFloat64(context, seeded((int64_t)seed));
 }
 
-/* RFC 9562, version 4. */
 static JSValue host_uuid(JSContext *context, JSValueConst self, int count, JSValueConst *given)
 {
     (void)self, (void)count, (void)given;
-    uint64_t high = dice(of(context)), low = dice(of(context));
-    char text[40];
-    high = (high & ~UINT64_C(0xf000)) | 0x4000;
-    low = (low & (UINT64_MAX >> 2)) | (UINT64_C(1) << 63);
-    (void)snprintf(text, sizeof text, "%08x-%04x-%04x-%04x-%012llx", (unsigned)(high >> 32),
-                   (unsigned)(high >> 16) & 0xffff, (unsigned)high & 0xffff, (unsigned)(low >> 48),
-                   (unsigned long long)(low & (UINT64_MAX >> 16)));
+    const struct asl_scope *scope = of(context)->scope;
+    char text[ASL_UUID_BYTES] = "";
+    if (scope) asl_uuid(scope, text);
     return JS_NewString(context, text);
-}
-
-static const EVP_MD *algorithm_of(const char *name)
-{
-    static const struct {
-        const char *name;
-        const EVP_MD *(*of)(void);
-    } all[] = {{"MD5", EVP_md5},
-               {"SHA-1", EVP_sha1},
-               {"SHA-256", EVP_sha256},
-               {"SHA-384", EVP_sha384},
-               {"SHA-512", EVP_sha512}};
-    for (size_t i = 0; i < PX_COUNT(all); i++)
-        if (strcmp(all[i].name, name) == 0) return all[i].of();
-    return NULL;
-}
-
-static JSValue digest_of(JSContext *context, const EVP_MD *algorithm, const char *text, size_t len)
-{
-    static const char digits[] = "0123456789abcdef";
-    uint8_t digest[EVP_MAX_MD_SIZE];
-    char hex[2 * EVP_MAX_MD_SIZE];
-    unsigned bytes = 0;
-    if (!EVP_Digest(text, len, digest, &bytes, algorithm, NULL))
-        return JS_ThrowOutOfMemory(context);
-    for (unsigned i = 0; i < bytes; i++) {
-        hex[2 * i] = digits[digest[i] >> 4];
-        hex[2 * i + 1] = digits[digest[i] & 15];
-    }
-    return JS_NewStringLen(context, hex, 2 * (size_t)bytes);
 }
 
 /* hash(text, algorithm): undefined for one that there is not. */
 static JSValue host_hash(JSContext *context, JSValueConst self, int count, JSValueConst *given)
 {
     (void)self, (void)count;
-    size_t len;
+    size_t len, name_len;
     JSValue digest = JS_EXCEPTION;
+    char hex[ASL_DIGEST_HEX_BYTES];
     const char *text = JS_ToCStringLen(context, &len, given[0]);
-    const char *name = text ? JS_ToCString(context, given[1]) : NULL;
-    const EVP_MD *algorithm = name ? algorithm_of(name) : NULL;
-    if (name) digest = algorithm ? digest_of(context, algorithm, text, len) : JS_UNDEFINED;
+    const char *name = text ? JS_ToCStringLen(context, &name_len, given[1]) : NULL;
+    if (name)
+        digest = asl_digest(px_str(text, len), px_str(name, name_len), hex) == 0
+                     ? JS_NewString(context, hex)
+                     : JS_UNDEFINED;
     JS_FreeCString(context, name);
     JS_FreeCString(context, text);
     return digest;

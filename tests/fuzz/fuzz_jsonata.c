@@ -12,19 +12,12 @@ static struct asl_jsonata *engine;
 static uint64_t dice;
 
 static uint64_t roll(void *ctx) { return ++*(uint64_t *)ctx; }
-static void *alc_malloc(void *ctx, size_t bytes) { return px_arena_alloc(ctx, bytes); }
-static void *alc_realloc(void *ctx, void *ptr, size_t old_bytes, size_t bytes)
-{
-    return px_arena_realloc(ctx, ptr, old_bytes, bytes);
-}
-static void alc_free(void *ctx, void *ptr) { (void)ctx, (void)ptr; }
-
 static yyjson_mut_val *read_json(struct asl_values *values, const char *text)
 {
-    yyjson_val *value = NULL;
-    int r = px_json_parse(px_str_c(text), values->arena, &value, NULL);
+    yyjson_mut_val *value = NULL;
+    int r = asl_value_parse(values, px_str_c(text), &value, NULL);
     PX_ASSERT(r == 0);
-    return yyjson_val_mut_copy(values->doc, value);
+    return value;
 }
 
 static void evaluate(struct px_str text, const struct asl_scope *scope, yyjson_mut_val **ret_value)
@@ -32,17 +25,16 @@ static void evaluate(struct px_str text, const struct asl_scope *scope, yyjson_m
     struct asl_failure failure = {0};
     int r = asl_jsonata_eval(engine, text, scope, "Output", ret_value, &failure);
     PX_ASSERT(r == 0 || (r == ASL_FAILED && failure.error.len > 0 && failure.cause.len > 0));
-    if (r == 0) {
-        yyjson_alc alc = {alc_malloc, alc_realloc, alc_free, scope->values->arena};
-        size_t len = 0;
-        PX_ASSERT(yyjson_mut_val_write_opts(*ret_value, YYJSON_WRITE_NOFLAG, &alc, &len, NULL));
-    }
+    struct px_str written;
+    if (r == 0) r = asl_value_write(scope->values, *ret_value, &written);
+    PX_ASSERT(r == 0 || r == ASL_FAILED);
 }
 
 static void check_one(struct px_str text, struct px_arena *arena)
 {
-    yyjson_alc alc = {alc_malloc, alc_realloc, alc_free, arena};
-    struct asl_values values = {yyjson_mut_doc_new(&alc), arena};
+    struct asl_values values;
+    int r = asl_values_init(&values, arena);
+    PX_ASSERT(r == 0);
     const struct asl_scope scope = {
         .values = &values,
         .input = read_json(&values,
@@ -55,7 +47,7 @@ static void check_one(struct px_str text, struct px_arena *arena)
     };
     yyjson_mut_val *value = NULL;
     struct px_where where = {.offset = SIZE_MAX};
-    int r = asl_jsonata_check(engine, text, &where);
+    r = asl_jsonata_check(engine, text, &where);
     PX_ASSERT(r == 0 || (r == ASL_INVALID && where.offset <= text.len && where.expected[0]));
     evaluate(text, &scope, &value);
     value = NULL;

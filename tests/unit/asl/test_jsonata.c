@@ -10,27 +10,18 @@
 struct kit {
     struct asl_jsonata *jsonata;
     struct px_arena arena;
-    yyjson_alc alc;
     struct asl_values values;
     struct asl_scope scope;
     uint64_t dice;
 };
 
-static void *kit_malloc(void *ctx, size_t bytes) { return px_arena_alloc(ctx, bytes); }
-static void *kit_realloc(void *ctx, void *ptr, size_t old_bytes, size_t bytes)
-{
-    return px_arena_realloc(ctx, ptr, old_bytes, bytes);
-}
-static void kit_free(void *ctx, void *ptr) { (void)ctx, (void)ptr; }
 static uint64_t kit_random(void *ctx) { return ++*(uint64_t *)ctx * UINT64_C(0x9e3779b97f4a7c15); }
 
 static yyjson_mut_val *read_json(struct kit *kit, const char *text)
 {
-    yyjson_val *value = NULL;
-    CHECK_OK(px_json_parse(px_str_c(text), &kit->arena, &value, NULL));
-    yyjson_mut_val *copy = yyjson_val_mut_copy(kit->values.doc, value);
-    CHECK(copy);
-    return copy;
+    yyjson_mut_val *value = NULL;
+    CHECK_OK(asl_value_parse(&kit->values, px_str_c(text), &value, NULL));
+    return value;
 }
 
 static const char *const input_text =
@@ -43,9 +34,7 @@ static void kit_init(struct kit *kit, const struct asl_jsonata_options *options)
 {
     *kit = (struct kit){0};
     px_arena_init(&kit->arena, 64u << 20);
-    kit->alc = (yyjson_alc){kit_malloc, kit_realloc, kit_free, &kit->arena};
-    kit->values = (struct asl_values){yyjson_mut_doc_new(&kit->alc), &kit->arena};
-    CHECK(kit->values.doc);
+    CHECK_OK(asl_values_init(&kit->values, &kit->arena));
     CHECK_OK(asl_jsonata_new(options, &kit->jsonata));
     kit->scope = (struct asl_scope){
         .values = &kit->values,
@@ -75,7 +64,7 @@ static struct px_str outcome(struct kit *kit, const char *expression)
 {
     yyjson_mut_val *value = NULL;
     struct asl_failure failure = {0};
-    size_t len = 0;
+    struct px_str text;
     int r = asl_jsonata_eval(kit->jsonata, px_str_c(expression), &kit->scope, "Output", &value,
                              &failure);
     if (r == ASL_FAILED) {
@@ -83,9 +72,8 @@ static struct px_str outcome(struct kit *kit, const char *expression)
         return failure.cause;
     }
     CHECK_OK(r);
-    const char *text = yyjson_mut_val_write_opts(value, YYJSON_WRITE_NOFLAG, &kit->alc, &len, NULL);
-    CHECK(text);
-    return px_str(text, len);
+    CHECK_OK(asl_value_write(&kit->values, value, &text));
+    return text;
 }
 
 static void check_gives(struct kit *kit, const char *expression, const char *want)
@@ -544,6 +532,19 @@ TEST(memory_has_a_ceiling)
     for (size_t i = 0; i < PX_COUNT(all); i++) {
         check_fails(&kit, all[i], "Expression evaluation needs more than 16 MiB of memory");
         check_still_works(&kit);
+    }
+}
+
+/* 8 MiB hold some hundred of these, and none of it is the next one's fault. */
+TEST(what_earlier_expressions_left_does_not_fill_the_memory_of_the_next)
+{
+    KIT((&(struct asl_jsonata_options){.memory_bytes_max = 4u << 20, .eval_ms_max = 60000}));
+    char text[256];
+    for (int i = 0; i < 1000; i++) {
+        (void)snprintf(text, sizeof text, "$map([1..100], function($v) { $v + %d })[0]", i);
+        char want[16];
+        (void)snprintf(want, sizeof want, "%d", i + 1);
+        check_gives(&kit, text, want);
     }
 }
 
