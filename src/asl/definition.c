@@ -192,25 +192,12 @@ static void read_machine(struct asl_check *check, yyjson_val *root, struct asl_m
 
 /* ---- the text ---- */
 
-/* The first string of a document in the order of the text; NULL: there is none. Descends along first children only, then
- * goes on with siblings: values of yyjson stand in document order. */
-static const char *first_string(yyjson_val *val)
-{
-    while (val) {
-        if (yyjson_is_str(val)) return yyjson_get_str(val);
-        if (yyjson_is_obj(val)) {
-            yyjson_obj_iter iter = yyjson_obj_iter_with(val);
-            val = yyjson_obj_iter_next(&iter);
-        } else {
-            return NULL; /* no definition: its places are not asked for */
-        }
-    }
-    return NULL;
-}
-
+/* Where the parser's copy of the text begins: the first string of an object's text is the name of its first member. */
 static const char *origin_of(struct px_str text, yyjson_val *root)
 {
-    const char *first = first_string(root);
+    yyjson_obj_iter iter = {0};
+    if (!yyjson_obj_iter_init(root, &iter)) return NULL;
+    const char *first = yyjson_get_str(yyjson_obj_iter_next(&iter));
     const char *quote = memchr(text.ptr, '"', text.len);
     return first && quote ? first - (quote - text.ptr) - 1 : NULL;
 }

@@ -1,14 +1,16 @@
 /* asl/graph_marks.c - from a history to what became of each state.
  *
- * Events are a tree by previousEventId; an event belongs to the state that was entered last on its way up. A state is
- * succeeded once it was left, recovered when something in it had failed before, failed or running when it was never left. */
+ * Events are a tree by previousEventId. An event belongs to the innermost entry of a state that is open on its way up: entering
+ * opens one within that, leaving closes it. An entry succeeded once it was left, recovered when something in it had failed
+ * before, failed or runs when it was never left. */
 #include "asl/graph.h"
 
 #include <stdlib.h>
 
 struct entry {
     const struct asl_state *state;
-    bool entered_only, failed, left;
+    uint32_t around; /* the entry that it was opened in, plus 1; 0: none */
+    bool failed, left;
 };
 struct asl_marks {
     const struct asl_state **states; /* each once */
@@ -84,6 +86,34 @@ struct history {
     bool over; /* the execution has ended */
 };
 
+/* From an entry outwards to the first one of a state, or of any state that holds flows. */
+static uint32_t find_around(const struct history *h, uint32_t entry, struct px_str name)
+{
+    for (; entry > 0; entry = h->entries[entry - 1].around) {
+        const struct asl_state *state = h->entries[entry - 1].state;
+        bool holds = state->type == ASL_PARALLEL || state->type == ASL_MAP;
+        if (name.ptr ? px_str_eq(state->name, name) : holds) return entry;
+    }
+    return 0;
+}
+
+static uint32_t enter(struct history *h, yyjson_val *event, uint32_t around)
+{
+    struct px_str name = state_name(event, "stateEnteredEventDetails");
+    const struct asl_state *state = find_in(&h->machine->flow, name);
+    if (!state) return around;
+    h->entries[h->entry_count++] = (struct entry){.state = state, .around = around};
+    return (uint32_t)h->entry_count;
+}
+
+static uint32_t leave(struct history *h, yyjson_val *event, uint32_t entry)
+{
+    uint32_t left = find_around(h, entry, state_name(event, "stateExitedEventDetails"));
+    if (left == 0) return entry;
+    h->entries[left - 1].left = true;
+    return h->entries[left - 1].around;
+}
+
 static void take_event(struct history *h, yyjson_val *event)
 {
     struct px_str type = px_json_str(event, "type");
@@ -92,19 +122,16 @@ static void take_event(struct history *h, yyjson_val *event)
     uint32_t entry = previous > 0 && previous < id ? h->entry_of[previous] : 0;
     if (px_str_starts(type, S("Execution"))) h->over = h->over || !px_str_ends(type, S("Started"));
     if (px_str_ends(type, S("StateEntered"))) {
-        const struct asl_state *state = find_in(&h->machine->flow,
-                                                state_name(event, "stateEnteredEventDetails"));
-        if (state) {
-            h->entries[h->entry_count++] = (struct entry){.state = state};
-            entry = (uint32_t)h->entry_count;
-        }
+        entry = enter(h, event, entry);
+    } else if (px_str_ends(type, S("StateExited"))) {
+        entry = leave(h, event, entry);
+    } else if (is_failure(type)) {
+        /* of the whole, told behind the failure of a part: ParallelStateFailed, MapIterationFailed */
+        bool whole = px_str_starts(type, S("Parallel")) || px_str_starts(type, S("Map"));
+        if (whole) entry = find_around(h, entry, (struct px_str){0});
+        if (entry > 0) h->entries[entry - 1].failed = true;
     }
     h->entry_of[id] = entry;
-    if (entry == 0) return;
-    if (px_str_ends(type, S("StateExited")))
-        h->entries[entry - 1].left = true;
-    else if (is_failure(type))
-        h->entries[entry - 1].failed = true;
 }
 
 static enum asl_mark mark_of_entry(const struct history *h, const struct entry *entry)

@@ -1,9 +1,10 @@
 /* Arbitrary text as a definition: refused with places and words, or a machine whose states lead to states of their own flow,
- * which can be drawn. The first byte says which type of machine. */
+ * which can be drawn. The first byte says which type of machine; 'T' is a template, whose values are put in before. */
 // link: px_asl
 #include <stdlib.h>
 
 #include "asl/graph.h"
+#include "asl/render.h"
 
 #define ARENA_BYTES ((size_t)64 << 20)
 
@@ -53,6 +54,18 @@ static void draw(const struct asl_machine *machine, struct px_arena *arena)
     px_buf_deinit(&svg);
 }
 
+static struct px_str rendered(struct px_str template, struct px_arena *arena)
+{
+    static const struct asl_value_of_name values[] = {{{"a", 1}, {"\"1\"", 3}},
+                                                      {{"b", 1}, {"", 0}}};
+    struct px_str text = {0};
+    struct px_where where = {0};
+    int r = asl_render(template, values, PX_COUNT(values), arena, &text, &where);
+    PX_ASSERT(r == 0 || r == PX_F_LIMIT ||
+              (r == ASL_INVALID && where.expected[0] && where.offset < template.len));
+    return text;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct px_arena arena;
@@ -62,6 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum asl_machine_type type = data[0] == 'E' ? ASL_EXPRESS : ASL_STANDARD;
     struct px_str text = px_str((const char *)data + 1, size - 1);
     px_arena_init(&arena, ARENA_BYTES);
+    if (data[0] == 'T') text = rendered(text, &arena);
     int r = asl_machine_parse(text, type, NULL, &arena, &machine, &problems);
     PX_ASSERT(r == 0 || r == ASL_INVALID || r == PX_F_LIMIT);
     if (r >= 0) check_problems(&problems, text, r == ASL_INVALID);

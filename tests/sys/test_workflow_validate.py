@@ -191,6 +191,26 @@ def test_an_execution_is_coloured(tmp_path):
     assert done.returncode == FAILED and "no history" in done.stderr
 
 
+def test_a_run_s_history_is_what_graph_reads(tmp_path):
+    path, history = tmp_path / "m.json", tmp_path / "history.json"
+    path.write_text(json.dumps({"StartAt": "Both", "States": {
+        "Both": {"Type": "Parallel", "Next": "Done", "Branches": [
+            {"StartAt": "Call", "States": {"Call": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke",
+                                                     "Parameters": {"FunctionName": "f"}, "End": True,
+                                                     "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Instead"}]},
+                                            "Instead": {"Type": "Pass", "End": True}}},
+            {"StartAt": "Each", "States": {"Each": {"Type": "Map", "ItemsPath": "$.items", "End": True, "ItemProcessor": {
+                "StartAt": "Item", "States": {"Item": {"Type": "Pass", "End": True}}}}}}]},
+        "Done": {"Type": "Succeed"}}}))
+    done = workflow("run", path, "--input", '{"items":[1,2]}', "--stub", "f=raise:E:no", "--history", history)
+    assert done.returncode == DONE, done.stderr
+    done = workflow("graph", path, "--execution", history)
+    assert done.returncode == DONE
+    marked = {group.find(f"{SVG}title").text.split()[0]: (group.find(f"{SVG}rect")).get("class").split()[-1]
+              for group in ET.fromstring(done.stdout).iter(f"{SVG}g")}
+    assert marked == {"Both": "ok", "Call": "caught", "Instead": "ok", "Each": "ok", "Item": "ok", "Done": "ok"}
+
+
 def test_what_is_refused_is_not_drawn():
     done = workflow("graph", "-", stdin="{}")
     assert done.returncode == REFUSED and done.stdout == "" and "These fields are required" in done.stderr

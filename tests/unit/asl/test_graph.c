@@ -191,6 +191,36 @@ TEST(an_execution_that_ended_leaves_no_state_running)
     CHECK_INT(asl_mark_of(marks, asl_flow_state(&machine->flow, S("B"))), ASL_MARK_FAILED);
 }
 
+TEST(what_holds_flows_is_left_behind_what_it_holds)
+{
+    const struct asl_machine *machine = machine_of(
+        t, "{'StartAt':'A','States':{'A':{'Type':'Parallel','Next':'C','Branches':[" PASS_B
+           "],'Catch':[{'ErrorEquals':['X'],'Next':'C'}]},'C':{'Type':'Succeed'}}}");
+    const struct asl_state *a = asl_flow_state(&machine->flow, S("A"));
+    const struct asl_state *b = a->of.parallel.branches[0]->start;
+#define ENTERED(id, previous, name)                                                                \
+    "{'id':" id ",'previousEventId':" previous                                                     \
+    ",'type':'PassStateEntered','stateEnteredEventDetails':{'name':'" name "'}},"
+#define EXITED(id, previous, name)                                                                 \
+    "{'id':" id ",'previousEventId':" previous                                                     \
+    ",'type':'PassStateExited','stateExitedEventDetails':{'name':'" name "'}},"
+#define EVENT(id, previous, type) "{'id':" id ",'previousEventId':" previous ",'type':'" type "'},"
+    const struct asl_marks *fine = marks_of(
+        t, machine,
+        "[" ENTERED("1", "0", "A") EVENT("2", "1", "ParallelStateStarted") ENTERED("3", "2", "B")
+            EXITED("4", "3", "B") EVENT("5", "4", "ParallelStateSucceeded") EXITED("6", "5", "A")
+                ENTERED("7", "6", "C") EXITED("8", "7", "C") "{}]");
+    CHECK_INT(asl_mark_of(fine, a), ASL_MARK_SUCCEEDED);
+    CHECK_INT(asl_mark_of(fine, b), ASL_MARK_SUCCEEDED);
+    const struct asl_marks *caught = marks_of(
+        t, machine,
+        "[" ENTERED("1", "0", "A") EVENT("2", "1", "ParallelStateStarted") ENTERED("3", "2", "B")
+            EVENT("4", "3", "TaskFailed") EVENT("5", "4", "ParallelStateFailed")
+                EXITED("6", "5", "A") EVENT("7", "6", "ExecutionSucceeded") "{}]");
+    CHECK_INT(asl_mark_of(caught, a), ASL_MARK_CAUGHT);
+    CHECK_INT(asl_mark_of(caught, b), ASL_MARK_FAILED);
+}
+
 TEST(what_is_no_history_is_refused)
 {
     yyjson_val *root = NULL;
