@@ -2,7 +2,7 @@
 #   AWS::aws-c-common AWS::aws-c-cal AWS::aws-checksums (and the rest of the AWS Common Runtime)
 #   prism::duckdb sqlite3 uv zstd z deflate xxhash protobuf_c     libraries that come built
 #   AWS::ssl                                              OpenSSL's interface, for libpq alone
-#   prism::archive                                        for the program alone, not for functions
+#   prism::archive pcre2                                  for the program alone, not for functions
 #   prism::yyjson llhttp otlp nanoarrow libpq quickjs     sources, compiled here so that sanitizers see into them
 #   PRISM_JSONATA_JS                                      file of the npm module jsonata
 #   prism::cmocka                                         for tests
@@ -101,6 +101,7 @@ prism_system_library(deflate libdeflate.h deflate)
 prism_system_library(xxhash xxhash.h xxhash)
 prism_system_library(protobuf_c protobuf-c/protobuf-c.h protobuf-c)
 if(NOT PRISM_FUNCTIONS_ONLY)
+  prism_system_library(pcre2 pcre2.h pcre2-8)
   prism_system_library(nettle nettle/hmac.h nettle)
   prism_system_library(archive archive.h archive)
   target_link_libraries(prism::archive INTERFACE prism::nettle prism::z)

@@ -7,7 +7,6 @@
 #include "asl/value.h"
 
 struct asl_path; /* opaque, in the definition's arena */
-struct asl_pattern_matcher;
 
 enum asl_path_root { ASL_ROOT_INPUT /* $ */, ASL_ROOT_CONTEXT /* $$ */, ASL_ROOT_VARIABLE };
 

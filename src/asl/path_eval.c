@@ -554,12 +554,36 @@ static bool compare(struct walk *walk, const struct filter *filter, yyjson_mut_v
     case OP_LE:
     case OP_GT:
     case OP_GE: return ordered(op, a, b);
-    case OP_MATCHES: return false;
+    case OP_MATCHES: return false; /* has a pattern, not a value */
     case OP_CONTAINS: return contains(walk, a, b);
     case OP_SIZE: return has_size(a, b);
     case OP_EMPTY: return is_empty(a, b);
     default: return compare_lists(walk, op, a, b);
     }
+}
+
+/* What a pattern is asked of: texts, numbers and booleans as they are written, of all else the empty text. */
+static bool text_matches(struct walk *walk, const struct pattern *pattern, yyjson_mut_val *value)
+{
+    struct px_str text = asl_value_str(value);
+    if (!text.ptr && (yyjson_mut_is_num(value) || yyjson_mut_is_bool(value))) {
+        int r = asl_value_write(walk->values, value, &text);
+        if (r < 0) walk->fault = r;
+        if (r) return false;
+    }
+    return pattern_is(walk, pattern, text);
+}
+
+/* Of a list some element. */
+static bool matches(struct walk *walk, const struct pattern *pattern, yyjson_mut_val *value)
+{
+    yyjson_mut_arr_iter elements;
+    yyjson_mut_val *each;
+    if (!yyjson_mut_is_arr(value)) return text_matches(walk, pattern, value);
+    (void)yyjson_mut_arr_iter_init(value, &elements);
+    while (!walk_failed(walk) && (each = yyjson_mut_arr_iter_next(&elements)))
+        if (text_matches(walk, pattern, each)) return true;
+    return false;
 }
 
 bool filter_accepts(struct walk *walk, const struct filter *filter, yyjson_mut_val *item)
@@ -578,6 +602,7 @@ bool filter_accepts(struct walk *walk, const struct filter *filter, yyjson_mut_v
     case FILTER_COMPARE: break;
     }
     yyjson_mut_val *a = operand_value(walk, &filter->a, item);
+    if (filter->pattern) return !walk_failed(walk) && matches(walk, filter->pattern, a);
     yyjson_mut_val *b = walk_failed(walk) ? NULL : operand_value(walk, &filter->b, item);
     return !walk_failed(walk) && compare(walk, filter, a, b);
 }

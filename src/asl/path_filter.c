@@ -230,13 +230,35 @@ static int read_operand(struct path_reader *reader, struct operand *operand)
     return read_value(reader, &operand->value);
 }
 
+/* "/ab+c/i" */
+static int read_pattern(struct path_reader *reader, const struct pattern **ret_pattern)
+{
+    reader_blanks(reader);
+    if (!reader_take(reader, '/')) return reader_wrong(reader, "a pattern between slashes");
+    size_t from = reader->at, wrong = 0;
+    while (reader_more(reader) && reader_peek(reader, 0) != '/')
+        reader->at += reader_peek(reader, 0) == '\\' ? 2 : 1;
+    if (!reader_more(reader)) {
+        reader->at = from;
+        return reader_wrong(reader, "a slash behind the pattern");
+    }
+    struct px_str text = px_str(reader->text.ptr + from, reader->at - from);
+    size_t flags = ++reader->at;
+    while (is_letter(reader_peek(reader, 0))) reader->at++;
+    int r = pattern_compile(text, px_str(reader->text.ptr + flags, reader->at - flags),
+                            reader->arena, ret_pattern, &wrong);
+    if (r != ASL_INVALID) return r;
+    reader->at = from + wrong;
+    return reader_wrong(reader, "a regular expression");
+}
+
 static int read_comparison(struct path_reader *reader, struct filter *filter)
 {
     int r = read_operand(reader, &filter->a);
     if (r) return r;
     if (take_operator(reader, &filter->op)) {
         filter->kind = FILTER_COMPARE;
-        if (filter->op == OP_MATCHES) return reader_wrong(reader, "no pattern");
+        if (filter->op == OP_MATCHES) return read_pattern(reader, &filter->pattern);
         return read_operand(reader, &filter->b);
     }
     filter->kind = FILTER_EXISTS;

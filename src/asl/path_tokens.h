@@ -65,7 +65,7 @@ enum filter_op {
     OP_SIZE,
     OP_EMPTY,
 };
-/* A path or a value; with neither it is a pattern. */
+/* A path or a value. */
 struct operand {
     const struct asl_path *path;
     yyjson_mut_val *value;
@@ -83,7 +83,7 @@ struct filter {
     enum filter_op op;
     const struct filter *left, *right; /* OR, AND, NOT */
     struct operand a, b;               /* COMPARE, EXISTS, ABSENT */
-    const struct asl_pattern_matcher *pattern;
+    const struct pattern *pattern;     /* for =~ */
 };
 
 /* A budget for one evaluation, filters and what they contain included. */
@@ -94,6 +94,7 @@ struct walk {
     unsigned depth;
     bool exhausted;
     int fault;
+    void *matching; /* what patterns work in */
 };
 /* Values that a path found, in the step's arena. */
 struct hits {
@@ -110,6 +111,14 @@ bool path_function_known(struct px_str name);
 /* A list of copies of what was found. NULL: fault. */
 yyjson_mut_val *path_list(struct walk *walk, const struct hits *hits);
 bool filter_accepts(struct walk *walk, const struct filter *filter, yyjson_mut_val *item);
+
+/* ---- patterns ---- */
+
+/* Compile the pattern between two slashes. ret_wrong: the offset of what is wrong in it. Answers: ASL_INVALID. */
+int pattern_compile(struct px_str text, struct px_str flags, struct px_arena *arena,
+                    const struct pattern **ret_pattern, size_t *ret_wrong);
+/* Whether the pattern is the whole of text; false too when the walk ends by it. */
+bool pattern_is(struct walk *walk, const struct pattern *pattern, struct px_str text);
 
 /* ---- reading ---- */
 

@@ -233,6 +233,35 @@ TEST(filters_look_into_lists_and_texts)
     finds(&kit, "$[?(@.l in [[1,2],[true,null,-1.5e1]])].k", "[1]");
 }
 
+TEST(patterns_match_the_whole_text)
+{
+    struct kit kit;
+    kit_init(
+        &kit, t,
+        "[{'k':1,'v':'Abc'},{'k':2,'v':'abcd'},{'k':3,'v':['x','abc']},{'k':4,'v':12.5},{'k':5,"
+        "'v':true},{'k':6,'v':null},{'k':7},{'k':8,'v':'a/b'},{'k':9,'v':'a\\nb'},{'k':10,'v':'é'}]");
+    finds(&kit, "$[?(@.v =~ /abc/)].k", "[3]");
+    finds(&kit, "$[?(@.v =~ /abc/i)].k", "[1,3]");
+    finds(&kit, "$[?(@.v =~ /(?i)A.*/)].k", "[1,2,3,8]");
+    finds(&kit, "$[?(@.v =~ /a.b/)].k", "[8]");
+    finds(&kit, "$[?(@.v=~/a.b/s && @.k > 8)].k", "[9]");
+    finds(&kit, "$[?(@.v =~ /a\\/b/)].k", "[8]");
+    finds(&kit, "$[?(@.v =~ /\\d+\\.5/)].k", "[4]");
+    finds(&kit, "$[?(@.v =~ /true|false/)].k", "[5]");
+    finds(&kit, "$[?(@.v =~ /./)].k", "[3,10]");
+    finds(&kit, "$[?(@.v =~ //)].k", "[6,7]");
+    finds(&kit, "$[?(!(@.v =~ /[a-z].*/im))].k", "[4,6,7,9,10]");
+}
+
+TEST(a_pattern_that_backtracks_without_end_fails)
+{
+    struct kit kit;
+    kit_init(&kit, t, "['aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab']");
+    yyjson_mut_val *value = NULL;
+    CHECK_INT(evaluated(&kit, "$[?(@ =~ /(a|aa)+[cd]/)]", "InputPath", &value), ASL_FAILED);
+    finds(&kit, "$[?(@ =~ /a+b/)][0]", "[]");
+}
+
 TEST(a_backslash_in_a_name_stands_for_itself)
 {
     struct kit kit;
@@ -341,6 +370,10 @@ TEST(what_is_no_path_is_refused_with_its_place)
         {"$$a", 2},
         {"$9", 1},
         {"$[?(@.a == {'b':1,'b':2})]", 23},
+        {"$[?(@.a =~ 'x')]", 11},
+        {"$[?(@.a =~ /x)]", 12},
+        {"$[?(@.a =~ /(/)]", 13},
+        {"$[?(@.a =~ /x/q)]", 12},
     };
     for (size_t i = 0; i < PX_COUNT(bad); i++) {
         const struct asl_expr *expr = NULL;
