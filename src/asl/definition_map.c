@@ -123,6 +123,7 @@ static const struct asl_item_reader *read_item_reader(const struct asl_reader *m
     };
     reader->input_type = lists ? ASL_INPUT_OBJECTS : ASL_INPUT_JSON;
     reader->csv_delimiter = ',';
+    required(&r, r.language == ASL_JSONATA ? "Arguments" : "Parameters");
     reader->payload = asl_read_payload(&r);
     if (open_member(&r, "ReaderConfig", &config_place, &config))
         read_reader_config(&config, lists, reader);

@@ -251,8 +251,7 @@ const struct asl_template *asl_read_template(const struct asl_reader *r, const c
 {
     struct asl_check *check = r->check;
     yyjson_val *val = yyjson_obj_get(r->object, name);
-    if (!val || check->fault != 0 || (r->language == ASL_JSONPATH && !yyjson_is_obj(val)))
-        return NULL;
+    if (!val || check->fault != 0) return NULL;
     struct asl_place place = asl_named_place(r->place, r->object, name);
     struct below below = {r, &place, val};
     struct asl_template_error error = {told_below, &below};

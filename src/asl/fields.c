@@ -30,7 +30,7 @@ enum value_type {
     OBJECT,
     LIST,     /* not empty */
     ANY_LIST, /* may be empty */
-    TEMPLATE, /* in JSONPath an object, in JSONata any value */
+    TEMPLATE, /* any value; compiling tells what is wrong in it */
     PATH_OR_NULL,
     PATH_TEXT, /* a path or an intrinsic function, which compiling tells */
     ONE_OF,    /* the field's words */
@@ -255,15 +255,13 @@ static void check_text(struct asl_check *check, const struct asl_place *place,
 }
 
 /* 0 right, or the words for what it should be. */
-static const char *expected_type(const struct member *member, yyjson_val *val,
-                                 enum asl_language language)
+static const char *expected_type(const struct member *member, yyjson_val *val)
 {
     switch (member->type) {
     case FLAG: return yyjson_is_bool(val) ? NULL : "[BOOLEAN]";
     case OBJECT: return yyjson_is_obj(val) ? NULL : "[OBJECT]";
     case LIST:
     case ANY_LIST: return yyjson_is_arr(val) ? NULL : "[ARRAY]";
-    case TEMPLATE: return language == ASL_JSONATA || yyjson_is_obj(val) ? NULL : "[OBJECT]";
     case PATH_OR_NULL: return yyjson_is_str(val) || yyjson_is_null(val) ? NULL : "[STRING, NULL]";
     case PATH_TEXT: return yyjson_is_str(val) ? NULL : "[STRING]";
     case CONDITION: return yyjson_is_bool(val) ? NULL : "[BOOLEAN]";
@@ -276,7 +274,7 @@ static void check_value(const struct asl_reader *r, const struct asl_place *plac
 {
     struct asl_check *check = r->check;
     if (member->computed && r->language == ASL_JSONATA && asl_is_expression(val)) return;
-    const char *type = expected_type(member, val, r->language);
+    const char *type = expected_type(member, val);
     if (type)
         wrong_type(check, place, type);
     else if (member->type == LIST && yyjson_arr_size(val) == 0)

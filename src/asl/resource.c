@@ -180,12 +180,10 @@ static int parse_function(struct px_str rest, struct asl_resource *resource)
 
 static int parse_activity(struct px_str rest, struct asl_resource *resource)
 {
-    struct px_str head;
     resource->kind = ASL_RESOURCE_ACTIVITY;
     resource->service = S("states");
     resource->action = S("activity");
-    bool fine = px_str_cut(&rest, ':', &head) && px_str_eq(head, S("activity")) && rest.len > 0;
-    return fine ? 0 : ASL_RESOURCE_UNKNOWN;
+    return rest.len > strlen("activity:") ? 0 : ASL_RESOURCE_UNKNOWN;
 }
 
 /* arn:partition:service:region:account:rest */
@@ -206,10 +204,11 @@ int asl_resource_parse(struct px_str arn, struct asl_resource *ret_resource)
     bool nowhere = parts[3].len == 0 && parts[4].len == 0;
     if (px_str_eq(parts[2], S("lambda")))
         r = parse_function(rest, &resource);
-    else if (px_str_eq(parts[2], S("states")) && nowhere)
-        r = parse_service(rest, &resource);
-    else if (px_str_eq(parts[2], S("states")))
+    else if (px_str_eq(parts[2], S("states")) && !nowhere && px_str_starts(rest, S("activity:")))
         r = parse_activity(rest, &resource);
+    else if (px_str_eq(parts[2],
+                       S("states"))) /* some tools write region and account, and it is taken */
+        r = parse_service(rest, &resource);
     if (r == 0) *ret_resource = resource;
     return r;
 }

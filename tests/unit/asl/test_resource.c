@@ -48,6 +48,8 @@ TEST(services_by_the_sdk)
     struct asl_resource r = of("arn:aws:states:::aws-sdk:efs:describeAccessPoints");
     CHECK_STR(r.service, S("aws-sdk:efs"));
     CHECK_STR(r.action, S("describeAccessPoints"));
+    CHECK_STR(of("arn:aws:states:us-east-1:123456789012:aws-sdk:s3:getObject").service,
+              S("aws-sdk:s3"));
     CHECK_INT(of("arn:aws:states:::aws-sdk:sfn:startExecution.waitForTaskToken").pattern,
               ASL_TASK_TOKEN);
 }
@@ -66,6 +68,8 @@ TEST(other_arns_are_not_recognised)
         "arn:aws:states:::s3:getObject", /* of a Map's reader only */
         "arn:aws:states:::nothing",
         "arn:aws:states:us-east-1:1:stateMachine:m",
+        "arn:aws:states:us-east-1:1:activity:",
+        "arn:aws:states:::activity:a",
         "arn:aws:lambda:us-east-1:1:layer:l",
         "arn:aws:lambda:us-east-1:1:function:",
         "arn:aws:sns:us-east-1:1:topic",
