@@ -160,7 +160,11 @@ int asl_expr_put(const struct asl_expr *reference, struct asl_values *values, yy
     PX_ASSERT(asl_expr_is_reference(reference));
     bool done = true;
     PX_TRY(asl_path_put(reference->path, values, root, value, &done));
-    if (done) return 0;
+    if (done && asl_value_depth_is_fine(*root)) return 0;
+    if (done)
+        return asl_fail(values->arena, ret_failure, ASL_E_RUNTIME,
+                        "The value at the ReferencePath %.*s is nested more than %d levels deep.",
+                        PX_FMT(reference->text), PX_JSON_DEPTH_MAX);
     struct px_str input = {0};
     int r = asl_value_write(values, *root, &input);
     if (r < 0) return r;

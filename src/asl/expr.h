@@ -56,7 +56,7 @@ PX_MUST_USE int asl_expr_eval(const struct asl_expr *expr, const struct asl_scop
 PX_MUST_USE int asl_expr_find(const struct asl_expr *expr, const struct asl_scope *scope,
                               yyjson_mut_val **ret_value, struct asl_failure *ret_failure);
 /* Put `value` (without parent) at a reference path of *root, making objects on the way; *root changes when the path
- * is "$". Answers: ASL_FAILED with States.ResultPathMatchFailure. */
+ * is "$". Answers: ASL_FAILED with States.ResultPathMatchFailure, States.Runtime when the whole becomes nested too deeply. */
 PX_MUST_USE int asl_expr_put(const struct asl_expr *reference, struct asl_values *values,
                              yyjson_mut_val **root, yyjson_mut_val *value,
                              struct asl_failure *ret_failure);

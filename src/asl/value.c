@@ -270,7 +270,7 @@ yyjson_mut_val *asl_text(struct asl_values *values, struct px_str text)
 
 /* ---- writing ---- */
 
-static bool depth_is_fine(yyjson_mut_val *value)
+bool asl_value_depth_is_fine(yyjson_mut_val *value)
 {
     struct {
         yyjson_mut_val *next;
@@ -294,7 +294,7 @@ static bool depth_is_fine(yyjson_mut_val *value)
 
 int asl_value_write(struct asl_values *values, yyjson_mut_val *value, struct px_str *ret_text)
 {
-    if (!depth_is_fine(value)) return ASL_INVALID;
+    if (!asl_value_depth_is_fine(value)) return ASL_INVALID;
     yyjson_alc alc = alc_of(values->arena);
     yyjson_write_err err = {0};
     size_t len;

@@ -35,6 +35,8 @@ yyjson_mut_val *asl_share_fixed(struct asl_values *values, yyjson_val *value);
  * Answers: ASL_INVALID for what could not be read again: deeper than PX_JSON_DEPTH_MAX, a number that is none. */
 PX_MUST_USE int asl_value_write(struct asl_values *values, yyjson_mut_val *value,
                                 struct px_str *ret_text);
+/* False: nested deeper than PX_JSON_DEPTH_MAX, so it could not be read again. */
+PX_MUST_USE bool asl_value_depth_is_fine(yyjson_mut_val *value);
 /* Equal by value: numbers as numbers, members in any order. What is nested beyond all use (1000 levels) is not equal. */
 bool asl_value_equal(yyjson_mut_val *a, yyjson_mut_val *b);
 /* The same for equal values. */

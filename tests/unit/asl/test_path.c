@@ -529,6 +529,22 @@ TEST(putting_makes_objects_on_the_way)
     puts_not(&kit, "[1]", "$.a", "Unable to apply ReferencePath $.a to input [1]");
 }
 
+TEST(putting_does_not_nest_too_deeply)
+{
+    struct kit kit;
+    kit_init(&kit, t, "{}");
+    yyjson_mut_val *value = kit_value(&kit, "[]");
+    int r = 0, levels = 1;
+    for (; r == 0 && levels < 1000; levels++) {
+        yyjson_mut_val *root = kit_value(&kit, "{}");
+        r = asl_expr_put(expr_of(t, "$.a"), &kit.values, &root, value, &kit.failure);
+        value = root;
+    }
+    CHECK_INT(r, ASL_FAILED);
+    CHECK_INT(levels, PX_JSON_DEPTH_MAX + 1);
+    CHECK_STR(kit.failure.error, S("States.Runtime"));
+}
+
 static int compile_and_evaluate(void)
 {
     PX_AUTO(px_arena_deinit) struct px_arena arena;

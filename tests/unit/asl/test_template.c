@@ -150,6 +150,24 @@ TEST(an_index_behind_the_end_is_null)
     gives(&kit, "{'a.$':'$.l[2]','b.$':'$.l[-3]','c.$':'$.l[1]'}", "{'a':null,'b':null,'c':2}");
 }
 
+TEST(a_value_that_is_nested_too_deeply_fails)
+{
+    struct kit kit;
+    kit_init(&kit, t, "{}");
+    int levels = 1, r = 0;
+    while (r == 0 && levels < 1000) {
+        yyjson_mut_val *value = NULL;
+        r = evaluated(&kit, "{'x.$':'States.Array($)'}", ASL_JSONPATH, "Parameters", &value);
+        levels += 2;
+        if (r == 0) kit.scope.input = value;
+    }
+    CHECK_INT(r, ASL_FAILED);
+    CHECK_INT(levels, PX_JSON_DEPTH_MAX + 1);
+    CHECK_STR(kit.failure.error, S("States.Runtime"));
+    CHECK_STR(kit.failure.cause,
+              S("The value of the field 'Parameters' is nested more than 200 levels deep."));
+}
+
 TEST(wrong_places_are_all_told_in_the_words_of_step_functions)
 {
     struct kit kit;
