@@ -14,6 +14,10 @@ export function refusePath(path) {
   return null;
 }
 
+// The tenant that an administrative request is about, or null.
+const ABOUT = /^\/v1\/admin\/tenants\/([a-z][a-z0-9_-]{0,62})(\/|$)/;
+export const tenantOfPath = (path) => ABOUT.exec(path)?.[1] ?? null;
+
 // What needs no key: the health of whatever region is near, and a browser's question before a request.
 export const isOpen = (method, path) => path === '/v1/health' || method === 'OPTIONS';
 

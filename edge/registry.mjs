@@ -14,6 +14,8 @@ import { Cache } from './cache.mjs';
 const SHARD = /^[a-z0-9_-]{1,63}$/; // registry.c: word_ok; becomes part of a path
 const MINUTE = 60_000;
 
+export const OPERATOR = '_system'; // registry.h: TENANT_SYSTEM
+
 export const LIMITS = {
   keys: { max: 20_000, freshMs: 5 * MINUTE, staleMs: 60 * MINUTE },
   tenants: { max: 10_000, freshMs: 10_000, staleMs: 60 * MINUTE },
@@ -72,19 +74,26 @@ export class Registry {
   }
 
   // Promise of {tenant, region, shard, status, epoch}, or of null: nobody's key. Throws where no replica can be read and nothing is known.
-  async homeOf(keyId, config) {
+  // `named` is the tenant that an administrative request is about, or null: only its home region changes a tenant, so the operator's key goes there.
+  async homeOf(keyId, config, named = null) {
     const key = this.#keys.peek(keyId) ?? (await this.#key(keyId, config));
     if (!key || key.revoked || this.#now() >= key.expiresMs) return null;
-    const home = this.#tenants.peek(key.tenant) ?? (await this.#tenant(key.tenant, config));
-    return !home || home.status === 'deleted' ? null : home;
+    const home = await this.#home(key.tenant, config);
+    if (!home || home.status === 'deleted') return null;
+    return (named && key.tenant === OPERATOR && (await this.#home(named, config))) || home;
   }
 
-  // The region that this key was routed to says that its tenant is not there: forget, and ask that region's replica next.
-  moved(keyId, region) {
-    const tenant = this.#keys.last(keyId)?.tenant;
+  // The region that this key was routed to says that the tenant is not there: forget, and ask that region's replica next.
+  moved(keyId, region, named = null) {
+    const own = this.#keys.last(keyId)?.tenant;
+    const tenant = named && own === OPERATOR ? named : own;
     if (!tenant) return;
     this.#tenants.drop(tenant);
     if (region) this.#asked.put(tenant, region);
+  }
+
+  async #home(name, config) {
+    return this.#tenants.peek(name) ?? (await this.#tenant(name, config));
   }
 
   #key(id, config) {

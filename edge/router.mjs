@@ -7,7 +7,7 @@
 // The same handler routes between local regions: createRouter() takes the registry, the clock and the regions' addresses.
 // Events: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-event-structure.html
 import { attemptOf, configReader, isOwnHeader } from './config.mjs';
-import { decideHome, decideOpen, isOpen, refusePath } from './decision.mjs';
+import { decideHome, decideOpen, isOpen, refusePath, tenantOfPath } from './decision.mjs';
 import { dynamoReader } from './dynamodb.mjs';
 import { askHealth, Breakers, Watch } from './health.mjs';
 import { keyIdOfHeader } from './key.mjs';
@@ -58,7 +58,7 @@ export function createRouter({
     if (refused) return refused;
     if (isOpen(method, uri)) return decideOpen(config, regions, attemptOf(request.origin.custom.customHeaders));
     const keyId = keyIdOfHeader(headers.authorization);
-    const home = keyId && (await registry.homeOf(keyId, config));
+    const home = keyId && (await registry.homeOf(keyId, config, tenantOfPath(uri)));
     return home ? decideHome(config, regions, home) : { refuse: 'unauthorized' };
   }
 
@@ -83,7 +83,7 @@ export function createRouter({
     if (response.status !== MOVED) return response;
 
     const keyId = keyIdOfHeader(request.headers.authorization);
-    if (keyId) registry.moved(keyId, region?.name);
+    if (keyId) registry.moved(keyId, region?.name, tenantOfPath(request.uri));
     const { headers, ...parts } = answerParts('moved', requestId, { retryAfterS: 1 });
     Object.assign(response, parts);
     delete response.headers['content-encoding'];

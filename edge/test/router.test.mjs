@@ -207,6 +207,26 @@ test('"not here" makes the router ask that region, and the client repeat', async
   assert.equal(where(await made.send({ key: acme.text })), 'https://aps1.api.dev.prism.example/shard-0/v1/logs');
 });
 
+test('the operator\'s key goes to the home of the tenant that it is about, and follows it', async () => {
+  const made = world({ here: 'us-east-1' });
+  const operator = makeKey('operator');
+  made.replicas.key(operator, { tenant: '_system', scopes: 'admin' });
+  made.replicas.tenant('_system', { home_region: 'us-east-1' });
+  const ask = (uri, key = operator) => made.send({ method: 'PATCH', uri, key: key.text });
+  const there = '/v1/admin/tenants/acme';
+  assert.equal(where(await ask(there)), `${HOME}${there}`);
+  assert.equal(where(await ask(`${there}/keys/0123456789abcdef`)), `${HOME}${there}/keys/0123456789abcdef`);
+  for (const uri of ['/v1/admin/tenants', '/v1/admin/tenants/nobody', '/v1/admin/tenants/_system', '/v1/query'])
+    assert.equal(where(await ask(uri)), `https://use1.api.dev.prism.example/shard-0${uri}`);
+  assert.equal(where(await ask('/v1/admin/tenants/_system', acme)), `${HOME}/v1/admin/tenants/_system`); // a tenant's own key goes home
+
+  const sent = await ask(there);
+  made.replicas.tenant('acme', { home_region: 'ap-south-1', epoch: 2 }, ['eu-west-1']); // us-east-1 lags
+  assert.equal((await made.route(responseEvent(sent, 421))).status, '503');
+  assert.equal(where(await ask(there)), `https://aps1.api.dev.prism.example/shard-0${there}`);
+  assert.equal(where(await ask('/v1/query')), 'https://use1.api.dev.prism.example/shard-0/v1/query'); // its own home is not forgotten
+});
+
 test('a replica that lags does not send a tenant back', async () => {
   const made = world();
   made.replicas.tenant('acme', { home_region: 'us-east-1', epoch: 5 });

@@ -6,7 +6,10 @@ locals {
     domain      = var.domain
     zone_id     = aws_route53_zone.public.zone_id
     home_region = var.home_region
-    regions     = { for name, settings in var.regions : name => { code = module.naming.codes[name], active = settings.active } }
+    regions = { for name, settings in var.regions : name => merge(
+      { code = module.naming.codes[name], active = settings.active },
+      settings.standby == null ? {} : { standby = settings.standby },
+    ) }
     tables = { for name in local.table_names : name => merge(
       { name = "${local.context.prefix}-${name}", arn = local.table_arns[region][name] },
       # What an alarm measures use against; a provisioned table has autoscaling's bounds instead.

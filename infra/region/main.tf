@@ -25,6 +25,8 @@ module "naming" {
 locals {
   context = module.naming.context
 
+  stands_in_for = [for region in sort(keys(local.global.regions)) : region if try(local.global.regions[region].standby, "") == var.region]
+
   # Answers from here on are the same for every function; what differs stands in the catalogue.
   runtime = {
     stores = {
@@ -51,7 +53,12 @@ locals {
     image_registry          = local.global.image_registry
     log_retention_days      = var.log_retention_days
     concurrency             = var.concurrency
-    environment             = length(var.metrics_tenants) == 0 ? {} : { PRISM_METRICS_TENANTS = join(",", sort(var.metrics_tenants)) }
+    environment = merge(
+      length(var.metrics_tenants) == 0 ? {} : { PRISM_METRICS_TENANTS = join(",", sort(var.metrics_tenants)) },
+
+      # Whose tenants come here while their home is down; others are sent home.
+      length(local.stands_in_for) == 0 ? {} : { PRISM_STANDS_IN_FOR = join(",", local.stands_in_for) },
+    )
   }
 }
 

@@ -12,7 +12,7 @@
 static int ensure_tenant(const struct security_stores *stores, const char *name,
                          struct px_str region, struct px_arena *arena)
 {
-    struct registry registry = security_registry(stores);
+    struct registry registry = security_registry(stores, NULL);
     struct tenant tenant;
     const char *why = NULL;
     const struct tenant_spec spec = {.name = px_str_c(name), .home_region = region};

@@ -235,7 +235,7 @@ def attributes(of):
     return {a.key: getattr(a.value, a.value.WhichOneof("value")) for a in of.attributes}
 
 
-def proxy_event(method, resource, body=b"", tenant="acme", headers=None, **params):
+def proxy_event(method, resource, body=b"", tenant="acme", headers=None, home="eu-central-1", **params):
     """API Gateway's."""
     return {
         "resource": resource, "path": resource, "httpMethod": method,
@@ -244,7 +244,7 @@ def proxy_event(method, resource, body=b"", tenant="acme", headers=None, **param
         "stageVariables": None,
         "requestContext": {"requestId": hashlib.md5(os.urandom(8)).hexdigest(), "stage": "live", "identity": {"sourceIp": "127.0.0.1"},
                            "authorizer": {"tenant": tenant, "key_id": "00112233445566ff", "scopes": "ingest query admin", "tier": "pool",
-                                          "home_region": "local", "shard": "0", "epoch": "1"}},
+                                          "home_region": home, "shard": "0", "epoch": "1"}},
         "body": base64.b64encode(body).decode() if body else None, "isBase64Encoded": bool(body),
     }
 

@@ -25,8 +25,8 @@ def endpoints():
 def pair(endpoints, tmp_path):
     (tmp_path / "secrets").mkdir(mode=0o700)
     regions = []
-    for name, url in zip(("eu-west-1", "us-east-1"), endpoints):
-        regions.append(Region(name, url, tmp_path / name, tmp_path / "secrets"))
+    for name, url, stands_in_for in zip(("eu-west-1", "us-east-1"), endpoints, ("", "eu-west-1")):
+        regions.append(Region(name, url, tmp_path / name, tmp_path / "secrets", stands_in_for))
     yield Pair(*regions)
     for region in regions:
         region.close()
@@ -49,9 +49,13 @@ def knock(pair, region, key):
     return answer.get("errorType") or answer["policyDocument"]["Statement"][0]["Effect"]
 
 
-def batch(pair, region, key="k1", **env):
-    answer = pair.ask(region, "ingest", ingest_event([{"n": 1}], headers={"Idempotency-Key": key}), **env)
+def batch(pair, region, key="k1", home="eu-west-1", **env):
+    answer = pair.ask(region, "ingest", ingest_event([{"n": 1}], headers={"Idempotency-Key": key}, home=home), **env)
     return answer["statusCode"], json.loads(answer["body"]).get("duplicate")
+
+
+def refused_by(answer, home):
+    return answer.get("errorType") == "Misdirected" and home in answer["errorMessage"]
 
 
 def frames(region):
@@ -67,33 +71,59 @@ def test_a_tenant_created_in_both_ends_as_the_later_one(pair):
     assert pair.agree()
     assert [tenants(pair, r, "get", tenant="acme")["home_region"] for r in pair.regions] == [other.name] * 2
     again = tenants(pair, one, "create", name="acme")
-    assert again.get("errorType") and "tenant" in again["errorMessage"]  # taken, in both from now on
+    assert again.get("errorType") == "Conflict" and "taken" in again["errorMessage"]  # in both from now on
+    assert refused_by(tenants(pair, one, "change", tenant="acme", status="suspended"), other.name)  # and it has one home
 
 
-def test_of_two_changes_to_a_tenant_the_later_stands_whole(pair):
+def test_a_tenant_is_changed_at_home_only_so_that_no_change_is_lost(pair):
     one, other = pair.regions
     tenants(pair, one, "create", name="acme")
     pair.deliver()
     assert tenants(pair, one, "change", tenant="acme", status="suspended")["status"] == "suspended"
-    assert tenants(pair, other, "change", tenant="acme", quotas={"datasets": 7})["status"] == "active"
+    assert refused_by(tenants(pair, other, "change", tenant="acme", quotas={"datasets": 7}), one.name)
     pair.deliver()
     assert pair.agree()
-    stands = tenants(pair, one, "get", tenant="acme")
-    assert stands["status"] == "active" and stands["quotas"] == {"datasets": 7}  # the suspension is lost: change it at home only
+    assert refused_by(tenants(pair, other, "change", tenant="acme", quotas={"datasets": 7}), one.name)
+    assert tenants(pair, one, "change", tenant="acme", quotas={"datasets": 7})["status"] == "suspended"
+    pair.deliver()
+    stands = tenants(pair, other, "get", tenant="acme")
+    assert stands["status"] == "suspended" and stands["quotas"] == {"datasets": 7}
 
 
-def test_a_tenant_deleted_here_and_changed_there_comes_back_without_keys(pair):
+def test_a_tenant_deleted_at_home_stays_deleted_whatever_others_ask_for(pair):
     one, other = pair.regions
     tenants(pair, one, "create", name="acme")
     key = keys(pair, one, "issue", tenant="acme", scopes=["ingest"])["key"]
     pair.deliver()
     assert tenants(pair, one, "delete", tenant="acme")["keys_revoked"] == 1
-    tenants(pair, other, "change", tenant="acme", quotas={"datasets": 7})
+    assert refused_by(tenants(pair, other, "change", tenant="acme", quotas={"datasets": 7}), one.name)
+    assert refused_by(tenants(pair, other, "delete", tenant="acme"), one.name)
+    assert refused_by(keys(pair, other, "issue", tenant="acme", scopes=["ingest"]), one.name)
     pair.deliver()
     assert pair.agree()
     for region in pair.regions:
-        assert tenants(pair, region, "get", tenant="acme")["status"] == "active"
+        assert tenants(pair, region, "get", tenant="acme")["status"] == "deleted"
         assert knock(pair, region, key) == "Unauthorized"
+
+
+def test_keys_are_issued_and_revoked_at_home_only(pair):
+    one, other = pair.regions
+    tenants(pair, one, "create", name="acme")
+    issued = keys(pair, one, "issue", tenant="acme", scopes=["ingest"])
+    pair.deliver()
+    assert refused_by(keys(pair, other, "issue", tenant="acme", scopes=["ingest"]), one.name)
+    assert refused_by(keys(pair, other, "revoke", tenant="acme", key_id=issued["id"]), one.name)
+    assert len(keys(pair, other, "list", tenant="acme")["keys"]) == 1 and knock(pair, other, issued["key"]) == "Allow"
+    assert keys(pair, one, "revoke", tenant="acme", key_id=issued["id"])["id"] == issued["id"]
+    pair.deliver()
+    assert pair.agree() and knock(pair, other, issued["key"]) == "Unauthorized"
+
+
+def test_records_go_home_or_to_the_standby_and_nowhere_else(pair):
+    one, other = pair.regions
+    assert batch(pair, other, home="ap-south-1")[0] == 421 and frames(other) == 0
+    assert batch(pair, one, home=other.name)[0] == 421 and frames(one) == 0  # which stands in for nobody
+    assert batch(pair, other, home=one.name) == (200, False)
 
 
 def test_a_key_works_elsewhere_once_it_has_arrived_and_no_longer_once_its_revocation_has(pair):

@@ -43,8 +43,8 @@ def emulator(services="dynamodb,dynamodbstreams"):
 
 
 class Region:
-    def __init__(self, name, url, folder, secrets):
-        self.name, self.url, self.folder, self.secrets = name, url, folder, secrets
+    def __init__(self, name, url, folder, secrets, stands_in_for=""):
+        self.name, self.url, self.folder, self.secrets, self.stands_in_for = name, url, folder, secrets, stands_in_for
         folder.mkdir()
         options = {"endpoint_url": url, "region_name": name, "aws_access_key_id": KEY, "aws_secret_access_key": SECRET}
         self.dynamodb, self.streams = boto3.client("dynamodb", **options), boto3.client("dynamodbstreams", **options)
@@ -81,7 +81,7 @@ class Region:
         if name not in self.functions:
             self.functions[name] = Surroundings().start(
                 name, self.folder, PRISM_TABLES_URL=f"dynamodb://{PREFIX}", AWS_ENDPOINT_URL_DYNAMODB=self.url, AWS_REGION=self.name,
-                PRISM_REGION=self.name, PRISM_SECRETS_URL=str(self.secrets), PRISM_TRACES_URL="", **env)
+                PRISM_REGION=self.name, PRISM_STANDS_IN_FOR=self.stands_in_for, PRISM_SECRETS_URL=str(self.secrets), PRISM_TRACES_URL="", **env)
         return self.functions[name]
 
     def close(self):

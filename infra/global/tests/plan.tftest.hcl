@@ -211,6 +211,10 @@ run "the_plan_of_a_region_moves_no_other" {
     condition     = !contains(keys(aws_route53_record.origin), "us-west-2")
     error_message = "a region that is taken out has no latency record"
   }
+  assert {
+    condition     = jsonencode(local.published["us-east-1"].regions) == jsonencode({ ap-south-1 = { active = true, code = "aps1" }, eu-west-1 = { active = true, code = "euw1", standby = "us-east-1" }, us-east-1 = { active = true, code = "use1" }, us-west-2 = { active = false, code = "usw2" } })
+    error_message = "a standby learns whom it stands in for: ${jsonencode(local.published["us-east-1"].regions)}"
+  }
 }
 
 run "provisioned_baseline" {

@@ -14,7 +14,7 @@ static int handle(void *ctx, const struct lambda_event *event)
 {
     struct function *fn = ctx;
     PX_TRY(security_stores_open(&fn->stores, &fn->urls));
-    struct authorizer service = {security_keys(&fn->stores), security_registry(&fn->stores),
+    struct authorizer service = {security_keys(&fn->stores), security_registry(&fn->stores, NULL),
                                  px_str_c(getenv("PRISM_ENVIRONMENT"))};
     return authorizer_handle(&service, event);
 }

@@ -9,6 +9,7 @@
 
 struct function {
     struct px_str hot_url, meta_url;
+    struct home home;
     struct cloud_shared cloud;
     struct px_arena arena; /* the lifecycle's text */
     struct lifecycle lifecycle;
@@ -37,7 +38,7 @@ static int handle(void *ctx, const struct lambda_event *event)
 {
     const struct function *fn = ctx;
     meta_set_deadline(fn->meta, lambda_deadline_mono_ns(event, META_MARGIN_NS));
-    const struct datasets datasets = {fn->catalog, fn->hot, &fn->lifecycle};
+    const struct datasets datasets = {fn->catalog, fn->hot, &fn->lifecycle, fn->home};
     return datasets_handle(&datasets, event);
 }
 
@@ -53,8 +54,10 @@ static void stop(void *ctx)
 
 int main(void)
 {
-    struct function fn = {.hot_url = px_str_c(getenv("PRISM_HOT_URL")),
-                          .meta_url = px_str_c(getenv("PRISM_META_URL"))};
+    struct function fn = {
+        .hot_url = px_str_c(getenv("PRISM_HOT_URL")),
+        .meta_url = px_str_c(getenv("PRISM_META_URL")),
+        .home = {px_str_c(getenv("PRISM_REGION")), px_str_c(getenv("PRISM_STANDS_IN_FOR"))}};
     struct lambda_handler handler = {.init = init,
                                      .handle = handle,
                                      .stop = stop,

@@ -120,7 +120,11 @@ static int init(void *ctx, const struct px_log *log)
 {
     (void)log;
     struct function *fn = ctx;
-    struct ingest_options options = {.open = open_store, .open_ctx = fn, .clock = &px_clock_system};
+    struct ingest_options options = {
+        .open = open_store,
+        .open_ctx = fn,
+        .clock = &px_clock_system,
+        .home = {px_str_c(getenv("PRISM_REGION")), px_str_c(getenv("PRISM_STANDS_IN_FOR"))}};
     PX_TRY(read_url("PRISM_HOT_URL", &fn->hot_url));
     PX_TRY(read_url("PRISM_TABLES_URL", &fn->tables_url));
     PX_TRY(read_url("PRISM_META_URL", &fn->meta_url));

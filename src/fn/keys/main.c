@@ -8,13 +8,15 @@
 struct function {
     struct security_urls urls;
     struct security_stores stores;
+    struct home home;
 };
 
 static int handle(void *ctx, const struct lambda_event *event)
 {
     struct function *fn = ctx;
     PX_TRY(security_stores_open(&fn->stores, &fn->urls));
-    struct key_admin service = {security_keys(&fn->stores), security_registry(&fn->stores)};
+    struct key_admin service = {security_keys(&fn->stores),
+                                security_registry(&fn->stores, &fn->home)};
     return key_admin_handle(&service, event);
 }
 
@@ -23,7 +25,8 @@ static void stop(void *ctx) { security_stores_close(&((struct function *)ctx)->s
 int main(void)
 {
     struct function fn = {.urls = {.tables = px_str_c(getenv("PRISM_TABLES_URL")),
-                                   .secrets = px_str_c(getenv("PRISM_SECRETS_URL"))}};
+                                   .secrets = px_str_c(getenv("PRISM_SECRETS_URL"))},
+                          .home = {.region = px_str_c(getenv("PRISM_REGION"))}};
     struct lambda_handler handler = {.handle = handle,
                                      .stop = stop,
                                      .ctx = &fn,

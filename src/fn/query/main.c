@@ -128,7 +128,9 @@ static int init(void *ctx, const struct px_log *log)
 {
     (void)log;
     struct function *fn = ctx;
-    struct query_options options = {.clock = &px_clock_system};
+    struct query_options options = {
+        .clock = &px_clock_system,
+        .home = {px_str_c(getenv("PRISM_REGION")), px_str_c(getenv("PRISM_STANDS_IN_FOR"))}};
     struct sigaction action = {.sa_handler = on_cancel, .sa_flags = SA_RESTART};
     PX_TRY(read_limits(&options.limits));
     PX_TRY(bound_memory());

@@ -8,7 +8,7 @@
 struct function {
     struct security_urls urls;
     struct security_stores stores;
-    struct px_str region;
+    struct home home;
 };
 
 static int revoke_keys(void *ctx, struct px_str tenant, struct px_arena *arena, size_t *ret_count)
@@ -23,8 +23,7 @@ static int handle(void *ctx, const struct lambda_event *event)
     struct function *fn = ctx;
     PX_TRY(security_stores_open(&fn->stores, &fn->urls));
     struct tenants service = {
-        .registry = security_registry(&fn->stores),
-        .home_region = fn->region,
+        .registry = security_registry(&fn->stores, &fn->home),
         .revoke_keys = revoke_keys,
         .ctx = fn,
     };
@@ -37,7 +36,7 @@ int main(void)
 {
     struct function fn = {.urls = {.tables = px_str_c(getenv("PRISM_TABLES_URL")),
                                    .secrets = px_str_c(getenv("PRISM_SECRETS_URL"))},
-                          .region = px_str_c(getenv("PRISM_REGION"))};
+                          .home = {.region = px_str_c(getenv("PRISM_REGION"))}};
     struct lambda_handler handler = {.handle = handle,
                                      .stop = stop,
                                      .ctx = &fn,

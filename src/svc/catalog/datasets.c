@@ -25,6 +25,14 @@ static int problem(const struct answer *a, int status, const char *detail)
     return px_buf_fault(a->event->reply->body);
 }
 
+static int refuse_elsewhere(const struct answer *a)
+{
+    struct px_str hint = home_hint(a->http->caller.home_region, a->event->arena);
+    api_respond_problem(HOME_MISDIRECTED, S(HOME_DETAIL), a->http->request_id, hint,
+                        a->event->reply->body);
+    return px_buf_fault(a->event->reply->body);
+}
+
 static int respond(const struct answer *a, const struct px_buf *json)
 {
     PX_TRY(px_buf_fault(json));
@@ -310,6 +318,7 @@ static int answer_route(struct answer *a)
     if (route->admin && !admin) return problem(a, 403, "this needs a key with the scope admin");
     if (!admin && !api_caller_may(&a->http->caller, S("query"))) /* one for sending cannot look */
         return problem(a, 403, "this needs a key with the scope query or admin");
+    if (!home_serves(&a->datasets->home, a->http->caller.home_region)) return refuse_elsewhere(a);
     if (route->names_dataset && !dataset_name_ok(a->dataset, &why)) return problem(a, 400, why);
     return route->run(a);
 }

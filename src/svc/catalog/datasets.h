@@ -15,10 +15,12 @@
 #include "store/hot.h"
 #include "svc/catalog/catalog.h"
 #include "svc/catalog/lifecycle.h"
+#include "svc/home/home.h"
 
 struct datasets {
     struct catalog *catalog;
     struct hot_store *hot;
     const struct lifecycle *lifecycle;
+    struct home home; /* whose datasets are shown and changed; zeros: everybody's */
 };
 PX_MUST_USE int datasets_handle(const struct datasets *datasets, const struct lambda_event *event);

@@ -260,12 +260,21 @@ static int admit(struct ingest *ingest, const struct ingest_limits *limits,
 
 /* ---- the request ---- */
 
+static int refuse_elsewhere(const struct api_caller *caller, struct refusal *refusal)
+{
+    int r = refuse(refusal, HOME_MISDIRECTED, HOME_DETAIL ", %.*s", PX_FMT(caller->home_region));
+    refusal->home_region = caller->home_region;
+    return r;
+}
+
 static int serve(struct ingest *ingest, const struct api_event *event, struct px_arena *arena,
                  struct ingest_request *request, struct decode_result *result,
                  struct ingest_outcome *outcome, struct refusal *refusal)
 {
     int r = request_read(event, request, refusal);
     if (r != 0) return r;
+    if (!home_serves(&ingest->options.home, event->caller.home_region))
+        return refuse_elsewhere(&event->caller, refusal);
     struct ingest_limits limits;
     struct px_str body;
     PX_TRY(tenant_limits(&ingest->options.limits, &event->caller, arena, &limits));

@@ -12,6 +12,7 @@
 #include "lambda/apigw.h"
 #include "store/hot.h"
 #include "store/tables.h"
+#include "svc/home/home.h"
 
 struct ingest; /* opaque; one per instance, one thread */
 struct catalog;
@@ -39,6 +40,7 @@ struct ingest_options {
     int (*open)(void *open_ctx, enum ingest_store store, struct ingest_options *options);
     void *open_ctx;
     const struct px_clock *clock;
+    struct home home; /* whose records are taken; zeros: everybody's */
     struct ingest_limits limits;
 };
 PX_MUST_USE int ingest_new(const struct ingest_options *options, struct ingest **ret_ingest);

@@ -64,7 +64,8 @@ static int rpc_code(int status)
 {
     static const struct {
         int status, code;
-    } codes[] = {{403, 7}, {404, 5}, {405, 12}, {409, 10}, {413, 8}, {503, 14}, {504, 4}, {507, 8}};
+    } codes[] = {{403, 7}, {404, 5},  {405, 12}, {409, 10}, {413, 8},
+                 {421, 9}, {503, 14}, {504, 4},  {507, 8}};
     for (size_t i = 0; i < PX_COUNT(codes); i++)
         if (codes[i].status == status) return codes[i].code;
     return status >= 500 ? 13 : 3; /* INTERNAL, INVALID_ARGUMENT */
@@ -101,15 +102,21 @@ static void reply_problem(const struct ingest_request *request, int status, stru
 void reply_refused(const struct ingest_request *request, const struct refusal *refusal,
                    struct px_buf *buf)
 {
-    char text[sizeof refusal->where.path + sizeof refusal->where.expected + 32], offset[40] = "";
+    char text[sizeof refusal->where.path + sizeof refusal->where.expected + 32];
     struct px_str detail = where_text(&refusal->where, text, sizeof text);
     if (request->is_otlp) {
         reply_status(request, refusal->status, detail, refusal->retry_after_s, buf);
         return;
     }
-    if (refusal->where.offset > 0)
-        (void)snprintf(offset, sizeof offset, "\"offset\":%zu", refusal->where.offset);
-    reply_problem(request, refusal->status, detail, px_str_c(offset), refusal->retry_after_s, buf);
+    PX_AUTO(px_buf_deinit) struct px_buf extra;
+    px_buf_init(&extra, 1024);
+    if (refusal->where.offset > 0) px_buf_printf(&extra, "\"offset\":%zu", refusal->where.offset);
+    if (refusal->home_region.len > 0) {
+        px_buf_add_c(&extra, extra.len > 0 ? ",\"home_region\":" : "\"home_region\":");
+        px_buf_add_json_str(&extra, refusal->home_region);
+    }
+    reply_problem(request, refusal->status, detail, px_buf_str(&extra), refusal->retry_after_s,
+                  buf);
 }
 
 /* ---- outcomes ---- */

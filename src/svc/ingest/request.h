@@ -20,7 +20,8 @@ struct ingest_request {
 /* Why a request is not served. */
 struct refusal {
     int status;
-    int retry_after_s; /* 0: no such header */
+    int retry_after_s;         /* 0: no such header */
+    struct px_str home_region; /* of the tenant, when it is elsewhere */
     struct px_where where;
 };
 int refuse(struct refusal *refusal, int status, const char *fmt, ...)

@@ -94,7 +94,10 @@ static int authorise(struct job *job)
     const struct api_caller *caller = &job->event->caller;
     if (caller->tenant.len == 0 || !api_caller_may(caller, S("query")))
         return job_refuse(job, 403, "the key lacks the scope \"query\"");
-    return 0;
+    if (home_serves(&job->query->options.home, caller->home_region)) return 0;
+    PX_TRY(reply_problem(&job->reply, HOME_MISDIRECTED, S(HOME_DETAIL),
+                         home_hint(caller->home_region, job->arena)));
+    return HANDLED;
 }
 
 static int read_request(struct job *job)

@@ -16,6 +16,7 @@
 #include "store/objects.h"
 #include "store/readers.h"
 #include "svc/catalog/catalog.h"
+#include "svc/home/home.h"
 
 struct query; /* opaque; one per instance, one thread */
 
@@ -34,6 +35,7 @@ struct query_options {
     struct sql_remote remote;       /* copied; needed where one is not */
     struct catalog *catalog;
     const struct px_clock *clock;
+    struct home home; /* whose records are queried, borrowed; zeros: everybody's */
     struct query_limits limits;
     struct px_str temp_dir; /* for spilling and for Parquet answers; copied */
 };

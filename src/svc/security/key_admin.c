@@ -7,10 +7,11 @@
 #define COLLECTION "/v1/admin/tenants/{tenant}/keys"
 #define ITEM "/v1/admin/tenants/{tenant}/keys/{key_id}"
 
+enum { ISSUE, LIST, REVOKE };
 static const struct admin_route routes[] = {
-    {"POST", COLLECTION, "issue", " scopes label expires "},
-    {"GET", COLLECTION, "list", NULL},
-    {"DELETE", ITEM, "revoke", NULL},
+    [ISSUE] = {"POST", COLLECTION, "issue", " scopes label expires "},
+    [LIST] = {"GET", COLLECTION, "list", NULL},
+    [REVOKE] = {"DELETE", ITEM, "revoke", NULL},
 };
 
 struct operation {
@@ -111,7 +112,8 @@ static int run_revoke(const struct operation *op)
 static int run(void *ctx, const struct admin_request *request, struct px_arena *arena,
                struct admin_outcome *out)
 {
-    static int (*const runs[])(const struct operation *) = {run_issue, run_list, run_revoke};
+    static int (*const runs[])(const struct operation *) = {
+        [ISSUE] = run_issue, [LIST] = run_list, [REVOKE] = run_revoke};
     static_assert(PX_COUNT(runs) == PX_COUNT(routes), "one for each route");
     struct operation op = {ctx, request, arena, out};
     if (!admin_may(request, true))
@@ -121,6 +123,9 @@ static int run(void *ctx, const struct admin_request *request, struct px_arena *
     if (r == REGISTRY_ABSENT) return admin_refuse(out, 404, "no such tenant");
     PX_TRY(r);
     if (tenant.status == TENANT_DELETED) return admin_refuse(out, 404, "no such tenant");
+    bool changes = request->route != &routes[LIST];
+    if (changes && !home_owns(&op.admin->registry.home, tenant.home_region))
+        return admin_misdirected(out, tenant.home_region);
     return runs[request->route - routes](&op);
 }
 

@@ -29,7 +29,9 @@ struct keys security_keys(const struct security_stores *stores)
     return (struct keys){stores->tables, stores->secrets, stores->clock};
 }
 
-struct registry security_registry(const struct security_stores *stores)
+struct registry security_registry(const struct security_stores *stores, const struct home *home)
 {
-    return (struct registry){stores->tables, stores->clock};
+    struct registry registry = {.tables = stores->tables, .clock = stores->clock};
+    if (home) registry.home = *home;
+    return registry;
 }

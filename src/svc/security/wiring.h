@@ -22,4 +22,5 @@ PX_MUST_USE int security_stores_open(struct security_stores *stores,
                                      const struct security_urls *urls);
 void security_stores_close(struct security_stores *stores);
 struct keys security_keys(const struct security_stores *stores);
-struct registry security_registry(const struct security_stores *stores);
+/* home: may be NULL, where no tenant is changed. */
+struct registry security_registry(const struct security_stores *stores, const struct home *home);

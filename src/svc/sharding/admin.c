@@ -15,6 +15,12 @@ int admin_refuse(struct admin_outcome *outcome, int status, const char *detail)
     return 0;
 }
 
+int admin_misdirected(struct admin_outcome *outcome, struct px_str home_region)
+{
+    outcome->home_region = home_region;
+    return admin_refuse(outcome, HOME_MISDIRECTED, HOME_DETAIL);
+}
+
 bool admin_may(const struct admin_request *request, bool own_too)
 {
     if (request->direct) return true;
@@ -158,6 +164,7 @@ static const char *error_name(int status)
     case 403: return "Forbidden";
     case 404: return "NotFound";
     case 409: return "Conflict";
+    case HOME_MISDIRECTED: return "Misdirected";
     default: return "Refused";
     }
 }
@@ -170,17 +177,23 @@ static int reply_direct(const struct lambda_event *event, const struct admin_out
     }
     event->reply->error_type = px_str_c(error_name(outcome->status));
     event->reply->error_message = px_str_c(outcome->detail);
+    if (outcome->home_region.len > 0)
+        event->reply->error_message = px_arena_printf(event->arena, "%s: %.*s", outcome->detail,
+                                                      PX_FMT(outcome->home_region));
     return LAMBDA_ERROR;
 }
 
 static int reply_http(const struct lambda_event *event, struct px_str request_id,
                       const struct admin_outcome *outcome)
 {
-    if (outcome->status < 300)
+    if (outcome->status < 300) {
         api_respond_json(outcome->status, px_buf_str(outcome->json), event->reply->body);
-    else
-        api_respond_problem(outcome->status, px_str_c(outcome->detail), request_id,
-                            (struct px_str){0}, event->reply->body);
+        return 0;
+    }
+    struct px_str hint = {0};
+    if (outcome->home_region.len > 0) hint = home_hint(outcome->home_region, event->arena);
+    api_respond_problem(outcome->status, px_str_c(outcome->detail), request_id, hint,
+                        event->reply->body);
     return 0;
 }
 

@@ -26,13 +26,14 @@ struct admin_request {
 };
 /* What an operation came to: a JSON document, or a refusal with a sentence. */
 struct admin_outcome {
-    int status;          /* HTTP's meaning, for direct events too */
-    struct px_buf *json; /* to be filled when status is below 300 */
-    const char *detail;  /* otherwise */
+    int status;                /* HTTP's meaning, for direct events too */
+    struct px_buf *json;       /* to be filled when status is below 300 */
+    const char *detail;        /* otherwise */
+    struct px_str home_region; /* of the tenant, when it is elsewhere */
 };
 /* Parse the event, call `run` when it is a request of the table, write the reply. Bad input never
  * reaches `run`. Direct refusals become function errors named after their status (BadRequest,
- * NotFound, Conflict, ...). Passes on faults of `run`. */
+ * NotFound, Conflict, Misdirected, ...). Passes on faults of `run`. */
 PX_MUST_USE int admin_serve(const struct lambda_event *event, const struct admin_route *routes,
                             size_t route_count,
                             int (*run)(void *ctx, const struct admin_request *request,
@@ -40,6 +41,8 @@ PX_MUST_USE int admin_serve(const struct lambda_event *event, const struct admin
                             void *ctx);
 /* Ends an operation: `return admin_refuse(outcome, 404, "no such tenant");` */
 int admin_refuse(struct admin_outcome *outcome, int status, const char *detail);
+/* The tenant is changed in its home region, which the answer names. */
+int admin_misdirected(struct admin_outcome *outcome, struct px_str home_region);
 /* Scope admin and the operator's tenant; or, with own_too, the tenant that is being asked about.
  * Direct events may. */
 bool admin_may(const struct admin_request *request, bool own_too);

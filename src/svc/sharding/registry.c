@@ -255,6 +255,20 @@ int registry_list(const struct registry *registry, struct px_str after, size_t m
     return 0;
 }
 
+/* A tenant to change. The condition of the write holds for what was read here, its home too.
+ * Answers: REGISTRY_ABSENT, REGISTRY_ELSEWHERE. */
+static int get_own(const struct registry *registry, struct px_str name, struct px_arena *arena,
+                   struct tenant *ret_tenant)
+{
+    struct tenant tenant = {0};
+    int r = registry_get(registry, name, arena, &tenant);
+    if (r == REGISTRY_ABSENT) return r;
+    PX_TRY(r);
+    if (!home_owns(&registry->home, tenant.home_region)) return REGISTRY_ELSEWHERE;
+    *ret_tenant = tenant;
+    return 0;
+}
+
 /* The new state in *tenant, or a refusal. */
 static int apply_change(struct tenant *tenant, const struct tenant_change *change,
                         struct px_arena *arena, const char **ret_why)
@@ -288,8 +302,8 @@ int registry_change(const struct registry *registry, struct px_str name,
                     struct tenant *ret_tenant, const char **ret_why)
 {
     struct tenant tenant = {0};
-    int r = registry_get(registry, name, arena, &tenant);
-    if (r == REGISTRY_ABSENT) return r;
+    int r = get_own(registry, name, arena, &tenant);
+    if (r == REGISTRY_ABSENT || r == REGISTRY_ELSEWHERE) return r;
     PX_TRY(r);
     if (tenant.status == TENANT_DELETED) return REGISTRY_ABSENT;
     r = apply_change(&tenant, change, arena, ret_why);
@@ -306,8 +320,8 @@ int registry_delete(const struct registry *registry, struct px_str name, struct 
                     struct tenant *ret_tenant, const char **ret_why)
 {
     struct tenant tenant = {0};
-    int r = registry_get(registry, name, arena, &tenant);
-    if (r == REGISTRY_ABSENT) return r;
+    int r = get_own(registry, name, arena, &tenant);
+    if (r == REGISTRY_ABSENT || r == REGISTRY_ELSEWHERE) return r;
     PX_TRY(r);
     if (px_str_eq(tenant.name, S(TENANT_SYSTEM))) {
         *ret_why = "the operator's tenant cannot be deleted";

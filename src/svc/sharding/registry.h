@@ -9,6 +9,7 @@
 #include "base/px_clock.h"
 #include "base/px_json.h"
 #include "store/tables.h"
+#include "svc/home/home.h"
 
 #define TENANT_SYSTEM "_system" /* the operator's own tenant: its admin keys manage the others */
 #define TENANT_QUOTAS_MAX 32
@@ -33,12 +34,14 @@ void tenant_write(const struct tenant *tenant, struct px_buf *buf);
 struct registry {
     struct table_store *tables;   /* borrowed */
     const struct px_clock *clock; /* borrowed */
+    struct home home;             /* zeros: a tenant may be changed anywhere */
 };
 enum registry_answer {
     REGISTRY_ABSENT = 1,
-    REGISTRY_EXISTS,   /* also when a deleted tenant had the name */
-    REGISTRY_INVALID,  /* ret_why: a sentence for the caller */
-    REGISTRY_CONFLICT, /* somebody else changed the tenant meanwhile: read it again */
+    REGISTRY_EXISTS,    /* also when a deleted tenant had the name */
+    REGISTRY_INVALID,   /* ret_why: a sentence for the caller */
+    REGISTRY_CONFLICT,  /* somebody else changed the tenant meanwhile: read it again */
+    REGISTRY_ELSEWHERE, /* only its home region changes a tenant, and this is another */
 };
 
 /* Empty fields take the default: tier pooled, shard "shard-0", quotas {}. */
@@ -64,12 +67,13 @@ struct tenant_change {
     struct px_str tier;   /* empty: as it is */
     yyjson_val *quotas;   /* merged in: a number sets one, null removes it; NULL: as they are */
 };
-/* Answers: REGISTRY_ABSENT (or deleted), REGISTRY_INVALID, REGISTRY_CONFLICT. */
+/* Answers: REGISTRY_ABSENT (or deleted), REGISTRY_ELSEWHERE, REGISTRY_INVALID, REGISTRY_CONFLICT. */
 PX_MUST_USE int registry_change(const struct registry *registry, struct px_str name,
                                 const struct tenant_change *change, struct px_arena *arena,
                                 struct tenant *ret_tenant, const char **ret_why);
 /* Mark deleted; a tenant that is deleted already stays so and is returned again.
- * Answers: REGISTRY_ABSENT, REGISTRY_INVALID (the operator's tenant), REGISTRY_CONFLICT. */
+ * Answers: REGISTRY_ABSENT, REGISTRY_ELSEWHERE, REGISTRY_INVALID (the operator's tenant),
+ * REGISTRY_CONFLICT. */
 PX_MUST_USE int registry_delete(const struct registry *registry, struct px_str name,
                                 struct px_arena *arena, struct tenant *ret_tenant,
                                 const char **ret_why);

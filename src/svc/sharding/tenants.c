@@ -57,7 +57,7 @@ static int run_create(const struct operation *op)
     if (why) return admin_refuse(op->out, 400, why);
     struct tenant_spec spec = {
         .name = px_json_str(body, "name"),
-        .home_region = op->tenants->home_region,
+        .home_region = op->tenants->registry.home.region,
         .shard = px_json_str(body, "shard"),
         .tier = px_json_str(body, "tier"),
         .quotas = px_json_obj(body, "quotas"),
@@ -106,6 +106,16 @@ static int run_get(const struct operation *op)
     return answer(op, 200, &tenant);
 }
 
+/* The refusal names the home, and the change was refused for what stood there a moment ago. */
+static int refuse_elsewhere(const struct operation *op)
+{
+    struct tenant tenant;
+    int r = registry_get(&op->tenants->registry, op->request->tenant, op->arena, &tenant);
+    if (r == REGISTRY_ABSENT) return admin_refuse(op->out, 404, NO_TENANT);
+    PX_TRY(r);
+    return admin_misdirected(op->out, tenant.home_region);
+}
+
 static int run_change(const struct operation *op)
 {
     yyjson_val *body = op->request->body;
@@ -120,6 +130,7 @@ static int run_change(const struct operation *op)
     int r = registry_change(&op->tenants->registry, op->request->tenant, &change, op->arena,
                             &tenant, &why);
     if (r == REGISTRY_ABSENT) return admin_refuse(op->out, 404, NO_TENANT);
+    if (r == REGISTRY_ELSEWHERE) return refuse_elsewhere(op);
     if (r == REGISTRY_INVALID) return admin_refuse(op->out, 400, why);
     if (r == REGISTRY_CONFLICT)
         return admin_refuse(op->out, 409, "the tenant was changed meanwhile; read it and repeat");
@@ -133,6 +144,7 @@ static int run_delete(const struct operation *op)
     const char *why = NULL;
     int r = registry_delete(&op->tenants->registry, op->request->tenant, op->arena, &tenant, &why);
     if (r == REGISTRY_ABSENT) return admin_refuse(op->out, 404, NO_TENANT);
+    if (r == REGISTRY_ELSEWHERE) return refuse_elsewhere(op);
     if (r == REGISTRY_INVALID) return admin_refuse(op->out, 400, why);
     if (r == REGISTRY_CONFLICT)
         return admin_refuse(op->out, 409, "the tenant was changed meanwhile; repeat");

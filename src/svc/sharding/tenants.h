@@ -7,7 +7,6 @@
 
 struct tenants {
     struct registry registry;
-    struct px_str home_region; /* of tenants created here */
     /* Ends all keys of a tenant that is being deleted; may be called again after a crash. */
     int (*revoke_keys)(void *ctx, struct px_str tenant, struct px_arena *arena, size_t *ret_count);
     void *ctx;

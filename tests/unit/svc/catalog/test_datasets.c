@@ -58,6 +58,7 @@ struct call {
     const char *method, *dataset; /* dataset NULL: the collection */
     const char *scopes, *tenant, *body;
     bool retention;
+    const char *home_region;
 };
 
 /* The response's status; its body is parsed into f->json. */
@@ -74,7 +75,8 @@ static int call(struct test *t, struct function *f, struct call c)
                                    .request_id = S("r-1"),
                                    .caller = {.tenant = px_str_c(c.tenant ? c.tenant : "acme"),
                                               .key_id = S("k"),
-                                              .scopes = px_str_c(c.scopes ? c.scopes : "query")},
+                                              .scopes = px_str_c(c.scopes ? c.scopes : "query"),
+                                              .home_region = px_str_c(c.home_region)},
                                    .body = px_str_c(c.body ? c.body : "")};
     struct px_buf payload;
     px_buf_init(&payload, 1u << 20);
@@ -83,12 +85,26 @@ static int call(struct test *t, struct function *f, struct call c)
     f->reply = (struct lambda_reply){.body = &f->body};
     const struct lambda_event event = {
         .payload = px_buf_str(&payload), .arena = &t->arena, .reply = &f->reply};
-    const struct datasets datasets = {f->catalog.catalog, f->hot, &f->lifecycle};
+    const struct datasets datasets = {
+        f->catalog.catalog, f->hot, &f->lifecycle, {S("here"), S("neighbour")}};
     CHECK_OK(datasets_handle(&datasets, &event));
     px_buf_deinit(&payload);
     CHECK_OK(api_response_parse(px_buf_str(&f->body), &t->arena, &f->response));
     CHECK_OK(px_json_parse(f->response.body, &t->arena, &f->json, NULL));
     return f->response.status;
+}
+
+TEST(datasets_of_a_tenant_of_another_region_are_there)
+{
+    struct function f = {0};
+    open_function(t, &f);
+    CHECK_INT(call(t, &f, (struct call){"GET", .home_region = "elsewhere"}), 421);
+    CHECK_STR(px_json_str(f.json, "home_region"), S("elsewhere"));
+    CHECK_INT(call(t, &f, (struct call){"DELETE", "logs", "admin", .home_region = "elsewhere"}),
+              421);
+    CHECK_INT(call(t, &f, (struct call){"GET", .home_region = "neighbour"}), 200);
+    CHECK_INT(call(t, &f, (struct call){"GET", .home_region = "here"}), 200);
+    close_function(&f);
 }
 
 TEST(a_dataset_is_listed_from_its_first_accepted_row_on)

@@ -32,7 +32,8 @@ static struct instance instance_new(struct test *t, const struct px_clock *clock
                                      .hot = it.hot,
                                      .tables = it.tables,
                                      .catalog = it.catalog,
-                                     .clock = clock};
+                                     .clock = clock,
+                                     .home = {S("here"), S("neighbour")}};
     if (limits) options.limits = *limits;
     CHECK_OK(ingest_new(&options, &it.ingest));
     return it;
@@ -53,7 +54,7 @@ struct request {
     const char *resource; /* NULL: /v1/ingest/{dataset} */
     const char *dataset;  /* NULL: "events" */
     const char *type;     /* NULL: application/x-ndjson */
-    const char *key, *encoding, *method, *tenant, *scopes, *time_field;
+    const char *key, *encoding, *method, *tenant, *scopes, *home_region, *time_field;
     struct px_str body;
 };
 struct reply {
@@ -92,7 +93,8 @@ static void request_event(const struct request *request, struct http_header head
         .path_param_count = 1,
         .request_id = S("req-1"),
         .caller = {.tenant = or_else(request->tenant, "acme"),
-                   .scopes = or_else(request->scopes, "ingest query")},
+                   .scopes = or_else(request->scopes, "ingest query"),
+                   .home_region = or_else(request->home_region, "")},
         .body = request->body,
     };
 }

@@ -187,6 +187,30 @@ TEST(requests_are_refused_with_status_and_reason)
     CHECK_INT(stored_in(t, it.hot, "events").frames, 0);
 }
 
+TEST(records_of_a_tenant_of_another_region_are_refused_with_its_home)
+{
+    PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, NULL);
+    struct request request = {.home_region = "elsewhere", .body = S("{\"n\":1}")};
+    struct reply reply = send_to(t, it.ingest, &request);
+    CHECK_STATUS(421, reply);
+    CHECK_STR(px_json_str(reply.json, "home_region"), S("elsewhere"));
+    request.resource = "/v1/logs"; /* google.rpc.Status has a text only */
+    request.type = "application/json";
+    reply = send_to(t, it.ingest, &request);
+    CHECK_STATUS(421, reply);
+    CHECK_INT(px_json_i64(reply.json, "code", 0), 9);
+    struct px_str message = px_json_str(reply.json, "message");
+    CHECK(px_str_ends(message, S("elsewhere")));
+    CHECK_INT(stored_in(t, it.hot, "events").frames, 0);
+    const char *const served[] = {"here", "neighbour"}; /* which this one stands in for */
+    for (size_t i = 0; i < PX_COUNT(served); i++) {
+        request = (struct request){.home_region = served[i],
+                                   .body = i ? S("{\"n\":1}") : S("{\"n\":2}")};
+        CHECK_STATUS(200, send_to(t, it.ingest, &request));
+    }
+    CHECK_INT(stored_in(t, it.hot, "events").frames, 2);
+}
+
 TEST(bodies_over_the_limit_are_413_also_when_they_are_bombs)
 {
     struct ingest_limits limits = {.body_bytes_max = 100000};

@@ -29,7 +29,7 @@ struct kit {
     struct meta *meta;
     struct catalog *catalog;
     struct query *query;
-    struct px_str tenant;
+    struct px_str tenant, home_region;
     struct query_limits limits;
     /* the last answer */
     int status;
@@ -73,6 +73,7 @@ static void kit_init(struct test *t, struct kit *kit, const struct query_limits 
                                     .analytics = kit->analytics,
                                     .catalog = kit->catalog,
                                     .clock = &px_clock_system,
+                                    .home = {S("here"), S("neighbour")},
                                     .limits = limits ? *limits : (struct query_limits){0},
                                     .temp_dir = test_path(t, "tmp")};
     const struct lending_settings lending = {
@@ -259,7 +260,9 @@ static int kit_post(struct kit *kit, struct px_str body, bool stream, const _Ato
                               .headers = headers,
                               .header_count = 1,
                               .request_id = S("req-1"),
-                              .caller = {.tenant = kit->tenant, .scopes = S("ingest query")},
+                              .caller = {.tenant = kit->tenant,
+                                         .scopes = S("ingest query"),
+                                         .home_region = kit->home_region},
                               .body = body};
     struct query_sink sink = {kit_begin, stream ? kit_more : NULL, kit};
     struct px_arena arena;

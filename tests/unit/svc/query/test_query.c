@@ -191,6 +191,20 @@ TEST(other_tenants_and_missing_scopes_see_nothing)
     (void)kit_json(t, &kit, "{\"sql\":\"SELECT 1\"}", 403);
 }
 
+TEST(a_tenant_of_another_region_is_told_where_its_home_is)
+{
+    PX_AUTO(kit_free) struct kit kit;
+    kit_init(t, &kit, NULL);
+    kit_lines(&kit, S("logs"), 0, 10);
+    kit.home_region = S("elsewhere");
+    (void)kit_json(t, &kit, "{\"sql\":\"SELECT count(*) FROM logs\"}", 421);
+    CHECK(strstr(kit.body.ptr, "\"home_region\":\"elsewhere\""));
+    kit.home_region = S("neighbour"); /* which this one stands in for */
+    CHECK_STR(kit_value(t, &kit, "SELECT count(*) FROM logs"), S("10"));
+    kit.home_region = S("here");
+    CHECK_STR(kit_value(t, &kit, "SELECT count(*) FROM logs"), S("10"));
+}
+
 /* One tenant's engine is kept; the next tenant gets another, in whatever order they ask. */
 TEST(tenants_take_turns_and_see_their_own)
 {

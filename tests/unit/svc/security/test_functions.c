@@ -12,6 +12,7 @@
 
 struct fixture {
     struct security_stores stores;
+    struct home home; /* where the functions run */
     struct px_buf body;
     struct lambda_reply reply;
     struct test *t;
@@ -21,6 +22,7 @@ static struct fixture *open_functions(struct test *t)
 {
     struct fixture *f = px_arena_new(&t->arena, struct fixture);
     f->t = t;
+    f->home.region = S("local");
     f->stores.clock = &t->clock;
     struct security_urls urls = {test_path(t, "tables.db"), test_path(t, "secrets")};
     CHECK_OK(security_stores_open(&f->stores, &urls));
@@ -50,19 +52,19 @@ static int revoke_keys(void *ctx, struct px_str tenant, struct px_arena *arena, 
 
 static int run_tenants(struct fixture *f, struct px_str payload)
 {
-    struct tenants service = {security_registry(&f->stores), S("local"), revoke_keys, f};
+    struct tenants service = {security_registry(&f->stores, &f->home), revoke_keys, f};
     struct lambda_event event = event_of(f, payload);
     return tenants_handle(&service, &event);
 }
 static int run_keys(struct fixture *f, struct px_str payload)
 {
-    struct key_admin service = {security_keys(&f->stores), security_registry(&f->stores)};
+    struct key_admin service = {security_keys(&f->stores), security_registry(&f->stores, &f->home)};
     struct lambda_event event = event_of(f, payload);
     return key_admin_handle(&service, &event);
 }
 static int run_authorizer(struct fixture *f, struct px_str payload)
 {
-    struct authorizer service = {security_keys(&f->stores), security_registry(&f->stores),
+    struct authorizer service = {security_keys(&f->stores), security_registry(&f->stores, NULL),
                                  S("dev")};
     struct lambda_event event = event_of(f, payload);
     return authorizer_handle(&service, &event);
@@ -324,6 +326,55 @@ TEST(a_bad_key_request_is_refused)
         CHECK_OK(run_keys(f, http(f, "POST", KEYS, "acme", "acme", "admin", bad[i])));
         CHECK_INT(status(f), 400);
     }
+    close_functions(f);
+}
+
+static void check_misdirected(struct fixture *f)
+{
+    CHECK_INT(status(f), 421);
+    CHECK_STR(px_json_str(http_body(f), "home_region"), S("local"));
+    CHECK_STR(px_json_str(http_body(f), "detail"), S(HOME_DETAIL));
+}
+
+TEST(a_tenant_and_its_keys_are_changed_in_its_home_region_only)
+{
+    struct fixture *f = open_functions(t);
+    struct px_str key = first_key(f);
+    f->home.region = S("elsewhere");
+    const char *suspend = "{\"status\":\"suspended\"}";
+    CHECK_OK(run_tenants(f, http(f, "PATCH", TENANT, "acme", "_system", "admin", suspend)));
+    check_misdirected(f);
+    CHECK_OK(run_tenants(f, http(f, "DELETE", TENANT, "acme", "_system", "admin", "")));
+    check_misdirected(f);
+    CHECK_OK(run_keys(f, http(f, "POST", KEYS, "acme", "acme", "admin", "{}")));
+    check_misdirected(f);
+    CHECK_OK(run_keys(f, http(f, "DELETE", KEYS "/{key_id}", "acme", "acme", "admin", "")));
+    check_misdirected(f);
+    CHECK_INT(run_tenants(f, S("{\"op\":\"delete\",\"tenant\":\"acme\"}")), LAMBDA_ERROR);
+    CHECK_STR(f->reply.error_type, S("Misdirected"));
+    CHECK_STR(f->reply.error_message, S(HOME_DETAIL ": local"));
+
+    CHECK_OK(run_tenants(f, http(f, "GET", TENANT, "acme", "acme", "admin", "")));
+    CHECK_STR(px_json_str(http_body(f), "status"), S("active"));
+    CHECK_OK(run_keys(f, http(f, "GET", KEYS, "acme", "acme", "admin", "")));
+    CHECK_INT(yyjson_arr_size(px_json_arr(http_body(f), "keys")), 1);
+    CHECK_OK(run_authorizer(f, request_event(f, key)));
+    f->home.region = S("local");
+    CHECK_OK(run_tenants(f, http(f, "DELETE", TENANT, "acme", "_system", "admin", "")));
+    CHECK_INT(status(f), 200);
+    f->home.region = S("elsewhere"); /* again, in the wrong place */
+    CHECK_OK(run_tenants(f, http(f, "DELETE", TENANT, "acme", "_system", "admin", "")));
+    check_misdirected(f);
+    close_functions(f);
+}
+
+TEST(where_the_region_is_not_known_a_tenant_is_changed_as_ever)
+{
+    struct fixture *f = open_functions(t);
+    first_key(f);
+    f->home = (struct home){0};
+    CHECK_OK(run_tenants(f, http(f, "DELETE", TENANT, "acme", "_system", "admin", "")));
+    CHECK_INT(status(f), 200);
     close_functions(f);
 }
 

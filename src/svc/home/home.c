@@ -1,0 +1,33 @@
+/* svc/home/home.c - see home.h. */
+#include "svc/home/home.h"
+
+#include "base/px_buf.h"
+
+#define HINT_BYTES_MAX 1024u
+
+bool home_owns(const struct home *home, struct px_str home_region)
+{
+    if (home->region.len == 0 || home_region.len == 0) return true;
+    return px_str_eq(home->region, home_region);
+}
+
+bool home_serves(const struct home *home, struct px_str home_region)
+{
+    if (home_owns(home, home_region)) return true;
+    struct px_str rest = home->stands_in_for, one;
+    while (rest.len > 0) {
+        (void)px_str_cut(&rest, ',', &one);
+        if (px_str_eq(px_str_trim(one), home_region)) return true;
+    }
+    return false;
+}
+
+struct px_str home_hint(struct px_str home_region, struct px_arena *arena)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf json;
+    px_buf_init(&json, HINT_BYTES_MAX);
+    px_buf_add_c(&json, "\"home_region\":");
+    px_buf_add_json_str(&json, home_region);
+    if (px_buf_fault(&json)) return (struct px_str){0};
+    return px_arena_dup(arena, px_buf_str(&json));
+}
