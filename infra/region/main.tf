@@ -40,6 +40,8 @@ locals {
       }
       meta    = module.catalog.meta
       secrets = { url = module.security.secrets_url, arns = module.security.secret_arns }
+
+      parameters = module.security.parameters
     }
     network = {
       subnet_ids         = module.network.subnet_ids.function
@@ -84,6 +86,7 @@ module "security" {
   artifacts           = var.artifacts
   signing_profile_arn = var.code_signing ? local.global.signing_profile_version_arn : ""
   secrets             = { recovery_days = var.environment == "dev" ? 0 : 30 }
+  parameters          = var.parameters
 }
 
 module "storage" {

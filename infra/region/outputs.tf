@@ -26,6 +26,8 @@ output "stores" {
     tables    = local.runtime.stores.tables.url
     meta      = local.runtime.stores.meta.url
     secrets   = local.runtime.stores.secrets.url
+
+    parameters = local.runtime.stores.parameters.url
   }
 }
 

@@ -208,6 +208,13 @@ variable "alert_emails" {
   nullable    = false
 }
 
+variable "parameters" {
+  description = "Settings of functions that follow within minutes, without a deploy: by name as in docs/design/functions.md, such as \"query/timeout_ms\"."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
 variable "metrics_tenants" {
   description = "Tenants that have metrics of their own in CloudWatch, at most 16: each is about ten more metrics to pay for. docs/design/observability.md."
   type        = set(string)

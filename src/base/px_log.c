@@ -13,6 +13,16 @@
 
 static const char *const level_names[] = {"DEBUG", "INFO", "WARN", "ERROR"};
 
+bool px_level_parse(struct px_str name, enum px_level *ret_level)
+{
+    for (size_t i = 0; i < PX_COUNT(level_names); i++) {
+        if (!px_str_ieq(name, px_str_c(level_names[i]))) continue;
+        *ret_level = (enum px_level)i;
+        return true;
+    }
+    return false;
+}
+
 static void add_text(struct px_buf *line, const char *name, struct px_str value)
 {
     if (value.len == 0) return;

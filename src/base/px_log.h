@@ -8,6 +8,8 @@
 #include "base/px_clock.h"
 
 enum px_level { PX_DEBUG, PX_INFO, PX_WARN, PX_ERROR };
+/* debug, info, warn, error, in any case. */
+PX_MUST_USE bool px_level_parse(struct px_str name, enum px_level *ret_level);
 
 /* What is known of the event in work; who handles it fills it in as it learns more. */
 struct px_log_context {

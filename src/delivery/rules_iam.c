@@ -468,6 +468,7 @@ static struct px_str store_of(struct verify *v, struct px_str action, struct px_
     if (px_str_starts(action, S("elasticfilesystem:"))) return S("hot");
     if (px_str_starts(action, S("rds-db:"))) return S("meta");
     if (px_str_starts(action, S("secretsmanager:"))) return S("secrets");
+    if (px_str_starts(action, S("ssm:"))) return S("parameters");
     return S("");
 }
 

@@ -21,6 +21,8 @@
 #define ARENA_BYTES_DEFAULT (64u << 20)
 #define EVENT_BYTES_MAX                                                                            \
     ((size_t)LAMBDA_PAYLOAD_BYTES_MAX + (1u << 20)) /* the API refuses earlier */
+#define AFTER_NS_MAX (2 * PX_NS_PER_S)
+#define AFTER_MARGIN_NS (500 * PX_NS_PER_MS)
 #define TRACE_VARIABLE "_X_AMZN_TRACE_ID"
 
 enum runtime_answer { RUNTIME_STOP = 1 }; /* SIGTERM came */
@@ -169,6 +171,13 @@ static int status_of(const struct lambda_reply *reply, int outcome)
                                 : api_response_status(px_buf_str(reply->body));
 }
 
+/* What work behind an answer may take: a while, and not past the event's end. */
+static uint32_t time_after(const struct lambda_event *event)
+{
+    int64_t left_ns = event->deadline_ns - px_wall_ns(&px_clock_system) - AFTER_MARGIN_NS;
+    return (uint32_t)(PX_MAX(PX_MIN(left_ns, AFTER_NS_MAX), 0) / PX_NS_PER_MS);
+}
+
 static int handle_event(struct runtime *runtime, struct lambda_event *event)
 {
     px_buf_clear(&runtime->body);
@@ -183,6 +192,8 @@ static int handle_event(struct runtime *runtime, struct lambda_event *event)
     int r = post_outcome(runtime, event, outcome);
     observe_event_end(runtime->observe.observe, status_of(&reply, outcome));
     runtime_observe_after(&runtime->observe, event->deadline_ns);
+    if (runtime->handler->after)
+        runtime->handler->after(runtime->handler->ctx, &runtime->log, time_after(event));
     px_arena_reset(&runtime->arena);
     if (r > 0) {
         px_log(&runtime->log, PX_WARN, "the Runtime API did not take the answer of this event");
@@ -200,6 +211,8 @@ static int runtime_init(struct runtime *runtime)
     int fault = runtime_observe_open(&runtime->observe, runtime->handler, &runtime->log);
     if (fault == 0 && runtime->handler->init)
         fault = runtime->handler->init(runtime->handler->ctx, &runtime->log);
+    if (fault == 0 && runtime->handler->after)
+        runtime->handler->after(runtime->handler->ctx, &runtime->log, 0);
     if (fault == 0) return 0;
     char text[1024];
     struct runtime_error error = {px_str_c(px_fault_name(fault)),
@@ -229,10 +242,8 @@ static enum px_level level_wanted(void)
 {
     const char *text = getenv("PRISM_LOG_LEVEL");
     if (!text) text = getenv("AWS_LAMBDA_LOG_LEVEL");
-    static const struct px_str names[] = {{"debug", 5}, {"info", 4}, {"warn", 4}, {"error", 5}};
-    for (size_t i = 0; i < PX_COUNT(names); i++)
-        if (px_str_ieq(px_str_c(text), names[i])) return (enum px_level)i;
-    return PX_INFO;
+    enum px_level level = PX_INFO;
+    return px_level_parse(px_str_c(text), &level) ? level : PX_INFO;
 }
 
 static int take_signals(int *ret_fd)

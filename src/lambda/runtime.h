@@ -60,6 +60,10 @@ struct lambda_handler {
     /* Each event. A fault is posted as an invocation error (errorType from the fault's name) and
      * logged; the process goes on. */
     int (*handle)(void *ctx, const struct lambda_event *event);
+    /* After each event, when its answer has gone and nobody waits; may be NULL. What it does may take
+     * within_ms, and costs time of the function. It may set the log's level, for which it is also
+     * called once after init, with 0. */
+    void (*after)(void *ctx, struct px_log *log, uint32_t within_ms);
     /* Before exit on SIGTERM; may be NULL. */
     void (*stop)(void *ctx);
     void *ctx;

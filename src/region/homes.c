@@ -16,6 +16,7 @@ static const struct {
     {"tables", "tables.db", "dynamodb://*"},
     {"meta", "meta.db", NULL},
     {"secrets", "secrets", "secretsmanager://*"},
+    {"parameters", "parameters.json", "ssm://*"},
 };
 
 const char *const homes_aws_variables[] = {"AWS_ENDPOINT_URL",

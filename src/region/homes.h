@@ -8,6 +8,7 @@
  *   tables     tables.db       dynamodb://<prefix>
  *   meta       meta.db         PRISM_META_URL of this process; unset: meta.db
  *   secrets    secrets/        secretsmanager://<prefix>
+ *   parameters parameters.json ssm://<prefix>
  *
  * Credentials and the region come from this process's environment, as AWS's own tools take them. */
 #pragma once

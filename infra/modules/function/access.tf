@@ -60,9 +60,16 @@ locals {
         { on = "key", actions = ["kms:Decrypt", "kms:GenerateDataKey"] },
       ]
     }
+    # A SecureString is decrypted with the right of whoever reads it.
+    parameters = {
+      "read" = [
+        { on = "self", actions = ["ssm:GetParametersByPath"] },
+        { on = "key", actions = ["kms:Decrypt"] },
+      ]
+    }
   }
 
-  key_service = { objects = "s3", tables = "dynamodb", secrets = "secretsmanager" }
+  key_service = { objects = "s3", tables = "dynamodb", secrets = "secretsmanager", parameters = "ssm" }
 
   # Partitioned by tenant, as the objects are; the others are the registry's.
   tenant_tables = ["idempotency"]
@@ -93,13 +100,14 @@ locals {
     use.kind == "hot" ? [var.stores.hot.file_system_arn] :
     use.kind == "tables" ? [var.stores.tables.arns[use.table]] :
     use.kind == "metadata" ? var.stores.meta.connect_arns :
+    use.kind == "parameters" ? var.stores.parameters.arns :
     use.kind == "secrets" ? [for name in sort(keys(var.stores.secrets.arns)) : var.stores.secrets.arns[name]] :
     [var.stores[use.store].arn]
   }
   key_arns = { for use in local.known_uses : use.key =>
     use.kind == "tables" ? var.stores.tables.key_arns :
     use.kind == "objects" ? [var.runtime.keys.data] :
-    use.kind == "secrets" ? [var.runtime.keys.secrets] : []
+    contains(["secrets", "parameters"], use.kind) ? [var.runtime.keys.secrets] : []
   }
 
   store_statements = flatten([for use in local.known_uses : [

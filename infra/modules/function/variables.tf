@@ -169,12 +169,13 @@ variable "catalogue" {
 variable "stores" {
   description = "Where the stores are in this region; `stores` of runtime."
   type = object({
-    hot       = object({ url = string, mount_path = string, file_system_arn = string, access_point_arns = map(string) })
-    segments  = object({ url = string, arn = string })
-    analytics = object({ url = string, arn = string })
-    tables    = object({ url = string, arns = map(string), key_arns = optional(list(string), []) })
-    meta      = object({ url = string, reader_url = string, connect_arns = list(string) })
-    secrets   = object({ url = string, arns = map(string) })
+    hot        = object({ url = string, mount_path = string, file_system_arn = string, access_point_arns = map(string) })
+    segments   = object({ url = string, arn = string })
+    analytics  = object({ url = string, arn = string })
+    tables     = object({ url = string, arns = map(string), key_arns = optional(list(string), []) })
+    meta       = object({ url = string, reader_url = string, connect_arns = list(string) })
+    secrets    = object({ url = string, arns = map(string) })
+    parameters = object({ url = string, arns = list(string) })
   })
   nullable = false
 

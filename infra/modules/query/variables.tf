@@ -25,12 +25,13 @@ variable "runtime" {
   description = "What the regional stack gives to every function; docs/design/infra.md."
   type = object({
     stores = object({
-      hot       = object({ url = string, mount_path = string, file_system_arn = string, access_point_arns = map(string) })
-      segments  = object({ url = string, arn = string })
-      analytics = object({ url = string, arn = string })
-      tables    = object({ url = string, arns = map(string), key_arns = optional(list(string), []) })
-      meta      = object({ url = string, reader_url = string, connect_arns = list(string) })
-      secrets   = object({ url = string, arns = map(string) })
+      hot        = object({ url = string, mount_path = string, file_system_arn = string, access_point_arns = map(string) })
+      segments   = object({ url = string, arn = string })
+      analytics  = object({ url = string, arn = string })
+      tables     = object({ url = string, arns = map(string), key_arns = optional(list(string), []) })
+      meta       = object({ url = string, reader_url = string, connect_arns = list(string) })
+      secrets    = object({ url = string, arns = map(string) })
+      parameters = object({ url = string, arns = list(string) })
     })
     network                 = object({ subnet_ids = list(string), security_group_ids = list(string) })
     keys                    = object({ data = string, logs = string, secrets = string, database = string })

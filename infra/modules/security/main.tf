@@ -4,6 +4,8 @@ locals {
   account = "${local.aws}:iam::${var.context.account_id}:root"
   tags    = { Service = "security" }
 
+  config_path = "${var.context.path}/config"
+
   # Functions by what the catalogue lets them touch. Roles are called "<prefix>-fn-<name>" and, once per shard, "<prefix>-fn-<name>-<shard>".
   stores_of = { for name, f in var.platform.functions : name => try(f.stores, {}) }
   role_patterns = { for name, f in var.platform.functions : name =>
@@ -48,7 +50,7 @@ resource "aws_lambda_code_signing_config" "zips" {
 resource "aws_ssm_parameter" "config" {
   for_each = var.parameters
 
-  name  = "${var.context.path}/config/${each.key}"
+  name  = "${local.config_path}/${each.key}"
   type  = "String"
   value = each.value
   tags  = local.tags

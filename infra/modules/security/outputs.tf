@@ -19,6 +19,14 @@ output "secrets_url" {
   value       = "secretsmanager://${local.secret_path}/"
 }
 
+output "parameters" {
+  description = "Settings that change without a deploy: what functions get in PRISM_PARAMETERS_URL, and what a policy names for whoever reads them by path."
+  value = {
+    url  = "ssm:/${local.config_path}"
+    arns = ["${local.aws}:ssm:${local.here}:parameter${local.config_path}", "${local.aws}:ssm:${local.here}:parameter${local.config_path}/*"]
+  }
+}
+
 output "tenant_access_role_arn" {
   description = "The role that functions assume with the session tag `tenant`."
   value       = aws_iam_role.tenant.arn

@@ -7,12 +7,14 @@
 #include "aws/shared.h"
 #include "export/exporter.h"
 #include "lambda/runtime.h"
+#include "settings/settings.h"
 #include "svc/catalog/catalog.h"
 #include "svc/ingest/ingest.h"
 
 /* A request of the largest body unpacks within this (memory_mb in platform/functions.json is 512). */
 #define ARENA_BYTES_MAX ((size_t)256 << 20)
 
+#define PARAMETERS_MS 2000 /* at start; without them the environment's values hold */
 #define META_MARGIN_NS (500 * PX_NS_PER_MS) /* for telling that the catalog gave no answer */
 
 struct function {
@@ -25,45 +27,58 @@ struct function {
     struct meta *meta;
     struct catalog *catalog;
     struct ingest *ingest;
+    struct settings settings;
 };
 
-/* ---- environment ---- */
+/* ---- settings ---- */
 
-static int read_number(const char *name, uint64_t max, uint64_t *value)
+enum { BODY, RECORD, RECORDS, FIELDS, DATASETS, PAST, FUTURE, KEY, HASH, LEASE, SETTINGS };
+static const struct setting_spec specs[SETTINGS] = {
+    [BODY] = {"PRISM_INGEST_BODY_BYTES_MAX", "ingest/body_bytes_max", (uint64_t)256 << 20, true},
+    [RECORD] = {"PRISM_INGEST_RECORD_BYTES_MAX", "ingest/record_bytes_max", (uint64_t)64 << 20,
+                true},
+    [RECORDS] = {"PRISM_INGEST_RECORDS_MAX", "ingest/records_max", 1000000, false},
+    [FIELDS] = {"PRISM_INGEST_RECORD_FIELDS_MAX", "ingest/record_fields_max", 10000, false},
+    [DATASETS] = {"PRISM_INGEST_DATASETS_MAX", "ingest/datasets_max", 1000000, true},
+    [PAST] = {"PRISM_INGEST_TIME_PAST_S", "ingest/time_past_s", INT64_C(50) * 366 * 86400, true},
+    [FUTURE] = {"PRISM_INGEST_TIME_FUTURE_S", "ingest/time_future_s", INT64_C(50) * 366 * 86400,
+                true},
+    [KEY] = {"PRISM_INGEST_KEY_WINDOW_S", "ingest/key_window_s", INT64_C(366) * 86400, true},
+    [HASH] = {"PRISM_INGEST_HASH_WINDOW_S", "ingest/hash_window_s", INT64_C(366) * 86400, true},
+    [LEASE] = {"PRISM_INGEST_LEASE_S", "ingest/lease_s", 3600, true},
+};
+
+static struct ingest_limits limits_of(const struct settings *settings)
 {
-    const char *text = getenv(name);
-    if (!text || !*text) return 0; /* the default of ingest.h */
-    if (!px_str_to_u64(px_str_c(text), value) || *value == 0 || *value > max)
-        return px_fault(PX_F_CONFIG, "%s is a number from 1 to %llu, not \"%s\"", name,
-                        (unsigned long long)max, text);
+    const uint64_t *value = settings->values;
+    return (struct ingest_limits){.body_bytes_max = (size_t)value[BODY],
+                                  .record_bytes_max = (size_t)value[RECORD],
+                                  .records_max = (uint32_t)value[RECORDS],
+                                  .record_fields_max = (uint32_t)value[FIELDS],
+                                  .datasets_max = (uint32_t)value[DATASETS],
+                                  .time_past_s = (int64_t)value[PAST],
+                                  .time_future_s = (int64_t)value[FUTURE],
+                                  .key_window_s = (int64_t)value[KEY],
+                                  .hash_window_s = (int64_t)value[HASH],
+                                  .lease_s = (int64_t)value[LEASE]};
+}
+
+static int open_settings(struct function *fn, const struct px_log *log)
+{
+    const struct param_options parameters = {.cloud = &fn->cloud};
+    PX_TRY(settings_open(&fn->settings, "ingest", specs, SETTINGS, &parameters));
+    (void)settings_refresh(&fn->settings, log, PARAMETERS_MS);
     return 0;
 }
 
-static int read_limits(struct ingest_limits *limits)
+static void after(void *ctx, struct px_log *log, uint32_t within_ms)
 {
-    uint64_t body = 0, record = 0, records = 0, fields = 0, datasets = 0;
-    uint64_t past = 0, future = 0, key = 0, hash = 0, lease = 0;
-    PX_TRY(read_number("PRISM_INGEST_BODY_BYTES_MAX", (uint64_t)256 << 20, &body));
-    PX_TRY(read_number("PRISM_INGEST_RECORD_BYTES_MAX", (uint64_t)64 << 20, &record));
-    PX_TRY(read_number("PRISM_INGEST_RECORDS_MAX", 1000000, &records));
-    PX_TRY(read_number("PRISM_INGEST_RECORD_FIELDS_MAX", 10000, &fields));
-    PX_TRY(read_number("PRISM_INGEST_DATASETS_MAX", 1000000, &datasets));
-    PX_TRY(read_number("PRISM_INGEST_TIME_PAST_S", INT64_C(50) * 366 * 86400, &past));
-    PX_TRY(read_number("PRISM_INGEST_TIME_FUTURE_S", INT64_C(50) * 366 * 86400, &future));
-    PX_TRY(read_number("PRISM_INGEST_KEY_WINDOW_S", INT64_C(366) * 86400, &key));
-    PX_TRY(read_number("PRISM_INGEST_HASH_WINDOW_S", INT64_C(366) * 86400, &hash));
-    PX_TRY(read_number("PRISM_INGEST_LEASE_S", 3600, &lease));
-    *limits = (struct ingest_limits){.body_bytes_max = (size_t)body,
-                                     .record_bytes_max = (size_t)record,
-                                     .records_max = (uint32_t)records,
-                                     .record_fields_max = (uint32_t)fields,
-                                     .datasets_max = (uint32_t)datasets,
-                                     .time_past_s = (int64_t)past,
-                                     .time_future_s = (int64_t)future,
-                                     .key_window_s = (int64_t)key,
-                                     .hash_window_s = (int64_t)hash,
-                                     .lease_s = (int64_t)lease};
-    return 0;
+    struct function *fn = ctx;
+    if (settings_refresh(&fn->settings, log, within_ms)) {
+        const struct ingest_limits limits = limits_of(&fn->settings);
+        ingest_set_limits(fn->ingest, &limits);
+    }
+    log->level = fn->settings.level;
 }
 
 /* ---- stores ---- */
@@ -118,7 +133,6 @@ static int read_url(const char *name, struct px_str *ret_url)
 
 static int init(void *ctx, const struct px_log *log)
 {
-    (void)log;
     struct function *fn = ctx;
     struct ingest_options options = {
         .open = open_store,
@@ -128,7 +142,8 @@ static int init(void *ctx, const struct px_log *log)
     PX_TRY(read_url("PRISM_HOT_URL", &fn->hot_url));
     PX_TRY(read_url("PRISM_TABLES_URL", &fn->tables_url));
     PX_TRY(read_url("PRISM_META_URL", &fn->meta_url));
-    PX_TRY(read_limits(&options.limits));
+    PX_TRY(open_settings(fn, log));
+    options.limits = limits_of(&fn->settings);
     PX_TRY(ingest_new(&options, &fn->ingest));
     return 0;
 }
@@ -160,6 +175,7 @@ static void stop(void *ctx)
 {
     struct function *fn = ctx;
     ingest_free(&fn->ingest);
+    settings_close(&fn->settings);
     hot_writer_free(&fn->writer);
     hot_store_close(&fn->hot);
     table_store_close(&fn->tables);
@@ -173,6 +189,7 @@ int main(void)
     struct function fn = {0};
     struct lambda_handler handler = {.init = init,
                                      .handle = handle,
+                                     .after = after,
                                      .stop = stop,
                                      .ctx = &fn,
                                      .arena_bytes_max = ARENA_BYTES_MAX,

@@ -9,10 +9,12 @@
 #include "aws/shared.h"
 #include "export/exporter.h"
 #include "lambda/runtime.h"
+#include "settings/settings.h"
 #include "svc/lending/lending.h"
 #include "svc/query/query.h"
 
 #define ARENA_BYTES_MAX ((size_t)512 << 20)
+#define PARAMETERS_MS 2000 /* at start; without them the environment's values hold */
 #define DEADLINE_MARGIN_NS (500 * PX_NS_PER_MS) /* for telling the caller that time is up */
 
 struct function {
@@ -24,6 +26,7 @@ struct function {
     struct meta *meta;
     struct catalog *catalog;
     struct query *query;
+    struct settings settings;
 };
 
 /* The one flag of the process: the region signals SIGUSR1 when the caller is gone. */
@@ -45,37 +48,54 @@ static int read_text(const char *name, struct px_str *ret_text)
     return 0;
 }
 
-static int read_number(const char *name, uint64_t max, uint64_t *value)
+enum { MEMORY, TEMP, THREADS, TIMEOUT, ROWS, RESULT, SETTINGS };
+static const struct setting_spec specs[SETTINGS] = {
+    [MEMORY] = {"PRISM_QUERY_MEMORY_BYTES", "query/memory_bytes", UINT64_C(1) << 40, false},
+    [TEMP] = {"PRISM_QUERY_TEMP_BYTES_MAX", "query/temp_bytes_max", UINT64_C(1) << 42, false},
+    [THREADS] = {"PRISM_QUERY_THREADS", "query/threads", 256, false},
+    [TIMEOUT] = {"PRISM_QUERY_TIMEOUT_MS", "query/timeout_ms", 900000, true},
+    [ROWS] = {"PRISM_QUERY_ROWS_MAX", "query/rows_max", UINT64_C(1) << 40, true},
+    [RESULT] = {"PRISM_QUERY_RESULT_BYTES_MAX", "query/result_bytes_max", UINT64_C(1) << 40, true},
+};
+
+static struct query_limits limits_of(const struct settings *settings)
 {
-    const char *text = getenv(name);
-    if (!text || !*text) return 0; /* the default of query.h */
-    if (!px_str_to_u64(px_str_c(text), value) || *value == 0 || *value > max)
-        return px_fault(PX_F_CONFIG, "%s is a number from 1 to %llu, not \"%s\"", name,
-                        (unsigned long long)max, text);
+    const uint64_t *value = settings->values;
+    return (struct query_limits){.memory_bytes = value[MEMORY],
+                                 .temp_bytes_max = value[TEMP],
+                                 .threads = (uint32_t)value[THREADS],
+                                 .timeout_ms = (int64_t)value[TIMEOUT],
+                                 .rows_max = value[ROWS],
+                                 .result_bytes_max = value[RESULT]};
+}
+
+static int open_settings(struct function *fn, const struct px_log *log)
+{
+    const struct param_options parameters = {.cloud = &fn->cloud};
+    PX_TRY(settings_open(&fn->settings, "query", specs, SETTINGS, &parameters));
+    (void)settings_refresh(&fn->settings, log, PARAMETERS_MS);
     return 0;
 }
 
-static int read_limits(struct query_limits *limits)
+static void after(void *ctx, struct px_log *log, uint32_t within_ms)
 {
-    uint64_t threads = 0, timeout = 0;
-    PX_TRY(read_number("PRISM_QUERY_MEMORY_BYTES", UINT64_C(1) << 40, &limits->memory_bytes));
-    PX_TRY(read_number("PRISM_QUERY_TEMP_BYTES_MAX", UINT64_C(1) << 42, &limits->temp_bytes_max));
-    PX_TRY(read_number("PRISM_QUERY_THREADS", 256, &threads));
-    PX_TRY(read_number("PRISM_QUERY_TIMEOUT_MS", 900000, &timeout));
-    PX_TRY(read_number("PRISM_QUERY_ROWS_MAX", UINT64_C(1) << 40, &limits->rows_max));
-    PX_TRY(
-        read_number("PRISM_QUERY_RESULT_BYTES_MAX", UINT64_C(1) << 40, &limits->result_bytes_max));
-    limits->threads = (uint32_t)threads;
-    limits->timeout_ms = (int64_t)timeout;
-    return 0;
+    struct function *fn = ctx;
+    if (settings_refresh(&fn->settings, log, within_ms)) {
+        const struct query_limits limits = limits_of(&fn->settings);
+        query_set_limits(fn->query, &limits);
+    }
+    log->level = fn->settings.level;
 }
 
 /* DuckDB's own limit does not see every allocation (the texts of one vector, say). With this, the
  * function runs out of memory by an error of malloc, which is an answer, before the sandbox kills it. */
 static int bound_memory(void)
 {
+    const char *text = getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE");
     uint64_t mb = 0;
-    PX_TRY(read_number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", UINT64_C(1) << 20, &mb));
+    if (text && *text && (!px_str_to_u64(px_str_c(text), &mb) || mb == 0 || mb > 1u << 20))
+        return px_fault(PX_F_CONFIG, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE is megabytes, not \"%s\"",
+                        text);
     struct rlimit limit = {mb << 20, mb << 20};
 #if !defined(__SANITIZE_ADDRESS__) &&                                                              \
     !defined(__SANITIZE_THREAD__) /* they map terabytes of shadow */
@@ -126,13 +146,13 @@ static int open_readers(struct function *fn, struct query_options *options)
 
 static int init(void *ctx, const struct px_log *log)
 {
-    (void)log;
     struct function *fn = ctx;
     struct query_options options = {
         .clock = &px_clock_system,
         .home = {px_str_c(getenv("PRISM_REGION")), px_str_c(getenv("PRISM_STANDS_IN_FOR"))}};
     struct sigaction action = {.sa_handler = on_cancel, .sa_flags = SA_RESTART};
-    PX_TRY(read_limits(&options.limits));
+    PX_TRY(open_settings(fn, log));
+    options.limits = limits_of(&fn->settings);
     PX_TRY(bound_memory());
     PX_TRY(open_stores(fn, &options));
     PX_TRY(open_readers(fn, &options));
@@ -230,6 +250,7 @@ static void stop(void *ctx)
 {
     struct function *fn = ctx;
     query_free(&fn->query);
+    settings_close(&fn->settings);
     catalog_free(&fn->catalog);
     meta_close(&fn->meta);
     hot_store_close(&fn->hot);
@@ -245,6 +266,7 @@ int main(void)
     struct function fn = {0};
     struct lambda_handler handler = {.init = init,
                                      .handle = handle,
+                                     .after = after,
                                      .stop = stop,
                                      .ctx = &fn,
                                      .arena_bytes_max = ARENA_BYTES_MAX,

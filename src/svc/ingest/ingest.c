@@ -63,6 +63,20 @@ int ingest_new(const struct ingest_options *options, struct ingest **ret_ingest)
     return 0;
 }
 
+void ingest_set_limits(struct ingest *ingest, const struct ingest_limits *limits)
+{
+    PX_ASSERT(ingest->magic == INGEST_MAGIC);
+    struct ingest_limits wanted = *limits, *ours = &ingest->options.limits;
+    limits_default(&wanted);
+    wanted.records_max = ours->records_max;
+    wanted.record_fields_max = ours->record_fields_max;
+    if (wanted.body_bytes_max != ours->body_bytes_max) {
+        px_buf_deinit(&ingest->inflated);
+        px_buf_init(&ingest->inflated, wanted.body_bytes_max);
+    }
+    *ours = wanted;
+}
+
 void ingest_free(struct ingest **ingest)
 {
     struct ingest *it = *ingest;

@@ -45,6 +45,9 @@ struct ingest_options {
 };
 PX_MUST_USE int ingest_new(const struct ingest_options *options, struct ingest **ret_ingest);
 void ingest_free(struct ingest **ingest);
+/* Other limits from the next request on; zeros: the defaults. Those that a request's memory is made for
+ * (records_max, record_fields_max) stay as they were. */
+void ingest_set_limits(struct ingest *ingest, const struct ingest_limits *limits);
 /* One HTTP event to a Lambda proxy response in ret_body (docs/api.md has the answers). Bad input is a
  * 4xx in the response, never a fault. Faults: PX_F_NO_SPACE, PX_F_IO ... : nothing was stored. */
 PX_MUST_USE int ingest_handle(struct ingest *ingest, const struct api_event *event,

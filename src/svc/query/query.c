@@ -366,6 +366,16 @@ int query_new(const struct query_options *options, struct query **ret_query)
     return 0;
 }
 
+void query_set_limits(struct query *query, const struct query_limits *limits)
+{
+    PX_ASSERT(query->magic == QUERY_MAGIC);
+    struct query_limits wanted = *limits, *ours = &query->options.limits;
+    set_defaults(&wanted);
+    ours->timeout_ms = wanted.timeout_ms;
+    ours->rows_max = wanted.rows_max;
+    ours->result_bytes_max = wanted.result_bytes_max;
+}
+
 void query_free(struct query **query)
 {
     struct query *q = *query;

@@ -42,6 +42,9 @@ struct query_options {
 /* Opens the first engine, so that no request waits for it. */
 PX_MUST_USE int query_new(const struct query_options *options, struct query **ret_query);
 void query_free(struct query **query);
+/* Other limits from the next request on; zeros: the defaults. Those of DuckDB (memory, temporary files,
+ * threads) stay as they were. */
+void query_set_limits(struct query *query, const struct query_limits *limits);
 
 /* Where an answer goes. begin is called once; when `whole`, the body is complete and nothing follows,
  * else pieces follow through more. A body that is not whole is longer than QUERY_WHOLE_BYTES_MAX, so

@@ -59,12 +59,13 @@ variables {
   catalogue = {
     defaults = { architecture = "arm64", runtime = "provided.al2023", handler = "bootstrap", log_level = "info", tracing = "active" }
     stores = {
-      hot       = { env = "PRISM_HOT_URL", kind = "hot" }
-      segments  = { env = "PRISM_SEGMENTS_URL", kind = "objects" }
-      analytics = { env = "PRISM_ANALYTICS_URL", kind = "objects" }
-      tables    = { env = "PRISM_TABLES_URL", kind = "tables", tables = ["tenants", "keys", "tenant_keys", "idempotency"] }
-      meta      = { env = "PRISM_META_URL", kind = "metadata" }
-      secrets   = { env = "PRISM_SECRETS_URL", kind = "secrets" }
+      hot        = { env = "PRISM_HOT_URL", kind = "hot" }
+      segments   = { env = "PRISM_SEGMENTS_URL", kind = "objects" }
+      analytics  = { env = "PRISM_ANALYTICS_URL", kind = "objects" }
+      tables     = { env = "PRISM_TABLES_URL", kind = "tables", tables = ["tenants", "keys", "tenant_keys", "idempotency"] }
+      meta       = { env = "PRISM_META_URL", kind = "metadata" }
+      secrets    = { env = "PRISM_SECRETS_URL", kind = "secrets" }
+      parameters = { env = "PRISM_PARAMETERS_URL", kind = "parameters" }
     }
   }
 
@@ -96,6 +97,7 @@ variables {
       url  = "secretsmanager://prism/dev/euw1/"
       arns = { api_key_pepper = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prism/dev/euw1/api-key-pepper-AbCdEf" }
     }
+    parameters = { url = "ssm://prism/dev/euw1/config", arns = ["arn:aws:ssm:eu-west-1:111122223333:parameter/prism/dev/euw1/config", "arn:aws:ssm:eu-west-1:111122223333:parameter/prism/dev/euw1/config/*"] }
   }
 
   runtime = {
@@ -191,12 +193,12 @@ run "no_more_than_a_word_says" {
       concurrency = { class = "from-zero", min = 0, max = 16 }
       vpc         = true
       hot_mount   = true
-      stores      = { "hot" = "read", "segments" = "read", "analytics" = "read-write", "tables.tenants" = "read", "secrets" = "read" }
+      stores      = { "hot" = "read", "segments" = "read", "analytics" = "read-write", "tables.tenants" = "read", "secrets" = "read", "parameters" = "read" }
     }
   }
 
   assert {
-    condition = { for s in jsondecode(aws_iam_role_policy.function.policy).Statement : s.Sid => s.Action if can(regex("^(Hot|Segments|Analytics|Tables|Secrets)", s.Sid)) } == {
+    condition = { for s in jsondecode(aws_iam_role_policy.function.policy).Statement : s.Sid => s.Action if can(regex("^(Hot|Segments|Analytics|Tables|Secrets|Parameters)", s.Sid)) } == {
       Hot0           = ["elasticfilesystem:ClientMount"]
       Segments0      = ["s3:ListBucket"]
       Segments1      = ["s3:GetObject"]
@@ -209,16 +211,24 @@ run "no_more_than_a_word_says" {
       TablesTenants2 = ["kms:Decrypt", "kms:DescribeKey"]
       Secrets0       = ["secretsmanager:GetSecretValue"]
       Secrets1       = ["kms:Decrypt"]
+      Parameters0    = ["ssm:GetParametersByPath"]
+      Parameters1    = ["kms:Decrypt"]
     }
     error_message = "The table of access.tf."
   }
   assert {
-    condition = { for s in jsondecode(aws_iam_role_policy.function.policy).Statement : s.Sid => [s.Resource, s.Condition.StringEquals["kms:ViaService"]] if contains(["Segments2", "TablesTenants2", "Secrets1"], s.Sid) } == {
+    condition = { for s in jsondecode(aws_iam_role_policy.function.policy).Statement : s.Sid => [s.Resource, s.Condition.StringEquals["kms:ViaService"]] if contains(["Segments2", "TablesTenants2", "Secrets1", "Parameters1"], s.Sid) } == {
       Segments2      = [["arn:aws:kms:eu-west-1:111122223333:key/data"], ["s3.eu-west-1.amazonaws.com"]]
       TablesTenants2 = [["arn:aws:kms:eu-west-1:111122223333:key/tables"], ["dynamodb.eu-west-1.amazonaws.com"]]
       Secrets1       = [["arn:aws:kms:eu-west-1:111122223333:key/secrets"], ["secretsmanager.eu-west-1.amazonaws.com"]]
+      Parameters1    = [["arn:aws:kms:eu-west-1:111122223333:key/secrets"], ["ssm.eu-west-1.amazonaws.com"]]
     }
     error_message = "Each store's key, through the store's service."
+  }
+  assert {
+    # By path: the right is asked for the path itself. https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParametersByPath.html
+    condition     = jsonencode([for s in jsondecode(aws_iam_role_policy.function.policy).Statement : s.Resource if s.Sid == "Parameters0"]) == jsonencode([var.stores.parameters.arns])
+    error_message = "Parameters of this region only."
   }
 }
 

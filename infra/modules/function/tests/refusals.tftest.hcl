@@ -59,12 +59,13 @@ variables {
   catalogue = {
     defaults = { architecture = "arm64", runtime = "provided.al2023", handler = "bootstrap", log_level = "info", tracing = "active" }
     stores = {
-      hot       = { env = "PRISM_HOT_URL", kind = "hot" }
-      segments  = { env = "PRISM_SEGMENTS_URL", kind = "objects" }
-      analytics = { env = "PRISM_ANALYTICS_URL", kind = "objects" }
-      tables    = { env = "PRISM_TABLES_URL", kind = "tables", tables = ["tenants", "keys", "tenant_keys", "idempotency"] }
-      meta      = { env = "PRISM_META_URL", kind = "metadata" }
-      secrets   = { env = "PRISM_SECRETS_URL", kind = "secrets" }
+      hot        = { env = "PRISM_HOT_URL", kind = "hot" }
+      segments   = { env = "PRISM_SEGMENTS_URL", kind = "objects" }
+      analytics  = { env = "PRISM_ANALYTICS_URL", kind = "objects" }
+      tables     = { env = "PRISM_TABLES_URL", kind = "tables", tables = ["tenants", "keys", "tenant_keys", "idempotency"] }
+      meta       = { env = "PRISM_META_URL", kind = "metadata" }
+      secrets    = { env = "PRISM_SECRETS_URL", kind = "secrets" }
+      parameters = { env = "PRISM_PARAMETERS_URL", kind = "parameters" }
     }
   }
 
@@ -96,6 +97,7 @@ variables {
       url  = "secretsmanager://prism/dev/euw1/"
       arns = { api_key_pepper = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prism/dev/euw1/api-key-pepper-AbCdEf" }
     }
+    parameters = { url = "ssm://prism/dev/euw1/config", arns = ["arn:aws:ssm:eu-west-1:111122223333:parameter/prism/dev/euw1/config", "arn:aws:ssm:eu-west-1:111122223333:parameter/prism/dev/euw1/config/*"] }
   }
 
   runtime = {
@@ -937,6 +939,7 @@ run "a_mount_that_lambda_does_not_offer" {
         url  = "secretsmanager://prism/dev/euw1/"
         arns = { api_key_pepper = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prism/dev/euw1/api-key-pepper-AbCdEf" }
       }
+      parameters = { url = "ssm://prism/dev/euw1/config", arns = ["arn:aws:ssm:eu-west-1:111122223333:parameter/prism/dev/euw1/config", "arn:aws:ssm:eu-west-1:111122223333:parameter/prism/dev/euw1/config/*"] }
     }
   }
 

@@ -118,6 +118,7 @@ variables {
         url  = "secretsmanager://prism/dev/euw1/"
         arns = { api_key_pepper = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prism/dev/euw1/api-key-pepper-AbCdEf" }
       }
+      parameters = { url = "ssm://prism/dev/euw1/config", arns = ["arn:aws:ssm:eu-west-1:111122223333:parameter/prism/dev/euw1/config", "arn:aws:ssm:eu-west-1:111122223333:parameter/prism/dev/euw1/config/*"] }
     }
 
     network = { subnet_ids = ["subnet-a", "subnet-b", "subnet-c"], security_group_ids = ["sg-1"] }
@@ -345,6 +346,13 @@ run "settings" {
   assert {
     condition     = aws_ssm_parameter.config["query/rows"].name == "/prism/dev/euw1/config/query/rows"
     error_message = "Settings stand under the path."
+  }
+  assert {
+    condition = output.parameters == {
+      url  = "ssm://prism/dev/euw1/config"
+      arns = ["arn:aws:ssm:eu-west-1:111122223333:parameter/prism/dev/euw1/config", "arn:aws:ssm:eu-west-1:111122223333:parameter/prism/dev/euw1/config/*"]
+    }
+    error_message = "Functions read them by that path: ${jsonencode(output.parameters)}"
   }
 }
 

@@ -57,12 +57,13 @@ variables {
   artifacts          = { storage = { kind = "image", sha256 = "0000000000000000000000000000000000000000000000000000000000000000" } }
   runtime = {
     stores = {
-      hot       = { url = "efs:///mnt/hot", mount_path = "/mnt/hot", file_system_arn = "arn:aws:elasticfilesystem:eu-west-1:123456789012:file-system/fs-1", access_point_arns = { s0 = "arn:aws:elasticfilesystem:eu-west-1:123456789012:access-point/fsap-0", s7 = "arn:aws:elasticfilesystem:eu-west-1:123456789012:access-point/fsap-7" } }
-      segments  = { url = "s3://segments", arn = "arn:aws:s3:::segments" }
-      analytics = { url = "s3://analytics", arn = "arn:aws:s3:::analytics" }
-      tables    = { url = "dynamodb://prism-dev", arns = { tenants = "arn:aws:dynamodb:eu-west-1:123456789012:table/prism-dev-tenants", keys = "arn:aws:dynamodb:eu-west-1:123456789012:table/prism-dev-keys", tenant_keys = "arn:aws:dynamodb:eu-west-1:123456789012:table/prism-dev-tenant-keys", idempotency = "arn:aws:dynamodb:eu-west-1:123456789012:table/prism-dev-idempotency" } }
-      meta      = { url = "postgresql://proxy", reader_url = "postgresql://reader", connect_arns = ["arn:aws:rds-db:eu-west-1:123456789012:dbuser:prx-1/prism"] }
-      secrets   = { url = "secretsmanager://prism/dev/euw1/", arns = {} }
+      hot        = { url = "efs:///mnt/hot", mount_path = "/mnt/hot", file_system_arn = "arn:aws:elasticfilesystem:eu-west-1:123456789012:file-system/fs-1", access_point_arns = { s0 = "arn:aws:elasticfilesystem:eu-west-1:123456789012:access-point/fsap-0", s7 = "arn:aws:elasticfilesystem:eu-west-1:123456789012:access-point/fsap-7" } }
+      segments   = { url = "s3://segments", arn = "arn:aws:s3:::segments" }
+      analytics  = { url = "s3://analytics", arn = "arn:aws:s3:::analytics" }
+      tables     = { url = "dynamodb://prism-dev", arns = { tenants = "arn:aws:dynamodb:eu-west-1:123456789012:table/prism-dev-tenants", keys = "arn:aws:dynamodb:eu-west-1:123456789012:table/prism-dev-keys", tenant_keys = "arn:aws:dynamodb:eu-west-1:123456789012:table/prism-dev-tenant-keys", idempotency = "arn:aws:dynamodb:eu-west-1:123456789012:table/prism-dev-idempotency" } }
+      meta       = { url = "postgresql://proxy", reader_url = "postgresql://reader", connect_arns = ["arn:aws:rds-db:eu-west-1:123456789012:dbuser:prx-1/prism"] }
+      secrets    = { url = "secretsmanager://prism/dev/euw1/", arns = {} }
+      parameters = { url = "ssm://prism/dev/euw1/config", arns = ["arn:aws:ssm:eu-west-1:111122223333:parameter/prism/dev/euw1/config", "arn:aws:ssm:eu-west-1:111122223333:parameter/prism/dev/euw1/config/*"] }
     }
     network                 = { subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"] }
     keys                    = { data = "arn:aws:kms:eu-west-1:123456789012:key/1", logs = "arn:aws:kms:eu-west-1:123456789012:key/2", secrets = "arn:aws:kms:eu-west-1:123456789012:key/3", database = "arn:aws:kms:eu-west-1:123456789012:key/4" }
