@@ -21,6 +21,7 @@ struct sql_engine {
     const struct px_str *hidden;
     size_t hidden_count;
     uint64_t memory_bytes;
+    _Atomic uint64_t remote_bytes; /* written by whatever thread of DuckDB asked S3 */
     struct sql_passed *passed[SQL_PASSED_MAX];
     size_t passed_next;
     /* the running statement */

@@ -17,6 +17,9 @@ PX_MUST_USE int sql_remote_find(struct px_str folder, struct px_arena *arena,
  * sql_limits say so. */
 PX_MUST_USE int sql_remote_load(struct sql_engine *engine, const struct sql_remote *remote);
 
+/* Bytes of objects that came from S3 since the engine was opened, those of failed attempts too. */
+uint64_t sql_remote_bytes(const struct sql_engine *engine);
+
 struct sql_secret {
     struct px_str key_id, secret, token; /* token may be empty */
     struct px_str region;

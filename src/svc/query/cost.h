@@ -5,7 +5,8 @@
 #include "base/px_clock.h"
 
 struct query_cost {
-    uint64_t bytes_scanned; /* read from files by this process, plus hot blocks decoded */
+    uint64_t
+        bytes_scanned; /* read from files by this process, got from S3, and hot blocks decoded */
     uint64_t files_read, files_pruned;
     uint64_t rows; /* of the result */
     double cpu_ms, wall_ms;

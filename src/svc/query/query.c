@@ -11,6 +11,7 @@
 #include "base/px_file.h"
 #include "base/px_id.h"
 #include "observe/observe.h"
+#include "sql/remote.h"
 #include "svc/catalog/names.h"
 #include "svc/query/query_impl.h"
 #include "svc/query/view.h"
@@ -74,7 +75,9 @@ int job_sql_answer(struct job *job, int answer, struct px_str why)
 
 void job_measure(struct job *job)
 {
-    job->cost.bytes_scanned = job->lease.hot_sets->bytes_read;
+    job->cost.bytes_scanned = job->lease.hot_sets->bytes_read +
+                              (sql_remote_bytes(job->engine) - job->remote_bytes) +
+                              job->copied_bytes;
     cost_since(&job->mark, job->query->options.clock, &job->cost);
 }
 
@@ -116,6 +119,7 @@ static int check_statement(struct job *job)
     bool exact = job->request.format == QUERY_PARQUET;
     PX_TRY(engines_take(job->query->engines, job->event->caller.tenant, exact, &job->lease));
     job->engine = job->lease.engine;
+    job->remote_bytes = sql_remote_bytes(job->engine);
     int r = sql_check(job->engine, job->request.sql, job->arena, &job->statement, &why);
     if (r == SQL_REFUSED) return job_refuse(job, 400, "%.*s", PX_FMT(why));
     PX_TRY(r);

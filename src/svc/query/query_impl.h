@@ -31,6 +31,8 @@ struct job {
     struct sql_leash leash;
     int64_t timeout_ms; /* what the leash was made of, for its message */
     struct engine_lease lease;
+    uint64_t remote_bytes;     /* of the lease's engine, before this query */
+    uint64_t copied_bytes;     /* got from S3 for local copies */
     struct sql_engine *engine; /* the lease's */
     struct sql_statement statement;
     struct snapshot *snapshots; /* of the datasets that are named */

