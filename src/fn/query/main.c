@@ -48,7 +48,7 @@ static int read_text(const char *name, struct px_str *ret_text)
     return 0;
 }
 
-enum { MEMORY, TEMP, THREADS, TIMEOUT, ROWS, RESULT, SETTINGS };
+enum { MEMORY, TEMP, THREADS, TIMEOUT, ROWS, RESULT, COPIES, COPY, SETTINGS };
 static const struct setting_spec specs[SETTINGS] = {
     [MEMORY] = {"PRISM_QUERY_MEMORY_BYTES", "query/memory_bytes", UINT64_C(1) << 40, false},
     [TEMP] = {"PRISM_QUERY_TEMP_BYTES_MAX", "query/temp_bytes_max", UINT64_C(1) << 42, false},
@@ -56,6 +56,8 @@ static const struct setting_spec specs[SETTINGS] = {
     [TIMEOUT] = {"PRISM_QUERY_TIMEOUT_MS", "query/timeout_ms", 900000, true},
     [ROWS] = {"PRISM_QUERY_ROWS_MAX", "query/rows_max", UINT64_C(1) << 40, true},
     [RESULT] = {"PRISM_QUERY_RESULT_BYTES_MAX", "query/result_bytes_max", UINT64_C(1) << 40, true},
+    [COPIES] = {"PRISM_QUERY_COPIES_BYTES_MAX", "query/copies_bytes_max", UINT64_C(1) << 34, false},
+    [COPY] = {"PRISM_QUERY_COPY_BYTES_MAX", "query/copy_bytes_max", UINT64_C(1) << 30, false},
 };
 
 static struct query_limits limits_of(const struct settings *settings)
@@ -66,7 +68,9 @@ static struct query_limits limits_of(const struct settings *settings)
                                  .threads = (uint32_t)value[THREADS],
                                  .timeout_ms = (int64_t)value[TIMEOUT],
                                  .rows_max = value[ROWS],
-                                 .result_bytes_max = value[RESULT]};
+                                 .result_bytes_max = value[RESULT],
+                                 .copies_bytes_max = value[COPIES],
+                                 .copy_bytes_max = value[COPY]};
 }
 
 static int open_settings(struct function *fn, const struct px_log *log)

@@ -93,10 +93,13 @@ static int lock_to(struct engines *engines, struct sql_engine *engine, struct px
 {
     PX_AUTO(px_arena_deinit) struct px_arena arena;
     px_arena_init(&arena, 1u << 16);
-    struct px_str folders[2];
+    const struct copies *copies = engines->options.copies;
+    struct px_str folders[3];
+    size_t count = 2;
     PX_TRY(folder_of(engines->options.segments, tenant, &arena, &folders[0]));
     PX_TRY(folder_of(engines->options.analytics, tenant, &arena, &folders[1]));
-    PX_TRY(sql_engine_lock_folders(engine, folders, PX_COUNT(folders)));
+    if (copies) PX_TRY(copies_folder(copies, tenant, &arena, &folders[count++]));
+    PX_TRY(sql_engine_lock_folders(engine, folders, count));
     return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "sql/hot_table.h"
 #include "store/objects.h"
 #include "store/readers.h"
+#include "svc/query/copies.h"
 #include "svc/query/views.h"
 
 struct engines; /* opaque */
@@ -18,6 +19,7 @@ struct engines_options {
     struct sql_limits limits;                  /* copied */
     struct object_store *segments, *analytics; /* borrowed */
     struct object_readers *readers;            /* borrowed; NULL where both are folders */
+    const struct copies *copies;               /* borrowed; NULL: there are none */
 };
 /* Opens the first engine at once. */
 PX_MUST_USE int engines_new(const struct engines_options *options, struct engines **ret_engines);

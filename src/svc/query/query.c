@@ -185,6 +185,29 @@ static int take_snapshots(struct job *job)
     return 0;
 }
 
+/* Small objects of S3 are read from local copies. */
+static int use_copies(struct job *job)
+{
+    if (!job->query->copies) return 0;
+    size_t count = 0, n = 0;
+    for (size_t i = 0; i < job->snapshot_count; i++) count += job->snapshots[i].file_count;
+    struct copy_wish *wishes = px_arena_array(job->arena, struct copy_wish, count + 1);
+    if (!wishes) return px_fault(px_arena_fault(job->arena), "copies");
+    for (size_t i = 0; i < job->snapshot_count; i++)
+        for (size_t k = 0; k < job->snapshots[i].file_count; k++) {
+            const struct snapshot_file *file = &job->snapshots[i].files[k];
+            bool remote = px_str_starts(file->url, S("s3://"));
+            wishes[n++] = (struct copy_wish){file->store, file->key, remote ? file->bytes : 0, {0}};
+        }
+    PX_TRY(copies_want(job->query->copies, job->event->caller.tenant, wishes, count,
+                       job->leash.deadline_mono_ns, job->arena, &job->copied_bytes));
+    n = 0;
+    for (size_t i = 0; i < job->snapshot_count; i++)
+        for (size_t k = 0; k < job->snapshots[i].file_count; k++, n++)
+            if (wishes[n].path.ptr) job->snapshots[i].files[k].url = wishes[n].path;
+    return 0;
+}
+
 /* SHOW TABLES: names are enough, and exactly those that exist. The lease's views go before and after. */
 static int show_tables(struct job *job)
 {
@@ -289,6 +312,7 @@ static int run_steps(struct job *job)
         {read_request, NULL},
         {check_statement, "check"},
         {take_snapshots, "snapshots"},
+        {use_copies, "copies"},
         {make_views, "views"},
         {lock, NULL},
         {write_answer, "DuckDB run"},
@@ -344,6 +368,21 @@ static void set_defaults(struct query_limits *limits)
     if (limits->timeout_ms == 0) limits->timeout_ms = 25000;
     if (limits->rows_max == 0) limits->rows_max = 1000000;
     if (limits->result_bytes_max == 0) limits->result_bytes_max = UINT64_C(200) << 20;
+    if (limits->copies_bytes_max == 0) limits->copies_bytes_max = UINT64_C(128) << 20;
+    if (limits->copy_bytes_max == 0) limits->copy_bytes_max = UINT64_C(1) << 20;
+}
+
+static int open_copies(struct query *query)
+{
+    const struct query_limits *limits = &query->options.limits;
+    if (!query->options.readers) return 0;
+    const struct copies_options options = {
+        .folder = px_arena_printf(&query->arena, "%.*s/copies", PX_FMT(query->scratch.path)),
+        .bytes_max = limits->copies_bytes_max,
+        .object_bytes_max = limits->copy_bytes_max};
+    if (!options.folder.ptr) return px_fault(px_arena_fault(&query->arena), "copies");
+    PX_TRY(copies_new(&options, &query->copies));
+    return 0;
 }
 
 int query_new(const struct query_options *options, struct query **ret_query)
@@ -357,7 +396,9 @@ int query_new(const struct query_options *options, struct query **ret_query)
     query->scratch.lock_fd = -1;
     PX_TRY(scratch_open(options->temp_dir, &query->arena, &query->scratch));
     const struct query_limits *limits = &query->options.limits;
-    struct engines_options engines = {.segments = options->segments,
+    PX_TRY(open_copies(query));
+    struct engines_options engines = {.copies = query->copies,
+                                      .segments = options->segments,
                                       .analytics = options->analytics,
                                       .readers = options->readers,
                                       .limits = {.remote = options->remote,
@@ -386,6 +427,7 @@ void query_free(struct query **query)
     if (!q) return;
     PX_ASSERT(q->magic == QUERY_MAGIC);
     engines_free(&q->engines);
+    copies_free(&q->copies);
     scratch_close(&q->scratch);
     px_arena_deinit(&q->arena);
     free(q);

@@ -27,6 +27,8 @@ struct query_limits {
     int64_t timeout_ms;        /* 0: 25 s */
     uint64_t rows_max;         /* of a result; 0: 1,000,000 */
     uint64_t result_bytes_max; /* 0: 200 MiB */
+    uint64_t copies_bytes_max; /* of local copies of small objects in S3; 0: 128 MiB */
+    uint64_t copy_bytes_max;   /* of one; 0: 1 MiB */
 };
 struct query_options {
     struct hot_store *hot; /* borrowed, all of them */
@@ -43,7 +45,7 @@ struct query_options {
 PX_MUST_USE int query_new(const struct query_options *options, struct query **ret_query);
 void query_free(struct query **query);
 /* Other limits from the next request on; zeros: the defaults. Those of DuckDB (memory, temporary files,
- * threads) stay as they were. */
+ * threads) and of copies stay as they were. */
 void query_set_limits(struct query *query, const struct query_limits *limits);
 
 /* Where an answer goes. begin is called once; when `whole`, the body is complete and nothing follows,

@@ -16,6 +16,7 @@ struct query {
     struct px_arena arena; /* the name of scratch */
     struct scratch scratch;
     struct query_options options;
+    struct copies *copies; /* NULL where stores are folders */
     struct engines *engines;
     struct snapshot_memory memory;
     uint64_t serial; /* names temporary files */

@@ -215,9 +215,13 @@ static int name_files(struct taking *taking)
         const struct segment *segment = &taking->catalog.segments[i];
         struct object_store *store = segment->tier == TIER_ANALYTICS ? taking->stores->analytics
                                                                      : taking->stores->segments;
-        PX_TRY(object_url(store, segment->key, taking->arena, &snapshot->files[i].url));
-        snapshot->files[i].schema_json = segment->schema_json;
-        snapshot->files[i].rows = segment->rows;
+        struct snapshot_file *file = &snapshot->files[i];
+        *file = (struct snapshot_file){.store = store,
+                                       .key = segment->key,
+                                       .bytes = (uint64_t)segment->bytes,
+                                       .schema_json = segment->schema_json,
+                                       .rows = segment->rows};
+        PX_TRY(object_url(store, segment->key, taking->arena, &file->url));
     }
     snapshot->file_count = count;
     snapshot->pruned += taking->catalog.pruned;

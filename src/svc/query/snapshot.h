@@ -27,6 +27,9 @@ struct snapshot_file {
     struct px_str url;         /* something DuckDB opens */
     struct px_str schema_json; /* its columns */
     int64_t rows;
+    struct object_store *store; /* which has it under this key */
+    struct px_str key;
+    uint64_t bytes;
 };
 struct snapshot {
     struct px_str dataset;

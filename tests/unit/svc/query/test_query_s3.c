@@ -106,4 +106,62 @@ TEST(a_query_reads_the_columns_that_it_names_and_those_once)
     between_stop(&between);
 }
 
+/* ---- copies ---- */
+
+#define SEGMENTS 20
+
+static void ask(struct test *t, struct kit *kit, const struct relay *relay, const char *tenant,
+                const char *what, uint64_t *ret_requests)
+{
+    uint64_t before = relay->requests;
+    int64_t begin = px_mono_ns(&px_clock_system);
+    kit->tenant = px_str_c(tenant);
+    CHECK_STR(kit_value(t, kit, "SELECT sum(n) FROM logs"), S("1999000"));
+    *ret_requests = relay->requests - before;
+    print_message("%s, %s: %llu requests, %.1f ms\n", what, tenant,
+                  (unsigned long long)*ret_requests,
+                  (double)(px_mono_ns(&px_clock_system) - begin) / 1e6);
+}
+
+/* Two tenants ask by turns, each with SEGMENTS small segments: requests of their first, second and, after the other,
+ * third query. */
+static void take_turns(struct test *t, struct between *between, uint64_t copy_bytes_max,
+                       const char *what, const char *const tenants[2], uint64_t requests[3])
+{
+    struct kit kit;
+    const struct query_limits limits = {.copy_bytes_max = copy_bytes_max};
+    kit_init(t, &kit, &limits);
+    for (size_t i = 0; i < 2; i++) {
+        kit.tenant = px_str_c(tenants[i]);
+        for (int n = 0; n < SEGMENTS; n++) {
+            kit_lines(&kit, S("logs"), n * 100, 100);
+            kit_seal(t, &kit, S("logs"), false);
+        }
+    }
+    uint64_t other;
+    ask(t, &kit, &between->relay, tenants[0], what, &requests[0]);
+    ask(t, &kit, &between->relay, tenants[0], what, &requests[1]);
+    ask(t, &kit, &between->relay, tenants[1], what, &other);
+    ask(t, &kit, &between->relay, tenants[0], what, &requests[2]);
+    kit_free(&kit);
+}
+
+TEST(small_objects_are_got_once_whoever_asks_between)
+{
+    if (!on_s3()) {
+        print_message("PRISM_TEST_S3 is not set\n");
+        return;
+    }
+    struct between between;
+    uint64_t without[3], with[3];
+    between_start(t, &between);
+    take_turns(t, &between, 1, "without copies", (const char *const[]){"acme", "beta"}, without);
+    take_turns(t, &between, 0, "with copies", (const char *const[]){"gamma", "delta"}, with);
+    CHECK(without[0] >= 2 * SEGMENTS && without[2] >= 2 * SEGMENTS && without[1] == 0);
+    CHECK_INT(with[0], SEGMENTS);
+    CHECK_INT(with[1], 0);
+    CHECK_INT(with[2], 0);
+    between_stop(&between);
+}
+
 TEST_MAIN
