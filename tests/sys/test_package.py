@@ -15,11 +15,13 @@ import threading
 import time
 import zipfile
 
+import boto3
 import pytest
 import requests
 from conftest import BUILD, ROOT
+from emulator_kit import emulator as aws
 from package_kit import GNU, HERE, IMAGES, INPUTS, LOADER, OTHER, ZIPS, Packed, built, prism, registry, tool, tree
-from test_rie import Emulator, proxy_event
+from test_rie import Emulator, environment, proxy_event
 
 ZIP_BYTES_MAX = 3_000_000  # of functions on the warm path; start-up reads what it unpacks
 # Under sanitizers the packages are those of the release build: what is in them has been tested with it.
@@ -146,12 +148,12 @@ def start(packed, tmp_path):
     """A packed function under AWS's emulator, in a root that holds nothing else."""
     running = []
 
-    def begin(architecture, name):
+    def begin(architecture, name, **env):
         tool("bwrap")
         root, data = tmp_path / "root", tmp_path / "data"
-        root.mkdir(), data.mkdir()
+        root.mkdir(), data.mkdir(exist_ok=True)
         packed[architecture].unpack(name, root)
-        running.append(Emulator(name, data, command=packed[architecture].command(name, root, data)))
+        running.append(Emulator(name, data, env={**environment(name, data), **env}, command=packed[architecture].command(name, root, data)))
         return running[-1]
 
     yield begin
@@ -189,6 +191,45 @@ def test_a_packed_query_answers_sql(start, architecture):
     event = proxy_event("POST", "/v1/query", "/v1/query", json.dumps({"sql": "SELECT 40 + 2 AS answer"}).encode())
     answer = start(architecture, "query").invoke(event)
     assert answer["statusCode"] == 200 and "42" in answer["streamed"], answer
+
+
+@pytest.fixture(scope="module")
+def s3():
+    """S3 with a bucket, as a function's environment names it."""
+    with aws() as port:
+        env = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+        boto3.client("s3", endpoint_url=env["AWS_ENDPOINT_URL"], region_name="us-east-1", aws_access_key_id="a",
+                     aws_secret_access_key="b").create_bucket(Bucket="packed")
+        yield env
+
+
+def outside(name, data, env, event):
+    """The function of the build, as it stands."""
+    emulator = Emulator(name, data, env={**environment(name, data), **env})
+    try:
+        return emulator.invoke(event)
+    finally:
+        emulator.stop()
+
+
+@of_release
+@pytest.mark.parametrize("architecture", [architecture for architecture, name in EVERY if name == "query"])
+def test_a_packed_query_reads_an_object_in_s3_by_its_own_httpfs(start, s3, architecture, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    env = {**s3, "PRISM_SEGMENTS_URL": f"s3://packed/{architecture}/segments", "PRISM_ANALYTICS_URL": f"s3://packed/{architecture}/analytics"}
+    records = b"".join(b'{"n":%d,"message":"m%d"}\n' % (i, i) for i in range(1000))
+    stored = outside("ingest", data, env, proxy_event("POST", "/v1/ingest/{dataset}", "/v1/ingest/app", records, dataset="app"))
+    assert stored["statusCode"] == 200, stored
+    later = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+    sealed = outside("storage", data, {**env, "PRISM_DUCKDB_EXTENSIONS": str(BUILD / "fn" / "storage")}, {"op": "seal", "now": later})
+    assert sealed["frames"] == 1, sealed
+    emulator = start(architecture, "query", **env)
+    for sql, answer in (("SELECT sum(n) AS answer FROM app", "499500"), ("SELECT message AS answer FROM app WHERE n = 7", "m7")):
+        got = emulator.invoke(proxy_event("POST", "/v1/query", "/v1/query", json.dumps({"sql": sql}).encode()))
+        assert got["statusCode"] == 200 and answer in got["streamed"], (got, emulator.log.read_text())
+        cost = json.loads(got["streamed"])["cost"]
+        assert cost["files_read"] == 1 and cost["bytes_scanned"] > 0, cost
 
 
 # ---- that they are the same each time ----
