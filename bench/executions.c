@@ -185,11 +185,14 @@ static void latency(struct bench *bench, uint64_t count)
 
 static uint64_t resident_bytes(void)
 {
-    unsigned long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (!file || fscanf(file, "%*u %lu", &pages) != 1) exit(1);
-    (void)fclose(file);
-    return (uint64_t)pages * 4096;
+    struct px_buf text;
+    px_buf_init(&text, 4096);
+    must(px_file_read("/proc/self/statm", &text));
+    px_buf_add_char(&text, '\0');
+    const char *second = strchr(text.ptr, ' ');
+    uint64_t pages = second ? strtoull(second, NULL, 10) : 0;
+    px_buf_deinit(&text);
+    return pages * 4096;
 }
 
 static void held(struct bench *bench, uint64_t count)

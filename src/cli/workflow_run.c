@@ -231,7 +231,7 @@ static int run_with(struct cli *cli, const struct run_values *v, const char *pat
     int r = asl_jsonata_new(NULL, &jsonata);
     if (r != 0) return cli_fault(cli, r, "JSONata");
     int exit = load(cli, path, &v->source, jsonata, &program);
-    if (exit != CLI_OK) return exit;
+    if (exit != CLI_OK || !program) return exit;
     exit = stubs_init(cli, &v->stubs, &run.stubs);
     if (exit != CLI_OK) return exit;
     px_buf_init(&run.history, 1u << 30);

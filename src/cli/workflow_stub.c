@@ -234,25 +234,25 @@ static void answer(struct stubs *stubs, struct out_call *call, const struct asl_
     px_arena_deinit(&arena);
 }
 
-void stubs_task(void *ctx, const struct asl_task_call *task)
+void stubs_task(void *ctx, const struct asl_task_call *call)
 {
     struct stubs *stubs = ctx;
     if (stubs->out_count == stubs->out_cap) {
         size_t cap = stubs->out_cap ? stubs->out_cap * 2 : 16;
-        struct out_call *out = cap <= CALLS_MAX ? realloc(stubs->out, cap * sizeof(*out)) : NULL;
-        if (!out) {
+        struct out_call *more = cap <= CALLS_MAX ? realloc(stubs->out, cap * sizeof(*more)) : NULL;
+        if (!more) {
             stubs->fault = px_fault(PX_F_LIMIT, "more than %d calls are out", CALLS_MAX);
             return;
         }
-        stubs->out = out;
+        stubs->out = more;
         stubs->out_cap = cap;
     }
-    struct out_call *call = &stubs->out[stubs->out_count++];
-    *call = (struct out_call){.due_ms = px_wall_ns(stubs->cli->clock) / PX_NS_PER_MS};
-    PX_ASSERT(task->token.len < sizeof(call->token_text));
-    memcpy(call->token_text, task->token.ptr, task->token.len);
-    call->token.len = task->token.len;
-    answer(stubs, call, task);
+    struct out_call *out = &stubs->out[stubs->out_count++];
+    *out = (struct out_call){.due_ms = px_wall_ns(stubs->cli->clock) / PX_NS_PER_MS};
+    PX_ASSERT(call->token.len < sizeof(out->token_text));
+    memcpy(out->token_text, call->token.ptr, call->token.len);
+    out->token.len = call->token.len;
+    answer(stubs, out, call);
 }
 
 static struct px_str token_of(const struct out_call *call)

@@ -20,7 +20,7 @@ SCHEDULES = int(os.environ.get("PRISM_FAULT_SCHEDULES", "8"))
 FIRST = int(os.environ.get("PRISM_FAULT_SEED", "1"))
 BATCHES, ROWS = 4, 25
 ANSWER_S = 31  # the gateway gives a function 29 s
-AGAIN = {429, 500, 502, 503, 504}
+AGAIN = {409, 429, 500, 502, 503, 504}  # 409: the same request is still being stored (docs/design/ingest.md)
 
 
 class World:
