@@ -210,6 +210,15 @@ void engine_token(const struct frame *frame, char text[ASL_TOKEN_BYTES])
     token_write(frame->execution->info.number, frame->id, frame->secret, text);
 }
 
+/* Of a frame whose task, reader or writer is out. */
+static const struct asl_resource *resource_of(const struct frame *frame)
+{
+    const struct asl_map *map = &frame->state->of.map;
+    return frame->phase == PHASE_TASK     ? &frame->state->of.task.resource
+           : frame->phase == PHASE_READER ? &map->reader->resource
+                                          : &map->writer->resource;
+}
+
 static void release_task(struct asl_engine *engine, const struct effect *effect)
 {
     char token[ASL_TOKEN_BYTES];
@@ -222,11 +231,7 @@ static void release_task(struct asl_engine *engine, const struct effect *effect)
     frame->out = true;
     struct asl_blob *payload = PX_TAKE(frame->payload),
                     *role = PX_TAKE(frame->role); /* the journal has them */
-    const struct asl_map *map = &frame->state->of.map;
-    const struct asl_resource *resource = frame->phase == PHASE_TASK
-                                              ? &frame->state->of.task.resource
-                                          : frame->phase == PHASE_READER ? &map->reader->resource
-                                                                         : &map->writer->resource;
+    const struct asl_resource *resource = resource_of(frame);
     engine->host.task(engine->host.ctx, &(struct asl_task_call){
                                             .token = px_str_c(token),
                                             .execution = effect->execution,
@@ -563,6 +568,12 @@ int asl_engine_task_heartbeat(struct asl_engine *engine, struct px_str token)
     frame->heartbeat_due_ms = engine_now_ms(engine) + frame->heartbeat_ms;
     return timers_set(&engine->timers, &frame->timer,
                       PX_MIN(frame->heartbeat_due_ms, frame->timeout_due_ms));
+}
+
+const struct asl_resource *asl_engine_task_resource(struct asl_engine *engine, struct px_str token)
+{
+    const struct frame *frame = frame_of_token(engine, token);
+    return frame ? resource_of(frame) : NULL;
 }
 
 static int take_child(struct asl_execution *parent, uint32_t frame_id, uint32_t run, uint32_t index,

@@ -133,6 +133,8 @@ PX_MUST_USE int asl_engine_task_failed(struct asl_engine *engine, struct px_str 
 PX_MUST_USE int asl_engine_task_submitted(struct asl_engine *engine, struct px_str token,
                                           struct px_str output);
 PX_MUST_USE int asl_engine_task_heartbeat(struct asl_engine *engine, struct px_str token);
+/* What the task that waits for this token called; NULL: none waits. */
+const struct asl_resource *asl_engine_task_resource(struct asl_engine *engine, struct px_str token);
 
 /* Go on until nothing is ready or steps_max transitions were made. ret_more: something is still ready.
  * Faults: of the journal; PX_F_OOM. The execution concerned stays as its last turn left it. */

@@ -135,12 +135,17 @@ static void on_request(void *ctx, struct http_request *request)
         status_serve(region, request);
     } else if (get && px_str_eq(request->path, S("/logs"))) {
         logs_serve(region, request);
+    } else if (get && px_str_eq(request->path, S("/workflows/interventions"))) {
+        workflows_serve_interventions(region->workflows, request);
     } else if (post && px_str_eq(request->path, S("/drain"))) {
         const struct http_header header = {S("Content-Type"), S("application/json")};
         http_reply(request, 202, &header, 1, S("{\"draining\":true}"));
         region_begin_drain(region);
     } else if (post && !serving) {
         reply_problem(request, 503, "the region is draining");
+    } else if (post && px_str_eq(request->path, S("/")) &&
+               workflows_serve(region->workflows, request)) {
+        return;
     } else if (post && px_str_starts(request->path, invoke)) {
         serve_invoke(region, request, px_str_skip(request->path, invoke.len));
     } else if (post && px_str_starts(request->path, tick)) {
@@ -148,7 +153,8 @@ static void on_request(void *ctx, struct http_request *request)
     } else {
         reply_problem(request, 404,
                       "GET /status, GET /logs, POST /drain, POST /tick/{schedule}, "
-                      "POST /2015-03-31/functions/{name}/invocations");
+                      "POST /2015-03-31/functions/{name}/invocations, "
+                      "GET /workflows/interventions, POST / with X-Amz-Target: AWSStepFunctions.*");
     }
 }
 

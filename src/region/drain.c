@@ -28,6 +28,7 @@ static void on_pool_stopped(void *ctx)
     struct region *region = link->region;
     link->stopped = true;
     if (--region->pools_running > 0) return;
+    workflows_close(region->workflows);
     telemetry_free(&region->telemetry);
     http_server_free(&region->control);
     for (size_t i = 0; i < region->catalogue.count; i++) lambda_pool_free(&region->pools[i]);
@@ -56,11 +57,17 @@ static void on_telemetry_drained(void *ctx)
     stop_pools(region, time_left_ms(region));
 }
 
+static void on_workflows_drained(void *ctx)
+{
+    struct region *region = ctx;
+    telemetry_drain(region->telemetry, DRAIN_TELEMETRY_MS, on_telemetry_drained, region);
+}
+
 static void on_gateway_drained(void *ctx)
 {
     struct region *region = ctx;
     gateway_free(&region->gateway);
-    telemetry_drain(region->telemetry, DRAIN_TELEMETRY_MS, on_telemetry_drained, region);
+    workflows_drain(region->workflows, on_workflows_drained, region);
 }
 
 /* Cut what still runs, in whichever phase the drain is. */
@@ -71,6 +78,8 @@ static void hurry(struct region *region)
         stop_pools(region, 0);
     else if (region->gateway)
         on_gateway_drained(region);
+    else
+        workflows_hurry(region->workflows);
 }
 
 static void on_drain_over(uv_timer_t *timer)
@@ -89,6 +98,7 @@ void region_begin_drain(struct region *region)
     uv_timer_start(&region->drain_timer, on_drain_over, region->tuning.drain_ms, 0);
     close_now((uv_handle_t *)&region->metrics_timer);
     schedules_stop(region->schedules);
+    workflows_stop(region->workflows);
     async_queue_stop(region->async);
     logs_close_all(region);
     status_metrics(region);
@@ -128,6 +138,7 @@ void region_abandon(struct region *region)
 {
     unwatch(region);
     gateway_free(&region->gateway);
+    workflows_close(region->workflows);
     telemetry_free(&region->telemetry);
     http_server_free(&region->control);
     if (region->schedules) schedules_stop(region->schedules);
@@ -136,4 +147,5 @@ void region_abandon(struct region *region)
     uv_run(&region->loop, UV_RUN_DEFAULT);
     async_queue_free(&region->async);
     schedules_free(&region->schedules);
+    workflows_free(&region->workflows);
 }

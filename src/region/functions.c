@@ -58,6 +58,7 @@ static int read_schedules(yyjson_val *list, struct px_arena *arena, struct funct
     {
         struct function_schedule *s = &spec->schedules[spec->schedule_count++];
         s->name = px_json_str(item, "name").ptr;
+        s->workflow = px_json_str(item, "workflow");
         yyjson_val *input = px_json_obj(item, "input");
         if (!s->name || !bounded(item, "rate_s", 1, 86400 * 31, &s->rate_s) || !input)
             return px_fault(PX_F_CONFIG,

@@ -8,6 +8,8 @@ struct function_schedule {
     const char *name;
     uint32_t rate_s;
     struct px_str input; /* JSON */
+    struct px_str
+        workflow; /* the state machine that does it instead, where it is scheduled; may be empty */
 };
 struct function_spec {
     const char *name, *service;

@@ -181,6 +181,17 @@ static int start_services(struct region *region)
         .retry_ms = region->tuning.retry_ms};
     PX_TRY(telemetry_new(&telemetry, &region->telemetry));
     PX_TRY(async_queue_new(&async, &region->async));
+    const struct workflows_options workflows = {.loop = &region->loop,
+                                                .data = &region->data,
+                                                .platform_dir = region->options->platform_dir,
+                                                .functions = &region->catalogue,
+                                                .pool = region_pool,
+                                                .pool_ctx = region,
+                                                .async = region->async,
+                                                .telemetry = region->telemetry,
+                                                .clock = region->clock,
+                                                .log = &region->log};
+    PX_TRY(workflows_new(&workflows, &region->workflows));
     return control_start(region);
 }
 
@@ -196,8 +207,9 @@ static int start(struct region *region, struct px_str *ret_key)
     if (r == GATEWAY_PORT_TAKEN) return REGION_PORT_TAKEN;
     PX_TRY(r);
     PX_TRY(data_dir_remember(&region->data, region->port, region->clock));
-    PX_TRY(schedules_new(&region->loop, &region->catalogue, region->async, &region->log,
-                         &region->schedules));
+    PX_TRY(schedules_new(&region->loop, &region->catalogue, region->async, region->workflows,
+                         &region->log, &region->schedules));
+    workflows_go(region->workflows);
     return async_recover(region->async, &region->catalogue);
 }
 
@@ -212,6 +224,7 @@ static void serve(struct region *region, struct px_str key)
     uv_run(&region->loop, UV_RUN_DEFAULT);
     async_queue_free(&region->async);
     schedules_free(&region->schedules);
+    workflows_free(&region->workflows);
 }
 
 /* With the data folder's lock held. */

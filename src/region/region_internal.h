@@ -14,6 +14,7 @@
 #include "region/schedules.h"
 #include "region/telemetry.h"
 #include "region/tuning.h"
+#include "region/workflows.h"
 
 /* Phases: STARTING -> SERVING -> DRAINING (no new requests) -> STOPPING (instances end) -> gone. */
 enum region_phase { REGION_STARTING, REGION_SERVING, REGION_DRAINING, REGION_STOPPING };
@@ -47,6 +48,7 @@ struct region {
     struct gateway *gateway;
     struct async_queue *async;
     struct schedules *schedules;
+    struct workflows *workflows;
     struct http_server *control;
     struct log_follower *followers;
     uv_signal_t sigterm, sigint;

@@ -30,8 +30,8 @@ static void on_tick(uv_timer_t *timer)
 }
 
 int schedules_new(uv_loop_t *loop, const struct function_catalogue *catalogue,
-                  struct async_queue *async, const struct px_log *log,
-                  struct schedules **ret_schedules)
+                  struct async_queue *async, const struct workflows *workflows,
+                  const struct px_log *log, struct schedules **ret_schedules)
 {
     size_t count = 0;
     for (size_t i = 0; i < catalogue->count; i++) count += catalogue->functions[i].schedule_count;
@@ -42,6 +42,7 @@ int schedules_new(uv_loop_t *loop, const struct function_catalogue *catalogue,
     for (size_t i = 0; i < catalogue->count; i++) {
         const struct function_spec *f = &catalogue->functions[i];
         for (size_t k = 0; k < f->schedule_count; k++) {
+            if (workflows_take_over(workflows, f->schedules[k].workflow)) continue;
             struct entry *e = &s->entries[s->count++];
             uint64_t rate_ms = (uint64_t)f->schedules[k].rate_s * 1000;
             *e = (struct entry){.owner = s, .function = f, .schedule = &f->schedules[k]};

@@ -15,6 +15,8 @@ static const struct {
     [TELEMETRY_ACCESS] = {"access_log", "/v1/ingest/access_log", "application/x-ndjson"},
     [TELEMETRY_FUNCTION] = {"function_log", "/v1/ingest/function_log", "application/x-ndjson"},
     [TELEMETRY_METRIC] = {"metrics", "/v1/ingest/metrics", "application/x-ndjson"},
+    [TELEMETRY_WORKFLOW] = {"workflow_events", "/v1/ingest/workflow_events",
+                            "application/x-ndjson"},
     [TELEMETRY_SPAN] = {"traces", "/v1/traces", "application/x-protobuf"},
 };
 

@@ -1,4 +1,5 @@
-/* region/telemetry.h - the region's own records: access log, function logs, metrics and spans, stored
+/* region/telemetry.h - the region's own records: access log, function logs, metrics, spans and
+ * what workflows say, stored
  * in the `_system` tenant by the ingest function like anybody's data: rows as NDJSON, spans as OTLP.
  *
  * They gather in bounded buffers, one per dataset, and leave once a second; each batch carries an
@@ -18,6 +19,7 @@ enum telemetry_kind {
     TELEMETRY_FUNCTION,
     TELEMETRY_METRIC,
     TELEMETRY_SPAN,
+    TELEMETRY_WORKFLOW, /* what operators should see of workflows */
     TELEMETRY_KINDS
 };
 struct telemetry; /* opaque */

@@ -53,8 +53,8 @@ struct table_put {
     struct table_key key;
     struct px_str document;
     int64_t expires_ns;
-    enum table_condition condition;
     int64_t version; /* for TABLE_VERSION */
+    enum table_condition condition;
     bool relaxed;    /* may be lost on power failure (not on a crash of the process) */
 };
 /* Answers: TABLE_CONDITION_FAILED; then, if ret_current is not NULL, the item that stood in the way

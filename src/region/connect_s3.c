@@ -1,0 +1,155 @@
+/* region/connect_s3.c - getObject, putObject and listObjectsV2 on the region's buckets, "<prefix>-segments" and "<prefix>-analytics".
+ *
+ * For a distributed Map the answer of getObject is the file itself. An object's body stands in memory, at most OBJECT_BYTES_MAX.
+ * Source of shapes and errors: S3 API reference. */
+#include "region/homes.h"
+#include "region/workflows_internal.h"
+
+#define OBJECT_BYTES_MAX (32u << 20)
+#define LIST_MAX 1000
+
+static const char *const buckets[] = {"segments", "analytics"};
+
+static bool open_bucket(struct connection *c, struct object_store **ret_store)
+{
+    struct workflows *w = c->workflows;
+    struct px_str bucket = px_json_str(c->payload, "Bucket"),
+                  own = workflow_own_name(c->catalogue, bucket);
+    for (size_t i = 0; own.ptr && i < PX_COUNT(buckets); i++) {
+        if (!px_str_eq(own, px_str_c(buckets[i]))) continue;
+        if (!workflow_may(c->machine, "buckets", own)) {
+            connection_fail(c, "S3.AccessDenied",
+                            "Access Denied (may.buckets of workflows.json has not %.*s)",
+                            PX_FMT(own));
+            return false;
+        }
+        const char *url = homes_url(w->options.data, buckets[i], &c->arena);
+        int r = 0;
+        if (!w->objects[i])
+            r = url ? object_store_open(px_str_c(url), NULL, &w->objects[i])
+                    : px_arena_fault(&c->arena);
+        if (r != 0) {
+            connection_fault(c, "S3.SdkClientException", r);
+            return false;
+        }
+        *ret_store = w->objects[i];
+        return true;
+    }
+    connection_fail(c, "S3.NoSuchBucket", "The specified bucket does not exist: %.*s",
+                    PX_FMT(bucket));
+    return false;
+}
+
+static bool key_ok(struct connection *c, struct px_str key)
+{
+    if (key.len > 0 && key.len <= 1024 && key.ptr[0] != '/' && key.ptr[key.len - 1] != '/' &&
+        !memmem(key.ptr, key.len, "//", 2) && !memmem(key.ptr, key.len, "..", 2) &&
+        !memchr(key.ptr, '\0', key.len) && px_utf8_ok(key) && !px_str_starts(key, S(".")))
+        return true;
+    connection_fail(c, "S3.InvalidArgument", "No key of an object here: '%.*s'", PX_FMT(key));
+    return false;
+}
+
+static void get_object(struct connection *c)
+{
+    struct object_store *store;
+    struct px_str key = px_json_str(c->payload, "Key");
+    PX_AUTO(px_buf_deinit) struct px_buf body;
+    if (!open_bucket(c, &store) || !key_ok(c, key)) return;
+    px_buf_init(&body, OBJECT_BYTES_MAX);
+    int r = object_get(store, key, &body);
+    if (r == OBJECT_ABSENT) {
+        connection_fail(c, "S3.NoSuchKey", "The specified key does not exist.");
+    } else if (r == OBJECT_TOO_LARGE) {
+        connection_fail(c, "S3.SdkClientException", "The object is over %u bytes",
+                        OBJECT_BYTES_MAX);
+    } else if (r != 0) {
+        connection_fault(c, "S3.SdkClientException", r);
+    } else if (c->reader) {
+        px_buf_add_str(&c->output, px_buf_str(&body));
+        connection_succeed(c);
+    } else {
+        px_buf_add_c(&c->output, "{\"Body\":");
+        px_buf_add_json_str(&c->output, px_buf_str(&body));
+        px_buf_printf(&c->output, ",\"ContentLength\":%zu}", body.len);
+        connection_succeed(c);
+    }
+}
+
+/* The same object again is no second one, so it needs no note. */
+static void put_object(struct connection *c)
+{
+    struct object_store *store;
+    struct px_str key = px_json_str(c->payload, "Key");
+    yyjson_val *body = yyjson_obj_get(c->payload, "Body");
+    PX_AUTO(px_buf_deinit) struct px_buf text;
+    if (!open_bucket(c, &store) || !key_ok(c, key)) return;
+    px_buf_init(&text, OBJECT_BYTES_MAX);
+    if (yyjson_is_str(body))
+        px_buf_add_str(&text, px_json_val_str(body));
+    else if (body)
+        px_buf_add_json(&text, body);
+    int r = px_buf_fault(&text);
+    if (r == 0) r = object_put(store, key, px_buf_str(&text));
+    if (r != 0) {
+        connection_fault(c, "S3.SdkClientException", r);
+        return;
+    }
+    px_buf_add_c(&c->output, "{}");
+    connection_succeed(c);
+}
+
+static void add_info(struct connection *c, const struct object_info *info)
+{
+    char when[40];
+    struct px_str time = px_time_format(info->modified_ns, 3, when);
+    px_buf_add_c(&c->output, "{\"Key\":");
+    px_buf_add_json_str(&c->output, info->key);
+    px_buf_printf(&c->output,
+                  ",\"Size\":%llu,\"LastModified\":\"%.*s\",\"StorageClass\":\"STANDARD\"}",
+                  (unsigned long long)info->bytes, PX_FMT(time));
+}
+
+/* The token to go on is the last key. */
+static void list_objects(struct connection *c)
+{
+    struct object_store *store;
+    struct object_info *infos;
+    size_t count;
+    int64_t most = px_json_i64(c->payload, "MaxKeys", LIST_MAX);
+    struct px_str prefix = px_json_str(c->payload, "Prefix"),
+                  after = px_json_str(c->payload, "ContinuationToken");
+    if (!after.ptr) after = px_json_str(c->payload, "StartAfter");
+    if (!open_bucket(c, &store)) return;
+    if (most < 1 || most > LIST_MAX) most = LIST_MAX;
+    int r = object_list(store, prefix, after, (size_t)most + 1, &c->arena, &infos, &count);
+    if (r != 0) {
+        connection_fault(c, "S3.SdkClientException", r);
+        return;
+    }
+    bool more = count > (size_t)most;
+    if (more) count = (size_t)most;
+    px_buf_printf(&c->output, "{\"KeyCount\":%zu,\"IsTruncated\":%s,\"Contents\":[", count,
+                  more ? "true" : "false");
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0) px_buf_add_char(&c->output, ',');
+        add_info(c, &infos[i]);
+    }
+    px_buf_add_char(&c->output, ']');
+    if (more) {
+        px_buf_add_c(&c->output, ",\"NextContinuationToken\":");
+        px_buf_add_json_str(&c->output, infos[count - 1].key);
+    }
+    px_buf_add_char(&c->output, '}');
+    connection_succeed(c);
+}
+
+const struct connector connect_s3[] = {
+    {.service = "s3", .action = "getObject", .work = get_object},
+    {.service = "s3", .action = "putObject", .work = put_object},
+    {.service = "s3", .action = "listObjectsV2", .work = list_objects},
+    {.service = "aws-sdk:s3", .action = "getObject", .work = get_object},
+    {.service = "aws-sdk:s3", .action = "putObject", .work = put_object},
+    {.service = "aws-sdk:s3", .action = "listObjectsV2", .work = list_objects},
+    {0},
+};

@@ -1,0 +1,57 @@
+/* region/workflows.h - the state machines of platform/workflows, run durably in the region's loop.
+ *
+ * Every transition is on stable storage before what it leads to is done (store/executions.h, asl/engine.h): turns gather in a batch
+ * while the batch before is being committed in a thread, so one fsync serves all that moved meanwhile. After a crash executions go on
+ * from their last transition. Express executions keep nothing. docs/design/workflows.md */
+#pragma once
+
+#include <uv.h>
+
+#include "http/server.h"
+#include "region/async.h"
+#include "region/data_dir.h"
+#include "region/functions.h"
+#include "region/telemetry.h"
+
+struct workflows; /* opaque */
+struct workflow_machine;
+
+struct workflows_options { /* borrowed as long as the workflows live */
+    uv_loop_t *loop;
+    const struct data_dir *data;
+    const char *platform_dir;
+    const struct function_catalogue *functions;
+    struct lambda_pool *(*pool)(void *ctx, struct px_str function);
+    void *pool_ctx;
+    struct async_queue *async;
+    struct telemetry *telemetry;
+    const struct px_clock *clock;
+    const struct px_log *log;
+};
+/* Load the machines, restore what was running. Blocks; before the region serves.
+ * Faults: PX_F_CONFIG for definitions; those of the journal. */
+PX_MUST_USE int workflows_new(const struct workflows_options *options,
+                              struct workflows **ret_workflows);
+/* Executions that were restored begin to move, schedules to tick. */
+void workflows_go(struct workflows *workflows);
+/* From now on no new executions, and no new tasks of those that are in the journal. */
+void workflows_stop(struct workflows *workflows);
+/* After it: done is called, once, when no Express execution runs any more; workflows_hurry(): now. */
+void workflows_drain(struct workflows *workflows, void (*done)(void *ctx), void *ctx);
+void workflows_hurry(struct workflows *workflows);
+/* Answer whoever waits, close handles. What runs is in the journal. */
+void workflows_close(struct workflows *workflows);
+void workflows_free(struct workflows **workflows); /* when the loop has run its close callbacks */
+
+/* Step Functions' JSON protocol: POST with X-Amz-Target: AWSStepFunctions.<Action>. False: the request is another one. */
+bool workflows_serve(struct workflows *workflows, struct http_request *request);
+/* GET /workflows/interventions: messages of queues whose token is waited for. */
+void workflows_serve_interventions(struct workflows *workflows, struct http_request *request);
+
+/* Whether a scheduled machine does what this schedule of the function catalogue does. */
+bool workflows_take_over(const struct workflows *workflows, struct px_str machine);
+struct workflows_stats {
+    size_t running;
+    uint64_t started, succeeded, failed; /* since the start of the region */
+};
+void workflows_stats(const struct workflows *workflows, struct workflows_stats *ret_stats);

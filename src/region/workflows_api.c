@@ -1,0 +1,664 @@
+/* region/workflows_api.c - Step Functions' JSON protocol (X-Amz-Target: AWSStepFunctions.<Action>) on the control socket, so that its
+ * own clients work through a tunnel and the command has one form to know.
+ *
+ * Beyond Step Functions, an execution may be named by its bare name and a machine by its short one, and ListExecutions needs no
+ * machine. What changes something is answered when it is on stable storage. Source: Step Functions API reference. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "region/workflows_internal.h"
+
+#define REPLY_BYTES_MAX (256u << 20)
+#define ARENA_BYTES_MAX (256u << 20)
+#define PAGE_DEFAULT 100
+#define PAGE_MAX 1000
+#define REDRIVE_MS (INT64_C(14) * 86400 * 1000)
+#define REDRIVES_MAX 1000
+
+/* One call. */
+struct api_call {
+    struct worker_job job;
+    struct workflows *workflows;
+    struct http_request *request;
+    yyjson_val *input;
+    struct px_arena arena;
+    struct px_buf reply;
+    const char *error; /* NULL: `reply` is the answer */
+    int status;
+    /* in the thread, then in the loop; either may set the error */
+    void (*read)(struct api_call *call);
+    void (*then)(struct api_call *call); /* NULL: answer */
+    struct execution_row row;
+    struct redrive_plan plan;
+    uint64_t number;
+};
+
+static void call_free(struct api_call *call)
+{
+    px_buf_deinit(&call->reply);
+    px_arena_deinit(&call->arena);
+    px_arena_deinit(&call->plan.arena);
+    free(call);
+}
+
+static void answer(struct api_call *call)
+{
+    const struct http_header header = {S("Content-Type"), S("application/x-amz-json-1.0")};
+    bool lost = px_buf_fault(&call->reply) != 0;
+    http_reply(call->request,
+               lost          ? 500
+               : call->error ? call->status
+                             : 200,
+               &header, 1,
+               lost ? S("{\"__type\":\"InternalServerError\",\"message\":\"out of memory\"}")
+                    : px_buf_str(&call->reply));
+    call_free(call);
+}
+
+static void fail(struct api_call *call, int status, const char *error, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+static void fail(struct api_call *call, int status, const char *error, const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+    if (call->error) return;
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    call->error = error;
+    call->status = status;
+    px_buf_clear(&call->reply);
+    px_buf_printf(&call->reply, "{\"__type\":\"%s\",\"message\":", error);
+    px_buf_add_json_str(&call->reply, px_str_c(text));
+    px_buf_add_char(&call->reply, '}');
+}
+
+static void fail_fault(struct api_call *call, int fault)
+{
+    char why[512];
+    fail(call, 500, "InternalServerError", "%s", px_fault_text(fault, why, sizeof why));
+}
+
+/* ---- writing ---- */
+
+/* An object's first member, and another one. */
+static void add_first(struct px_buf *buf, const char *name, struct px_str text)
+{
+    px_buf_printf(buf, "{\"%s\":", name);
+    px_buf_add_json_str(buf, text);
+}
+
+static void add_text(struct px_buf *buf, const char *name, struct px_str text)
+{
+    if (!text.ptr) return;
+    px_buf_printf(buf, ",\"%s\":", name);
+    px_buf_add_json_str(buf, text);
+}
+
+static void add_time(struct px_buf *buf, const char *name, int64_t ms)
+{
+    px_buf_printf(buf, ",\"%s\":%lld.%03d", name, (long long)(ms / 1000), (int)(ms % 1000));
+}
+
+static void add_machine_arn(struct api_call *call, struct px_str machine)
+{
+    px_buf_printf(&call->reply,
+                  ",\"stateMachineArn\":\"arn:aws:states:%.*s:" WORKFLOW_ACCOUNT
+                  ":stateMachine:%.*s\"",
+                  PX_FMT(call->workflows->catalogue.region), PX_FMT(machine));
+}
+
+static const char *why_not_redrivable(const struct api_call *call, const struct execution_row *row)
+{
+    int64_t age_ms = px_wall_ns(call->workflows->options.clock) / PX_NS_PER_MS - row->stop_ms;
+    if (row->status == EXECUTION_RUNNING) return "Execution is RUNNING and cannot be redriven";
+    if (row->status == EXECUTION_SUCCEEDED) return "Execution is SUCCEEDED and cannot be redriven";
+    if (row->parent) return "Execution was started by a MapRun and cannot be redriven individually";
+    if (age_ms > REDRIVE_MS) return "Execution has exceeded its redrive period of 14 days";
+    if (row->redrive_count >= REDRIVES_MAX) return "Execution has been redriven too often";
+    return NULL;
+}
+
+static void add_execution(struct api_call *call, const struct execution_row *row)
+{
+    struct px_buf *buf = &call->reply;
+    add_first(buf, "executionArn", row->arn);
+    add_machine_arn(call, row->machine);
+    add_text(buf, "name", row->name);
+    add_text(buf, "status", px_str_c(asl_status_name((enum asl_status)row->status)));
+    add_time(buf, "startDate", row->start_ms);
+    if (row->status != EXECUTION_RUNNING) add_time(buf, "stopDate", row->stop_ms);
+    px_buf_printf(buf, ",\"redriveCount\":%u", row->redrive_count);
+}
+
+static void add_details(struct api_call *call, const struct execution_row *row)
+{
+    struct px_buf *buf = &call->reply;
+    const char *why = why_not_redrivable(call, row);
+    add_text(buf, "input", row->input);
+    px_buf_add_c(buf, ",\"inputDetails\":{\"included\":true}");
+    if (row->output.ptr) {
+        add_text(buf, "output", row->output);
+        px_buf_add_c(buf, ",\"outputDetails\":{\"included\":true}");
+    }
+    add_text(buf, "error", row->error);
+    add_text(buf, "cause", row->cause);
+    px_buf_printf(buf, ",\"redriveStatus\":\"%s\"", why ? "NOT_REDRIVABLE" : "REDRIVABLE");
+    if (why) add_text(buf, "redriveStatusReason", px_str_c(why));
+}
+
+/* ---- finding ---- */
+
+/* "arn:...:execution:prism-m[/label]:name" to machine and name; false: it is no such ARN. */
+static bool split_arn(struct px_str arn, struct px_str *ret_machine, struct px_str *ret_name)
+{
+    struct px_str mark = S(":execution:");
+    const char *at = memmem(arn.ptr, arn.len, mark.ptr, mark.len);
+    if (!at) return false;
+    struct px_str rest = px_str_skip(arn, (size_t)(at - arn.ptr) + mark.len), machine;
+    if (!px_str_cut(&rest, ':', &machine)) return false;
+    *ret_name = rest;
+    (void)px_str_cut(&machine, '/', ret_machine);
+    return true;
+}
+
+/* By bare name: the only one of that name. */
+static int find_by_name(struct api_call *call, struct px_str name, struct execution_row *ret_row)
+{
+    struct execution_row *rows;
+    size_t count;
+    const struct execution_filter filter = {
+        .name = name, .status = EXECUTION_ANY_STATUS, .with_children = true, .max = 2};
+    PX_TRY(execution_list(call->workflows->reader, &filter, true, &call->arena, &rows, &count));
+    if (count == 0) return EXECUTION_ABSENT;
+    if (count > 1)
+        fail(call, 400, "InvalidArn", "several machines have an execution %.*s: give its ARN",
+             PX_FMT(name));
+    *ret_row = rows[0];
+    return 0;
+}
+
+static bool find_execution(struct api_call *call, struct execution_row *ret_row)
+{
+    struct px_str arn = px_json_str(call->input, "executionArn"), machine, name;
+    if (!arn.len) {
+        fail(call, 400, "InvalidArn", "Invalid Arn: executionArn is missing");
+        return false;
+    }
+    int r = split_arn(arn, &machine, &name)
+                ? execution_find(call->workflows->reader, machine, name, &call->arena, ret_row)
+                : find_by_name(call, arn, ret_row);
+    if (r == EXECUTION_ABSENT)
+        fail(call, 400, "ExecutionDoesNotExist", "Execution Does Not Exist: '%.*s'", PX_FMT(arn));
+    else if (r != 0)
+        fail_fault(call, r);
+    return !call->error;
+}
+
+static const struct workflow_machine *find_machine(struct api_call *call)
+{
+    struct px_str arn = px_json_str(call->input, "stateMachineArn");
+    const struct workflow_machine *machine = workflow_machine_find(&call->workflows->catalogue,
+                                                                   arn);
+    if (!machine)
+        fail(call, 400, "StateMachineDoesNotExist", "State Machine Does Not Exist: '%.*s'",
+             PX_FMT(arn));
+    return machine;
+}
+
+static size_t page_size(const struct api_call *call)
+{
+    int64_t size = px_json_i64(call->input, "maxResults", 0);
+    return size < 1 ? PAGE_DEFAULT : (size_t)PX_MIN(size, PAGE_MAX);
+}
+
+/* ---- the thread and back ---- */
+
+static void on_read(struct worker_job *job)
+{
+    struct api_call *call = (struct api_call *)job;
+    call->read(call);
+}
+
+static void on_was_read(struct worker_job *job)
+{
+    struct api_call *call = (struct api_call *)job;
+    if (call->workflows->closed) fail(call, 503, "ServiceUnavailable", "the region is closing");
+    if (call->error || !call->then)
+        answer(call);
+    else
+        call->then(call);
+}
+
+static void read_then(struct api_call *call, void (*read)(struct api_call *call),
+                      void (*then)(struct api_call *call))
+{
+    call->read = read;
+    call->then = then;
+    call->job.run = on_read;
+    call->job.done = on_was_read;
+    worker_add(&call->workflows->reading, &call->job);
+}
+
+/* A change that waits for the journal. */
+static void on_stable(void *ctx, bool committed)
+{
+    struct api_call *call = ctx;
+    if (!committed) fail(call, 503, "ServiceUnavailable", "the region is closing");
+    answer(call);
+}
+
+static void answer_when_stable(struct api_call *call, uint64_t number)
+{
+    int r = answer_later(call->workflows, number, on_stable, call);
+    if (r == 0) return;
+    fail_fault(call, r);
+    answer(call);
+}
+
+/* ---- starting ---- */
+
+static void fail_start(struct api_call *call, const struct start_result *result)
+{
+    switch (result->outcome) {
+    case START_OK: return;
+    case START_EXISTS:
+        fail(call, 400, "ExecutionAlreadyExists", "Execution Already Exists: '%.*s'",
+             PX_FMT(px_json_str(call->input, "name")));
+        return;
+    case START_BAD_NAME:
+        fail(call, 400, "InvalidName",
+             "Invalid Name: 1 to 80 of a-z, A-Z, 0-9, '-', '_' and '.', not '%.*s'",
+             PX_FMT(px_json_str(call->input, "name")));
+        return;
+    case START_BAD_INPUT:
+        fail(call, 400, "InvalidExecutionInput",
+             "Invalid State Machine Execution Input: JSON of at most 256 KiB");
+        return;
+    case START_FULL:
+        fail(call, 400, "ExecutionLimitExceeded", "There are too many executions");
+        return;
+    case START_CLOSING: fail(call, 503, "ServiceUnavailable", "the region is draining"); return;
+    case START_FAULT:
+        fail(call, 500, "InternalServerError",
+             "The execution could not be started; see prism logs");
+        return;
+    }
+}
+
+static void on_start(void *ctx, const struct start_result *result)
+{
+    struct api_call *call = ctx;
+    add_first(&call->reply, "executionArn", result->arn);
+    if (result->outcome == START_OK) add_time(&call->reply, "startDate", result->start_ms);
+    px_buf_add_char(&call->reply, '}');
+    fail_start(call, result);
+    answer(call);
+}
+
+/* StartSyncExecution: the end of an Express execution. */
+static void on_start_sync(void *ctx, const struct start_result *result)
+{
+    struct api_call *call = ctx;
+    struct px_buf *buf = &call->reply;
+    const struct asl_execution_info *info = result->info;
+    fail_start(call, result);
+    if (!info) fail(call, 503, "ServiceUnavailable", "the region is closing");
+    if (info && !call->error) {
+        add_first(buf, "executionArn", info->arn);
+        add_text(buf, "stateMachineArn", info->program->arn);
+        add_text(buf, "name", info->name);
+        add_time(buf, "startDate", info->start_ms);
+        add_time(buf, "stopDate", info->stop_ms);
+        /* the API knows no ABORTED here */
+        add_text(buf, "status",
+                 px_str_c(info->status == ASL_ABORTED ? "FAILED" : asl_status_name(info->status)));
+        add_text(buf, "input", info->input);
+        px_buf_add_c(buf, ",\"inputDetails\":{\"included\":true}");
+        if (info->output.ptr) {
+            add_text(buf, "output", info->output);
+            px_buf_add_c(buf, ",\"outputDetails\":{\"included\":true}");
+        }
+        add_text(buf, "error", info->failure.error);
+        add_text(buf, "cause", info->failure.cause);
+        px_buf_add_char(buf, '}');
+    }
+    answer(call);
+}
+
+static void start(struct api_call *call, bool sync)
+{
+    const struct workflow_machine *machine = find_machine(call);
+    struct px_str input = px_json_str(call->input, "input");
+    if (machine && sync && machine->type != ASL_EXPRESS)
+        fail(call, 400, "StateMachineTypeNotSupported",
+             "This operation is not supported by this type of state machine");
+    if (call->error) {
+        answer(call);
+        return;
+    }
+    const struct start_request request = {.machine = machine,
+                                          .name = px_json_str(call->input, "name"),
+                                          .input = input.ptr ? input : S("{}"),
+                                          .until_end = sync,
+                                          .done = sync ? on_start_sync : on_start,
+                                          .ctx = call};
+    workflows_start(call->workflows, &request);
+}
+
+static void do_start(struct api_call *call) { start(call, false); }
+static void do_start_sync(struct api_call *call) { start(call, true); }
+
+/* ---- reading ---- */
+
+static void read_describe(struct api_call *call)
+{
+    struct execution_row row;
+    if (!find_execution(call, &row)) return;
+    add_execution(call, &row);
+    add_details(call, &row);
+    px_buf_add_char(&call->reply, '}');
+}
+static void do_describe(struct api_call *call) { read_then(call, read_describe, NULL); }
+
+static int status_of(struct px_str name)
+{
+    for (int i = EXECUTION_RUNNING; i <= EXECUTION_ABORTED; i++)
+        if (px_str_eq(name, px_str_c(asl_status_name((enum asl_status)i)))) return i;
+    return EXECUTION_ANY_STATUS;
+}
+
+static void read_list(struct api_call *call)
+{
+    struct execution_row *rows;
+    struct px_str arn = px_json_str(call->input, "stateMachineArn"),
+                  status = px_json_str(call->input, "statusFilter"),
+                  token = px_json_str(call->input, "nextToken");
+    const struct workflow_machine *machine = arn.len ? find_machine(call) : NULL;
+    size_t count, size = page_size(call);
+    uint64_t before = 0;
+    if (arn.len && !machine) return;
+    if (machine && machine->type == ASL_EXPRESS) {
+        fail(call, 400, "StateMachineTypeNotSupported",
+             "Executions of Express machines are not kept");
+        return;
+    }
+    if (status.len && status_of(status) == EXECUTION_ANY_STATUS) {
+        fail(call, 400, "ValidationException", "there is no status %.*s", PX_FMT(status));
+        return;
+    }
+    if (token.len && !px_str_to_u64(token, &before)) {
+        fail(call, 400, "InvalidToken", "Invalid Token: '%.*s'", PX_FMT(token));
+        return;
+    }
+    const struct execution_filter filter = {.machine = machine ? machine->full_name : S(""),
+                                            .status = status_of(status),
+                                            .before = before,
+                                            .max = size + 1};
+    int r = execution_list(call->workflows->reader, &filter, false, &call->arena, &rows, &count);
+    if (r != 0) {
+        fail_fault(call, r);
+        return;
+    }
+    bool more = count > size;
+    if (more) count = size;
+    px_buf_add_c(&call->reply, "{\"executions\":[");
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0) px_buf_add_char(&call->reply, ',');
+        add_execution(call, &rows[i]);
+        px_buf_add_char(&call->reply, '}');
+    }
+    px_buf_add_char(&call->reply, ']');
+    if (more)
+        px_buf_printf(&call->reply, ",\"nextToken\":\"%llu\"",
+                      (unsigned long long)rows[count - 1].number);
+    px_buf_add_char(&call->reply, '}');
+}
+static void do_list(struct api_call *call) { read_then(call, read_list, NULL); }
+
+static void read_history(struct api_call *call)
+{
+    struct execution_row row;
+    struct px_str *lines = NULL, token = px_json_str(call->input, "nextToken");
+    bool backwards = px_json_bool(call->input, "reverseOrder", false);
+    size_t count = 0, size = page_size(call);
+    uint64_t from = 0;
+    if (token.len && (!px_str_to_u64(token, &from) || from > UINT32_MAX)) {
+        fail(call, 400, "InvalidToken", "Invalid Token: '%.*s'", PX_FMT(token));
+        return;
+    }
+    if (!find_execution(call, &row)) return;
+    int r = execution_history(call->workflows->reader, row.number, (uint32_t)from, backwards, size,
+                              &call->arena, &lines, &count);
+    px_buf_add_c(&call->reply, "{\"events\":[");
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        if (i > 0) px_buf_add_char(&call->reply, ',');
+        r = asl_event_show(lines[i], &call->arena, &call->reply);
+    }
+    if (r != 0) {
+        fail_fault(call, r);
+        return;
+    }
+    px_buf_add_char(&call->reply, ']');
+    uint64_t first = from ? from : backwards ? row.event_count : 1;
+    uint64_t next = backwards ? first - count : first + count;
+    if (count == size && next >= 1 && next <= row.event_count)
+        px_buf_printf(&call->reply, ",\"nextToken\":\"%llu\"", (unsigned long long)next);
+    px_buf_add_char(&call->reply, '}');
+}
+static void do_history(struct api_call *call) { read_then(call, read_history, NULL); }
+
+static void add_machine(struct api_call *call, const struct workflow_machine *m)
+{
+    struct px_buf *buf = &call->reply;
+    add_first(buf, "stateMachineArn", m->arn);
+    add_text(buf, "name", m->full_name);
+    add_text(buf, "type", m->type == ASL_EXPRESS ? S("EXPRESS") : S("STANDARD"));
+    add_time(buf, "creationDate", 0);
+}
+
+static void do_list_machines(struct api_call *call)
+{
+    const struct workflow_catalogue *c = &call->workflows->catalogue;
+    px_buf_add_c(&call->reply, "{\"stateMachines\":[");
+    for (size_t i = 0; i < c->count; i++) {
+        if (i > 0) px_buf_add_char(&call->reply, ',');
+        add_machine(call, &c->machines[i]);
+        px_buf_add_char(&call->reply, '}');
+    }
+    px_buf_add_c(&call->reply, "]}");
+    answer(call);
+}
+
+static void do_describe_machine(struct api_call *call)
+{
+    const struct workflow_machine *m = find_machine(call);
+    if (m) {
+        add_machine(call, m);
+        px_buf_add_c(&call->reply, ",\"status\":\"ACTIVE\"");
+        add_text(&call->reply, "roleArn", m->program->role_arn);
+        add_text(&call->reply, "definition", m->program->source);
+        px_buf_add_char(&call->reply, '}');
+    }
+    answer(call);
+}
+
+/* ---- stopping, redriving ---- */
+
+static void read_row(struct api_call *call) { (void)find_execution(call, &call->row); }
+
+static void then_stop(struct api_call *call)
+{
+    struct workflows *w = call->workflows;
+    const struct asl_failure why = {px_json_str(call->input, "error"),
+                                    px_json_str(call->input, "cause")};
+    int64_t now_ms = px_wall_ns(w->options.clock) / PX_NS_PER_MS;
+    int r = asl_engine_stop(w->engine, call->row.number, &why);
+    px_buf_printf(&call->reply, "{\"stopDate\":%lld.%03d}",
+                  (long long)((r == 0 ? now_ms : call->row.stop_ms) / 1000),
+                  (int)((r == 0 ? now_ms : call->row.stop_ms) % 1000));
+    if (r == 0) {
+        answer_when_stable(call, call->row.number);
+        return;
+    }
+    if (r < 0) fail_fault(call, r);
+    answer(call); /* it had ended */
+}
+static void do_stop(struct api_call *call) { read_then(call, read_row, then_stop); }
+
+static void read_redrive(struct api_call *call)
+{
+    if (!find_execution(call, &call->row)) return;
+    const char *why = why_not_redrivable(call, &call->row);
+    if (why) {
+        fail(call, 400, "ExecutionNotRedrivable", "%s", why);
+        return;
+    }
+    int r = redrive_read(call->workflows->reader, call->row.machine, call->row.name, &call->plan);
+    if (r < 0) fail_fault(call, r);
+}
+
+static void then_redrive(struct api_call *call)
+{
+    struct workflows *w = call->workflows;
+    int64_t now_ms = px_wall_ns(w->options.clock) / PX_NS_PER_MS;
+    bool runs = asl_engine_find(w->engine, call->row.number) != NULL;
+    if (w->draining)
+        fail(call, 503, "ServiceUnavailable", "the region is draining");
+    else if (runs)
+        fail(call, 400, "ExecutionNotRedrivable", "Execution is RUNNING and cannot be redriven");
+    int r = call->error ? 0 : redrive_apply(w, &call->plan);
+    if (r != 0) fail_fault(call, r);
+    if (!call->error)
+        px_buf_printf(&call->reply, "{\"redriveDate\":%lld.%03d}", (long long)(now_ms / 1000),
+                      (int)(now_ms % 1000));
+    if (call->error)
+        answer(call);
+    else
+        answer_when_stable(call, call->row.number);
+}
+static void do_redrive(struct api_call *call) { read_then(call, read_redrive, then_redrive); }
+
+/* ---- tokens ---- */
+
+/* The execution of a token that somebody may answer. */
+static bool take_token(struct api_call *call, struct px_str *ret_token, uint64_t *ret_number)
+{
+    struct px_str token = px_json_str(call->input, "taskToken");
+    char head[17] = "";
+    const struct asl_resource *resource = asl_engine_task_resource(call->workflows->engine, token);
+    if (token.len == 0) {
+        fail(call, 400, "InvalidToken", "Invalid Token: 'Invalid token'");
+    } else if (!resource ||
+               (resource->pattern != ASL_TASK_TOKEN && resource->kind != ASL_RESOURCE_ACTIVITY)) {
+        fail(call, 400, "TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'");
+    } else {
+        const char *end = memchr(token.ptr, '-', token.len);
+        memcpy(head, token.ptr, PX_MIN((size_t)(end ? end - token.ptr : 0), sizeof head - 1));
+        *ret_number = strtoull(head, NULL, 16);
+        *ret_token = token;
+    }
+    return !call->error;
+}
+
+static void told(struct api_call *call, int r, uint64_t number)
+{
+    if (r == ASL_ENGINE_UNKNOWN)
+        fail(call, 400, "TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'");
+    else if (r == ASL_ENGINE_INVALID)
+        fail(call, 400, "InvalidOutput", "Invalid Output: JSON of at most 256 KiB is needed");
+    else if (r != 0)
+        fail_fault(call, r);
+    px_buf_add_c(&call->reply, call->error ? "" : "{}");
+    if (call->error || number == 0)
+        answer(call);
+    else
+        answer_when_stable(call, number);
+}
+
+static void do_success(struct api_call *call)
+{
+    struct px_str token = {0}, output = px_json_str(call->input, "output");
+    uint64_t number = 0;
+    if (!take_token(call, &token, &number))
+        answer(call);
+    else
+        told(call,
+             output.ptr ? asl_engine_task_succeeded(call->workflows->engine, token, output)
+                        : ASL_ENGINE_INVALID,
+             number);
+}
+
+static void do_failure(struct api_call *call)
+{
+    struct px_str token = {0};
+    uint64_t number = 0;
+    const struct asl_failure failure = {px_json_str(call->input, "error"),
+                                        px_json_str(call->input, "cause")};
+    if (!take_token(call, &token, &number))
+        answer(call);
+    else
+        told(call, asl_engine_task_failed(call->workflows->engine, token, &failure), number);
+}
+
+static void do_heartbeat(struct api_call *call)
+{
+    struct px_str token = {0};
+    uint64_t number = 0;
+    if (!take_token(call, &token, &number))
+        answer(call);
+    else
+        told(call, asl_engine_task_heartbeat(call->workflows->engine, token), 0);
+}
+
+/* ---- the protocol ---- */
+
+static const struct {
+    const char *action;
+    void (*run)(struct api_call *call);
+} actions[] = {
+    {"StartExecution", do_start},
+    {"StartSyncExecution", do_start_sync},
+    {"DescribeExecution", do_describe},
+    {"ListExecutions", do_list},
+    {"GetExecutionHistory", do_history},
+    {"StopExecution", do_stop},
+    {"RedriveExecution", do_redrive},
+    {"ListStateMachines", do_list_machines},
+    {"DescribeStateMachine", do_describe_machine},
+    {"SendTaskSuccess", do_success},
+    {"SendTaskFailure", do_failure},
+    {"SendTaskHeartbeat", do_heartbeat},
+};
+
+bool workflows_serve(struct workflows *w, struct http_request *request)
+{
+    struct px_str target = http_header_get(request, S("X-Amz-Target")),
+                  service = S("AWSStepFunctions.");
+    if (!px_str_starts(target, service)) return false;
+    target = px_str_skip(target, service.len);
+    struct api_call *call = calloc(1, sizeof *call);
+    if (!call) {
+        http_reply(request, 503, NULL, 0, S(""));
+        return true;
+    }
+    call->workflows = w;
+    call->request = request;
+    px_arena_init(&call->arena, ARENA_BYTES_MAX);
+    px_buf_init(&call->reply, REPLY_BYTES_MAX);
+    struct px_str body = request->body.len ? request->body : S("{}");
+    if (px_json_parse(body, &call->arena, &call->input, NULL) != 0 || !yyjson_is_obj(call->input)) {
+        fail(call, 400, "SerializationException", "the body is no JSON object");
+        answer(call);
+        return true;
+    }
+    for (size_t i = 0; i < PX_COUNT(actions); i++) {
+        if (!px_str_eq(target, px_str_c(actions[i].action))) continue;
+        actions[i].run(call);
+        return true;
+    }
+    fail(call, 400, "UnknownOperationException", "there is no action %.*s here", PX_FMT(target));
+    answer(call);
+    return true;
+}

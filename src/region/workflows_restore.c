@@ -1,0 +1,182 @@
+/* region/workflows_restore.c - what was running when the region ended goes on.
+ *
+ * In order of numbers, so that parents come before their children. What cannot be restored is ended as failed, with the reason in its
+ * cause, for an operator to see and to redrive: it must not keep the region from starting, and not be forgotten. */
+#include "region/workflows_internal.h"
+
+#define ONE_BYTES_MAX (256u << 20)
+
+/* An execution's run; its machine may be gone from the platform. */
+static int add_run(struct workflows *w, const struct execution_row *row)
+{
+    struct run *run = NULL;
+    if (row->parent) return 0;
+    PX_TRY(run_add(w, row->number, workflow_machine_find(&w->catalogue, row->machine), row->name,
+                   row->waiter, &run));
+    run->started = true;
+    return 0;
+}
+
+int restore_one(struct workflows *w, struct asl_program *program, const struct execution_row *row,
+                const struct execution_frame *frames, size_t frame_count, bool redrive)
+{
+    struct asl_execution *execution = NULL;
+    PX_AUTO(px_free_mem)
+    struct asl_frame_record *records = calloc(frame_count + 1, sizeof *records);
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): PX_AUTO frees it */
+    if (!records) return px_fault(PX_F_OOM, "frames of an execution");
+    for (size_t i = 0; i < frame_count; i++)
+        records[i] = (struct asl_frame_record){
+            .frame = frames[i].frame, .parent = frames[i].parent, .record = frames[i].record};
+    if (frame_count == 0)
+        return px_fault(PX_F_CORRUPT, "execution %.*s has no frames", PX_FMT(row->name));
+    const struct asl_restore restore = {
+        .program = program,
+        .number = row->number,
+        .name = row->name,
+        .arn = row->arn,
+        .input = row->input,
+        .start_ms = row->start_ms,
+        .event_count = row->event_count,
+        .redrive_count = row->redrive_count,
+        .parent = row->parent,
+        .parent_frame = row->parent_frame,
+        .parent_run = row->parent_run,
+        .parent_index = row->parent_index,
+        .frames = records,
+        .frame_count = frame_count,
+        .redrive = redrive,
+    };
+    int r = asl_engine_restore(w->engine, &restore, &execution);
+    if (r > 0) return px_fault(PX_F_LIMIT, "too many executions");
+    PX_TRY(r);
+    return add_run(w, row);
+}
+
+int restore_ended(struct workflows *w, const struct execution_row *child)
+{
+    const struct asl_failure failure = {child->error, child->cause};
+    PX_TRY(asl_engine_child_ended(w->engine, child->parent, child->parent_frame, child->parent_run,
+                                  child->parent_index, (enum asl_status)child->status,
+                                  child->output, &failure));
+    return 0;
+}
+
+/* The journal says why; the event closes the history. */
+static int give_up(struct workflows *w, const struct execution_row *row, int fault,
+                   struct px_arena *arena)
+{
+    char why[512];
+    struct px_str cause = px_arena_printf(arena, "It could not be restored: %s",
+                                          px_fault_text(fault, why, sizeof why));
+    int64_t now_ms = px_wall_ns(w->options.clock) / PX_NS_PER_MS;
+    PX_AUTO(px_buf_deinit) struct px_buf event;
+    PX_AUTO(execution_batch_deinit) struct execution_batch batch;
+    px_buf_init(&event, 65536);
+    execution_batch_init(&batch, 1u << 20);
+    px_log(w->options.log, PX_ERROR, "execution %.*s of %.*s: %.*s", PX_FMT(row->name),
+           PX_FMT(row->machine), PX_FMT(cause));
+    px_buf_printf(&event,
+                  "{\"id\":%u,\"p\":%u,\"t\":%lld,\"y\":\"ExecutionFailed\",\"d\":{\"error\":"
+                  "\"" ASL_E_RUNTIME "\",\"cause\":",
+                  row->event_count + 1, row->event_count, (long long)now_ms);
+    px_buf_add_json_str(&event, cause);
+    px_buf_add_c(&event, "}}\n");
+    PX_TRY(px_buf_fault(&event));
+    const struct execution_turn turn = {.row = {.number = row->number,
+                                                .status = EXECUTION_FAILED,
+                                                .stop_ms = now_ms,
+                                                .error = S(ASL_E_RUNTIME),
+                                                .cause = cause,
+                                                .redrive_count = row->redrive_count,
+                                                .event_count = row->event_count + 1},
+                                        .events = px_buf_str(&event),
+                                        .event_first = row->event_count + 1,
+                                        .event_count = 1};
+    PX_TRY(execution_batch_add(&batch, &turn));
+    PX_TRY(execution_commit(w->writer, &batch));
+    return 0;
+}
+
+static int read_program(struct workflows *w, const struct execution_row *row,
+                        struct px_arena *arena, struct asl_program **ret_program)
+{
+    struct px_str text = {0};
+    if (!workflows_known_program(w, row->definition)) {
+        int r = execution_definition(w->reader, row->definition, arena, &text);
+        if (r == EXECUTION_ABSENT)
+            return px_fault(PX_F_CORRUPT, "the journal has no definition %llu",
+                            (unsigned long long)row->definition);
+        PX_TRY(r);
+    }
+    PX_TRY(workflows_program(w, row->definition, row->machine, text, ret_program));
+    return 0;
+}
+
+static int restore_row(struct workflows *w, const struct execution_row *row, struct px_arena *arena)
+{
+    struct asl_program *program = NULL;
+    struct execution_frame *frames;
+    size_t count;
+    int r = read_program(w, row, arena, &program);
+    if (r == 0) r = execution_frames(w->reader, row->number, arena, &frames, &count);
+    if (r == 0) r = restore_one(w, program, row, frames, count, false);
+    if (r == PX_F_CORRUPT) return give_up(w, row, r, arena);
+    PX_TRY(r);
+    return 0;
+}
+
+/* What ended before the crash and whose parent may not know: children of distributed Maps, executions that a task waits for. What
+ * the parent knows already, or waits for no longer, the engine passes over. */
+static int tell_parent(struct workflows *w, uint64_t parent, struct px_arena *arena)
+{
+    struct execution_filter filter = {
+        .status = EXECUTION_ANY_STATUS, .parent = parent, .max = SIZE_MAX};
+    struct execution_row *rows;
+    size_t count;
+    PX_TRY(execution_list(w->reader, &filter, true, arena, &rows, &count));
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].status != EXECUTION_RUNNING) PX_TRY(restore_ended(w, &rows[i]));
+    filter = (struct execution_filter){
+        .status = EXECUTION_ANY_STATUS, .waited_for_by = parent, .max = SIZE_MAX};
+    PX_TRY(execution_list(w->reader, &filter, true, arena, &rows, &count));
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].status != EXECUTION_RUNNING) PX_TRY(run_tell_ended(w, &rows[i]));
+    return 0;
+}
+
+static int each_running(struct workflows *w, struct px_arena *arena,
+                        int (*fn)(struct workflows *w, const struct execution_row *row,
+                                  struct px_arena *arena),
+                        size_t *ret_count)
+{
+    struct execution_row row = {.number = 0};
+    size_t count = 0;
+    for (;; count++) {
+        px_arena_reset(arena);
+        int r = execution_next_running(w->reader, row.number, arena, &row);
+        if (r == EXECUTION_ABSENT) break;
+        PX_TRY(r);
+        PX_TRY(fn(w, &row, arena));
+    }
+    *ret_count = count;
+    return 0;
+}
+
+static int tell_row(struct workflows *w, const struct execution_row *row, struct px_arena *arena)
+{
+    return tell_parent(w, row->number, arena);
+}
+
+int workflows_restore(struct workflows *w)
+{
+    PX_AUTO(px_arena_deinit) struct px_arena arena;
+    size_t count;
+    px_arena_init(&arena, ONE_BYTES_MAX);
+    PX_TRY(each_running(w, &arena, restore_row, &count));
+    PX_TRY(each_running(w, &arena, tell_row, &count));
+    if (count > 0)
+        px_log(w->options.log, PX_INFO, "%zu workflow execution%s go%s on", count,
+               count == 1 ? "" : "s", count == 1 ? "es" : "");
+    return 0;
+}
