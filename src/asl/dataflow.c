@@ -332,6 +332,11 @@ int step_leave(struct step *step, const struct leaving *leaving)
                 ? output_jsonata(step, leaving, &output, &assigned)
                 : output_jsonpath(step, leaving, &output, &assigned);
     if (r != 0) return r;
+    if (!asl_value_depth_is_fine(output)) { /* what Parallel and Map wrap, in a loop */
+        step->evaluation = true;
+        return asl_fail(step->values.arena, &step->failure, ASL_E_RUNTIME,
+                        "The output is nested more than %d levels deep.", ASL_DEPTH_MAX);
+    }
     PX_TRY(asl_value_write(&step->values, output, &text));
     if (text.len > ASL_DATA_BYTES_MAX) {
         step->evaluation = false;

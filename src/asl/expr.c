@@ -164,7 +164,7 @@ int asl_expr_put(const struct asl_expr *reference, struct asl_values *values, yy
     if (done)
         return asl_fail(values->arena, ret_failure, ASL_E_RUNTIME,
                         "The value at the ReferencePath %.*s is nested more than %d levels deep.",
-                        PX_FMT(reference->text), PX_JSON_DEPTH_MAX);
+                        PX_FMT(reference->text), ASL_DEPTH_MAX);
     struct px_str input = {0};
     int r = asl_value_write(values, *root, &input);
     if (r < 0) return r;

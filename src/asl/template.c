@@ -321,7 +321,7 @@ int asl_template_eval(const struct asl_template *template, const struct asl_scop
     if (!asl_value_depth_is_fine(value)) /* a machine that wraps its state, in a loop */
         return asl_fail(scope->values->arena, ret_failure, ASL_E_RUNTIME,
                         "The value of the field '%s' is nested more than %d levels deep.", field,
-                        PX_JSON_DEPTH_MAX);
+                        ASL_DEPTH_MAX);
     *ret_value = value;
     return 0;
 }

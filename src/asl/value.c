@@ -275,11 +275,11 @@ bool asl_value_depth_is_fine(yyjson_mut_val *value)
     struct {
         yyjson_mut_val *next;
         size_t left;
-    } open[PX_JSON_DEPTH_MAX];
+    } open[ASL_DEPTH_MAX];
     size_t depth = 0;
     while (true) {
         if (is_container(value)) {
-            if (depth == PX_JSON_DEPTH_MAX) return false;
+            if (depth == ASL_DEPTH_MAX) return false;
             open[depth].left = ring_size(value);
             if (open[depth].left) open[depth].next = ring_first(value);
             depth++;

@@ -12,6 +12,10 @@
 
 /* An input, output or result: 256 KiB of UTF-8 (Step Functions quotas, "Maximum input or output size"). */
 #define ASL_DATA_BYTES_MAX (256u << 10)
+/* Deeper is not written: what stands around a value in events and records, some levels more, has to be read again as well. */
+#define ASL_DEPTH_MAX 160
+static_assert(ASL_DEPTH_MAX + 40 <= PX_JSON_DEPTH_MAX,
+              "a value is read again with what is around it");
 
 struct asl_values {
     yyjson_mut_doc *doc;
@@ -32,10 +36,10 @@ yyjson_mut_val *asl_share(struct asl_values *values, yyjson_mut_val *value);
 yyjson_mut_val *asl_share_fixed(struct asl_values *values, yyjson_val *value);
 
 /* Minified JSON into the arena; the bytes that the limit counts.
- * Answers: ASL_INVALID for what could not be read again: deeper than PX_JSON_DEPTH_MAX, a number that is none. */
+ * Answers: ASL_INVALID for what could not be read again: deeper than ASL_DEPTH_MAX, a number that is none. */
 PX_MUST_USE int asl_value_write(struct asl_values *values, yyjson_mut_val *value,
                                 struct px_str *ret_text);
-/* False: nested deeper than PX_JSON_DEPTH_MAX, so it could not be read again. */
+/* False: nested deeper than ASL_DEPTH_MAX. */
 PX_MUST_USE bool asl_value_depth_is_fine(yyjson_mut_val *value);
 /* Equal by value: numbers as numbers, members in any order. What is nested beyond all use (1000 levels) is not equal. */
 bool asl_value_equal(yyjson_mut_val *a, yyjson_mut_val *b);

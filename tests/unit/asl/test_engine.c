@@ -441,6 +441,25 @@ TEST(retries_back_off_and_then_the_error_is_caught)
     world_close(&w);
 }
 
+/* A Parallel that is entered again with what it returned wraps it once more each time. */
+static const char wrapping[] =
+    "{\"StartAt\":\"P\",\"States\":{\"P\":{\"Type\":\"Parallel\",\"Branches\":[{\"StartAt\":\"B\",\"States\":{\"B\":"
+    "{\"Type\":\"Pass\",\"End\":true}}}],\"Next\":\"P2\"},\"P2\":{\"Type\":\"Choice\",\"Choices\":[{\"Variable\":\"$.a\","
+    "\"IsPresent\":true,\"Next\":\"Z\"}],\"Default\":\"P\"},\"Z\":{\"Type\":\"Succeed\"}}}";
+
+TEST(what_could_not_be_read_again_ends_the_execution)
+{
+    struct world w;
+    world_open(t, &w, wrapping);
+    start(&w, "{\"a\":1}");
+    run_all(&w);
+    CHECK_INT(w.status, ASL_FAILED_STATUS);
+    CHECK_STR(px_str_c(w.error), S("States.Runtime"));
+    CHECK(strstr(w.cause, "'P' (entered at the event id #"));
+    CHECK(strstr(w.cause, "The output is nested more than 160 levels deep."));
+    world_close(&w);
+}
+
 TEST(all_kinds_of_states_together)
 {
     struct world w;

@@ -541,7 +541,7 @@ TEST(putting_does_not_nest_too_deeply)
         value = root;
     }
     CHECK_INT(r, ASL_FAILED);
-    CHECK_INT(levels, PX_JSON_DEPTH_MAX + 1);
+    CHECK_INT(levels, ASL_DEPTH_MAX + 1);
     CHECK_STR(kit.failure.error, S("States.Runtime"));
 }
 

@@ -162,10 +162,10 @@ TEST(a_value_that_is_nested_too_deeply_fails)
         if (r == 0) kit.scope.input = value;
     }
     CHECK_INT(r, ASL_FAILED);
-    CHECK_INT(levels, PX_JSON_DEPTH_MAX + 1);
+    CHECK_INT(levels, ASL_DEPTH_MAX + 1);
     CHECK_STR(kit.failure.error, S("States.Runtime"));
     CHECK_STR(kit.failure.cause,
-              S("The value of the field 'Parameters' is nested more than 200 levels deep."));
+              S("The value of the field 'Parameters' is nested more than 160 levels deep."));
 }
 
 TEST(wrong_places_are_all_told_in_the_words_of_step_functions)

@@ -111,11 +111,10 @@ TEST(depth_bounds_what_is_written_and_nothing_recurses_without_a_bound)
     struct kit kit;
     kit_init(&kit, t, "{}");
     struct px_str text;
-    CHECK_OK(asl_value_write(&kit.values, wrapped(&kit, PX_JSON_DEPTH_MAX), &text));
+    CHECK_OK(asl_value_write(&kit.values, wrapped(&kit, ASL_DEPTH_MAX), &text));
     yyjson_mut_val *again;
     CHECK_OK(asl_value_parse(&kit.values, text, &again, NULL));
-    CHECK_INT(asl_value_write(&kit.values, wrapped(&kit, PX_JSON_DEPTH_MAX + 1), &text),
-              ASL_INVALID);
+    CHECK_INT(asl_value_write(&kit.values, wrapped(&kit, ASL_DEPTH_MAX + 1), &text), ASL_INVALID);
     yyjson_mut_val *deep = wrapped(&kit, 100000), *copy = asl_copy(&kit.values, deep);
     CHECK(copy);
     CHECK_INT(asl_value_write(&kit.values, copy, &text), ASL_INVALID);
