@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/px_arena.h"
+#include "store/hot_fence.h"
 
 #define HOME_MISDIRECTED 421
 #define HOME_DETAIL "the tenant's home is another region"
@@ -23,3 +24,21 @@ PX_MUST_USE bool home_owns(const struct home *home, struct px_str home_region);
 PX_MUST_USE bool home_serves(const struct home *home, struct px_str home_region);
 /* The extra member of the problem, "home_region":"..."; empty without memory. */
 struct px_str home_hint(struct px_str home_region, struct px_arena *arena);
+
+/* Where a request of a tenant goes, by what the gateway knows of the tenant (which may be a minute old) and by
+ * the tenant's fence, which is never old: the one with the higher epoch is right, and of one epoch the fence. */
+enum home_verdict {
+    HOME_HERE,
+    HOME_MOVING,    /* nowhere for a moment: 503, to be repeated */
+    HOME_ELSEWHERE, /* 421; ret_region says where */
+};
+struct home_claim { /* of the caller's context, borrowed */
+    struct px_str home_region;
+    int64_t epoch;
+};
+enum home_purpose { HOME_READ, HOME_WRITE };
+/* ret_region: a view into claim or fence. */
+enum home_verdict home_decide(const struct home *home, const struct hot_fence *fence,
+                              const struct home_claim *claim, enum home_purpose purpose,
+                              struct px_str *ret_region);
+#define HOME_MOVING_DETAIL "the tenant is moving to another region; repeat it in a moment"

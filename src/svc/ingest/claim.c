@@ -233,7 +233,7 @@ static int repeated(const struct standing *standing, struct claim *claim, struct
 }
 
 /* A claim stands in the way: what is it worth? 0: `claim` may replace it, its version is set. */
-static int contest(struct claims *claims, const struct claim_stores *stores, struct claim *claim,
+static int contest(const struct claim_stores *stores, struct claim *claim,
                    const struct table_item *item, struct px_arena *arena, struct claim *ret_claim)
 {
     struct standing standing;
@@ -244,13 +244,10 @@ static int contest(struct claims *claims, const struct claim_stores *stores, str
     claim->version = item->version;
     if (verdict == VERDICT_FREE) return 0;
     if (verdict == VERDICT_HELD) return CLAIM_BUSY;
-    if (!standing.is_done) { /* the next repeat need not look for the frame */
-        struct claim done = *claim;
-        (void)snprintf(done.writer, sizeof done.writer, "%.*s", PX_FMT(standing.writer));
-        done.seq = standing.seq;
-        done.accepted = standing.accepted;
-        done.refused = standing.refused;
-        claim_settle(claims, stores, &done, arena);
+    if (!standing.is_done) { /* once noted, the next repeat need not look for the frame */
+        (void)snprintf(claim->writer, sizeof claim->writer, "%.*s", PX_FMT(standing.writer));
+        claim->seq = standing.seq;
+        claim->unnoted = true;
     }
     return repeated(&standing, claim, ret_claim);
 }
@@ -272,7 +269,7 @@ int claim_take(struct claims *claims, const struct claim_stores *stores,
         if (r < 0) return r;
         condition = TABLE_NEW; /* gone again, or never there */
         if (item.version == 0) continue;
-        r = contest(claims, stores, &claim, &item, arena, ret_claim);
+        r = contest(stores, &claim, &item, arena, ret_claim);
         if (r != 0) return r;
         condition = TABLE_VERSION;
     }
@@ -295,6 +292,15 @@ void claim_settle(struct claims *claims, const struct claim_stores *stores,
     struct claim done = *claim;
     int r = put(claims, stores, &done, state_done, TABLE_VERSION, arena, NULL);
     (void)r; /* see the header */
+}
+
+void claim_release(struct claims *claims, const struct claim_stores *stores,
+                   const struct claim *claim, struct px_arena *arena)
+{
+    struct claim released = *claim;
+    released.lease_end_ns = released.started_ns;
+    int r = put(claims, stores, &released, state_pending, TABLE_VERSION, arena, NULL);
+    (void)r; /* without it the repeat waits for the lease */
 }
 
 void claim_withdraw(struct claims *claims, const struct claim_stores *stores,

@@ -35,6 +35,8 @@ struct claim {
     uint64_t accepted, refused;
     uint8_t request_id[16], content[16];
     bool relaxed;
+    bool
+        unnoted; /* with CLAIM_REPEATED: nobody noted yet that the frame is stored; claim_settle() does */
 };
 /* One per instance. `debt` is a claim that could not be withdrawn: its number must not go to another
  * request, so no claim is made before the debt is paid. */
@@ -58,6 +60,11 @@ bool claim_may_append(const struct claim *claim, const struct px_clock *clock);
 /* The frame is stored. Failing to note it does no harm: the frame itself tells. */
 void claim_settle(struct claims *claims, const struct claim_stores *stores,
                   const struct claim *claim, struct px_arena *arena);
+/* The frame is on the disk, but the tenant is leaving: whether it goes along is for the last seal to say. The
+ * claim stays and its lease ends now, so that the repeat, here or in the tenant's new home, looks whether the
+ * frame is sealed and else stores it. */
+void claim_release(struct claims *claims, const struct claim_stores *stores,
+                   const struct claim *claim, struct px_arena *arena);
 /* The frame is not stored and will not be under this claim. */
 void claim_withdraw(struct claims *claims, const struct claim_stores *stores,
                     const struct claim *claim, struct px_arena *arena);

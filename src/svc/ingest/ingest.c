@@ -144,7 +144,46 @@ static int decode_records(struct ingest *ingest, const struct ingest_limits *ten
     return decoded(r, refusal);
 }
 
+/* ---- where the tenant is ---- */
+
+static int refuse_elsewhere(struct px_str region, struct refusal *refusal)
+{
+    int r = refuse(refusal, HOME_MISDIRECTED, HOME_DETAIL ", %.*s", PX_FMT(region));
+    refusal->home_region = region;
+    return r;
+}
+
+/* Asked before the claim, to spare the work, and again once the frame is on stable storage, which is what
+ * counts: see store/hot_fence.h. */
+static int check_fence(struct ingest *ingest, const struct api_caller *caller,
+                       struct px_arena *arena, struct refusal *refusal)
+{
+    struct ingest_options *options = &ingest->options;
+    struct hot_fence fence;
+    struct px_str region;
+    PX_TRY(need(ingest, INGEST_WRITER, options->writer));
+    PX_TRY(hot_fence_read(options->hot, caller->tenant, &fence));
+    const struct home_claim claim = {caller->home_region, caller->epoch};
+    switch (home_decide(&options->home, &fence, &claim, HOME_WRITE, &region)) {
+    case HOME_HERE: return 0;
+    case HOME_ELSEWHERE:
+        region = px_arena_dup(arena, region);
+        if (!region.ptr) return px_arena_fault(arena);
+        return refuse_elsewhere(region, refusal);
+    case HOME_MOVING: break;
+    }
+    int r = refuse(refusal, 503, HOME_MOVING_DETAIL);
+    refusal->retry_after_s = 1;
+    return r;
+}
+
 /* ---- storing ---- */
+
+struct storing {
+    const struct api_caller *caller;
+    struct px_arena *arena; /* of the reply */
+    struct refusal *refusal;
+};
 
 /* Everything that makes two requests the same, in one hash; the seed keeps routes, datasets, and keys
  * from contents, apart. The same records read with another time_field are other content. */
@@ -206,8 +245,24 @@ static int refuse_busy(const struct ingest_request *request, struct refusal *ref
     return r;
 }
 
-/* The frame is made before the claim, so that as little as possible happens while it stands. */
-static int store(struct ingest *ingest, const struct claim_wish *wish, struct claim *ret_claim)
+/* What stands behind an answer: a frame that was appended now or by an earlier request, and a fence that did
+ * not stand yet when the frame did. So a frame that is answered for goes along with the tenant. */
+static int confirm(struct ingest *ingest, const struct storing *storing,
+                   const struct claim_stores *stores, const struct claim *claim, bool repeated)
+{
+    struct px_arena *arena = &ingest->claim_arena;
+    int r = check_fence(ingest, storing->caller, storing->arena, storing->refusal);
+    if (r == 0 && (!repeated || claim->unnoted))
+        claim_settle(&ingest->claims, stores, claim, arena);
+    else if (r != 0 && !repeated)
+        claim_release(&ingest->claims, stores, claim, arena);
+    return r;
+}
+
+/* The frame is made before the claim, so that as little as possible happens while it stands. Answers: those
+ * of claim_take(), with *ret_answer; REQUEST_REFUSED by the fence. */
+static int store(struct ingest *ingest, const struct storing *storing,
+                 const struct claim_wish *wish, struct claim *ret_claim, int *ret_answer)
 {
     struct ingest_options *options = &ingest->options;
     struct px_arena *arena = &ingest->claim_arena;
@@ -222,24 +277,29 @@ static int store(struct ingest *ingest, const struct claim_wish *wish, struct cl
     struct claim_stores stores = {options->hot,   options->writer, options->tables,
                                   options->clock, catalog_of,      ingest};
     int r = claim_take(&ingest->claims, &stores, wish, arena, ret_claim);
-    if (r != 0) return r;
+    if (r < 0) return r;
+    *ret_answer = r;
+    if (r == CLAIM_REPEATED) return confirm(ingest, storing, &stores, ret_claim, true);
+    if (r != 0) return 0;
     r = append(ingest, ret_claim);
-    if (r == 0)
-        claim_settle(&ingest->claims, &stores, ret_claim, arena);
-    else
+    if (r != 0) {
         claim_withdraw(&ingest->claims, &stores, ret_claim, arena);
-    PX_TRY(r);
-    return 0;
+        PX_TRY(r);
+    }
+    return confirm(ingest, storing, &stores, ret_claim, false);
 }
 
 static int store_once(struct ingest *ingest, const struct ingest_request *request,
-                      const struct claim_wish *wish, struct ingest_outcome *outcome,
-                      struct refusal *refusal)
+                      const struct storing *storing, const struct claim_wish *wish,
+                      struct ingest_outcome *outcome)
 {
     struct claim claim;
-    int r = store(ingest, wish, &claim);
-    if (r <= 0) return r;
-    switch ((enum claim_answer)r) {
+    struct refusal *refusal = storing->refusal;
+    int answer = 0;
+    int r = check_fence(ingest, storing->caller, storing->arena, refusal);
+    if (r == 0) r = store(ingest, storing, wish, &claim, &answer);
+    if (r != 0 || answer == 0) return r;
+    switch ((enum claim_answer)answer) {
     case CLAIM_MISMATCH:
         return refuse(refusal, 422, "this Idempotency-Key was used with another body");
     case CLAIM_BUSY: return refuse_busy(request, refusal);
@@ -249,7 +309,7 @@ static int store_once(struct ingest *ingest, const struct ingest_request *reques
         outcome->duplicate = true;
         return 0;
     }
-    return px_fault(PX_F_BUG, "a claim answered %d", r);
+    return px_fault(PX_F_BUG, "a claim answered %d", answer);
 }
 
 /* The datasets of OTLP are always there to be sent to, whatever else a tenant has made. */
@@ -274,21 +334,17 @@ static int admit(struct ingest *ingest, const struct ingest_limits *limits,
 
 /* ---- the request ---- */
 
-static int refuse_elsewhere(const struct api_caller *caller, struct refusal *refusal)
-{
-    int r = refuse(refusal, HOME_MISDIRECTED, HOME_DETAIL ", %.*s", PX_FMT(caller->home_region));
-    refusal->home_region = caller->home_region;
-    return r;
-}
-
 static int serve(struct ingest *ingest, const struct api_event *event, struct px_arena *arena,
                  struct ingest_request *request, struct decode_result *result,
                  struct ingest_outcome *outcome, struct refusal *refusal)
 {
     int r = request_read(event, request, refusal);
     if (r != 0) return r;
-    if (!home_serves(&ingest->options.home, event->caller.home_region))
-        return refuse_elsewhere(&event->caller, refusal);
+    if (!home_serves(&ingest->options.home, event->caller.home_region)) {
+        /* what the gateway knows may be older than the tenant's move here */
+        r = check_fence(ingest, &event->caller, arena, refusal);
+        if (r != 0) return r;
+    }
     struct ingest_limits limits;
     struct px_str body;
     PX_TRY(tenant_limits(&ingest->options.limits, &event->caller, arena, &limits));
@@ -303,7 +359,8 @@ static int serve(struct ingest *ingest, const struct api_event *event, struct px
     if (r != 0) return r;
 
     struct claim_wish wish = wish_for(ingest, request, body, result);
-    return store_once(ingest, request, &wish, outcome, refusal);
+    const struct storing storing = {&event->caller, arena, refusal};
+    return store_once(ingest, request, &storing, &wish, outcome);
 }
 
 static void count_outcome(const struct ingest_outcome *outcome, size_t body_bytes)

@@ -84,10 +84,11 @@ int reply_problem(struct reply *reply, int status, struct px_str detail, struct 
     px_buf_clear(&reply->body);
     api_problem_write(status, detail, reply->request_id, extra_json, &reply->body);
     PX_TRY(px_buf_fault(&reply->body));
-    struct http_header header = {S("Content-Type"), S("application/problem+json")};
+    struct http_header headers[] = {{S("Content-Type"), S("application/problem+json")},
+                                    {S("Retry-After"), S("1")}};
     struct query_answer answer = {.status = status,
-                                  .headers = &header,
-                                  .header_count = 1,
+                                  .headers = headers,
+                                  .header_count = status == 503 ? 2 : 1,
                                   .body = px_buf_str(&reply->body),
                                   .whole = true};
     reply->begun = true;

@@ -11,6 +11,7 @@
 
 #include "base/px_file.h"
 #include "base/px_json.h"
+#include "store/hot_fence.h"
 #include "svc/storage/storage_internal.h"
 
 enum { PAGE = 256, MARKS_MAX = 10000 };
@@ -193,6 +194,7 @@ static int remove_hot(struct storage *storage, struct px_str tenant, struct px_a
     int r = px_dir_each(folder.ptr, remove_dataset_folder, &walk);
     if (r == PX_FILE_ABSENT) return 0;
     PX_TRY(r);
+    PX_TRY(hot_fence_remove(storage->options.hot, tenant));
     return remove_folder(arena, walk.root, tenant, S(""));
 }
 

@@ -38,4 +38,61 @@ TEST(the_hint_is_a_member_of_a_json_object)
     CHECK_STR(home_hint(S("a\"b"), &t->arena), S("\"home_region\":\"a\\\"b\""));
 }
 
+static enum home_verdict decide(struct px_str region, int64_t epoch, enum hot_fence_state state,
+                                int64_t fence_epoch, enum home_purpose purpose,
+                                struct px_str *ret_region)
+{
+    struct hot_fence fence = {state, state == HOT_FENCE_NONE ? 0 : fence_epoch, "us-west-2"};
+    const struct home_claim claim = {region, epoch};
+    return home_decide(&west, &fence, &claim, purpose, ret_region);
+}
+#define HERE S("eu-west-1")
+#define THERE S("us-west-2")
+
+TEST(without_a_fence_or_with_an_older_one_the_registry_says_where_a_tenant_is)
+{
+    struct px_str region;
+    for (int state = HOT_FENCE_NONE; state <= HOT_FENCE_ARRIVING; state++) {
+        enum hot_fence_state fence = (enum hot_fence_state)state;
+        CHECK_INT(decide(HERE, 5, fence, 4, HOME_WRITE, &region), HOME_HERE);
+        CHECK_INT(decide(THERE, 5, fence, 4, HOME_READ, &region), HOME_ELSEWHERE);
+        CHECK_STR(region, THERE);
+    }
+}
+
+TEST(a_fence_that_is_as_new_overrules_what_a_gateway_remembers)
+{
+    struct px_str region;
+    const struct {
+        enum hot_fence_state state;
+        struct px_str claimed;
+        enum home_verdict write, read;
+    } cases[] = {
+        {HOT_FENCE_HOME, HERE, HOME_HERE, HOME_HERE},
+        {HOT_FENCE_HOME, THERE, HOME_HERE, HOME_HERE},
+        {HOT_FENCE_LEAVING, HERE, HOME_MOVING, HOME_HERE},
+        {HOT_FENCE_LEFT, HERE, HOME_ELSEWHERE, HOME_ELSEWHERE},
+        {HOT_FENCE_LEFT, THERE, HOME_ELSEWHERE, HOME_ELSEWHERE},
+        {HOT_FENCE_ARRIVING, HERE, HOME_MOVING, HOME_MOVING},
+        {HOT_FENCE_ARRIVING, THERE, HOME_ELSEWHERE, HOME_ELSEWHERE},
+    };
+    for (size_t i = 0; i < PX_COUNT(cases); i++) {
+        for (int64_t epoch = 3; epoch <= 4; epoch++) {
+            CHECK_INT(decide(cases[i].claimed, epoch, cases[i].state, 4, HOME_WRITE, &region),
+                      cases[i].write);
+            CHECK_INT(decide(cases[i].claimed, epoch, cases[i].state, 4, HOME_READ, &region),
+                      cases[i].read);
+            if (cases[i].read == HOME_ELSEWHERE) CHECK_STR(region, THERE);
+        }
+    }
+}
+
+TEST(a_region_that_stands_in_for_the_new_home_serves_a_tenant_that_left_for_it)
+{
+    struct hot_fence fence = {HOT_FENCE_LEFT, 4, "us-east-1"};
+    const struct home_claim claim = {S("us-east-1"), 4};
+    struct px_str region;
+    CHECK_INT(home_decide(&west, &fence, &claim, HOME_WRITE, &region), HOME_HERE);
+}
+
 TEST_MAIN

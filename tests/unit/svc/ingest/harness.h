@@ -18,8 +18,9 @@ struct instance {
     struct ingest *ingest;
 };
 
-static struct instance instance_new(struct test *t, const struct px_clock *clock,
-                                    const struct ingest_limits *limits)
+__attribute__((unused)) static struct instance instance_new(struct test *t,
+                                                            const struct px_clock *clock,
+                                                            const struct ingest_limits *limits)
 {
     struct instance it = {0};
     struct table_options tables = {.clock = clock, .busy_ms = 20000};
