@@ -309,19 +309,25 @@ int asl_value_write(struct asl_values *values, yyjson_mut_val *value, struct px_
 
 static bool is_whole(double number) { return number == (double)(int64_t)number; }
 
-/* A whole number and a double, exactly; yyjson's signed ones are negative. */
+/* yyjson has signed numbers that are none: -0 of a text, and what was made as such. */
+static bool is_negative(yyjson_mut_val *integer)
+{
+    return yyjson_mut_is_sint(integer) && integer->uni.i64 < 0;
+}
+
+/* A whole number and a double, exactly. */
 static int integer_real_cmp(yyjson_mut_val *integer, double real)
 {
     if (real >= 0x1p64) return -1;
     if (real < -0x1p63) return 1;
-    if (yyjson_mut_is_sint(integer)) {
+    if (is_negative(integer)) {
         if (real >= 0) return -1;
-        int64_t floor = (int64_t)real, value = yyjson_mut_get_sint(integer);
+        int64_t floor = (int64_t)real, value = integer->uni.i64;
         if (value != floor) return value < floor ? -1 : 1;
         return is_whole(real) ? 0 : 1; /* towards zero is up, below zero */
     }
     if (real < 0) return 1;
-    uint64_t floor = (uint64_t)real, value = yyjson_mut_get_uint(integer);
+    uint64_t floor = (uint64_t)real, value = integer->uni.u64;
     if (value != floor) return value < floor ? -1 : 1;
     return real > (double)floor ? -1 : 0;
 }
@@ -335,13 +341,13 @@ int asl_number_cmp(yyjson_mut_val *a, yyjson_mut_val *b)
     }
     if (b_real) return integer_real_cmp(a, yyjson_mut_get_real(b));
     if (a_real) return -integer_real_cmp(b, yyjson_mut_get_real(a));
-    bool a_negative = yyjson_mut_is_sint(a), b_negative = yyjson_mut_is_sint(b);
+    bool a_negative = is_negative(a), b_negative = is_negative(b);
     if (a_negative != b_negative) return a_negative ? -1 : 1;
     if (a_negative) {
-        int64_t x = yyjson_mut_get_sint(a), y = yyjson_mut_get_sint(b);
+        int64_t x = a->uni.i64, y = b->uni.i64;
         return x < y ? -1 : x > y;
     }
-    uint64_t x = yyjson_mut_get_uint(a), y = yyjson_mut_get_uint(b);
+    uint64_t x = a->uni.u64, y = b->uni.u64;
     return x < y ? -1 : x > y;
 }
 

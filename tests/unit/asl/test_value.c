@@ -141,6 +141,8 @@ TEST(equal_is_by_value)
         {"-9223372036854775808", "-9223372036854775808.0", true},
         {"-2", "-2.5", false},
         {"0", "-0.0", true},
+        {"0", "-0", true},
+        {"-0", "-0.0", true},
         {"0", "false", false},
         {"null", "false", false},
         {"true", "true", true},
@@ -163,6 +165,19 @@ TEST(equal_is_by_value)
             TEST_FAIL("%s and %s", cases[i].a, cases[i].b);
         if (cases[i].equal) CHECK_INT(asl_value_hash(a), asl_value_hash(b));
     }
+}
+
+TEST(a_signed_number_can_be_positive)
+{
+    struct kit kit;
+    kit_init(&kit, t, "{}");
+    yyjson_mut_val *made = yyjson_mut_sint(kit.values.doc, 5);
+    CHECK(asl_value_equal(made, kit_value(&kit, "5")) &&
+          asl_value_equal(kit_value(&kit, "5.0"), made));
+    CHECK(asl_number_cmp(made, kit_value(&kit, "4")) > 0 &&
+          asl_number_cmp(made, kit_value(&kit, "-6")) > 0);
+    CHECK(asl_number_cmp(made, kit_value(&kit, "5.5")) < 0);
+    CHECK_INT(asl_value_hash(made), asl_value_hash(kit_value(&kit, "5.0")));
 }
 
 TEST(numbers_have_one_order_over_all_their_kinds)
