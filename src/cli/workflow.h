@@ -5,7 +5,9 @@
 #include "asl/definition.h"
 #include "cli/cli.h"
 
-extern const struct cli_verb workflow_validate, workflow_graph, workflow_run;
+extern const struct cli_verb workflow_validate, workflow_graph, workflow_run, workflow_start,
+    workflow_list, workflow_show, workflow_stop, workflow_redrive, workflow_approve,
+    workflow_reject;
 
 /* How a definition is read; the values of the options WORKFLOW_SOURCE_OPTIONS. */
 struct workflow_source {

@@ -75,9 +75,9 @@ static void send_it(struct connection *c, const struct message *m)
     const struct px_clock *clock = c->workflows->options.clock;
     int64_t now_ns = px_wall_ns(clock);
     PX_AUTO(px_buf_deinit) struct px_buf document;
+    px_buf_init(&document, 1u << 20);
     struct table_store *store = connection_tables(c, m->error);
     if (!store) return;
-    px_buf_init(&document, 1u << 20);
     px_uuid7(now_ns, id); /* in order of time */
     write_document(c, m, id, now_ns / PX_NS_PER_MS, &document);
     write_event(c, m, px_time_format(now_ns, 6, when));

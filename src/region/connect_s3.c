@@ -55,8 +55,8 @@ static void get_object(struct connection *c)
     struct object_store *store;
     struct px_str key = px_json_str(c->payload, "Key");
     PX_AUTO(px_buf_deinit) struct px_buf body;
-    if (!open_bucket(c, &store) || !key_ok(c, key)) return;
     px_buf_init(&body, OBJECT_BYTES_MAX);
+    if (!open_bucket(c, &store) || !key_ok(c, key)) return;
     int r = object_get(store, key, &body);
     if (r == OBJECT_ABSENT) {
         connection_fail(c, "S3.NoSuchKey", "The specified key does not exist.");
@@ -83,8 +83,8 @@ static void put_object(struct connection *c)
     struct px_str key = px_json_str(c->payload, "Key");
     yyjson_val *body = yyjson_obj_get(c->payload, "Body");
     PX_AUTO(px_buf_deinit) struct px_buf text;
-    if (!open_bucket(c, &store) || !key_ok(c, key)) return;
     px_buf_init(&text, OBJECT_BYTES_MAX);
+    if (!open_bucket(c, &store) || !key_ok(c, key)) return;
     if (yyjson_is_str(body))
         px_buf_add_str(&text, px_json_val_str(body));
     else if (body)

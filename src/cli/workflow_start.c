@@ -1,0 +1,69 @@
+/* cli/workflow_start.c - `prism workflow start MACHINE`. */
+#include "cli/workflow.h"
+#include "cli/workflow_region.h"
+
+#define INPUT_BYTES_MAX (256u << 10)
+
+struct start_values {
+    const char *input, *input_file, *name;
+    bool wait, sync;
+};
+static const struct cli_option options[] = {
+    {"input", 'i', CLI_TEXT, offsetof(struct start_values, input), "JSON",
+     "the execution's input (default: {})", NULL, 0, 0},
+    {"input-file", 'f', CLI_TEXT, offsetof(struct start_values, input_file), "FILE",
+     "the input from a file, or - for standard input", NULL, 0, 0},
+    {"name", 'n', CLI_TEXT, offsetof(struct start_values, name), "NAME",
+     "the execution's name (default: a new UUID)", NULL, 0, 0},
+    {"wait", 'w', CLI_FLAG, offsetof(struct start_values, wait), NULL,
+     "wait for the end and show the output", NULL, 0, 0},
+    {"sync", 's', CLI_FLAG, offsetof(struct start_values, sync), NULL,
+     "an Express machine: wait for the answer, which is kept nowhere", NULL, 0, 0},
+};
+
+static int run(struct cli *cli, const void *values, int arg_count, char **args)
+{
+    const struct start_values *v = values;
+    yyjson_val *root = NULL;
+    struct px_str text, input = px_str_c(v->input);
+    PX_AUTO(px_buf_deinit) struct px_buf body;
+    (void)arg_count;
+    px_buf_init(&body, 2u << 20);
+    if (v->input && v->input_file)
+        return cli_fail(cli, CLI_USAGE, "--input and --input-file exclude each other");
+    if (v->wait && v->sync)
+        return cli_fail(cli, CLI_USAGE, "--wait is for Standard machines, --sync for Express ones");
+    if (v->input_file) {
+        int exit = workflow_read(cli, v->input_file, INPUT_BYTES_MAX, &input);
+        if (exit != CLI_OK) return exit;
+    }
+    workflow_add(&body, "stateMachineArn", args[0]);
+    workflow_add(&body, "name", v->name);
+    if (input.len) workflow_add(&body, "input", px_arena_cstr(&cli->arena, input));
+    px_buf_add_char(&body, '}');
+    if (px_buf_fault(&body)) return cli_fault(cli, px_buf_fault(&body), "the execution's input");
+    int exit = workflow_call(cli, v->sync ? "StartSyncExecution" : "StartExecution",
+                             px_buf_str(&body), &root, &text);
+    if (exit != CLI_OK) return exit;
+    if (v->sync) return workflow_print_end(cli, root, text);
+    if (v->wait) {
+        exit = workflow_wait(cli, px_json_str(root, "executionArn"), &root, &text);
+        return exit == CLI_OK ? workflow_print_end(cli, root, text) : exit;
+    }
+    (void)fprintf(cli->out, "%.*s\n", PX_FMT(cli->json ? text : px_json_str(root, "executionArn")));
+    return CLI_OK;
+}
+
+const struct cli_verb workflow_start = {
+    .name = "start",
+    .arguments = "MACHINE",
+    .summary = "start an execution in the region",
+    .details =
+        "MACHINE is a name of platform/workflows.json. Without --wait and --sync it shows the execution's ARN, once the start is "
+        "on stable storage. With one of them it shows the output, or {\"Error\",\"Cause\"} with exit code 3.",
+    CLI_OPTIONS(options),
+    .values_bytes = sizeof(struct start_values),
+    .args_min = 1,
+    .args_max = 1,
+    .run = run,
+};

@@ -1,0 +1,527 @@
+"""State machines in a local region: the platform's own, their questions to an operator, breakers, and executions through kill -9."""
+
+import json
+import os
+import random
+import socket
+import threading
+import time
+
+import boto3
+import botocore.config
+import botocore.exceptions
+import pytest
+
+from region_kit import Tree, control, environment, invoke, wait
+
+KILLS = int(os.environ.get("PRISM_WORKFLOW_KILLS", "5"))
+EXECUTIONS = int(os.environ.get("PRISM_WORKFLOW_EXECUTIONS", "12"))
+
+# In place of `storage`: fails the operations that the file `fail` lists, squares numbers, has nothing to do otherwise.
+STORAGE = """#!{python}
+import http.client, json, os, sys, time
+runtime = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+path = "/2018-06-01/runtime/invocation/"
+def post(request_id, what, answer):
+    runtime.request("POST", path + request_id + what, json.dumps(answer))
+    runtime.getresponse().read()
+def failing():
+    try:
+        return open(os.environ["PRISM_TMP"] + "/fail").read().split()
+    except OSError:
+        return []
+while True:
+    try:
+        runtime.request("GET", path + "next")
+        answer = runtime.getresponse()
+        event = json.loads(answer.read())
+    except (OSError, http.client.HTTPException):
+        sys.exit(0)
+    request_id = answer.headers["Lambda-Runtime-Aws-Request-Id"]
+    op = event.get("op", "")
+    time.sleep(event.get("sleep", 0))
+    if op in failing():
+        post(request_id, "/error", {{"errorType": "Broken", "errorMessage": op + " fails as told"}})
+    elif op == "square":
+        post(request_id, "/response", {{"n": event["n"], "square": event["n"] ** 2}})
+    else:
+        post(request_id, "/response", {{"op": op, "failed": 0, "more": False}})
+"""
+
+
+def quick_storage(root):
+    function = root["functions"]["storage"]
+    function["stores"] = {}
+    function["concurrency"].update({"max": 4})
+
+
+@pytest.fixture
+def tree(tmp_path):
+    tree = Tree(tmp_path, replace={"storage": STORAGE}, functions=quick_storage, env=environment())
+    lifecycle = tree.tree / "platform" / "workflows" / "data-lifecycle.asl.json"
+    lifecycle.write_text(lifecycle.read_text().replace('"IntervalSeconds": 30', '"IntervalSeconds": 1').replace('"MaxDelaySeconds": 300', '"MaxDelaySeconds": 1'))
+    offboarding = tree.tree / "platform" / "workflows" / "tenant-offboarding.asl.json"
+    text = offboarding.read_text().replace('"Seconds": 120', '"Seconds": 1').replace('"Seconds": 960', '"Seconds": 1')
+    offboarding.write_text(text.replace('"IntervalSeconds": 30', '"IntervalSeconds": 1').replace('"MaxDelaySeconds": 300', '"MaxDelaySeconds": 1'))
+    tree.up()
+    yield tree
+    tree.down()
+
+
+def sfn(tree, action, **body):
+    """(status, answer) of one action of Step Functions' protocol."""
+    status, _, answer = control(tree, "POST", "/", body, {"X-Amz-Target": f"AWSStepFunctions.{action}"})
+    return status, json.loads(answer)
+
+
+def started(tree, machine, name=None, **given):
+    return tree.run("workflow", "start", machine, "--input", json.dumps(given), *(["--name", name] if name else [])).stdout.strip()
+
+
+def ended(tree, arn, seconds=60):
+    """The execution's description once it has ended."""
+
+    def look():
+        status, answer = sfn(tree, "DescribeExecution", executionArn=arn)
+        assert status == 200, answer
+        return answer if answer["status"] != "RUNNING" else None
+
+    return wait(look, seconds=seconds)
+
+
+def history(tree, arn):
+    events, token = [], None
+    while True:
+        status, page = sfn(tree, "GetExecutionHistory", executionArn=arn, maxResults=100, **({"nextToken": token} if token else {}))
+        assert status == 200, page
+        events += page["events"]
+        token = page.get("nextToken")
+        if not token:
+            return events
+
+
+def check_history(events):
+    """Ids without gaps, nothing before its cause, each task ended once, one end and that at the end."""
+    assert [e["id"] for e in events] == list(range(1, len(events) + 1))
+    assert all(e["previousEventId"] < e["id"] for e in events)
+    assert events[0]["type"] == "ExecutionStarted"
+    assert [e["type"] for e in events if e["type"] in ("ExecutionSucceeded", "ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut")] == [events[-1]["type"]]
+    after = {}
+    for event in events:
+        after.setdefault(event["previousEventId"], []).append(event)
+    ends = ("TaskSucceeded", "TaskFailed", "TaskTimedOut")
+    for event in events:
+        if event["type"] == "TaskScheduled":
+            followers = after.get(event["id"], [])
+            submitted = [e for e in followers if e["type"] == "TaskSubmitted"]
+            assert len(submitted) <= 1
+            for e in submitted:
+                followers = followers + after.get(e["id"], [])
+            assert len([e for e in followers if e["type"] in ends]) == 1, event
+    counts = {kind: sum(e["type"] == kind for e in events) for kind in ("TaskScheduled", *ends)}
+    assert counts["TaskScheduled"] == sum(counts[kind] for kind in ends)
+
+
+def questions(tree):
+    return tree.json("workflow", "list", "--interventions")["interventions"]
+
+
+def question_of(tree, arn):
+    return wait(lambda: next((q for q in questions(tree) if q["executionArn"] == arn), None), seconds=60)
+
+
+def fail(tree, *ops):
+    (tree.data / "tmp" / "fail").write_text(" ".join(ops))
+
+
+def outcomes(execution):
+    """{op: outcome} of a data-lifecycle that ended."""
+    steps = json.loads(execution["output"] if execution["status"] == "SUCCEEDED" else execution["cause"])
+    return {step["op"]: step["outcome"] for step in steps}
+
+
+# ---- the platform's own machines ----
+
+
+def test_onboarding_answers_with_everything_that_a_tenant_needs(tree):
+    done = tree.run("workflow", "start", "tenant-onboarding", "--sync", "--input", '{"tenant":"acme","tier":"dedicated"}')
+    made = json.loads(done.stdout)
+    assert made["tenant"] == "acme" and made["tier"] == "dedicated" and made["shard"] == "shard-0"
+    folder = tree.data / "hot" / "acme"
+    assert folder.stat().st_mode & 0o7777 == 0o2770
+    if os.geteuid() == 0:
+        assert (folder.stat().st_uid, folder.stat().st_gid) == (made["uid"], 10000)
+    tree.call("POST", "/v1/ingest/app", key=made["key"], json=[{"n": 1}]).raise_for_status()
+    assert tree.rows("SELECT n FROM app", key=made["key"]) == [[1]]
+    # another one has an id of its own; the first, asked for again, keeps what it has
+    other = json.loads(tree.run("workflow", "start", "tenant-onboarding", "--sync", "--input", '{"tenant":"globex"}').stdout)
+    again = json.loads(tree.run("workflow", "start", "tenant-onboarding", "--sync", "--input", '{"tenant":"acme"}').stdout)
+    assert other["uid"] != made["uid"]
+    assert (again["uid"], again["access_point"]) == (made["uid"], made["access_point"]) and again["key"] != made["key"]
+    # its output, which holds a key, is kept nowhere
+    assert tree.json("workflow", "list")["executions"] == []
+    assert made["key"].encode() not in b"".join(p.read_bytes() for p in tree.data.glob("workflows.db*"))
+
+
+def test_onboarding_that_is_refused_makes_nothing(tree):
+    done = tree.run("workflow", "start", "tenant-onboarding", "--sync", "--input", '{"tenant":"acme","shard":"shard-9"}', check=False)
+    assert done.returncode == 3 and json.loads(done.stdout)["Error"] == "BadRequest"
+    done = tree.run("workflow", "start", "tenant-onboarding", "--sync", "--input", '{"tenant":"Not A Name"}', check=False)
+    assert done.returncode == 3
+    assert not (tree.data / "hot" / "acme").exists()
+
+
+def test_offboarding_asks_when_a_step_fails_and_goes_on_when_it_is_approved(tree):
+    key = json.loads(tree.run("workflow", "start", "tenant-onboarding", "--sync", "--input", '{"tenant":"acme"}').stdout)["key"]
+    fail(tree, "retain")
+    arn = started(tree, "tenant-offboarding", "off", tenant="acme", confirm="acme")
+    question = question_of(tree, arn)
+    assert question["message"]["workflow"] == "tenant-offboarding" and question["message"]["error"]["Error"] == "Broken"
+    assert question["taskToken"] == question["message"]["task_token"]
+    assert tree.call("POST", "/v1/ingest/app", key=key, json=[{"n": 1}]).status_code in (401, 403)
+    shown = tree.run("workflow", "list", "--interventions").stdout
+    assert "off" in shown and question["taskToken"] in shown
+    fail(tree)
+    tree.run("workflow", "approve", "off")
+    execution = ended(tree, arn)
+    assert execution["status"] == "SUCCEEDED", execution
+    assert json.loads(execution["output"])["tenant"] == "acme"
+    check_history(history(tree, arn))
+    assert questions(tree) == []
+    # the answer is given once
+    assert tree.run("workflow", "approve", question["taskToken"], check=False).returncode == 4
+    # whoever looks at _system sees the alert and the question, without the token that answers it
+    admin = (tree.data / "admin.key").read_text().strip()
+    seen = wait(lambda: [rows for rows in [tree.query("SELECT event, message FROM workflow_events ORDER BY time", key=admin).json().get("rows")] if rows and len(rows) >= 2], seconds=30)[0]
+    assert {row[0] for row in seen} == {"alert", "message"}
+    assert not any(question["taskToken"] in row[1] for row in seen)
+
+
+def test_offboarding_that_is_rejected_fails_and_can_be_redriven(tree):
+    tree.run("workflow", "start", "tenant-onboarding", "--sync", "--input", '{"tenant":"acme"}')
+    fail(tree, "retain")
+    arn = started(tree, "tenant-offboarding", "off", tenant="acme", confirm="acme")
+    question_of(tree, arn)
+    tree.run("workflow", "reject", "off", "--cause", "not today")
+    execution = ended(tree, arn)
+    assert (execution["status"], execution["error"]) == ("FAILED", "OffboardingFailed")
+    assert execution["redriveStatus"] == "REDRIVABLE"
+    done = tree.run("workflow", "start", "tenant-offboarding", "--input", '{"tenant":"acme"}', "--wait", check=False)
+    assert done.returncode == 3 and json.loads(done.stdout)["Error"] == "NotConfirmed"
+
+
+def test_a_breaker_opens_skips_probes_and_closes(tree):
+    fail(tree, "compact")
+    for _ in range(2):
+        execution = ended(tree, started(tree, "data-lifecycle"))
+        assert execution["error"] == "StepsFailed"
+        assert outcomes(execution) == {"seal": "done", "compact": "failed", "retain": "done", "ttl": "done"}
+    third = started(tree, "data-lifecycle", "third")  # opens it, and asks
+    assert question_of(tree, third)["message"]["breaker"] == "compact/shard-0"
+    tree.run("workflow", "reject", "third")
+    assert outcomes(ended(tree, third))["compact"] == "failed"
+    for _ in range(2):
+        execution = ended(tree, started(tree, "data-lifecycle"))
+        assert execution["status"] == "SUCCEEDED" and outcomes(execution)["compact"] == "skipped"
+    assert outcomes(ended(tree, started(tree, "data-lifecycle")))["compact"] == "failed"  # the probe, in vain
+    fail(tree)
+    assert [outcomes(ended(tree, started(tree, "data-lifecycle")))["compact"] for _ in range(4)] == ["skipped", "skipped", "done", "done"]
+
+
+def test_a_breaker_is_closed_by_hand(tree):
+    fail(tree, "ttl")
+    for _ in range(2):
+        assert outcomes(ended(tree, started(tree, "data-lifecycle")))["ttl"] == "failed"
+    arn = started(tree, "data-lifecycle")
+    token = question_of(tree, arn)["taskToken"]
+    fail(tree)
+    tree.run("workflow", "approve", token, "--output", '{"action":"retry"}')
+    assert outcomes(ended(tree, arn))["ttl"] == "done"
+    assert outcomes(ended(tree, started(tree, "data-lifecycle")))["ttl"] == "done"
+
+
+# ---- names, stopping, listing ----
+
+
+def test_a_name_is_one_execution(tree):
+    request = {"tenant": "nobody", "confirm": "x"}
+    fail(tree)
+    first = started(tree, "tenant-offboarding", "same", **request)
+    ended(tree, first)
+    status, answer = sfn(tree, "StartExecution", stateMachineArn="tenant-offboarding", name="same", input=json.dumps(request))
+    assert (status, answer["__type"]) == (400, "ExecutionAlreadyExists")
+    for wrong in ("a b", "a/b", "x" * 81):
+        status, answer = sfn(tree, "StartExecution", stateMachineArn="tenant-offboarding", name=wrong)
+        assert (status, answer["__type"]) == (400, "InvalidName")
+    status, answer = sfn(tree, "StartExecution", stateMachineArn="tenant-offboarding", input="{")
+    assert (status, answer["__type"]) == (400, "InvalidExecutionInput")
+    status, answer = sfn(tree, "StartExecution", stateMachineArn="nothing")
+    assert (status, answer["__type"]) == (400, "StateMachineDoesNotExist")
+    status, answer = sfn(tree, "DescribeExecution", executionArn=first + "x")
+    assert (status, answer["__type"]) == (400, "ExecutionDoesNotExist")
+    assert sfn(tree, "Nonsense")[1]["__type"] == "UnknownOperationException"
+
+
+def test_many_starts_of_one_name_at_once_are_one(tree):
+    tree.run("workflow", "start", "tenant-onboarding", "--sync", "--input", '{"tenant":"acme"}')
+    fail(tree, "retain")  # so that it is still there
+    answers = []
+
+    def start():
+        answers.append(sfn(tree, "StartExecution", stateMachineArn="tenant-offboarding", name="one", input='{"tenant":"acme","confirm":"acme"}'))
+
+    threads = [threading.Thread(target=start) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {status for status, _ in answers} == {200} and len({answer["executionArn"] for _, answer in answers}) == 1
+    assert len(tree.json("workflow", "list")["executions"]) == 1
+    tree.run("workflow", "stop", "one", "--error", "Enough", "--cause", "of it")
+    execution = ended(tree, answers[0][1]["executionArn"])
+    assert (execution["status"], execution["error"], execution["cause"]) == ("ABORTED", "Enough", "of it")
+    assert tree.run("workflow", "redrive", "one").returncode == 0
+    assert wait(lambda: [q for q in questions(tree) if q["executionArn"] == answers[0][1]["executionArn"]], seconds=60)
+    fail(tree)
+    tree.run("workflow", "approve", "one")
+    assert ended(tree, answers[0][1]["executionArn"])["redriveCount"] == 1
+    shown = tree.run("workflow", "show", "one", "--history").stdout
+    assert "ExecutionAborted" in shown and "ExecutionRedriven" in shown and "ExecutionSucceeded" in shown
+    lines = tree.run("workflow", "show", "one", "--follow", "--json").stdout.splitlines()
+    assert [json.loads(line)["id"] for line in lines] == list(range(1, len(lines) + 1))
+
+
+def test_lists_are_in_pages(tree):
+    arns = [started(tree, "tenant-offboarding", f"n{i}") for i in range(7)]
+    for arn in arns:
+        ended(tree, arn)
+    seen, token = [], None
+    while True:
+        _, page = sfn(tree, "ListExecutions", stateMachineArn="tenant-offboarding", statusFilter="FAILED", maxResults=3, **({"nextToken": token} if token else {}))
+        seen += [e["name"] for e in page["executions"]]
+        token = page.get("nextToken")
+        if not token:
+            break
+    assert seen == [f"n{i}" for i in reversed(range(7))]
+    assert sfn(tree, "ListExecutions", statusFilter="SUCCEEDED")[1]["executions"] == []
+    assert [m["type"] for m in sfn(tree, "ListStateMachines")[1]["stateMachines"]] == ["STANDARD", "EXPRESS", "STANDARD"]
+
+
+def test_functions_are_not_scheduled_twice(tree):
+    """What data-lifecycle does on its schedule is no schedule of the function's own, and can still be asked for."""
+    assert json.loads(tree.run("tick", "compact", "--json").stdout)["op"] == "compact"
+    assert invoke(tree, "storage", {"op": "ttl"})[0] == 200
+
+
+# ---- AWS's own client ----
+
+
+@pytest.fixture
+def relay(tree):
+    """The control socket on a port of this machine, as a tunnel would have it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def copy(a, b):
+            while data := a.recv(65536):
+                b.sendall(data)
+            b.shutdown(socket.SHUT_WR)
+
+        def serve():
+            while True:
+                try:
+                    near, _ = server.accept()
+                except OSError:
+                    return
+                far = socket.socket(socket.AF_UNIX)
+                far.connect(str(tree.data / "region.sock"))
+                for a, b in ((near, far), (far, near)):
+                    threading.Thread(target=copy, args=(a, b), daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def test_boto3_talks_to_it(tree, relay):
+    client = boto3.client("stepfunctions", endpoint_url=relay, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x",
+                          config=botocore.config.Config(inject_host_prefix=False, retries={"max_attempts": 1}))
+    machines = {m["name"]: m["stateMachineArn"] for m in client.list_state_machines()["stateMachines"]}
+    assert "prism-data-lifecycle" in machines
+    assert json.loads(client.describe_state_machine(stateMachineArn=machines["prism-data-lifecycle"])["definition"])["StartAt"] == "Shards"
+    sync = client.start_sync_execution(stateMachineArn=machines["prism-tenant-onboarding"], input='{"tenant":"acme"}')
+    assert sync["status"] == "SUCCEEDED" and json.loads(sync["output"])["tenant"] == "acme"
+    arn = client.start_execution(stateMachineArn=machines["prism-data-lifecycle"], name="by-boto3")["executionArn"]
+    wait(lambda: client.describe_execution(executionArn=arn)["status"] == "SUCCEEDED", seconds=30)
+    events = [e for page in client.get_paginator("get_execution_history").paginate(executionArn=arn, PaginationConfig={"PageSize": 20}) for e in page["events"]]
+    assert events[-1]["type"] == "ExecutionSucceeded" and len(events) > 40
+    assert [e["name"] for e in client.list_executions(stateMachineArn=machines["prism-data-lifecycle"])["executions"]] == ["by-boto3"]
+    with pytest.raises(client.exceptions.ExecutionAlreadyExists):
+        client.start_execution(stateMachineArn=machines["prism-data-lifecycle"], name="by-boto3", input='{"other":1}')
+    with pytest.raises(client.exceptions.TaskTimedOut):
+        client.send_task_success(taskToken="1-1-abc", output="{}")
+    with pytest.raises(botocore.exceptions.ClientError):
+        client.redrive_execution(executionArn=arn)
+
+
+# ---- kills ----
+
+COUNT = {
+    "Type": "Task",
+    "Resource": "arn:${partition}:states:::dynamodb:updateItem",
+    "Parameters": {
+        "TableName": "${prefix}-breakers",
+        "Key": {"breaker": {"S": "counted"}},
+        "UpdateExpression": "ADD hits :one",
+        "ExpressionAttributeValues": {":one": {"N": "1"}},
+    },
+    "ResultPath": None,
+}
+SQUARE = {
+    "Type": "Task",
+    "Resource": "arn:${partition}:states:::lambda:invoke",
+    "Parameters": {"FunctionName": "${prefix}-storage-shard-0", "Payload": {"op": "square", "n.$": "$", "sleep": 0.02}},
+    "ResultSelector": {"square.$": "$.Payload.square"},
+    "OutputPath": "$.square",
+    "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 20, "BackoffRate": 1}],
+}
+SURVIVOR = {
+    "StartAt": "Square",
+    "States": {
+        "Square": {
+            "Type": "Map",
+            "ItemsPath": "$.numbers",
+            "MaxConcurrency": 3,
+            "ItemProcessor": {"StartAt": "One", "States": {"One": {**SQUARE, "End": True}}},
+            "ResultPath": "$.squares",
+            "Next": "Both",
+        },
+        "Both": {
+            "Type": "Parallel",
+            "Branches": [
+                {"StartAt": "Count", "States": {"Count": {**COUNT, "Next": "Rest"}, "Rest": {"Type": "Wait", "Seconds": 1, "End": True}}},
+                {"StartAt": "Again", "States": {"Again": {**COUNT, "End": True}}},
+            ],
+            "ResultPath": None,
+            "Next": "Child",
+        },
+        "Child": {
+            "Type": "Task",
+            "Resource": "arn:${partition}:states:::states:startExecution.sync:2",
+            "Parameters": {"StateMachineArn": "arn:${partition}:states:${region}:${account}:stateMachine:${prefix}-survivor-child", "Input": {"n.$": "$.numbers[0]"}},
+            "ResultSelector": {"output.$": "$.Output"},
+            "ResultPath": "$.child",
+            "Next": "Ask",
+        },
+        "Ask": {
+            "Type": "Task",
+            "Resource": "arn:${partition}:states:::sqs:sendMessage.waitForTaskToken",
+            "Parameters": {"QueueUrl": "https://sqs.${region}.${dns_suffix}/${account}/${prefix}-interventions",
+                           "MessageBody": {"question": "?", "token.$": "$$.Task.Token", "name.$": "$$.Execution.Name"}},
+            "ResultPath": "$.decision",
+            "Next": "Done",
+        },
+        "Done": {"Type": "Pass", "Parameters": {"squares.$": "$.squares", "child.$": "$.child.output", "decision.$": "$.decision"}, "End": True},
+    },
+}
+CHILD = {
+    "StartAt": "Count",
+    "States": {"Count": {**COUNT, "Next": "Square"}, "Square": {**SQUARE, "Parameters": {**SQUARE["Parameters"], "Payload": {"op": "square", "n.$": "$.n"}}, "End": True}},
+}
+
+
+def add_machines(root):
+    may = {"invoke": ["storage"], "tables": ["breakers"], "send": ["interventions"], "start": ["survivor-child"]}
+    for name in ("survivor", "survivor-child"):
+        root["machines"][name] = {"description": name, "type": "STANDARD", "log_level": "ALL", "may": may}
+
+
+@pytest.fixture
+def survivors(tmp_path):
+    tree = Tree(tmp_path, replace={"storage": STORAGE}, functions=quick_storage, env=environment())
+    tree.edit("workflows.json", add_machines)
+    for name, definition in (("survivor", SURVIVOR), ("survivor-child", CHILD)):
+        (tree.tree / "platform" / "workflows" / f"{name}.asl.json").write_text(json.dumps(definition))
+    tree.up()
+    yield tree
+    tree.down()
+
+
+def counted(tree):
+    """Hits of the counter, by a machine's own eyes."""
+    import sqlite3
+
+    with sqlite3.connect(f"file:{tree.data / 'tables.db'}?mode=ro", uri=True) as tables:
+        row = tables.execute("SELECT document FROM items WHERE tbl = 'wf_breakers' AND pk = 'counted'").fetchone()
+    return int(json.loads(row[0])["hits"]["N"]) if row else 0
+
+
+def approve_all(tree):
+    for question in questions(tree):
+        sfn(tree, "SendTaskSuccess", taskToken=question["taskToken"], output=json.dumps({"for": question["message"]["name"]}))
+
+
+def test_executions_survive_kills_as_if_there_were_none(survivors):
+    """No execution lost, no task reported done twice, each ends as an undisturbed one would, what they count is counted once."""
+    tree, chance = survivors, random.Random(23)
+    arns, kills = {}, 0
+    while kills < KILLS or len(arns) < EXECUTIONS:
+        for _ in range(max(1, EXECUTIONS // KILLS + 1)):
+            if len(arns) < EXECUTIONS:
+                i = len(arns)
+                arns[i] = started(tree, "survivor", f"s{i}", numbers=[i, i + 1, i + 2, i + 3])
+        time.sleep(chance.uniform(0.0, 0.6))
+        approve_all(tree)
+        tree.kill()
+        kills += 1
+        tree.up()
+
+    def all_ended():
+        approve_all(tree)
+        return not sfn(tree, "ListExecutions", statusFilter="RUNNING", maxResults=1)[1]["executions"]
+
+    wait(all_ended, seconds=120, every=0.2)
+    for i, arn in arns.items():
+        execution = ended(tree, arn)
+        assert execution["status"] == "SUCCEEDED", execution
+        assert json.loads(execution["output"]) == {"squares": [(i + k) ** 2 for k in range(4)], "child": i ** 2, "decision": {"for": f"s{i}"}}
+        check_history(history(tree, arn))
+    assert len(sfn(tree, "ListExecutions", stateMachineArn="survivor", maxResults=1000)[1]["executions"]) == EXECUTIONS
+    children = sfn(tree, "ListExecutions", stateMachineArn="survivor-child", maxResults=1000)[1]["executions"]
+    assert len(children) == EXECUTIONS and {c["status"] for c in children} == {"SUCCEEDED"}
+    for child in children:
+        check_history(history(tree, child["executionArn"]))
+    assert counted(tree) == 3 * EXECUTIONS
+    assert questions(tree) == []
+
+
+def test_a_drain_is_no_failure(survivors):
+    """Whatever runs when a region is stopped goes on in the next."""
+    tree = survivors
+    arns = [started(tree, "survivor", f"d{i}", numbers=[i, 1, 2, 3]) for i in range(4)]
+    tree.down()
+    tree.up()
+
+    def all_ended():
+        approve_all(tree)
+        return not sfn(tree, "ListExecutions", statusFilter="RUNNING", maxResults=1)[1]["executions"]
+
+    wait(all_ended, seconds=60, every=0.2)
+    for i, arn in enumerate(arns):
+        execution = ended(tree, arn)
+        assert execution["status"] == "SUCCEEDED", execution
+        assert json.loads(execution["output"])["squares"] == [i * i, 1, 4, 9]
+        assert not [e for e in history(tree, arn) if e["type"] == "TaskFailed"]
+    assert counted(tree) == 3 * len(arns)
+
+
+def test_a_machine_that_changes_does_not_change_what_runs(survivors):
+    tree = survivors
+    arn = started(tree, "survivor", "old", numbers=[1, 2])
+    wait(lambda: questions(tree), seconds=30)
+    tree.kill()
+    path = tree.tree / "platform" / "workflows" / "survivor.asl.json"
+    path.write_text(json.dumps({"StartAt": "New", "States": {"New": {"Type": "Succeed"}}}))
+    tree.up()
+    assert json.loads(tree.run("workflow", "start", "survivor", "--input", '{"new":1}', "--wait").stdout) == {"new": 1}
+    approve_all(tree)
+    assert json.loads(ended(tree, arn)["output"])["squares"] == [1, 4]
