@@ -3,21 +3,9 @@
  * Every change runs in a transaction that takes the write lock at once, reads the item, checks the
  * condition and writes. So a condition and its write are one step among all processes. Expired items
  * are filtered on reading; a put over one starts again at version 1. */
-#include "store/tables_half.h"
-
-#include "store/lite.h"
+#include "store/tables_lite.h"
 
 #include <stdlib.h>
-
-struct lite_tables {
-    struct table_store store; /* first: the header's functions know only this */
-    struct lite lite;
-};
-
-static struct lite_tables *lite_of(struct table_store *store)
-{
-    return (struct lite_tables *)store;
-}
 
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS items ("
@@ -119,10 +107,10 @@ static int step_to_done(struct lite_stmt *stmt)
     return 0;
 }
 
-static int item_write(struct table_store *store, const struct table_put *put, int64_t version)
+int lite_item_write(struct lite *lite, const struct table_put *put, int64_t version)
 {
     PX_AUTO(lite_give) struct lite_stmt stmt = {0};
-    PX_TRY(lite_take(&lite_of(store)->lite,
+    PX_TRY(lite_take(lite,
                      "INSERT INTO items (tbl, pk, sk, document, version, expires_ns)"
                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (tbl, pk, sk) DO UPDATE SET"
                      " document = excluded.document, version = excluded.version,"
@@ -136,11 +124,10 @@ static int item_write(struct table_store *store, const struct table_put *put, in
     return 0;
 }
 
-static int item_remove(struct table_store *store, const struct table_key *key)
+int lite_item_remove(struct lite *lite, const struct table_key *key)
 {
     PX_AUTO(lite_give) struct lite_stmt stmt = {0};
-    PX_TRY(lite_take(&lite_of(store)->lite,
-                     "DELETE FROM items WHERE tbl = ?1 AND pk = ?2 AND sk = ?3", &stmt));
+    PX_TRY(lite_take(lite, "DELETE FROM items WHERE tbl = ?1 AND pk = ?2 AND sk = ?3", &stmt));
     bind_key(&stmt, key);
     PX_TRY(step_to_done(&stmt));
     return 0;
@@ -157,20 +144,21 @@ static int change_apply(struct table_store *store, const struct table_put *put,
         if (ret_current) *ret_current = current;
         return TABLE_CONDITION_FAILED;
     }
+    struct lite_tables *tables = lite_of(store);
     if (!put->document.ptr) {
-        PX_TRY(item_remove(store, &put->key));
-        return 0;
+        PX_TRY(lite_item_remove(&tables->lite, &put->key));
+        return current.version == 0 ? 0 : lite_log_note(tables, put, 0);
     }
-    PX_TRY(item_write(store, put, current.version + 1));
+    PX_TRY(lite_item_write(&tables->lite, put, current.version + 1));
+    PX_TRY(lite_log_note(tables, put, current.version + 1));
     if (ret_version) *ret_version = current.version + 1;
     return 0;
 }
 
-/* End the transaction: with a commit when r is 0. */
-static int change_end(struct table_store *store, int r)
+int lite_change_end(struct lite *lite, int r)
 {
-    if (r == 0) r = lite_run(&lite_of(store)->lite, "COMMIT");
-    if (r != 0) lite_rollback(&lite_of(store)->lite);
+    if (r == 0) r = lite_run(lite, "COMMIT");
+    if (r != 0) lite_rollback(lite);
     return r;
 }
 
@@ -179,7 +167,8 @@ static int tables_put(struct table_store *store, const struct table_put *put,
 {
     PX_TRY(lite_begin_write(&lite_of(store)->lite, put->relaxed));
     int64_t version = 0;
-    int r = change_end(store, change_apply(store, put, arena, &version, ret_current));
+    int r = lite_change_end(&lite_of(store)->lite,
+                            change_apply(store, put, arena, &version, ret_current));
     if (r == 0 && ret_version) *ret_version = version;
     return r;
 }
@@ -194,7 +183,7 @@ static int tables_put_all(struct table_store *store, const struct table_put *put
     size_t at = 0;
     for (; at < count && r == 0; at++) r = change_apply(store, &puts[at], NULL, NULL, NULL);
     if (r == TABLE_CONDITION_FAILED && ret_failed) *ret_failed = at - 1;
-    return change_end(store, r);
+    return lite_change_end(&lite_of(store)->lite, r);
 }
 
 static int tables_expire(struct table_store *store, size_t max, size_t *ret_removed)
@@ -212,7 +201,7 @@ static int tables_expire(struct table_store *store, size_t max, size_t *ret_remo
     }
     size_t removed = (size_t)sqlite3_changes64(lite_of(store)->lite.db);
     lite_give(&stmt);
-    PX_TRY(change_end(store, r));
+    PX_TRY(lite_change_end(&lite_of(store)->lite, r));
     *ret_removed = removed;
     return 0;
 }
@@ -291,6 +280,7 @@ static int tables_query(struct table_store *store, const struct table_query *que
 
 static void tables_close(struct table_store *store)
 {
+    lite_log_deinit(&lite_of(store)->log);
     lite_close(&lite_of(store)->lite);
     free(store);
 }
@@ -313,6 +303,7 @@ int tables_lite_open(struct px_str path, const struct table_options *options,
     struct lite_options lite_options = {.busy_ms = options->busy_ms};
     PX_TRY(lite_open(path, &lite_options, &tables->lite));
     PX_TRY(schema_make(&tables->lite));
+    PX_TRY(lite_log_load(tables));
     *ret_store = PX_TAKE(store);
     return 0;
 }
