@@ -125,12 +125,30 @@ static void serve_tick(struct region *region, struct http_request *request, stru
     reply_problem(request, 404, "no such schedule; see platform/functions.json");
 }
 
+/* What siblings, their supervisor and the edge router ask; false: it is something else. */
+static bool serve_siblings(struct region *region, struct http_request *request)
+{
+    const struct px_str item = S("/registry/");
+    bool post = request->method == HTTP_POST_;
+    if (!region->replicator) return false;
+    if (post && px_str_eq(request->path, S("/replication/changes")))
+        replicator_serve_changes(region->replicator, request);
+    else if (post && px_str_eq(request->path, S("/replication")))
+        replicator_serve_settings(region->replicator, request);
+    else if (request->method == HTTP_GET_ && px_str_starts(request->path, item))
+        replicator_serve_item(region->replicator, request, px_str_skip(request->path, item.len));
+    else
+        return false;
+    return true;
+}
+
 static void on_request(void *ctx, struct http_request *request)
 {
     struct region *region = ctx;
     const struct px_str invoke = S("/2015-03-31/functions/"), tick = S("/tick/");
     bool serving = region->phase == REGION_SERVING;
     bool get = request->method == HTTP_GET_, post = request->method == HTTP_POST_;
+    if (serve_siblings(region, request)) return;
     if (get && px_str_eq(request->path, S("/status"))) {
         status_serve(region, request);
     } else if (get && px_str_eq(request->path, S("/logs"))) {

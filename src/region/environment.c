@@ -48,7 +48,7 @@ int environment_build(const struct function_catalogue *catalogue,
                       const struct function_spec *function, const struct data_dir *dir,
                       struct px_arena *arena, const char *const **ret_env)
 {
-    size_t max = function->store_count + function->environment_count + 5 +
+    size_t max = function->store_count + function->environment_count + 6 +
                  homes_aws_variable_count + PX_COUNT(observed);
     struct builder b = {.arena = arena, .env = px_arena_zalloc_array(arena, sizeof(char *), max)};
     if (!b.env) return px_arena_fault(arena);
@@ -70,6 +70,8 @@ int environment_build(const struct function_catalogue *catalogue,
     const char *level = getenv("PRISM_LOG_LEVEL");
     add(&b, "PRISM_LOG_LEVEL", level ? level : "info");
     add(&b, "PRISM_REGION", px_arena_cstr(arena, dir->region_name));
+    const char *stands_in_for = getenv("PRISM_STANDS_IN_FOR");
+    if (stands_in_for && stands_in_for[0]) add(&b, "PRISM_STANDS_IN_FOR", stands_in_for);
     if (dir->aws_endpoint.len > 0)
         add_aws(&b);
     else

@@ -6,6 +6,7 @@
 
 #include "region/environment.h"
 #include "region/first_start.h"
+#include "region/homes.h"
 #include "region/machine.h"
 #include "region/region_internal.h"
 
@@ -195,11 +196,38 @@ static int start_services(struct region *region)
     return control_start(region);
 }
 
+/* Before any function writes the tables. */
+static int start_replicator(struct region *region)
+{
+    const struct replicator_options options = {
+        .loop = &region->loop,
+        .siblings = &region->siblings,
+        .catalogue = &region->catalogue,
+        .region = region->data.region_name,
+        .tables_path = homes_url(&region->data, "tables", &region->arena),
+        .clock = region->clock,
+        .log = &region->log};
+    if (region->siblings.count == 0) return 0;
+    if (!options.tables_path) return px_arena_fault(&region->arena);
+    if (region->data.aws_endpoint.len > 0)
+        return px_fault(PX_F_CONFIG, "regions whose stores are on AWS have AWS's replication");
+    return replicator_new(&options, &region->replicator);
+}
+
+static int join_siblings(struct region *region)
+{
+    PX_TRY(siblings_load(region->options->fleet_file, region->data.region_name, &region->arena,
+                         &region->siblings));
+    return siblings_join(&region->siblings, &region->data, &region->arena);
+}
+
 /* Everything up to serving. Answers: REGION_PORT_TAKEN. */
 static int start(struct region *region, struct px_str *ret_key)
 {
     PX_TRY(load_platform(region));
     PX_TRY(homes_prepare(&region->data, &region->catalogue, &region->arena, region->clock));
+    PX_TRY(join_siblings(region));
+    PX_TRY(start_replicator(region));
     PX_TRY(first_start(&region->data, &region->arena, region->clock, ret_key));
     PX_TRY(start_pools(region));
     PX_TRY(start_services(region));
@@ -238,6 +266,7 @@ static int run(struct region *region)
         serve(region, key);
     else
         region_abandon(region);
+    replicator_free(&region->replicator);
     PX_ASSERT(uv_loop_close(&region->loop) == 0); /* nothing is left open */
     return r;
 }

@@ -16,6 +16,7 @@ struct region_options {
     const char *host;          /* numeric; NULL: 127.0.0.1 */
     uint16_t port;             /* 0: as remembered in the data folder, else 4318 */
     struct data_dir_wish wish; /* name of the region, where its stores are */
+    const char *fleet_file;    /* of the supervisor of several regions (siblings.h); NULL: none */
     /* Called once when requests are served. */
     void (*on_ready)(void *ctx, const struct region_ready *ready);
     void *ctx;

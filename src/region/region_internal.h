@@ -11,6 +11,7 @@
 #include "region/metric_sums.h"
 #include "region/openapi.h"
 #include "region/region.h"
+#include "region/replicator.h"
 #include "region/schedules.h"
 #include "region/telemetry.h"
 #include "region/tuning.h"
@@ -50,6 +51,8 @@ struct region {
     struct schedules *schedules;
     struct workflows *workflows;
     struct http_server *control;
+    struct siblings siblings;
+    struct replicator *replicator; /* NULL: a region by itself */
     struct log_follower *followers;
     uv_signal_t sigterm, sigint;
     uv_timer_t metrics_timer, drain_timer;

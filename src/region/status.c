@@ -102,6 +102,10 @@ static void status_write(struct region *region, const struct status_size sizes[S
         ",\"queues\":{\"asynchronous\":%zu,\"telemetry_dropped\":%llu}",
         (unsigned long long)g.requests, (unsigned long long)g.refused, g.connections, g.active,
         async_pending(region->async), (unsigned long long)telemetry_dropped(region->telemetry));
+    if (region->replicator) {
+        px_buf_add_c(buf, ",\"replication\":");
+        replicator_write_status(region->replicator, buf);
+    }
     write_functions(region, buf);
     write_data(sizes, buf);
     px_buf_add_c(buf, "}");

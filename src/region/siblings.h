@@ -1,0 +1,28 @@
+/* region/siblings.h - the other regions that one supervisor runs beside this one, as <fleet>/fleet.json names
+ * them (docs/design/regions.md). A region by itself has none. */
+#pragma once
+
+#include "region/data_dir.h"
+
+#define SIBLINGS_MAX 20u /* infra/global/variables.tf: regions */
+
+struct sibling {
+    const char *name;
+    const char *folder; /* its data folder */
+    bool cut;           /* no word between it and this region, for rehearsals */
+};
+struct siblings {
+    struct sibling at[SIBLINGS_MAX];
+    size_t count;
+    const char *
+        primary_folder; /* of the region whose operator, first tenant and secrets all have; NULL: this one */
+    const char *replica; /* the sibling that keeps copies of this region's objects; NULL: none */
+    uint32_t lag_ms;     /* changes are sent when they are so old */
+};
+/* fleet_file NULL: none. Everything lives in arena. Faults: PX_F_CONFIG. */
+PX_MUST_USE int siblings_load(const char *fleet_file, struct px_str self, struct px_arena *arena,
+                              struct siblings *ret_siblings);
+/* A region that is not the primary takes over secrets and key files of the primary, which has been started
+ * before, once: a key opens in all regions, or in none. Faults: PX_F_CONFIG when the primary has none yet. */
+PX_MUST_USE int siblings_join(const struct siblings *siblings, const struct data_dir *dir,
+                              struct px_arena *arena);
