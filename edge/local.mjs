@@ -1,0 +1,291 @@
+// local.mjs - the edge of local regions (`prism up --regions`): the same router that Lambda@Edge runs, behind an HTTP server in the place of
+// CloudFront. Node.js and nothing else.
+//
+//   node local.mjs <router.json>
+//
+// router.json: {host, port, home, here?, regions: [{name, host, port, socket, active, standby?}]}; read again at SIGHUP. `socket` is the region's control
+// socket, by which its replica of the registry is read.
+//
+// What CloudFront does and this does alike: the router sees the request's head only; bodies stream through; X-Forwarded-For, Via, X-Amz-Cf-Id; the
+// answers' heads go by the router. Where it differs: a region that cannot be reached is 503 with Retry-After (CloudFront: 502 or 504 of its own),
+// and its circuit is told at once. A region has one stage for all its shards, so the shard in the origin's path is dropped.
+//
+// Descriptor 3, when there is one, gets one JSON object: {"pid","port"} or {"why"}. It ends with SIGTERM or with its standard input, after
+// the requests that run; 30 s at most.
+import { randomUUID } from 'node:crypto';
+import { closeSync, fstatSync, readFileSync, realpathSync, writeSync } from 'node:fs';
+import http from 'node:http';
+import { pathToFileURL } from 'node:url';
+import { Breakers } from './health.mjs';
+import { makeLog } from './log.mjs';
+import { createRouter } from './router.mjs';
+
+const DOMAIN = 'prism.local'; // a region's origin is <name>.api.prism.local, here only a name in the router's head
+const DRAIN_MS = 30_000;
+const REGISTRY_MS = 1_000;
+const HEALTH_MS = 1_500;
+const IDLE_MS = 20_000; // below the regions' 60 s, so that a kept connection is not found closed
+const HEADER_BYTES = 16_384; // the regions' own limit
+const LINGER_MS = 5_000; // how long, and how much of, a body is read on that was answered early
+const LINGER_BYTES = 64 << 20;
+
+// RFC 9110 section 7.6.1, and what CloudFront removes: what belongs to a connection and not to the message.
+const HOP = new Set(['connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect']);
+
+const lower = (rawHeaders) => {
+  const headers = {};
+  for (let i = 0; i < rawHeaders.length; i += 2) (headers[rawHeaders[i].toLowerCase()] ??= []).push({ key: rawHeaders[i], value: rawHeaders[i + 1] });
+  return headers;
+};
+
+function withoutHops(headers) {
+  for (const { value } of headers.connection ?? []) for (const name of value.split(',')) delete headers[name.trim().toLowerCase()];
+  for (const name of HOP) delete headers[name];
+  return headers;
+}
+
+const flat = (headers) => Object.values(headers).flatMap((values) => values.flatMap(({ key, value }) => [key, value]));
+
+// The configuration as CloudFront would give it (config.mjs).
+export function customHeaders({ home, regions }) {
+  const all = {
+    version: '1',
+    domain: DOMAIN,
+    home,
+    regions: regions.map(({ name, active, standby }) => [name, name, active === false ? 'out' : 'active', standby ?? '-'].join('/')).join(','),
+    tables: 'keys=keys,tenants=tenants',
+    stores: regions.map(({ name }) => name).join(','),
+    attempt: '1',
+  };
+  return Object.fromEntries(Object.entries(all).map(([name, value]) => [`x-prism-edge-${name}`, [{ key: `X-Prism-Edge-${name}`, value }]]));
+}
+
+const originOf = (name) => `${name}.api.${DOMAIN}`;
+
+function get(options, timeoutMs) {
+  return new Promise((resolve, reject) => {
+    const request = http.get({ ...options, timeout: timeoutMs }, (answer) => {
+      let text = '';
+      answer.setEncoding('utf8');
+      answer.on('data', (piece) => (text += piece));
+      answer.on('end', () => resolve({ status: answer.statusCode, text }));
+      answer.on('error', reject);
+    });
+    request.on('timeout', () => request.destroy(new Error(`no answer in ${timeoutMs} ms`)));
+    request.on('error', reject);
+  });
+}
+
+// settings: what router.json holds. Returns {server, configure(settings), drain()}; the server does not listen yet.
+export function createEdge(settings, { log = makeLog(), now = Date.now, limits } = {}) {
+  let config, places;
+  const configure = (next) => {
+    config = { custom: customHeaders(next), home: originOf(next.home) };
+    places = new Map(next.regions.map((region) => [originOf(region.name), region]));
+  };
+  configure(settings);
+
+  const breakers = new Breakers({ now, onChange: (name, state) => log.warn(`circuit of ${name} is ${state}`) });
+  const control = new http.Agent({ keepAlive: true, maxSockets: 8, timeout: IDLE_MS });
+  const agent = new http.Agent({ keepAlive: true, maxFreeSockets: 256, timeout: IDLE_MS });
+
+  async function read(region, table, partition) {
+    const socketPath = places.get(originOf(region))?.socket;
+    const { status, text } = await get({ socketPath, agent: control, path: `/registry/${table}/${encodeURIComponent(partition)}` }, REGISTRY_MS);
+    if (status === 200) return text;
+    if (status === 404) return undefined;
+    throw new Error(`${region} answers ${status}`);
+  }
+
+  async function ask(domain) {
+    const { host, port } = places.get(domain);
+    return (await get({ host, port, path: '/v1/health' }, HEALTH_MS)).status === 200;
+  }
+
+  const route = createRouter({ here: settings.here ?? settings.home, read, ask, now, log, regions: breakers, ...(limits && { limits }) });
+
+  const record = (eventType, requestId, more) => ({ Records: [{ cf: { config: { eventType, requestId }, ...more } }] });
+
+  function requestEvent(incoming, requestId) {
+    const mark = incoming.url.indexOf('?');
+    const headers = withoutHops(lower(incoming.rawHeaders));
+    const clientIp = incoming.socket.remoteAddress ?? '';
+    const via = [...(headers['x-forwarded-for'] ?? []).map(({ value }) => value), clientIp].join(', ');
+    headers['x-forwarded-for'] = [{ key: 'X-Forwarded-For', value: via }];
+    headers.via = [...(headers.via ?? []), { key: 'Via', value: `${incoming.httpVersion} prism-edge (Prism)` }];
+    headers['x-amz-cf-id'] = [{ key: 'X-Amz-Cf-Id', value: requestId }];
+    return record('origin-request', requestId, {
+      request: {
+        clientIp,
+        method: incoming.method,
+        uri: mark < 0 ? incoming.url : incoming.url.slice(0, mark),
+        querystring: mark < 0 ? '' : incoming.url.slice(mark + 1),
+        headers,
+        origin: { custom: { customHeaders: { ...config.custom }, domainName: config.home, path: '' } },
+      },
+    });
+  }
+
+  // The end of an answer. Where the body is still under way it is read on for a while: most clients send all of it before they look at the answer, and
+  // a connection that is closed with bytes unread takes the answer with it.
+  function finish(incoming, outgoing) {
+    if (incoming.complete || outgoing.destroyed || incoming.headers.expect) return void outgoing.end();
+    let bytes = 0;
+    const end = () => {
+      clearTimeout(timer);
+      outgoing.end();
+    };
+    const timer = setTimeout(end, LINGER_MS);
+    incoming.unpipe();
+    incoming.on('data', (piece) => (bytes += piece.length) > LINGER_BYTES && end());
+    incoming.on('end', end).on('close', end).resume();
+  }
+
+  // An answer of the router's own.
+  function answer(incoming, outgoing, { status, headers, body = '' }) {
+    if (outgoing.headersSent) return void outgoing.destroy();
+    const fields = flat(headers);
+    if (!incoming.complete) fields.push('Connection', 'close');
+    fields.push('Content-Length', String(Buffer.byteLength(body)));
+    outgoing.writeHead(Number(status), fields);
+    if (incoming.method !== 'HEAD' && body) outgoing.write(body);
+    finish(incoming, outgoing);
+  }
+
+  const unreachable = (requestId) => ({
+    status: '503',
+    headers: {
+      'content-type': [{ key: 'Content-Type', value: 'application/problem+json' }],
+      'cache-control': [{ key: 'Cache-Control', value: 'no-store' }],
+      'retry-after': [{ key: 'Retry-After', value: '1' }],
+    },
+    body: JSON.stringify({ type: 'about:blank', title: 'Service Unavailable', status: 503, detail: 'the home region is not available; repeat later', requestId }),
+  });
+
+  // The head of a region's answer goes by the router, its body straight to the client.
+  async function deliver(request, incoming, outgoing, upstream, requestId) {
+    const response = { status: String(upstream.statusCode), statusDescription: upstream.statusMessage, headers: withoutHops(lower(upstream.rawHeaders)) };
+    const decided = await route(record('origin-response', requestId, { request, response }));
+    if (decided.body !== undefined) {
+      upstream.resume();
+      for (const name of ['content-length', 'date']) delete decided.headers[name];
+      return answer(incoming, outgoing, decided);
+    }
+    const fields = flat(decided.headers);
+    if (draining || !incoming.complete) fields.push('Connection', 'close');
+    outgoing.writeHead(Number(decided.status), fields);
+    upstream.on('error', () => outgoing.destroy()); // cut off there, cut off here
+    upstream.on('end', () => finish(incoming, outgoing));
+    upstream.pipe(outgoing, { end: false });
+  }
+
+  function forward(request, incoming, outgoing, requestId) {
+    const domain = request.origin.custom.domainName;
+    const place = places.get(domain);
+    let answered = false;
+    const path = request.querystring ? `${request.uri}?${request.querystring}` : request.uri;
+    const sent = http.request({ host: place.host, port: place.port, agent, method: request.method, path, headers: flat(request.headers), setHost: false });
+    sent.on('response', (upstream) => {
+      answered = true;
+      deliver(request, incoming, outgoing, upstream, requestId).catch((error) => {
+        log.error(error.message, { requestId });
+        outgoing.destroy();
+      });
+    });
+    sent.on('error', (error) => {
+      if (answered || outgoing.destroyed) return; // an early answer has ended the body, or the client has left
+      breakers.failed(domain);
+      log.warn(`${domain}: ${error.message}`, { requestId });
+      answer(incoming, outgoing, unreachable(requestId));
+    });
+    outgoing.on('close', () => {
+      if (!outgoing.writableFinished) sent.destroy(); // the client is gone: a query need not end
+    });
+    if (incoming.headers['content-length'] === undefined && incoming.headers['transfer-encoding'] === undefined) sent.end();
+    else incoming.pipe(sent);
+  }
+
+  async function serve(incoming, outgoing, go) {
+    const requestId = randomUUID();
+    incoming.on('error', () => {}); // 'close' of the answer says it as well
+    const decided = await route(requestEvent(incoming, requestId));
+    if (outgoing.destroyed) return;
+    if (decided.status) return answer(incoming, outgoing, decided);
+    go?.();
+    forward(decided, incoming, outgoing, requestId);
+  }
+
+  let draining = false;
+  const failed = (outgoing) => (error) => {
+    log.error(error.stack);
+    outgoing.destroy();
+  };
+  const server = http.createServer({ maxHeaderSize: HEADER_BYTES, requestTimeout: 0, headersTimeout: 30_000, keepAliveTimeout: 60_000 });
+  server.on('request', (incoming, outgoing) => serve(incoming, outgoing).catch(failed(outgoing)));
+  server.on('checkContinue', (incoming, outgoing) => serve(incoming, outgoing, () => outgoing.writeContinue()).catch(failed(outgoing)));
+
+  // Promise of the end: nothing new is taken, what runs may end.
+  function drain() {
+    draining = true;
+    return new Promise((resolve) => {
+      const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+      server.close(() => {
+        clearTimeout(cut);
+        agent.destroy();
+        control.destroy();
+        resolve();
+      });
+      server.closeIdleConnections();
+    });
+  }
+  return { server, configure, drain };
+}
+
+// ---- the program ----
+
+function word(object) {
+  try {
+    fstatSync(3);
+    writeSync(3, JSON.stringify(object));
+    closeSync(3);
+  } catch {
+    // nobody asked
+  }
+}
+
+function main(file) {
+  const log = makeLog();
+  const load = () => JSON.parse(readFileSync(file, 'utf8'));
+  const settings = load();
+  const edge = createEdge(settings, { log });
+  const end = () => edge.drain().then(() => process.exit(0));
+  let ending = false;
+  const endOnce = () => {
+    if (ending) return;
+    ending = true;
+    end();
+  };
+  process.on('SIGTERM', endOnce);
+  process.on('SIGINT', endOnce);
+  process.on('SIGHUP', () => {
+    try {
+      edge.configure(load());
+    } catch (error) {
+      log.error(`${file}: ${error.message}; the router goes on as it was`);
+    }
+  });
+  process.stdin.on('end', endOnce).on('error', endOnce).resume();
+  edge.server.on('error', (error) => {
+    const why = error.code === 'EADDRINUSE' ? `port ${settings.port} is in use by another program: choose another with --port N` : error.message;
+    log.error(why);
+    word({ why });
+    process.exit(1);
+  });
+  edge.server.listen({ host: settings.host, port: settings.port }, () => {
+    const { port } = edge.server.address();
+    log.info(`serving on port ${port}`);
+    word({ pid: process.pid, port });
+  });
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) main(process.argv[2]);
