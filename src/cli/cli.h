@@ -25,7 +25,9 @@ struct cli {
     FILE *out, *err;
     const char *data_dir; /* --data, PRISM_DATA or the default; NULL only for verbs without_data */
     int64_t port;         /* --port or PRISM_PORT; 0: as remembered in the data folder */
-    const char *key;      /* --key or PRISM_KEY; NULL: the data folder's own */
+    const char
+        *region;     /* --region: one of several on the data folder; NULL: all, or the only one */
+    const char *key; /* --key or PRISM_KEY; NULL: the data folder's own */
     bool json;
     bool out_is_tty, err_is_tty;
     const struct px_clock *clock;

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/px_buf.h"
+#include "base/px_json.h"
 #include "cli/settings.h"
 
 static void print_json(struct cli *cli, const struct guide *guide, FILE *to)
@@ -22,6 +23,10 @@ static void print_json(struct cli *cli, const struct guide *guide, FILE *to)
     if (guide->key.len > 0) {
         px_buf_add_c(&json, ",\"key\":");
         px_buf_add_json_str(&json, guide->key);
+    }
+    if (guide->regions.len > 0) {
+        px_buf_add_c(&json, ",\"regions\":");
+        px_buf_add_str(&json, guide->regions);
     }
     px_buf_add_c(&json, "}\n");
     (void)fwrite(json.ptr, 1, json.len, to);
@@ -84,6 +89,18 @@ static void print_requests(const char *endpoint, const char *key, FILE *to)
                   endpoint, key[0] == '$' ? "${env:PRISM_KEY}" : key);
 }
 
+static void print_regions(struct cli *cli, struct px_str regions, FILE *to)
+{
+    size_t i, n;
+    yyjson_val *root = NULL, *entry;
+    if (regions.len == 0 || px_json_parse(regions, &cli->arena, &root, NULL) != 0) return;
+    px_json_arr_foreach(root, i, n, entry)
+    {
+        (void)fprintf(to, "  region  %.*s at %.*s\n", PX_FMT(px_json_str(entry, "name")),
+                      PX_FMT(px_json_str(entry, "endpoint")));
+    }
+}
+
 void guide_print(struct cli *cli, const struct guide *guide, FILE *to)
 {
     if (cli->json) {
@@ -98,8 +115,11 @@ void guide_print(struct cli *cli, const struct guide *guide, FILE *to)
                               quoted(cli, settings_path(cli, "tenant.key")));
     if (!endpoint.ptr || !key.ptr) return;
     (void)fprintf(to, "%s %s\n  data    %s\n",
-                  guide->already_running ? "A region runs already at" : "The region is ready at",
+                  guide->already_running   ? "A region runs already at"
+                  : guide->regions.len > 0 ? "The regions are ready behind"
+                                           : "The region is ready at",
                   endpoint.ptr, cli->data_dir);
+    print_regions(cli, guide->regions, to);
     if (guide->tenant.len > 0) (void)fprintf(to, "  tenant  %.*s\n", PX_FMT(guide->tenant));
     if (guide->key.len > 0)
         (void)fprintf(to, "  key     %.*s  (also in %s)\n", PX_FMT(guide->key),

@@ -9,6 +9,8 @@ struct guide {
     bool created; /* the data folder is new */
     struct px_str tenant;
     struct px_str key; /* shown when it was made now; empty: it stands in <data>/tenant.key */
+    struct px_str
+        regions; /* of several behind a router: [{"name":...,"endpoint":...},...]; empty: one */
     bool detached, already_running;
 };
 /* For people, or with --json one object. */

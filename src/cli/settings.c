@@ -42,11 +42,35 @@ const char *settings_path(struct cli *cli, const char *name)
     return path;
 }
 
+bool settings_is_fleet(struct cli *cli)
+{
+    return access(settings_path(cli, "fleet.json"), F_OK) == 0;
+}
+
+int settings_of_region(struct cli *cli)
+{
+    yyjson_val *root = NULL;
+    if (!settings_is_fleet(cli)) { /* the folder of one region, by its own name */
+        int r = px_json_load(settings_path(cli, "prism.json"), 64 * 1024, &cli->arena, &root);
+        if (r == 0 && px_str_eq(px_json_str(root, "region"), px_str_c(cli->region))) return CLI_OK;
+        return cli_fail(cli, CLI_NOT_RUNNING, "%s has no region %s", cli->data_dir, cli->region);
+    }
+    struct px_str below = px_arena_printf(&cli->arena, "%s/regions/%s", cli->data_dir, cli->region);
+    if (!below.ptr) return cli_fault(cli, PX_F_OOM, "data folder");
+    if (strchr(cli->region, '/') || access(below.ptr, F_OK) != 0)
+        return cli_fail(cli, CLI_NOT_RUNNING, "%s has no region %s; see prism region list",
+                        cli->data_dir, cli->region);
+    cli->data_dir = below.ptr;
+    cli->port = 0; /* of the router, where it was given */
+    return CLI_OK;
+}
+
 int64_t settings_port(struct cli *cli)
 {
     if (cli->port != 0) return cli->port;
     yyjson_val *root = NULL;
-    int r = px_json_load(settings_path(cli, "prism.json"), 64 * 1024, &cli->arena, &root);
+    const char *memory = settings_is_fleet(cli) ? "fleet.json" : "prism.json";
+    int r = px_json_load(settings_path(cli, memory), 64 * 1024, &cli->arena, &root);
     int64_t port = r == 0 ? px_json_i64(root, "port", 0) : 0;
     return port > 0 && port <= 65535 ? port : CLI_PORT_DEFAULT;
 }
@@ -111,6 +135,23 @@ const char *settings_platform_dir(struct cli *cli)
         found = PRISM_SOURCE_PLATFORM;
 #endif
     return found;
+}
+
+const char *settings_edge_dir(struct cli *cli)
+{
+    static const char *const below[] = {"edge", "../edge", "../share/prism/edge"};
+    const char *found = first_present(cli, below, PX_COUNT(below), "local.mjs");
+#ifdef PRISM_SOURCE_EDGE
+    if (!found && access(PRISM_SOURCE_EDGE "/local.mjs", F_OK) == 0) found = PRISM_SOURCE_EDGE;
+#endif
+    return found;
+}
+
+const char *settings_program(struct cli *cli)
+{
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    return n > 0 ? px_arena_cstr(&cli->arena, px_str(path, (size_t)n)) : NULL;
 }
 
 const char *settings_packable_dir(struct cli *cli, size_t i)

@@ -8,7 +8,12 @@
 /* PRISM_DATA, PRISM_PORT, PRISM_KEY and the defaults into cli; options come after and win.
  * Answers: an enum cli_exit, already said. */
 PX_MUST_USE int settings_from_environment(struct cli *cli);
-/* The port to talk to: given, remembered in <data>/prism.json, or the default. */
+/* Whether the data folder is that of several regions (fleet/fleet.h). */
+bool settings_is_fleet(struct cli *cli);
+/* --region NAME: from now on the data folder is that region's own, and so is the port.
+ * Answers: an enum cli_exit, already said. */
+PX_MUST_USE int settings_of_region(struct cli *cli);
+/* The port to talk to: given, remembered in <data>/prism.json or fleet.json, or the default. */
 int64_t settings_port(struct cli *cli);
 /* <data>/<name>, in the command's arena. */
 const char *settings_path(struct cli *cli, const char *name);
@@ -18,6 +23,10 @@ PX_MUST_USE int settings_key(struct cli *cli, const char *file, struct px_str *r
 /* fn/ and platform/ beside the program, or where an installed program has them. NULL when absent. */
 const char *settings_functions_dir(struct cli *cli);
 const char *settings_platform_dir(struct cli *cli);
+/* The edge router's sources, likewise. */
+const char *settings_edge_dir(struct cli *cli);
+/* This program's own file; NULL: unknown. */
+const char *settings_program(struct cli *cli);
 /* The i-th folder where what `prism package` packs may be: of this build, of one beside it, of an installation.
  * NULL behind the last. */
 const char *settings_packable_dir(struct cli *cli, size_t i);

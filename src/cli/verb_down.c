@@ -62,13 +62,16 @@ static int run(struct cli *cli, const void *values, int arg_count, char **args)
             "the region is draining, but still there after %lld s; prism status shows what it "
             "is busy with",
             (long long)(v->timeout_ms / 1000));
-    (void)fputs(cli->json ? "{\"stopped\":true}\n" : "The region has stopped.\n", cli->out);
+    (void)fputs(cli->json                ? "{\"stopped\":true}\n"
+                : settings_is_fleet(cli) ? "The regions have stopped.\n"
+                                         : "The region has stopped.\n",
+                cli->out);
     return CLI_OK;
 }
 
 const struct cli_verb verb_down = {
     .name = "down",
-    .summary = "stop the region",
+    .summary = "stop the region, or all regions of the data folder",
     .details =
         "Running requests end, nothing new is taken, then the processes stop. What was answered is "
         "stored in any case.",

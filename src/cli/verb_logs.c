@@ -1,6 +1,7 @@
 /* cli/verb_logs.c - `prism logs [-f] [FUNCTION]`. */
 #include "cli/record.h"
 #include "cli/remote.h"
+#include "cli/settings.h"
 #include "cli/verbs.h"
 
 struct logs_values {
@@ -33,7 +34,7 @@ static int on_piece(void *ctx, struct px_str piece)
     return r;
 }
 
-static int run(struct cli *cli, const void *values, int arg_count, char **args)
+static int run_one(struct cli *cli, const void *values, int arg_count, char **args)
 {
     const struct logs_values *v = values;
     struct remote remote;
@@ -51,6 +52,39 @@ static int run(struct cli *cli, const void *values, int arg_count, char **args)
     if (exit == CLI_OK && record_lines_end(&lines) != 0) exit = CLI_FAILED;
     remote_close(&remote);
     return exit;
+}
+
+/* Of several regions one after the other, each behind its name. */
+static int run_all(struct cli *cli, const void *values, int arg_count, char **args)
+{
+    yyjson_val *fleet = NULL, *region;
+    size_t i, n;
+    int r = px_json_load(settings_path(cli, "fleet.json"), 64 * 1024, &cli->arena, &fleet);
+    if (r != 0) return cli_fault(cli, r, "logs");
+    px_json_arr_foreach(px_json_arr(fleet, "regions"), i, n, region)
+    {
+        struct cli one = *cli;
+        if (px_json_bool(region, "down", false)) continue;
+        one.region = px_arena_cstr(&cli->arena, px_json_str(region, "name"));
+        if (!one.region) return cli_fault(cli, PX_F_OOM, "logs");
+        px_arena_init(&one.arena, 64u << 20);
+        if (!cli->json) (void)fprintf(cli->out, "%s== %s ==\n", i > 0 ? "\n" : "", one.region);
+        int exit = settings_of_region(&one);
+        if (exit == CLI_OK) exit = run_one(&one, values, arg_count, args);
+        px_arena_deinit(&one.arena);
+        if (exit != CLI_OK) return exit;
+    }
+    return CLI_OK;
+}
+
+static int run(struct cli *cli, const void *values, int arg_count, char **args)
+{
+    const struct logs_values *v = values;
+    if (!settings_is_fleet(cli)) return run_one(cli, values, arg_count, args);
+    if (v->follow)
+        return cli_fail(cli, CLI_USAGE,
+                        "of several regions, follow one: prism logs -f --region NAME");
+    return run_all(cli, values, arg_count, args);
 }
 
 const struct cli_verb verb_logs = {

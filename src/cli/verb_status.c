@@ -1,5 +1,6 @@
 /* cli/verb_status.c - `prism status`. */
 #include "cli/remote.h"
+#include "cli/status.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 
@@ -100,6 +101,59 @@ static void print_head(struct cli *cli, yyjson_val *status)
                   (long long)px_json_i64(queues, "asynchronous", 0));
 }
 
+/* ---- several regions ---- */
+
+static struct px_str notes_of(struct cli *cli, yyjson_val *region)
+{
+    size_t i, n;
+    yyjson_val *name;
+    struct px_str text = S("");
+    if (px_json_bool(region, "killed", false)) text = S("killed");
+    if (px_json_bool(region, "evacuated", false))
+        text = px_arena_printf(&cli->arena, "evacuated to %.*s",
+                               PX_FMT(px_json_str(region, "standby")));
+    px_json_arr_foreach(px_json_arr(region, "cut_from"), i, n, name)
+        text = px_arena_printf(&cli->arena, "%.*s%scut from %.*s", PX_FMT(text),
+                               text.len ? ", " : "", PX_FMT(px_json_val_str(name)));
+    struct px_str error = px_json_str(region, "last_error");
+    bool ready = px_str_eq(px_json_str(region, "state"), S("ready"));
+    return text.len == 0 && !ready ? error : text;
+}
+
+int status_print_fleet(struct cli *cli, yyjson_val *status)
+{
+    static const char *const names[] = {"REGION",    "STATE", ">PORT", ">PID",
+                                        ">RESTARTS", "NOTES", NULL};
+    struct table table;
+    size_t i, n;
+    yyjson_val *region, *router = px_json_obj(status, "router");
+    (void)fprintf(
+        cli->out,
+        "regions are %.*s behind http://127.0.0.1:%lld (supervisor pid %lld) since %.*s\n",
+        PX_FMT(px_json_str(status, "phase")), (long long)px_json_i64(status, "port", 0),
+        (long long)px_json_i64(status, "pid", 0), PX_FMT(px_json_str(status, "started")));
+    (void)fprintf(cli->out, "data in %.*s\n", PX_FMT(px_json_str(status, "data_dir")));
+    (void)fprintf(cli->out,
+                  "the router is %.*s (pid %lld, %lld restarts); registry lag %lld ms\n\n",
+                  PX_FMT(px_json_str(router, "state")), (long long)px_json_i64(router, "pid", 0),
+                  (long long)px_json_i64(router, "restarts", 0),
+                  (long long)px_json_i64(status, "registry_lag_ms", 0));
+    PX_TRY(table_init(&table, &cli->arena, names));
+    px_json_arr_foreach(px_json_arr(status, "regions"), i, n, region)
+    {
+        struct px_str *row = table_row(&table);
+        if (!row) return px_arena_fault(&cli->arena);
+        row[0] = px_json_str(region, "name");
+        row[1] = px_json_str(region, "state");
+        row[2] = px_arena_printf(&cli->arena, "%lld", (long long)px_json_i64(region, "port", 0));
+        row[3] = px_arena_printf(&cli->arena, "%lld", (long long)px_json_i64(region, "pid", 0));
+        row[4] = number_of(cli, region, "restarts");
+        row[5] = notes_of(cli, region);
+    }
+    table_print(&table, table_terminal_width(cli->out), cli->out);
+    return 0;
+}
+
 static int run(struct cli *cli, const void *values, int arg_count, char **args)
 {
     (void)values, (void)arg_count, (void)args;
@@ -116,6 +170,10 @@ static int run(struct cli *cli, const void *values, int arg_count, char **args)
         (void)fprintf(cli->out, "%.*s\n", PX_FMT(text));
         return CLI_OK;
     }
+    if (px_json_arr(status, "regions")) {
+        int printed = status_print_fleet(cli, status);
+        return printed == 0 ? CLI_OK : cli_fault(cli, printed, "status");
+    }
     print_head(cli, status);
     int r = print_functions(cli, px_json_arr(status, "functions"));
     if (r == 0) print_lowered(cli, status);
@@ -125,6 +183,7 @@ static int run(struct cli *cli, const void *values, int arg_count, char **args)
 
 const struct cli_verb verb_status = {
     .name = "status",
-    .summary = "show the region: functions with their instances, queues, data sizes",
+    .summary =
+        "show the region: functions with their instances, queues, data sizes; of several: their states",
     .run = run,
 };

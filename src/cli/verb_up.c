@@ -11,10 +11,15 @@
 #include <unistd.h>
 
 #include "base/px_file.h"
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+
 #include "cli/guide.h"
 #include "cli/remote.h"
 #include "cli/settings.h"
 #include "cli/verbs.h"
+#include "fleet/fleet.h"
 #include "region/region.h"
 
 #define LOG_TAIL_BYTES 2000
@@ -22,15 +27,22 @@
 
 struct up_values {
     bool detach;
-    const char *host, *region, *aws_endpoint, *aws_prefix;
+    const char *host, *aws_endpoint, *aws_prefix, *regions;
+    int64_t lag_ms;
 };
+static const struct up_values defaults = {.lag_ms = -1};
 static const struct cli_option options[] = {
     {"detach", 'd', CLI_FLAG, offsetof(struct up_values, detach), NULL,
      "leave the region running in the background", NULL, 0, 0},
     {"host", 0, CLI_TEXT, offsetof(struct up_values, host), "ADDRESS",
      "numeric address to listen on (default 127.0.0.1: this machine only)", NULL, 0, 0},
-    {"region", 0, CLI_TEXT, offsetof(struct up_values, region), "NAME",
-     "name of the region (default as remembered, else local)", NULL, 0, 0},
+    {"regions", 0, CLI_TEXT, offsetof(struct up_values, regions), "NAME,NAME",
+     "several regions behind the edge router, which needs Node.js (default as remembered)", NULL, 0,
+     0},
+    {"registry-lag", 0, CLI_TIME, offsetof(struct up_values, lag_ms), "TIME",
+     "with several regions: how old a change of the registry is when the others get it (default as "
+     "remembered, else 0)",
+     NULL, 0, FLEET_LAG_MS_MAX},
     {"aws-endpoint", 0, CLI_TEXT, offsetof(struct up_values, aws_endpoint), "URL",
      "keep tables, objects and secrets behind this endpoint of AWS or an emulator (default as "
      "remembered, else in the data folder)",
@@ -44,7 +56,9 @@ static const struct cli_option options[] = {
 struct up {
     struct cli *cli;
     const struct up_values *values;
-    int word_fd; /* where the detached child says what came of it; -1 in the foreground */
+    bool several;    /* regions, behind the edge router */
+    const char *why; /* they do not start */
+    int word_fd;     /* where the detached child says what came of it; -1 in the foreground */
 };
 
 /* ---- what came of it ---- */
@@ -52,7 +66,8 @@ struct up {
 static int report_answer(struct up *up, int r)
 {
     struct cli *cli = up->cli;
-    if (r == REGION_RUNNING)
+    if (up->several && r == FLEET_FAILED) return cli_fail(cli, CLI_FAILED, "%s", up->why);
+    if (r == REGION_RUNNING) /* FLEET_RUNNING is the same */
         return cli_fail(cli, CLI_FAILED, "another process holds %s; see prism status",
                         cli->data_dir);
     if (r == REGION_PORT_TAKEN)
@@ -80,6 +95,10 @@ static void say_ready(struct up *up, const struct guide *guide)
     px_buf_add_json_str(&word, guide->tenant);
     px_buf_add_c(&word, ",\"key\":");
     px_buf_add_json_str(&word, guide->key);
+    if (guide->regions.len > 0) {
+        px_buf_add_c(&word, ",\"regions\":");
+        px_buf_add_str(&word, guide->regions);
+    }
     px_buf_add_char(&word, '}');
     write_word(up, &word);
 }
@@ -98,16 +117,90 @@ static void on_ready(void *ctx, const struct region_ready *ready)
         guide_print(up->cli, &guide, up->cli->out);
 }
 
+/* ---- several regions ---- */
+
+static void on_fleet_ready(void *ctx, const struct fleet_ready *ready)
+{
+    struct up *up = ctx;
+    PX_AUTO(px_buf_deinit) struct px_buf regions;
+    px_buf_init(&regions, WORD_BYTES_MAX / 2);
+    for (size_t i = 0; i < ready->state->count; i++)
+        px_buf_printf(&regions, "%c{\"name\":\"%s\",\"endpoint\":\"http://127.0.0.1:%u\"}",
+                      i ? ',' : '[', ready->state->regions[i].name, ready->state->regions[i].port);
+    px_buf_add_char(&regions, ']');
+    struct guide guide = {.pid = getpid(),
+                          .port = ready->port,
+                          .created = ready->created,
+                          .tenant = ready->created ? ready->tenant : (struct px_str){0},
+                          .key = ready->key,
+                          .regions = px_buf_str(&regions)};
+    if (up->word_fd >= 0)
+        say_ready(up, &guide);
+    else
+        guide_print(up->cli, &guide, up->cli->out);
+}
+
+static int run_fleet(struct up *up)
+{
+    struct cli *cli = up->cli;
+    const struct fleet_options fleet = {
+        .data_dir = cli->data_dir,
+        .program = settings_program(cli),
+        .edge_dir = settings_edge_dir(cli),
+        .node = fleet_find_node(&cli->arena),
+        .host = up->values->host,
+        .regions = up->values->regions,
+        .port = (uint16_t)cli->port,
+        .lag_ms = up->values->lag_ms,
+        .on_ready = on_fleet_ready,
+        .ctx = up,
+    };
+    return fleet_run(&fleet, &cli->arena, &up->why);
+}
+
+static int check_fleet(struct up *up)
+{
+    struct cli *cli = up->cli;
+    if (up->values->aws_endpoint || up->values->aws_prefix)
+        return cli_fail(cli, CLI_USAGE,
+                        "several regions keep their stores in their folders: "
+                        "--aws-endpoint is for one");
+    if (!fleet_find_node(&cli->arena))
+        return cli_fail(
+            cli, CLI_FAILED,
+            "the edge router in front of several regions needs Node.js 18 or later: "
+            "install it (on Debian: apt-get install nodejs), or name it with PRISM_NODE");
+    if (!settings_edge_dir(cli) || !settings_program(cli))
+        return cli_fail(cli, CLI_FAILED,
+                        "the edge router (edge/local.mjs) is missing beside the "
+                        "program: build or install all of Prism");
+    return CLI_OK;
+}
+
+/* ---- one ---- */
+
+/* Ended when the supervisor of several regions ends, whatever ends it. False: it has ended already. */
+static bool follow_supervisor(struct up *up, const char *supervisor)
+{
+    int64_t pid = 0;
+    up->word_fd = 3;
+    (void)fcntl(up->word_fd, F_SETFD, FD_CLOEXEC);
+    return px_str_to_i64(px_str_c(supervisor), &pid) && prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 &&
+           getppid() == (pid_t)pid;
+}
+
 static int run_region(struct up *up)
 {
     struct cli *cli = up->cli;
+    if (up->several) return run_fleet(up);
     struct region_options region = {
         .data_dir = cli->data_dir,
         .platform_dir = settings_platform_dir(cli),
         .functions_dir = settings_functions_dir(cli),
         .host = up->values->host,
         .port = (uint16_t)cli->port,
-        .wish = {up->values->region, up->values->aws_endpoint, up->values->aws_prefix},
+        .wish = {cli->region, up->values->aws_endpoint, up->values->aws_prefix},
+        .fleet_file = getenv("PRISM_FLEET"),
         .on_ready = on_ready,
         .ctx = up,
     };
@@ -124,7 +217,9 @@ static void say_failed(struct up *up, int r)
     quiet.err = open_memstream(&text, &bytes);
     if (!quiet.err) return;
     quiet.json = false;
-    struct up told = {&quiet, up->values, -1};
+    struct up told = *up;
+    told.cli = &quiet;
+    told.word_fd = -1;
     int exit = report_answer(&told, r);
     (void)fclose(quiet.err);
     struct px_str line = px_str_trim(px_str(text, bytes));
@@ -196,6 +291,11 @@ static int report_word(struct cli *cli, struct px_str word, const char *log_path
                           .tenant = px_json_str(root, "tenant"),
                           .key = px_json_str(root, "key"),
                           .detached = true};
+    yyjson_val *regions = px_json_arr(root, "regions");
+    PX_AUTO(px_buf_deinit) struct px_buf list;
+    px_buf_init(&list, WORD_BYTES_MAX);
+    if (regions) px_buf_add_json(&list, regions);
+    guide.regions = px_buf_str(&list);
     guide_print(cli, &guide, cli->out);
     return CLI_OK;
 }
@@ -265,28 +365,39 @@ static int already_running(struct up *up)
 static int run(struct cli *cli, const void *values, int arg_count, char **args)
 {
     (void)arg_count, (void)args;
-    struct up up = {cli, values, -1};
+    struct up up = {.cli = cli, .values = values, .word_fd = -1};
+    const char *supervisor = getenv("PRISM_SUPERVISOR");
     int exit = settle_data_dir(cli);
     if (exit != CLI_OK) return exit;
     if (remote_is_running(cli)) return already_running(&up);
+    up.several = up.values->regions || settings_is_fleet(cli);
+    if (up.several && cli->region)
+        return cli_fail(cli, CLI_USAGE,
+                        "--region is for one; of several on a folder, prism region "
+                        "heal starts one again");
+    if (up.several && (exit = check_fleet(&up)) != CLI_OK) return exit;
     if (!settings_functions_dir(cli) || !settings_platform_dir(cli))
         return cli_fail(cli, CLI_FAILED,
                         "the functions or platform files are missing beside the program: build or "
                         "install all of Prism (make build)");
     if (up.values->detach) return run_detached(&up);
-    return report_answer(&up, run_region(&up));
+    if (supervisor && !follow_supervisor(&up, supervisor)) return CLI_FAILED;
+    int r = run_region(&up);
+    if (r != 0 && up.word_fd >= 0) say_failed(&up, r);
+    return report_answer(&up, r);
 }
 
 const struct cli_verb verb_up = {
     .name = "up",
-    .summary = "start a region on this machine",
+    .summary = "start a region, or several, on this machine",
     .details =
         "The data folder is made when it is absent; then a first tenant and its key are made too, "
         "and the key is shown once. Everything that was answered survives a crash: starting again "
         "on the same folder goes on where it was. With --aws-endpoint, tables and buckets that are "
         "missing are made, credentials and region come from where AWS's own tools look for them, and "
-        "PRISM_META_URL may name a PostgreSQL database for the metadata.",
+        "PRISM_META_URL may name a PostgreSQL database for the metadata. With --regions each region is a process with a folder of its own, kept alive by this one, and the port is the edge router's; prism region rehearses failures.",
     CLI_OPTIONS(options),
     .values_bytes = sizeof(struct up_values),
+    .defaults = &defaults,
     .run = run,
 };

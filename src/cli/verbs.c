@@ -2,6 +2,7 @@
 #include "cli/verbs.h"
 
 #include "cli/options.h"
+#include "cli/settings.h"
 #include "cli/words.h"
 
 #define VERBS_MAX 32
@@ -108,6 +109,10 @@ static int run_verb(struct cli *cli, const struct cli_verb *verb, const char *pa
     if (!verb->without_data && !(cli->data_dir && cli->data_dir[0]))
         return cli_fail(cli, CLI_USAGE,
                         "no data folder: give --data DIR, or set PRISM_DATA or HOME");
+    if (cli->region && !verb->without_data && verb != &verb_up) {
+        r = settings_of_region(cli);
+        if (r != CLI_OK) return r;
+    }
     return verb->run(cli, values, count, args);
 }
 
