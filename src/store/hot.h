@@ -59,6 +59,9 @@ PX_MUST_USE int hot_append(struct hot_writer *writer, struct px_str tenant, stru
 /* Whether this writer has appended to the dataset, or tried to, before. */
 bool hot_writer_knows(struct hot_writer *writer, struct px_str tenant, struct px_str dataset);
 
+/* Close the file of a dataset for good, so that it can be removed; the next append opens another. */
+void hot_writer_retire(struct hot_writer *writer, struct px_str tenant, struct px_str dataset);
+
 /* ---- reading ---- */
 
 /* The names of the tenant's datasets that were ever written to and whose folder is still there, in no

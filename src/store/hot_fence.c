@@ -181,6 +181,17 @@ int hot_fence_raise(struct hot_store *store, struct px_str tenant, const struct 
     return 0;
 }
 
+int hot_fence_hold(struct hot_store *store, struct px_str tenant, struct hot_fence *ret_fence,
+                   int *ret_fd)
+{
+    PX_AUTO(px_close) int fd = -1;
+    PX_TRY(lock(store, tenant, &fd));
+    PX_TRY(hot_fence_read(store, tenant, ret_fence));
+    *ret_fd = fd;
+    fd = -1;
+    return 0;
+}
+
 int hot_fence_remove(struct hot_store *store, struct px_str tenant)
 {
     static const char *const files[] = {FENCE_FILE, LOCK_FILE};

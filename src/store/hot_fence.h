@@ -37,6 +37,10 @@ PX_MUST_USE int hot_fence_read(struct hot_store *store, struct px_str tenant,
 enum hot_fence_answer { HOT_FENCE_STALE = 1 };
 PX_MUST_USE int hot_fence_raise(struct hot_store *store, struct px_str tenant,
                                 const struct hot_fence *fence, struct hot_fence *ret_fence);
+/* The fence, and nobody can raise another until the caller closes *ret_fd: for changes that must not be made
+ * under a later one. A process that dies lets go. */
+PX_MUST_USE int hot_fence_hold(struct hot_store *store, struct px_str tenant,
+                               struct hot_fence *ret_fence, int *ret_fd);
 /* Take the file away, for a tenant that is deleted; absent is fine. */
 PX_MUST_USE int hot_fence_remove(struct hot_store *store, struct px_str tenant);
 

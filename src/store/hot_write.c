@@ -158,6 +158,12 @@ bool hot_writer_knows(struct hot_writer *writer, struct px_str tenant, struct px
     return lane_find(writer, tenant, dataset) != NULL;
 }
 
+void hot_writer_retire(struct hot_writer *writer, struct px_str tenant, struct px_str dataset)
+{
+    struct lane *lane = lane_find(writer, tenant, dataset);
+    if (lane) lane_close(writer, lane);
+}
+
 static void close_least_used(struct hot_writer *writer)
 {
     struct lane *least = NULL;

@@ -158,5 +158,23 @@ PX_MUST_USE int catalog_last_sealed(struct catalog *catalog, struct px_str tenan
 PX_MUST_USE int catalog_last_compacted(struct catalog *catalog, struct px_str tenant,
                                        struct px_arena *arena, struct dataset_served **ret_served,
                                        size_t *ret_count);
+/* A dataset of a tenant that moves here, as its old home has it. */
+struct catalog_arrival {
+    struct px_str tenant, dataset;
+    struct px_str schema_json;
+    int64_t retention_days;
+    bool dropped; /* only its marks and columns matter */
+    struct px_str
+        brought; /* how the names (behind the last '/') of all objects of this move begin */
+    const struct segment *segments; /* live ones; keys of objects that are here already */
+    size_t segment_count;
+    const struct writer_mark *marks;
+    size_t mark_count;
+};
+/* Add the dataset, in one transaction: marks rise and never fall; of what this move brought before, live segments
+ * that are not named any more become dead. It must not be compacted here meanwhile. A repeat changes nothing.
+ * Answers: CATALOG_CONFLICT when one of its objects is known here and not live; nothing changed. */
+PX_MUST_USE int catalog_import(struct catalog *catalog, const struct catalog_arrival *arrival,
+                               bool *ret_changed);
 /* Drop all datasets of a tenant. Marks stay: its hot files are still there; retain removes both. */
 PX_MUST_USE int catalog_drop_tenant(struct catalog *catalog, struct px_str tenant);

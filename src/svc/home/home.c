@@ -27,16 +27,15 @@ enum home_verdict home_decide(const struct home *home, const struct hot_fence *f
                               struct px_str *ret_region)
 {
     bool at_home = home_serves(home, claim->home_region);
-    struct px_str other = px_str_c(fence->region);
     *ret_region = claim->home_region;
     if (fence->state == HOT_FENCE_NONE || fence->epoch < claim->epoch)
         return at_home ? HOME_HERE : HOME_ELSEWHERE;
     switch (fence->state) {
     case HOT_FENCE_HOME: return HOME_HERE;
     case HOT_FENCE_LEAVING: return purpose == HOME_READ ? HOME_HERE : HOME_MOVING;
-    case HOT_FENCE_LEFT:
-        *ret_region = other;
-        return home_serves(home, other) ? HOME_HERE : HOME_ELSEWHERE;
+    case HOT_FENCE_LEFT: /* also for whom this region stands in: what it took would be cleaned away */
+        *ret_region = px_str_c(fence->region);
+        return HOME_ELSEWHERE;
     case HOT_FENCE_ARRIVING: return at_home ? HOME_MOVING : HOME_ELSEWHERE;
     case HOT_FENCE_NONE: break;
     }

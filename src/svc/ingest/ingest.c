@@ -254,8 +254,10 @@ static int confirm(struct ingest *ingest, const struct storing *storing,
     int r = check_fence(ingest, storing->caller, storing->arena, storing->refusal);
     if (r == 0 && (!repeated || claim->unnoted))
         claim_settle(&ingest->claims, stores, claim, arena);
-    else if (r != 0 && !repeated)
-        claim_release(&ingest->claims, stores, claim, arena);
+    if (r == 0 || repeated) return r;
+    claim_release(&ingest->claims, stores, claim, arena);
+    hot_writer_retire(stores->writer, claim->tenant,
+                      claim->dataset); /* a straggler's file can go */
     return r;
 }
 

@@ -392,6 +392,9 @@ struct compacting_all {
 static int compact_turn(void *ctx, const struct turn *turn)
 {
     const struct compacting_all *all = ctx;
+    bool settled = false;
+    PX_TRY(storage_is_settled(all->storage, turn->tenant, &settled));
+    if (!settled) return 0;
     return compact_step_alloc(all->storage, &all->infos[turn->index], all->counts);
 }
 

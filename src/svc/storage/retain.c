@@ -29,6 +29,9 @@ static bool in_scope(const struct storage_scope *scope, struct px_str tenant, st
 static int expire_dataset(struct storage *storage, const struct dataset_info *info,
                           struct storage_counts *counts)
 {
+    bool settled = false;
+    PX_TRY(storage_is_settled(storage, info->tenant, &settled));
+    if (!settled) return 0;
     int64_t days = info->retention_days;
     if (days == 0)
         days = lifecycle_class_of(storage->options.lifecycle, info->tenant, info->name)

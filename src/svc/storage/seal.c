@@ -16,6 +16,7 @@
 
 #include "base/px_file.h"
 #include "base/px_id.h"
+#include "store/hot_fence.h"
 #include "svc/storage/seal_gather.h"
 #include "svc/storage/temp.h"
 #include "svc/storage/turns.h"
@@ -411,6 +412,10 @@ struct sealing_all {
 static int seal_turn(void *ctx, const struct turn *turn)
 {
     const struct sealing_all *all = ctx;
+    struct hot_fence fence;
+    PX_TRY(hot_fence_read(all->storage->options.hot, turn->tenant, &fence));
+    if (fence.state == HOT_FENCE_LEFT || fence.state == HOT_FENCE_ARRIVING)
+        return 0; /* only stragglers: they are not to be found again */
     const struct sealing sealing = {all->storage, turn->tenant, turn->dataset,
                                     &all->listings[turn->index], all->counts};
     return seal_step(&sealing);

@@ -6,6 +6,7 @@
 
 #include "base/px_file.h"
 #include "base/px_id.h"
+#include "store/hot_fence.h"
 #include "svc/storage/storage_internal.h"
 
 int storage_new(const struct storage_options *options, struct storage **ret_storage)
@@ -79,6 +80,14 @@ int storage_engine(struct storage *storage, struct sql_engine **ret_engine)
 {
     if (!storage->engine) PX_TRY(engine_open(storage, &storage->engine));
     *ret_engine = storage->engine;
+    return 0;
+}
+
+int storage_is_settled(struct storage *storage, struct px_str tenant, bool *ret_settled)
+{
+    struct hot_fence fence;
+    PX_TRY(hot_fence_read(storage->options.hot, tenant, &fence));
+    *ret_settled = fence.state == HOT_FENCE_NONE || fence.state == HOT_FENCE_HOME;
     return 0;
 }
 

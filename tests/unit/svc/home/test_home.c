@@ -87,12 +87,13 @@ TEST(a_fence_that_is_as_new_overrules_what_a_gateway_remembers)
     }
 }
 
-TEST(a_region_that_stands_in_for_the_new_home_serves_a_tenant_that_left_for_it)
+TEST(a_tenant_that_left_is_not_served_even_where_the_region_stands_in_for_its_home)
 {
     struct hot_fence fence = {HOT_FENCE_LEFT, 4, "us-east-1"};
     const struct home_claim claim = {S("us-east-1"), 4};
     struct px_str region;
-    CHECK_INT(home_decide(&west, &fence, &claim, HOME_WRITE, &region), HOME_HERE);
+    CHECK_INT(home_decide(&west, &fence, &claim, HOME_WRITE, &region), HOME_ELSEWHERE);
+    CHECK_STR(region, S("us-east-1"));
 }
 
 TEST_MAIN

@@ -1,0 +1,32 @@
+/* svc/storage/manifest.h - what the source of a move writes down for its target: one object for each dataset and
+ * one that names them, written last. All are JSON. */
+#pragma once
+
+#include "svc/storage/storage_internal.h"
+
+#define MOVES_PREFIX                                                                               \
+    "_moves/" /* no tenant's name begins with it; old ones are orphans for retain */
+#define MANIFEST_BYTES_MAX ((size_t)256 << 20)
+
+struct manifest {
+    bool last; /* packed behind the fence */
+    struct px_str *datasets;
+    size_t count;
+};
+PX_MUST_USE int manifest_put(struct object_store *store, struct px_str tenant, int64_t epoch,
+                             const struct manifest *manifest, struct px_arena *arena);
+/* Answers: OBJECT_ABSENT. */
+PX_MUST_USE int manifest_get(struct object_store *store, struct px_str tenant, int64_t epoch,
+                             struct px_arena *arena, struct manifest *ret_manifest);
+/* Keys of segments are the source's. */
+PX_MUST_USE int manifest_put_dataset(struct object_store *store, int64_t epoch,
+                                     const struct catalog_arrival *dataset, struct px_arena *arena);
+PX_MUST_USE int manifest_get_dataset(struct object_store *store, struct px_str tenant,
+                                     int64_t epoch, struct px_str dataset, struct px_arena *arena,
+                                     struct catalog_arrival *ret_dataset);
+/* Where an object of the source goes: its name with the epoch in front, instead of an earlier move's. So no two
+ * moves write one key, and an object that a catalog has given up is never taken for a new one. */
+PX_MUST_USE int manifest_target_prefix(int64_t epoch, struct px_arena *arena,
+                                       struct px_str *ret_prefix);
+PX_MUST_USE int manifest_target_key(struct px_str key, int64_t epoch, struct px_arena *arena,
+                                    struct px_str *ret_key);

@@ -1,0 +1,47 @@
+/* svc/storage/move.h - what a tenant's move does to its data. docs/design/migration.md has the order.
+ *
+ *   target:  greet   forget what an earlier stay left here, then raise the fence: arriving
+ *   source:  pack    seal, then write down what there is, as objects under _moves/ of the segments store
+ *   target:  fetch   copy what is written there and not here yet, then make the catalog say so
+ *   target:  check   compare every dataset and every object with what was packed
+ *   any:     fence   freeze, cut over, give up: the fence's next state
+ *   either:  clean   the side that the tenant is not at home at any more forgets it
+ *
+ * Each may be killed at any instruction, repeated, and come late: changes of a catalog are made while the
+ * fence is held, in the state and epoch that the step belongs to; objects have the epoch in their keys. */
+#pragma once
+
+#include "store/hot_fence.h"
+#include "svc/storage/storage.h"
+
+struct storage_move {
+    struct px_str tenant;
+    int64_t epoch;                             /* of the move */
+    struct object_store *segments, *analytics; /* of the source, for fetch and check */
+    int64_t deadline_mono_ns;                  /* as in storage_scope */
+};
+struct storage_moved {
+    uint64_t datasets, segments, rows, bytes;
+    uint64_t copied, copied_bytes; /* fetch: objects that were not there yet */
+    uint64_t frames;               /* pack: sealed by this call */
+    uint64_t differ;               /* check: datasets and objects that are not the same */
+    bool last;                     /* what was packed behind the fence: nothing comes after it */
+    bool more; /* stopped at the deadline, or a dataset was not sealed whole: repeat */
+};
+/* Answers, of all: MOVE_FENCED: the fence is not what this step needs, so the step comes too early or too late.
+ * MOVE_UNPACKED: the source wrote nothing down yet for this epoch. */
+enum storage_move_answer { MOVE_FENCED = 1, MOVE_UNPACKED };
+
+/* from: the source's region. */
+PX_MUST_USE int storage_greet(struct storage *storage, const struct storage_move *move,
+                              struct px_str from, struct storage_moved *moved);
+PX_MUST_USE int storage_fence(struct storage *storage, const struct storage_move *move,
+                              enum hot_fence_state state, struct px_str region);
+PX_MUST_USE int storage_pack(struct storage *storage, const struct storage_move *move,
+                             struct storage_moved *moved);
+PX_MUST_USE int storage_fetch(struct storage *storage, const struct storage_move *move,
+                              struct storage_moved *moved);
+PX_MUST_USE int storage_check(struct storage *storage, const struct storage_move *move,
+                              struct storage_moved *moved);
+PX_MUST_USE int storage_clean(struct storage *storage, const struct storage_move *move,
+                              struct storage_moved *moved);
