@@ -164,6 +164,7 @@ static const char *error_name(int status)
     case 403: return "Forbidden";
     case 404: return "NotFound";
     case 409: return "Conflict";
+    case 412: return "Decided";
     case HOME_MISDIRECTED: return "Misdirected";
     default: return "Refused";
     }

@@ -64,6 +64,11 @@ void tenant_write(const struct tenant *tenant, struct px_buf *buf)
     px_buf_add_str(buf, tenant->quotas_json);
     px_buf_add_c(buf, ",\"created\":");
     px_buf_add_json_str(buf, px_time_format(tenant->created_ns, 3, created));
+    if (tenant->moving_epoch > 0) {
+        px_buf_add_c(buf, ",\"moving\":{\"to\":");
+        px_buf_add_json_str(buf, tenant->moving_to);
+        px_buf_printf(buf, ",\"epoch\":%lld}", (long long)tenant->moving_epoch);
+    }
     px_buf_add_char(buf, '}');
 }
 
@@ -92,9 +97,14 @@ static int read_item(const struct table_item *item, struct px_arena *arena,
         .epoch = px_json_i64(doc, "epoch", 0),
         .version = item->version,
     };
-    yyjson_val *quotas = px_json_obj(doc, "quotas");
-    bool whole = quotas && px_str_eq(tenant.name, item->partition) && tier_ok(tenant.tier) &&
-                 tenant.epoch > 0 &&
+    yyjson_val *quotas = px_json_obj(doc, "quotas"), *moving = px_json_obj(doc, "moving");
+    if (moving) {
+        tenant.moving_to = px_json_str(moving, "to");
+        tenant.moving_epoch = px_json_i64(moving, "epoch", 0);
+    }
+    bool moves_well = !moving || (word_ok(tenant.moving_to) && tenant.moving_epoch > tenant.epoch);
+    bool whole = quotas && moves_well && px_str_eq(tenant.name, item->partition) &&
+                 tier_ok(tenant.tier) && tenant.epoch > 0 &&
                  tenant_status_parse(px_json_str(doc, "status"), &tenant.status) &&
                  px_time_parse(px_json_str(doc, "created"), &tenant.created_ns);
     if (!whole) return corrupt(item->partition);
@@ -332,6 +342,94 @@ int registry_delete(const struct registry *registry, struct px_str name, struct 
         r = write_item(registry, &tenant, TABLE_VERSION, arena);
         if (r == REGISTRY_CONFLICT) return r;
         PX_TRY(r);
+    }
+    *ret_tenant = tenant;
+    return 0;
+}
+
+/* ---- moves ---- */
+
+#define GIVEN_UP "this move was given up, or another one came after it"
+
+int registry_move_begin(const struct registry *registry, struct px_str name, struct px_str to,
+                        struct px_arena *arena, struct tenant *ret_tenant, const char **ret_why)
+{
+    struct tenant tenant = {0};
+    *ret_why = NULL;
+    int r = get_own(registry, name, arena, &tenant);
+    if (r != 0) return r;
+    if (tenant.status == TENANT_DELETED) return REGISTRY_ABSENT;
+    if (px_str_eq(tenant.name, S(TENANT_SYSTEM)))
+        *ret_why = "each region has an operator's tenant of its own";
+    else if (!word_ok(to))
+        *ret_why = "to is a region: 1 to 63 of a-z, 0-9, - and _";
+    else if (px_str_eq(to, tenant.home_region))
+        *ret_why = "the tenant is at home there already";
+    if (*ret_why) return REGISTRY_INVALID;
+    if (tenant.moving_epoch > 0 && !px_str_eq(to, tenant.moving_to)) {
+        *ret_why = "the tenant is moving to another region";
+        return REGISTRY_CONFLICT;
+    }
+    if (tenant.moving_epoch == 0) {
+        tenant.moving_to = to;
+        tenant.moving_epoch = tenant.epoch + 1;
+        r = write_item(registry, &tenant, TABLE_VERSION, arena);
+        if (r != 0) return r;
+    }
+    *ret_tenant = tenant;
+    return 0;
+}
+
+/* A repeat after the home has changed is told by the epoch: it is at or beyond the move's. */
+int registry_move_commit(const struct registry *registry, struct px_str name, int64_t epoch,
+                         struct px_arena *arena, struct tenant *ret_tenant, const char **ret_why)
+{
+    struct tenant tenant = {0};
+    *ret_why = NULL;
+    int r = registry_get(registry, name, arena, &tenant);
+    if (r != 0) return r;
+    bool own = home_owns(&registry->home, tenant.home_region);
+    bool known = registry->home.region.len > 0; /* else every home is our own */
+    if (!own && tenant.epoch < epoch) return REGISTRY_ELSEWHERE;
+    if (!own || (!known && tenant.epoch == epoch && tenant.moving_epoch == 0)) {
+        *ret_tenant = tenant;
+        return 0;
+    }
+    if (tenant.status == TENANT_DELETED) return REGISTRY_ABSENT;
+    if (tenant.moving_epoch != epoch) {
+        *ret_why = GIVEN_UP;
+        return REGISTRY_CONFLICT;
+    }
+    tenant.home_region = tenant.moving_to;
+    tenant.epoch = epoch;
+    tenant.moving_to = (struct px_str){0};
+    tenant.moving_epoch = 0;
+    r = write_item(registry, &tenant, TABLE_VERSION, arena);
+    if (r != 0) return r;
+    *ret_tenant = tenant;
+    return 0;
+}
+
+int registry_move_abort(const struct registry *registry, struct px_str name, int64_t epoch,
+                        struct px_arena *arena, struct tenant *ret_tenant, const char **ret_why)
+{
+    struct tenant tenant = {0};
+    *ret_why = NULL;
+    int r = registry_get(registry, name, arena, &tenant);
+    if (r != 0) return r;
+    if (!home_owns(&registry->home, tenant.home_region)) {
+        *ret_why = "the tenant has moved: another move brings it back";
+        return tenant.epoch < epoch ? REGISTRY_ELSEWHERE : REGISTRY_CONFLICT;
+    }
+    if (tenant.moving_epoch == epoch) {
+        tenant.epoch = epoch;
+        tenant.moving_to = (struct px_str){0};
+        tenant.moving_epoch = 0;
+        r = write_item(registry, &tenant, TABLE_VERSION, arena);
+        if (r != 0) return r;
+    } else if (tenant.epoch < epoch) {
+        *ret_why = "no such move was begun";
+        return REGISTRY_CONFLICT;
     }
     *ret_tenant = tenant;
     return 0;

@@ -20,7 +20,9 @@ struct tenant {
     struct px_str name, home_region, shard;
     struct px_str tier; /* "pooled" or "dedicated" */
     enum tenant_status status;
-    int64_t epoch; /* +1 whenever the tenant moves: a write with an older one is refused */
+    int64_t epoch; /* of its last move, done or given up; a write with an older one is refused */
+    struct px_str moving_to; /* region; empty: it does not move */
+    int64_t moving_epoch;    /* of the move that is under way: epoch + 1; 0: none */
     struct px_str
         quotas_json; /* object: quota name -> whole number; absent: the platform's default */
     int64_t created_ns;
@@ -77,3 +79,23 @@ PX_MUST_USE int registry_change(const struct registry *registry, struct px_str n
 PX_MUST_USE int registry_delete(const struct registry *registry, struct px_str name,
                                 struct px_arena *arena, struct tenant *ret_tenant,
                                 const char **ret_why);
+
+/* ---- moves, in the home region only; docs/design/migration.md ---- */
+
+/* Note that the tenant is to move: its item names the target and the move's epoch. The same target again is the same
+ * move. Answers: REGISTRY_ABSENT (or deleted), REGISTRY_ELSEWHERE, REGISTRY_INVALID, REGISTRY_CONFLICT, also when
+ * it is moving to another region; ret_why then says so. */
+PX_MUST_USE int registry_move_begin(const struct registry *registry, struct px_str name,
+                                    struct px_str to, struct px_arena *arena,
+                                    struct tenant *ret_tenant, const char **ret_why);
+/* The moment of a move: home and epoch in one conditional write, or neither. A repeat finds it done, also when the
+ * tenant has gone on moving since. Answers: REGISTRY_ABSENT, REGISTRY_ELSEWHERE, REGISTRY_CONFLICT: this move was
+ * given up, or somebody changed the tenant meanwhile (ret_why NULL: read again). */
+PX_MUST_USE int registry_move_commit(const struct registry *registry, struct px_str name,
+                                     int64_t epoch, struct px_arena *arena,
+                                     struct tenant *ret_tenant, const char **ret_why);
+/* Give it up: the home stays, the epoch is used up. Answers: as above; REGISTRY_CONFLICT with a reason when the move
+ * was committed: then there is no way back but another move. */
+PX_MUST_USE int registry_move_abort(const struct registry *registry, struct px_str name,
+                                    int64_t epoch, struct px_arena *arena,
+                                    struct tenant *ret_tenant, const char **ret_why);

@@ -20,6 +20,9 @@ static const struct admin_route routes[] = {
     {"PATCH", ITEM, "change", " status tier quotas "},
     {"DELETE", ITEM, "delete", NULL},
     {NULL, NULL, "ensure", " name tier quotas shard "},
+    {NULL, NULL, "move-begin", " to "},
+    {NULL, NULL, "move-commit", " epoch "},
+    {NULL, NULL, "move-abort", " epoch "},
 };
 
 struct operation {
@@ -161,11 +164,61 @@ static int run_delete(const struct operation *op)
     return 0;
 }
 
+/* ---- moves ---- */
+
+static int answer_move(const struct operation *op, int r, const struct tenant *tenant,
+                       const char *why)
+{
+    if (r == REGISTRY_ABSENT) return admin_refuse(op->out, 404, NO_TENANT);
+    if (r == REGISTRY_ELSEWHERE) return refuse_elsewhere(op);
+    if (r == REGISTRY_INVALID) return admin_refuse(op->out, 400, why);
+    if (r == REGISTRY_CONFLICT && why) return admin_refuse(op->out, 412, why);
+    if (r == REGISTRY_CONFLICT)
+        return admin_refuse(op->out, 409, "the tenant was changed meanwhile; repeat");
+    PX_TRY(r);
+    return answer(op, 200, tenant);
+}
+
+static int run_move_begin(const struct operation *op)
+{
+    struct tenant tenant;
+    const char *why = NULL;
+    int r = registry_move_begin(&op->tenants->registry, op->request->tenant,
+                                px_json_str(op->request->body, "to"), op->arena, &tenant, &why);
+    return answer_move(op, r, &tenant, why);
+}
+
+static int64_t epoch_of(const struct operation *op)
+{
+    return px_json_i64(op->request->body, "epoch", 0);
+}
+
+static int run_move_commit(const struct operation *op)
+{
+    struct tenant tenant;
+    const char *why = NULL;
+    if (epoch_of(op) < 1) return admin_refuse(op->out, 400, "epoch is the move's, as begun");
+    int r = registry_move_commit(&op->tenants->registry, op->request->tenant, epoch_of(op),
+                                 op->arena, &tenant, &why);
+    return answer_move(op, r, &tenant, why);
+}
+
+static int run_move_abort(const struct operation *op)
+{
+    struct tenant tenant;
+    const char *why = NULL;
+    if (epoch_of(op) < 1) return admin_refuse(op->out, 400, "epoch is the move's, as begun");
+    int r = registry_move_abort(&op->tenants->registry, op->request->tenant, epoch_of(op),
+                                op->arena, &tenant, &why);
+    return answer_move(op, r, &tenant, why);
+}
+
 static int run(void *ctx, const struct admin_request *request, struct px_arena *arena,
                struct admin_outcome *out)
 {
     static int (*const runs[])(const struct operation *) = {
-        run_create, run_list, run_get, run_change, run_delete, run_create,
+        run_create, run_list,       run_get,         run_change,     run_delete,
+        run_create, run_move_begin, run_move_commit, run_move_abort,
     };
     static_assert(PX_COUNT(runs) == PX_COUNT(routes), "one for each route");
     bool reads_one = px_str_eq(px_str_c(request->route->op), S("get"));

@@ -5,6 +5,7 @@
 #include "base/px_file.h"
 #include "base/px_json.h"
 #include "svc/catalog/names.h"
+#include "svc/storage/move.h"
 
 /* What is left of the event's time when no new step is begun. A step takes seconds. */
 #define STEP_MARGIN_NS (60 * PX_NS_PER_S)
@@ -22,11 +23,98 @@ static const struct {
     {"ttl", storage_ttl},
 };
 
+/* ---- steps of a move ---- */
+
+struct step {
+    struct storage_move move;
+    struct px_str region;
+    struct px_str segments_url, analytics_url; /* of the source */
+};
+typedef int step_run(struct storage *storage, const struct step *step, struct storage_moved *moved);
+
+static int run_greet(struct storage *storage, const struct step *step, struct storage_moved *moved)
+{
+    return storage_greet(storage, &step->move, step->region, moved);
+}
+static int run_pack(struct storage *storage, const struct step *step, struct storage_moved *moved)
+{
+    return storage_pack(storage, &step->move, moved);
+}
+static int run_fetch(struct storage *storage, const struct step *step, struct storage_moved *moved)
+{
+    return storage_fetch(storage, &step->move, moved);
+}
+static int run_check(struct storage *storage, const struct step *step, struct storage_moved *moved)
+{
+    return storage_check(storage, &step->move, moved);
+}
+static int run_clean(struct storage *storage, const struct step *step, struct storage_moved *moved)
+{
+    return storage_clean(storage, &step->move, moved);
+}
+static int run_freeze(struct storage *storage, const struct step *step, struct storage_moved *moved)
+{
+    (void)moved;
+    return storage_fence(storage, &step->move, HOT_FENCE_LEAVING, step->region);
+}
+static int run_left(struct storage *storage, const struct step *step, struct storage_moved *moved)
+{
+    (void)moved;
+    return storage_fence(storage, &step->move, HOT_FENCE_LEFT, step->region);
+}
+static int run_home(struct storage *storage, const struct step *step, struct storage_moved *moved)
+{
+    (void)moved;
+    return storage_fence(storage, &step->move, HOT_FENCE_HOME, S(""));
+}
+
+static const struct step_kind {
+    const char *name;
+    step_run *run;
+    bool region, source; /* needed */
+} step_kinds[] = {
+    {"move-greet", run_greet, true, false},  {"move-pack", run_pack, false, false},
+    {"move-fetch", run_fetch, false, true},  {"move-freeze", run_freeze, true, false},
+    {"move-check", run_check, false, true},  {"move-leave", run_left, true, false},
+    {"move-settle", run_home, false, false}, {"move-stay", run_home, false, false},
+    {"move-part", run_left, true, false},    {"move-clean", run_clean, false, false},
+};
+
+static const struct step_kind *find_step(struct px_str name)
+{
+    for (size_t i = 0; i < PX_COUNT(step_kinds); i++)
+        if (px_str_eq(px_str_c(step_kinds[i].name), name)) return &step_kinds[i];
+    return NULL;
+}
+
+static bool store_url_ok(struct px_str url)
+{
+    return px_str_starts(url, S("s3://")) || px_str_starts(url, S("/"));
+}
+
+/* NULL: fine. */
+static const char *read_step(yyjson_val *root, const struct step_kind *kind, struct step *step)
+{
+    yyjson_val *source = px_json_obj(root, "source");
+    step->move.epoch = px_json_i64(root, "epoch", 0);
+    step->region = px_json_str(root, "region");
+    step->segments_url = px_json_str(source, "segments");
+    step->analytics_url = px_json_str(source, "analytics");
+    if (step->move.epoch < 1) return "epoch is the move's, as function tenants began it";
+    if (kind->region && (step->region.len == 0 || step->region.len >= HOT_FENCE_REGION_BYTES))
+        return "region is the other region of the move";
+    if (kind->source && (!store_url_ok(step->segments_url) || !store_url_ok(step->analytics_url)))
+        return "source.segments and source.analytics are URLs of stores";
+    return NULL;
+}
+
 /* ---- the event ---- */
 
 struct request {
     struct px_str op;
-    operation *run;
+    operation *run;               /* or: */
+    const struct step_kind *kind; /* with its step */
+    struct step step;
     struct storage_scope scope;
     int64_t now_ns; /* 0: the machine's */
 };
@@ -67,13 +155,19 @@ static int read_event(const struct lambda_event *event, struct request *request)
     PX_TRY(r);
     request->op = px_json_str(root, "op");
     request->run = find_operation(request->op);
-    if (!request->run) return refuse(event, "op is one of seal, compact, retain, ttl");
+    request->kind = find_step(request->op);
+    if (!request->run && !request->kind)
+        return refuse(event, "op is one of seal, compact, retain, ttl, or a step of a move");
     const char *why = read_scope(root, &request->scope);
+    if (!why && request->kind) why = read_step(root, request->kind, &request->step);
+    if (!why && request->kind && request->scope.tenant.len == 0) why = "a move needs its tenant";
     if (why) return refuse(event, why);
     yyjson_val *now = yyjson_obj_get(root, "now");
     if (now && !px_time_parse(px_json_val_str(now), &request->now_ns))
         return refuse(event, "now is an RFC 3339 time");
     request->scope.deadline_mono_ns = lambda_deadline_mono_ns(event, STEP_MARGIN_NS);
+    request->step.move.tenant = request->scope.tenant;
+    request->step.move.deadline_mono_ns = request->scope.deadline_mono_ns;
     return 0;
 }
 
@@ -82,6 +176,7 @@ static int read_event(const struct lambda_event *event, struct request *request)
 struct open_stores {
     struct hot_store *hot;
     struct object_store *segments, *analytics;
+    struct object_store *source_segments, *source_analytics; /* of a move */
     struct object_readers *readers;
     struct table_store *tables;
     struct meta *meta;
@@ -96,6 +191,8 @@ static void close_stores(struct open_stores *s)
     meta_close(&s->meta);
     table_store_close(&s->tables);
     object_readers_free(&s->readers);
+    object_store_close(&s->source_analytics);
+    object_store_close(&s->source_segments);
     object_store_close(&s->analytics);
     object_store_close(&s->segments);
     hot_store_close(&s->hot);
@@ -207,6 +304,62 @@ static int64_t moved_wall(void *ctx)
     return *now_ns != 0 ? *now_ns : px_wall_ns(&px_clock_system);
 }
 
+static int open_sources(const struct storage_function *function, struct request *request,
+                        struct open_stores *s)
+{
+    const struct object_options objects = {.cloud = function->cloud,
+                                           .temp_dir = function->limits.temp_dir};
+    struct step *step = &request->step;
+    if (!request->kind || !request->kind->source) return 0;
+    PX_TRY(object_store_open(step->segments_url, &objects, &s->source_segments));
+    PX_TRY(object_store_open(step->analytics_url, &objects, &s->source_analytics));
+    step->move.segments = s->source_segments;
+    step->move.analytics = s->source_analytics;
+    return 0;
+}
+
+static void write_moved(const struct request *request, const struct storage_moved *moved,
+                        int64_t ms, struct px_buf *body)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } members[] = {{"datasets", moved->datasets}, {"segments", moved->segments},
+                   {"rows", moved->rows},         {"bytes", moved->bytes},
+                   {"copied", moved->copied},     {"copied_bytes", moved->copied_bytes},
+                   {"frames", moved->frames},     {"differ", moved->differ}};
+    px_buf_add_c(body, "{\"op\":");
+    px_buf_add_json_str(body, request->op);
+    px_buf_printf(body, ",\"epoch\":%lld", (long long)request->step.move.epoch);
+    for (size_t i = 0; i < PX_COUNT(members); i++)
+        px_buf_printf(body, ",\"%s\":%llu", members[i].name, (unsigned long long)members[i].value);
+    px_buf_printf(body, ",\"last\":%s,\"more\":%s,\"ms\":%lld}", moved->last ? "true" : "false",
+                  moved->more ? "true" : "false", (long long)ms);
+}
+
+static int answer_wrong_time(const struct lambda_event *event, int r)
+{
+    bool fenced = r == MOVE_FENCED;
+    event->reply->error_type = fenced ? S("Fenced") : S("Unpacked");
+    event->reply->error_message = fenced ? S("the tenant's fence here is not what this step needs: "
+                                             "it comes too early or too late")
+                                         : S("the source has not packed for this epoch");
+    return LAMBDA_ERROR;
+}
+
+static int run_step(const struct request *request, struct storage *storage,
+                    const struct lambda_event *event)
+{
+    struct storage_moved moved = {0};
+    int64_t begun_ns = px_mono_ns(&px_clock_system);
+    int r = request->kind->run(storage, &request->step, &moved);
+    if (r > 0) return answer_wrong_time(event, r);
+    PX_TRY(r);
+    write_moved(request, &moved, (px_mono_ns(&px_clock_system) - begun_ns) / PX_NS_PER_MS,
+                event->reply->body);
+    return px_buf_fault(event->reply->body);
+}
+
 int storage_handle(const struct storage_function *function, const struct lambda_event *event)
 {
     struct request request = {0};
@@ -237,6 +390,8 @@ int storage_handle(const struct storage_function *function, const struct lambda_
                                             .notify = event->log ? log_notice : NULL,
                                             .notify_ctx = (void *)(uintptr_t)event->log};
     PX_TRY(storage_new(&options, &stores.storage));
+    PX_TRY(open_sources(function, &request, &stores));
+    if (request.kind) return run_step(&request, stores.storage, event);
     struct storage_counts counts = {0};
     int64_t begun_ns = px_mono_ns(&px_clock_system);
     PX_TRY(request.run(stores.storage, &request.scope, &counts));

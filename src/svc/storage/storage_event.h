@@ -3,6 +3,14 @@
  *   {"op":"seal"|"compact"|"retain"|"ttl", "tenant"?, "dataset"?, "now"?: RFC 3339}
  *   -> {"op":..., "datasets":n, "frames":n, ..., "more":bool, "ms":n}
  *
+ *   {"op":"move-greet"|"move-pack"|"move-fetch"|"move-freeze"|"move-check"|"move-leave"|"move-settle"|"move-stay"|
+ *    "move-part"|"move-clean", "tenant", "epoch", "region"?, "source"?: {"segments","analytics"}}
+ *   -> {"op":..., "datasets":n, "rows":n, ..., "last":bool, "more":bool, "ms":n}
+ *
+ * The latter are steps of a tenant's move (svc/storage/move.h). `region` is the other one, for greet, freeze, leave and
+ * part; `source` are URLs of the source's stores, for fetch and check. One that comes at the wrong time is the
+ * function error "Fenced"; fetch and check before the source packed are "Unpacked".
+ *
  * `now` moves the clock that ages of data are measured with, so that ageing can be seen and tested.
  * A wrong event is the function error "InvalidEvent". */
 #pragma once

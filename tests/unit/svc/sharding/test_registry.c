@@ -207,4 +207,99 @@ TEST(a_damaged_item_is_a_fault_not_a_tenant)
     table_store_close(&f.tables);
 }
 
+/* ---- moves ---- */
+
+static struct registry in_region(const struct fixture *f, const char *region)
+{
+    struct registry registry = f->registry;
+    registry.home.region = px_str_c(region);
+    return registry;
+}
+
+static struct tenant begin(struct test *t, const struct registry *registry, const char *to)
+{
+    struct tenant tenant;
+    const char *why;
+    CHECK_OK(registry_move_begin(registry, S("acme"), px_str_c(to), &t->arena, &tenant, &why));
+    return tenant;
+}
+
+TEST(a_move_changes_home_and_epoch_at_once_and_a_repeat_finds_it_done)
+{
+    struct fixture f = open_registry(t);
+    const struct registry local = in_region(&f, "local"), west = in_region(&f, "west");
+    struct tenant tenant;
+    const char *why;
+    make(t, &f, "acme");
+    tenant = begin(t, &local, "west");
+    CHECK_INT(tenant.moving_epoch, 2);
+    CHECK_INT(tenant.epoch, 1);
+    CHECK_STR(tenant.home_region, S("local"));
+    CHECK_INT(begin(t, &local, "west").version, tenant.version); /* the same move */
+    CHECK_INT(registry_move_begin(&local, S("acme"), S("north"), &t->arena, &tenant, &why),
+              REGISTRY_CONFLICT);
+    CHECK(why);
+    CHECK_INT(registry_move_commit(&local, S("acme"), 3, &t->arena, &tenant, &why),
+              REGISTRY_CONFLICT);
+    CHECK_INT(registry_move_commit(&west, S("acme"), 2, &t->arena, &tenant, &why),
+              REGISTRY_ELSEWHERE);
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(registry_move_commit(&local, S("acme"), 2, &t->arena, &tenant, &why));
+        CHECK_STR(tenant.home_region, S("west"));
+        CHECK_INT(tenant.epoch, 2);
+        CHECK_INT(tenant.moving_epoch, 0);
+    }
+    CHECK_INT(registry_move_abort(&local, S("acme"), 2, &t->arena, &tenant, &why),
+              REGISTRY_CONFLICT); /* too late */
+    CHECK(why);
+    CHECK_INT(registry_move_begin(&local, S("acme"), S("north"), &t->arena, &tenant, &why),
+              REGISTRY_ELSEWHERE);
+    CHECK_INT(begin(t, &west, "local").moving_epoch, 3);
+    table_store_close(&f.tables);
+}
+
+TEST(a_move_that_was_given_up_cannot_be_committed_and_its_epoch_is_used_up)
+{
+    struct fixture f = open_registry(t);
+    const struct registry local = in_region(&f, "local");
+    struct tenant tenant;
+    const char *why;
+    make(t, &f, "acme");
+    CHECK_INT(registry_move_abort(&local, S("acme"), 2, &t->arena, &tenant, &why),
+              REGISTRY_CONFLICT); /* none was begun */
+    begin(t, &local, "west");
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(registry_move_abort(&local, S("acme"), 2, &t->arena, &tenant, &why));
+        CHECK_STR(tenant.home_region, S("local"));
+        CHECK_INT(tenant.epoch, 2);
+    }
+    CHECK_INT(registry_move_commit(&local, S("acme"), 2, &t->arena, &tenant, &why),
+              REGISTRY_CONFLICT);
+    CHECK_INT(begin(t, &local, "north").moving_epoch, 3);
+    CHECK_OK(
+        registry_move_abort(&local, S("acme"), 2, &t->arena, &tenant, &why)); /* a late repeat */
+    CHECK_INT(tenant.moving_epoch, 3); /* leaves the next one alone */
+    table_store_close(&f.tables);
+}
+
+TEST(who_cannot_move_is_told_why)
+{
+    struct fixture f = open_registry(t);
+    const struct registry local = in_region(&f, "local");
+    struct tenant tenant;
+    const char *why;
+    make(t, &f, "acme");
+    CHECK_INT(registry_move_begin(&local, S("nobody"), S("west"), &t->arena, &tenant, &why),
+              REGISTRY_ABSENT);
+    CHECK_INT(registry_move_begin(&local, S("acme"), S("local"), &t->arena, &tenant, &why),
+              REGISTRY_INVALID);
+    CHECK_INT(registry_move_begin(&local, S("acme"), S("a b"), &t->arena, &tenant, &why),
+              REGISTRY_INVALID);
+    begin(t, &local, "west");
+    CHECK_OK(registry_delete(&local, S("acme"), &t->arena, &tenant, &why));
+    CHECK_INT(registry_move_commit(&local, S("acme"), 2, &t->arena, &tenant, &why),
+              REGISTRY_ABSENT);
+    table_store_close(&f.tables);
+}
+
 TEST_MAIN

@@ -101,4 +101,71 @@ TEST(a_missing_store_or_a_wrong_lifecycle_is_a_configuration_fault)
     px_buf_deinit(&f.body);
 }
 
+/* ---- a move, event by event ---- */
+
+static int64_t moved_of(struct test *t, struct fixture *f, const char *name, const char *rest,
+                        const char *member)
+{
+    struct px_str payload = px_arena_printf(
+        &t->arena, "{\"op\":\"%s\",\"tenant\":\"acme\",\"epoch\":2%s}", name, rest);
+    return count_of(t, f, payload.ptr, member);
+}
+
+static void check_error(struct test *t, struct fixture *f, const char *payload, const char *type)
+{
+    CHECK_INT(handle(t, f, payload), LAMBDA_ERROR);
+    CHECK_STR(f->reply.error_type, px_str_c(type));
+}
+
+TEST(a_tenant_is_moved_by_events)
+{
+    struct kit kit = {0};
+    struct hot_writer *writer = NULL;
+    uint64_t seq = 0;
+    CHECK_OK(kit_open(&kit, t->dir));
+    CHECK_OK(hot_writer_new(kit.hot, NULL, &writer));
+    CHECK_OK(kit_append(writer, &(struct kit_rows){.count = 7}, &seq));
+    hot_writer_free(&writer);
+    kit_close(&kit);
+    struct fixture from = {0}, to = {0};
+    open_function(t, &from);
+    open_function(t, &to);
+    to.fn.urls = (struct storage_urls){
+        test_path(t, "west/hot"), test_path(t, "west/segments"), test_path(t, "west/analytics"),
+        test_path(t, "west/tables.db"), test_path(t, "west/meta.db")};
+    struct px_str source = px_arena_printf(
+        &t->arena, ",\"source\":{\"segments\":\"%.*s\",\"analytics\":\"%.*s\"}",
+        PX_FMT(from.fn.urls.segments), PX_FMT(from.fn.urls.analytics));
+    CHECK_INT(moved_of(t, &to, "move-greet", ",\"region\":\"east\"", "rows"), 0);
+    struct px_str early = px_arena_printf(
+        &t->arena, "{\"op\":\"move-fetch\",\"tenant\":\"acme\",\"epoch\":2%.*s}", PX_FMT(source));
+    check_error(t, &to, early.ptr, "Unpacked");
+    CHECK_INT(moved_of(t, &from, "move-freeze", ",\"region\":\"west\"", "rows"), 0);
+    CHECK_INT(moved_of(t, &from, "move-pack", "", "rows"), 7);
+    CHECK_INT(moved_of(t, &to, "move-fetch", source.ptr, "copied"), 1);
+    CHECK_INT(moved_of(t, &to, "move-check", source.ptr, "differ"), 0);
+    CHECK_INT(moved_of(t, &from, "move-leave", ",\"region\":\"west\"", "rows"), 0);
+    CHECK_INT(moved_of(t, &to, "move-settle", "", "rows"), 0);
+    check_error(t, &to, early.ptr, "Fenced");
+    CHECK_INT(moved_of(t, &from, "move-clean", "", "rows"), 7);
+    px_buf_deinit(&from.body);
+    px_buf_deinit(&to.body);
+}
+
+TEST(a_step_of_a_move_without_what_it_needs_is_refused)
+{
+    struct fixture f = {0};
+    open_function(t, &f);
+    static const char *const wrong[] = {
+        "{\"op\":\"move-pack\",\"tenant\":\"acme\"}",
+        "{\"op\":\"move-pack\",\"epoch\":2}",
+        "{\"op\":\"move-freeze\",\"tenant\":\"acme\",\"epoch\":2}",
+        "{\"op\":\"move-fetch\",\"tenant\":\"acme\",\"epoch\":2}",
+        "{\"op\":\"move-fetch\",\"tenant\":\"acme\",\"epoch\":2,\"source\":{\"segments\":\"a\","
+        "\"analytics\":\"b\"}}",
+        "{\"op\":\"move-on\",\"tenant\":\"acme\",\"epoch\":2}"};
+    for (size_t i = 0; i < PX_COUNT(wrong); i++) check_error(t, &f, wrong[i], "InvalidEvent");
+    px_buf_deinit(&f.body);
+}
+
 TEST_MAIN
