@@ -19,6 +19,7 @@ CASES = [
     ("sum of lines", "$sum($states.input.lines.(price * count))", ORDER),
     ("map with a function", "$map($states.input.lines, function($l) { $l.sku & ':' & $l.count })", ORDER),
     ("path in 60 KB", "$states.input.items[999].name & ''", ITEMS),
+    ("beside 60 KB", "$states.input.name & '!'", {"name": "Ada", **ITEMS}),
     ("filter of 1,000", "$count($states.input.items[price > 100])", ITEMS),
 ]
 

@@ -11,6 +11,7 @@
 #define MAGIC UINT32_C(0x4a534e41)
 #define MEMORY_BYTES ((size_t)64 << 20)
 #define EVAL_MS 1000
+#define LAZY_MIN 16
 #define WORDS_BYTES ((size_t)64 << 10) /* what an error of a check may say */
 
 int asl_jsonata_new(const struct asl_jsonata_options *options, struct asl_jsonata **ret_jsonata)
@@ -21,6 +22,7 @@ int asl_jsonata_new(const struct asl_jsonata_options *options, struct asl_jsonat
     if (options) jsonata->options = *options;
     if (jsonata->options.memory_bytes_max == 0) jsonata->options.memory_bytes_max = MEMORY_BYTES;
     if (jsonata->options.eval_ms_max == 0) jsonata->options.eval_ms_max = EVAL_MS;
+    jsonata->lazy_min = LAZY_MIN;
     *ret_jsonata = jsonata;
     return 0;
 }

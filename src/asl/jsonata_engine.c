@@ -364,7 +364,7 @@ static enum jsonata_end open_engine(struct asl_jsonata *jsonata)
     JS_SetContextOpaque(jsonata->context, jsonata);
     jsonata->is_function = JS_NewAtom(jsonata->context, "_jsonata_function");
     jsonata->is_lambda = JS_NewAtom(jsonata->context, "_jsonata_lambda");
-    if (jsonata_states_open(jsonata) < 0) return JSONATA_THREW;
+    if (jsonata_lazy_open(jsonata) < 0 || jsonata_states_open(jsonata) < 0) return JSONATA_THREW;
     return load(jsonata);
 }
 
@@ -393,6 +393,7 @@ void jsonata_close(struct asl_jsonata *jsonata)
     jsonata->expr_count = jsonata->expr_bytes = jsonata->bytes = 0;
     jsonata->runtime = NULL;
     jsonata->context = NULL;
+    jsonata->lazy_class = 0;
     jsonata->ready = false;
     jsonata->turn = 0;
 }

@@ -25,6 +25,7 @@ struct asl_jsonata {
     uint32_t magic;
     struct asl_jsonata_options options;
     bool always_runs; /* plain paths too; for tests and measurements */
+    size_t lazy_min;  /* children of a member that is converted when it is asked for */
 
     /* NULL until the first expression, and after a call that met a ceiling */
     JSRuntime *runtime;
@@ -33,6 +34,7 @@ struct asl_jsonata {
     JSContext *context;
     JSValue compile; /* jsonata.js */
     bool ready;
+    JSClassID lazy_class;
     JSAtom is_function, is_lambda;
     struct {
         JSAtom name;
@@ -90,6 +92,7 @@ yyjson_mut_val *jsonata_path(struct px_str text, const struct asl_scope *scope);
 
 /* jsonata_value.c. JS_EXCEPTION when memory or the depth ends. */
 JSValue jsonata_to_js(JSContext *context, yyjson_mut_val *value);
+PX_MUST_USE int jsonata_lazy_open(struct asl_jsonata *jsonata); /* -1: exception */
 /* $states of the step: its members are converted when they are asked for. */
 JSValue jsonata_states(struct asl_jsonata *jsonata);
 PX_MUST_USE int jsonata_states_open(struct asl_jsonata *jsonata); /* -1: exception */

@@ -1,7 +1,11 @@
 /* asl/jsonata_value.c - values between yyjson and JavaScript, without text in between.
  *
  * Numbers are doubles on the way in, and integers where they are whole on the way out, as JSON.stringify writes them: -0 is 0,
- * what is not finite is null. Objects come without a prototype. */
+ * what is not finite is null. Objects come without a prototype, so that `toString` is a name as any other (a transform whose own
+ * $clone copies nothing then fails; it would change the input).
+ *
+ * A member that is a large array or object is converted when it is first asked for: until then it is an accessor. So a step with
+ * a large input, whose expressions look at a few members, does not pay for the rest each time. */
 #include "asl/jsonata_engine.h"
 
 #include <math.h>
@@ -28,17 +32,58 @@ static JSValue array_to_js(JSContext *context, yyjson_mut_val *value, int depth)
     return array;
 }
 
+/* The getter and setter of a member, called with the object: the member becomes an ordinary one. Its opaque is the member's name in
+ * the document, which has the value behind it. */
+static JSValue lazy_call(JSContext *context, JSValueConst function, JSValueConst object, int count,
+                         JSValueConst *given, int flags)
+{
+    (void)flags;
+    const struct asl_jsonata *jsonata = JS_GetContextOpaque(context);
+    yyjson_mut_val *key = JS_GetOpaque(function, jsonata->lazy_class);
+    if (!jsonata->scope || !JS_IsObject(object)) return JS_UNDEFINED;
+    JSValue value = count > 0 ? JS_DupValue(context, given[0])
+                              : jsonata_to_js(context, yyjson_mut_obj_iter_get_val(key));
+    if (JS_IsException(value)) return value;
+    JSAtom name = JS_NewAtomLen(context, yyjson_mut_get_str(key), yyjson_mut_get_len(key));
+    int r = JS_DefinePropertyValue(context, object, name, JS_DupValue(context, value),
+                                   JS_PROP_C_W_E);
+    JS_FreeAtom(context, name);
+    if (r >= 0) return value;
+    JS_FreeValue(context, value);
+    return JS_EXCEPTION;
+}
+
+int jsonata_lazy_open(struct asl_jsonata *jsonata)
+{
+    static const JSClassDef class = {"member", .call = lazy_call};
+    (void)JS_NewClassID(jsonata->runtime, &jsonata->lazy_class);
+    return JS_NewClass(jsonata->runtime, jsonata->lazy_class, &class);
+}
+
+static int lazy_define(JSContext *context, JSValueConst object, JSAtom name, yyjson_mut_val *key)
+{
+    const struct asl_jsonata *jsonata = JS_GetContextOpaque(context);
+    JSValue accessor = JS_NewObjectProtoClass(context, JS_NULL, jsonata->lazy_class);
+    if (JS_IsException(accessor)) return -1;
+    (void)JS_SetOpaque(accessor, key);
+    return JS_DefinePropertyGetSet(context, object, name, accessor, JS_DupValue(context, accessor),
+                                   JS_PROP_CONFIGURABLE | JS_PROP_ENUMERABLE);
+}
+
 static int member_to_js(JSContext *context, JSValueConst object, yyjson_mut_val *key,
                         yyjson_mut_val *value, int depth)
 {
-    JSValue member = to_js(context, value, depth);
-    if (JS_IsException(member)) return -1;
+    const struct asl_jsonata *jsonata = JS_GetContextOpaque(context);
+    int r = -1;
     JSAtom name = JS_NewAtomLen(context, yyjson_mut_get_str(key), yyjson_mut_get_len(key));
-    if (name == JS_ATOM_NULL) {
-        JS_FreeValue(context, member);
-        return -1;
+    if (name == JS_ATOM_NULL) return -1;
+    if (yyjson_mut_is_ctn(value) && yyjson_mut_get_len(value) >= jsonata->lazy_min) {
+        r = lazy_define(context, object, name, key);
+    } else {
+        JSValue member = to_js(context, value, depth);
+        if (!JS_IsException(member))
+            r = JS_DefinePropertyValue(context, object, name, member, JS_PROP_C_W_E);
     }
-    int r = JS_DefinePropertyValue(context, object, name, member, JS_PROP_C_W_E);
     JS_FreeAtom(context, name);
     return r;
 }
