@@ -159,6 +159,7 @@ module "sharding" {
   platform  = local.functions
   runtime   = local.runtime
   artifacts = var.artifacts
+  shards    = var.shards
 }
 
 # The gateway comes after everything that answers behind it: it takes the functions' aliases, and a function is

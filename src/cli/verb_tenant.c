@@ -1,6 +1,7 @@
 /* cli/verb_tenant.c - `prism tenant create|list|show|suspend|resume|delete`, with the operator's key. */
 #include "cli/remote.h"
 #include "cli/table.h"
+#include "cli/tenant.h"
 #include "cli/verbs.h"
 
 #define CALL_TIMEOUT_MS 30000
@@ -212,11 +213,18 @@ static const struct cli_verb resume = ONE_TENANT("resume", "serve a suspended te
 static const struct cli_verb delete = ONE_TENANT(
     "delete", "delete a tenant: its keys end at once, its data with retention", run_delete);
 
-static const struct cli_verb *const verbs[] = {&create, &list,   &show, &suspend,
-                                               &resume, &delete, NULL};
+static const struct cli_verb *const verbs[] = {&create,
+                                               &list,
+                                               &show,
+                                               &suspend,
+                                               &resume,
+                                               &delete,
+                                               &verb_tenant_placement,
+                                               &verb_tenant_rebalance,
+                                               NULL};
 const struct cli_verb verb_tenant = {
     .name = "tenant",
     .arguments = "VERB ...",
-    .summary = "create, list, show, suspend, resume and delete tenants",
+    .summary = "create, list, show, suspend, resume, delete and place tenants",
     .verbs = verbs,
 };

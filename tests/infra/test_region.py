@@ -205,6 +205,7 @@ def test_functions_are_those_of_the_catalogue(applied, region, vpc, groups):
         assert environment.items() >= {**spec["environment"], "PRISM_FUNCTION": name, "PRISM_SERVICE": spec["service"], "PRISM_ENVIRONMENT": "prod",
                                        "PRISM_REGION": region.name}.items()
         assert environment.get("PRISM_SHARD", "") == (shard or "")
+        assert environment.get("PRISM_SHARDS") == (",".join(SHARDS) if name == "tenants" else None)
         assert not [v for v in environment.values() if re.search(r"(?i)password|AKIA|BEGIN .*KEY", v)]
         if spec["package"] == "zip":
             assert region("lambda").get_function_code_signing_config(FunctionName=full)["CodeSigningConfigArn"]

@@ -29,3 +29,10 @@ def test_the_service_is_trusted_by_its_certificate_alone(suite, tmp_path):
     assert trusted.returncode == 0
     for refused in unknown, other_name:
         assert refused.returncode != 0 and "UNAVAILABLE: dynamodb CreateTable" in refused.stderr and "TLS failed" in refused.stderr
+
+
+def test_placement_keeps_its_bounds_on_dynamodb():
+    placement = build_suite("test_svc_sharding_placement")
+    with emulator() as port:
+        done = run(placement, f"http://127.0.0.1:{port}")
+    assert all_passed(done, at_least=14)

@@ -7,4 +7,7 @@ module "service" {
   runtime   = var.runtime
   artifacts = var.artifacts
   shards    = var.shards
+
+  # Where the registry places tenants: docs/design/sharding.md.
+  extra = length(var.shards) == 0 ? {} : { tenants = { environment = { PRISM_SHARDS = join(",", sort(keys(var.shards))) } } }
 }

@@ -59,7 +59,7 @@ variable "artifacts" {
 }
 
 variable "shards" {
-  description = "The shards of this region; needed when a function of this service mounts the hot store."
+  description = "The shards of this region, on which the registry places tenants."
   type        = map(object({}))
   default     = {}
   nullable    = false

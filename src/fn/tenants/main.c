@@ -9,6 +9,7 @@ struct function {
     struct security_urls urls;
     struct security_stores stores;
     struct home home;
+    struct px_str shards;
 };
 
 static int revoke_keys(void *ctx, struct px_str tenant, struct px_arena *arena, size_t *ret_count)
@@ -26,6 +27,7 @@ static int handle(void *ctx, const struct lambda_event *event)
         .registry = security_registry(&fn->stores, &fn->home),
         .revoke_keys = revoke_keys,
         .ctx = fn,
+        .shards = fn->shards,
     };
     return tenants_handle(&service, event);
 }
@@ -36,7 +38,8 @@ int main(void)
 {
     struct function fn = {.urls = {.tables = px_str_c(getenv("PRISM_TABLES_URL")),
                                    .secrets = px_str_c(getenv("PRISM_SECRETS_URL"))},
-                          .home = {.region = px_str_c(getenv("PRISM_REGION"))}};
+                          .home = {.region = px_str_c(getenv("PRISM_REGION"))},
+                          .shards = px_str_c(getenv("PRISM_SHARDS"))};
     struct lambda_handler handler = {.handle = handle,
                                      .stop = stop,
                                      .ctx = &fn,

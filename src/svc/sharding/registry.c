@@ -121,9 +121,23 @@ static int read_item(const struct table_item *item, struct px_arena *arena,
     return 0;
 }
 
-/* Answers of table_put, with REGISTRY_CONFLICT for TABLE_CONDITION_FAILED. */
+static int write_both(const struct registry *registry, const struct table_put *put,
+                      const struct table_put *companion, int64_t *ret_version)
+{
+    const struct table_put puts[] = {*put, *companion};
+    size_t failed = 0;
+    int r = table_put_all(registry->tables, puts, PX_COUNT(puts), &failed);
+    if (r == TABLE_CONDITION_FAILED) return failed == 0 ? REGISTRY_CONFLICT : REGISTRY_COMPANION;
+    PX_TRY(r);
+    *ret_version = put->condition == TABLE_VERSION ? put->version + 1 : 1;
+    return 0;
+}
+
+/* companion: NULL, or an item in the same transaction.
+ * Answers: REGISTRY_CONFLICT when the tenant's condition fails, REGISTRY_COMPANION when the other's. */
 static int write_item(const struct registry *registry, struct tenant *tenant,
-                      enum table_condition condition, struct px_arena *arena)
+                      enum table_condition condition, const struct table_put *companion,
+                      struct px_arena *arena)
 {
     PX_AUTO(px_buf_deinit) struct px_buf doc;
     px_buf_init(&doc, 128 * 1024);
@@ -135,6 +149,7 @@ static int write_item(const struct registry *registry, struct tenant *tenant,
         .condition = condition,
         .version = tenant->version,
     };
+    if (companion) return write_both(registry, &put, companion, &tenant->version);
     int r = table_put(registry->tables, &put, arena, &tenant->version, NULL);
     if (r == TABLE_CONDITION_FAILED) return REGISTRY_CONFLICT;
     PX_TRY(r);
@@ -200,8 +215,9 @@ static const char *refuse_spec(const struct tenant *tenant)
     return NULL;
 }
 
-int registry_create(const struct registry *registry, const struct tenant_spec *spec,
-                    struct px_arena *arena, struct tenant *ret_tenant, const char **ret_why)
+/* The tenant that spec asks for. Answers: REGISTRY_INVALID. */
+static int draft(const struct tenant_spec *spec, struct px_arena *arena, struct tenant *ret_tenant,
+                 const char **ret_why)
 {
     struct tenant tenant = {
         .name = spec->name,
@@ -210,7 +226,6 @@ int registry_create(const struct registry *registry, const struct tenant_spec *s
         .tier = or_default(spec->tier, S("pooled")),
         .status = TENANT_ACTIVE,
         .epoch = 1,
-        .created_ns = px_wall_ns(registry->clock),
     };
     const char *why = refuse_spec(&tenant);
     if (why) {
@@ -220,8 +235,27 @@ int registry_create(const struct registry *registry, const struct tenant_spec *s
     int r = merge_quotas(NULL, spec->quotas, arena, &tenant.quotas_json, ret_why);
     if (r == REGISTRY_INVALID) return r;
     PX_TRY(r);
-    r = write_item(registry, &tenant, TABLE_NEW, arena);
+    *ret_tenant = tenant;
+    return 0;
+}
+
+int registry_check(const struct tenant_spec *spec, struct px_arena *arena, const char **ret_why)
+{
+    struct tenant tenant;
+    return draft(spec, arena, &tenant, ret_why);
+}
+
+int registry_create(const struct registry *registry, const struct tenant_spec *spec,
+                    struct px_arena *arena, struct tenant *ret_tenant, const char **ret_why)
+{
+    struct tenant tenant = {0};
+    int r = draft(spec, arena, &tenant, ret_why);
+    if (r == REGISTRY_INVALID) return r;
+    PX_TRY(r);
+    tenant.created_ns = px_wall_ns(registry->clock);
+    r = write_item(registry, &tenant, TABLE_NEW, spec->companion, arena);
     if (r == REGISTRY_CONFLICT) return REGISTRY_EXISTS;
+    if (r == REGISTRY_COMPANION) return r;
     PX_TRY(r);
     *ret_tenant = tenant;
     return 0;
@@ -319,7 +353,7 @@ int registry_change(const struct registry *registry, struct px_str name,
     r = apply_change(&tenant, change, arena, ret_why);
     if (r == REGISTRY_INVALID) return r;
     PX_TRY(r);
-    r = write_item(registry, &tenant, TABLE_VERSION, arena);
+    r = write_item(registry, &tenant, TABLE_VERSION, NULL, arena);
     if (r == REGISTRY_CONFLICT) return r;
     PX_TRY(r);
     *ret_tenant = tenant;
@@ -328,6 +362,13 @@ int registry_change(const struct registry *registry, struct px_str name,
 
 int registry_delete(const struct registry *registry, struct px_str name, struct px_arena *arena,
                     struct tenant *ret_tenant, const char **ret_why)
+{
+    return registry_delete_with(registry, name, NULL, arena, ret_tenant, ret_why);
+}
+
+int registry_delete_with(const struct registry *registry, struct px_str name,
+                         const struct table_put *companion, struct px_arena *arena,
+                         struct tenant *ret_tenant, const char **ret_why)
 {
     struct tenant tenant = {0};
     int r = get_own(registry, name, arena, &tenant);
@@ -339,8 +380,8 @@ int registry_delete(const struct registry *registry, struct px_str name, struct 
     }
     if (tenant.status != TENANT_DELETED) {
         tenant.status = TENANT_DELETED;
-        r = write_item(registry, &tenant, TABLE_VERSION, arena);
-        if (r == REGISTRY_CONFLICT) return r;
+        r = write_item(registry, &tenant, TABLE_VERSION, companion, arena);
+        if (r == REGISTRY_CONFLICT || r == REGISTRY_COMPANION) return r;
         PX_TRY(r);
     }
     *ret_tenant = tenant;
@@ -373,7 +414,7 @@ int registry_move_begin(const struct registry *registry, struct px_str name, str
     if (tenant.moving_epoch == 0) {
         tenant.moving_to = to;
         tenant.moving_epoch = tenant.epoch + 1;
-        r = write_item(registry, &tenant, TABLE_VERSION, arena);
+        r = write_item(registry, &tenant, TABLE_VERSION, NULL, arena);
         if (r != 0) return r;
     }
     *ret_tenant = tenant;
@@ -404,7 +445,7 @@ int registry_move_commit(const struct registry *registry, struct px_str name, in
     tenant.epoch = epoch;
     tenant.moving_to = (struct px_str){0};
     tenant.moving_epoch = 0;
-    r = write_item(registry, &tenant, TABLE_VERSION, arena);
+    r = write_item(registry, &tenant, TABLE_VERSION, NULL, arena);
     if (r != 0) return r;
     *ret_tenant = tenant;
     return 0;
@@ -425,7 +466,7 @@ int registry_move_abort(const struct registry *registry, struct px_str name, int
         tenant.epoch = epoch;
         tenant.moving_to = (struct px_str){0};
         tenant.moving_epoch = 0;
-        r = write_item(registry, &tenant, TABLE_VERSION, arena);
+        r = write_item(registry, &tenant, TABLE_VERSION, NULL, arena);
         if (r != 0) return r;
     } else if (tenant.epoch < epoch) {
         *ret_why = "no such move was begun";

@@ -44,14 +44,19 @@ enum registry_answer {
     REGISTRY_INVALID,   /* ret_why: a sentence for the caller */
     REGISTRY_CONFLICT,  /* somebody else changed the tenant meanwhile: read it again */
     REGISTRY_ELSEWHERE, /* only its home region changes a tenant, and this is another */
+    REGISTRY_COMPANION, /* the companion's condition failed; nothing was written */
 };
 
 /* Empty fields take the default: tier pooled, shard "shard-0", quotas {}. */
 struct tenant_spec {
     struct px_str name, home_region, shard, tier;
-    yyjson_val *quotas; /* NULL: none */
+    yyjson_val *quotas;                /* NULL: none */
+    const struct table_put *companion; /* written in one transaction with the tenant; NULL: none */
 };
-/* Answers: REGISTRY_INVALID, REGISTRY_EXISTS. Out-parameters live in arena. */
+/* Whether the fields of spec are fine. Answers: REGISTRY_INVALID. */
+PX_MUST_USE int registry_check(const struct tenant_spec *spec, struct px_arena *arena,
+                               const char **ret_why);
+/* Answers: REGISTRY_INVALID, REGISTRY_EXISTS, REGISTRY_COMPANION. Out-parameters live in arena. */
 PX_MUST_USE int registry_create(const struct registry *registry, const struct tenant_spec *spec,
                                 struct px_arena *arena, struct tenant *ret_tenant,
                                 const char **ret_why);
@@ -79,6 +84,11 @@ PX_MUST_USE int registry_change(const struct registry *registry, struct px_str n
 PX_MUST_USE int registry_delete(const struct registry *registry, struct px_str name,
                                 struct px_arena *arena, struct tenant *ret_tenant,
                                 const char **ret_why);
+/* The same, with another item in one transaction; it is not written when the tenant is deleted already.
+ * Also answers REGISTRY_COMPANION. */
+PX_MUST_USE int registry_delete_with(const struct registry *registry, struct px_str name,
+                                     const struct table_put *companion, struct px_arena *arena,
+                                     struct tenant *ret_tenant, const char **ret_why);
 
 /* ---- moves, in the home region only; docs/design/migration.md ---- */
 

@@ -6,6 +6,7 @@
 #include "svc/sharding/tenants.h"
 
 #include "svc/sharding/admin.h"
+#include "svc/sharding/shards.h"
 
 #define COLLECTION "/v1/admin/tenants"
 #define ITEM "/v1/admin/tenants/{tenant}"
@@ -23,6 +24,11 @@ static const struct admin_route routes[] = {
     {NULL, NULL, "move-begin", " to "},
     {NULL, NULL, "move-commit", " epoch "},
     {NULL, NULL, "move-abort", " epoch "},
+    {NULL, NULL, "shards", " "},
+    {NULL, NULL, "shard", " shard kind state bounds "},
+    {NULL, NULL, "recount", " "},
+    {NULL, NULL, "observe", " loads "},
+    {NULL, NULL, "rebalance", " limit "},
 };
 
 struct operation {
@@ -53,6 +59,23 @@ static const char *refuse_types(yyjson_val *body)
     return NULL;
 }
 
+static struct placement placement_of(const struct operation *op)
+{
+    return (struct placement){op->tenants->registry, op->tenants->shards};
+}
+
+static int refuse_place(const struct operation *op, int answer)
+{
+    if (answer == PLACEMENT_NO_SHARD)
+        return admin_refuse(op->out, 400, "this region has no such shard");
+    if (answer == PLACEMENT_FULL)
+        return admin_refuse(
+            op->out, 409,
+            "no shard of this region may take it: all are full, closed or others' own");
+    PX_ASSERT(answer == PLACEMENT_BUSY);
+    return admin_refuse(op->out, 409, "too many tenants are placed at once; repeat");
+}
+
 static int run_create(const struct operation *op)
 {
     yyjson_val *body = op->request->body;
@@ -67,13 +90,15 @@ static int run_create(const struct operation *op)
     };
     const struct registry *registry = &op->tenants->registry;
     struct tenant tenant;
-    int r = registry_create(registry, &spec, op->arena, &tenant, &why);
+    const struct placement placement = placement_of(op);
+    int r = placement_create(&placement, &spec, op->arena, &tenant, &why);
     if (r == REGISTRY_INVALID) return admin_refuse(op->out, 400, why);
     if (r == REGISTRY_EXISTS && px_str_eq(px_str_c(op->request->route->op), S("ensure"))) {
         PX_TRY(registry_get(registry, spec.name, op->arena, &tenant));
         if (tenant.status != TENANT_DELETED) return answer(op, 200, &tenant);
     }
     if (r == REGISTRY_EXISTS) return admin_refuse(op->out, 409, TAKEN);
+    if (r >= PLACEMENT_FULL) return refuse_place(op, r);
     PX_TRY(r);
     return answer(op, 201, &tenant);
 }
@@ -145,12 +170,14 @@ static int run_delete(const struct operation *op)
 {
     struct tenant tenant;
     const char *why = NULL;
-    int r = registry_delete(&op->tenants->registry, op->request->tenant, op->arena, &tenant, &why);
+    const struct placement placement = placement_of(op);
+    int r = placement_delete(&placement, op->request->tenant, op->arena, &tenant, &why);
     if (r == REGISTRY_ABSENT) return admin_refuse(op->out, 404, NO_TENANT);
     if (r == REGISTRY_ELSEWHERE) return refuse_elsewhere(op);
     if (r == REGISTRY_INVALID) return admin_refuse(op->out, 400, why);
     if (r == REGISTRY_CONFLICT)
         return admin_refuse(op->out, 409, "the tenant was changed meanwhile; repeat");
+    if (r >= PLACEMENT_FULL) return refuse_place(op, r);
     PX_TRY(r);
     size_t revoked = 0;
     PX_TRY(op->tenants->revoke_keys(op->tenants->ctx, tenant.name, op->arena, &revoked));
@@ -213,12 +240,19 @@ static int run_move_abort(const struct operation *op)
     return answer_move(op, r, &tenant, why);
 }
 
+static int run_shards(const struct operation *op)
+{
+    const struct placement placement = placement_of(op);
+    return shards_run(&placement, op->request, op->arena, op->out);
+}
+
 static int run(void *ctx, const struct admin_request *request, struct px_arena *arena,
                struct admin_outcome *out)
 {
     static int (*const runs[])(const struct operation *) = {
         run_create, run_list,       run_get,         run_change,     run_delete,
-        run_create, run_move_begin, run_move_commit, run_move_abort,
+        run_create, run_move_begin, run_move_commit, run_move_abort, run_shards,
+        run_shards, run_shards,     run_shards,      run_shards,
     };
     static_assert(PX_COUNT(runs) == PX_COUNT(routes), "one for each route");
     bool reads_one = px_str_eq(px_str_c(request->route->op), S("get"));

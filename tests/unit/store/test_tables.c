@@ -1,63 +1,7 @@
 /* Tables: conditions, expiry, queries, many processes. One suite for both halves: on SQLite by itself,
  * on DynamoDB when PRISM_TEST_DYNAMODB names an endpoint that needs no real account
  * (tests/sys/test_tables_dynamodb.py). */
-#include "aws/reach.h"
-#include "store/child.h"
-
-#include "aws/client.h"
-#include "store/tables.h"
-
-/* ---- where the tables are ---- */
-
-static bool on_dynamodb(void) { return getenv("PRISM_TEST_DYNAMODB") != NULL; }
-
-/* A test's tables are named after its scratch folder, so they are its own. */
-static struct px_str tables_url(struct test *t)
-{
-    if (!on_dynamodb()) return test_path(t, "tables.db");
-    return px_arena_printf(&t->arena, "dynamodb://%s", strrchr(t->dir, '/') + 1);
-}
-
-static void table_make(struct test *t, struct cloud_client *client, const char *name)
-{
-    struct cloud_header headers[] = {{S("X-Amz-Target"), S("DynamoDB_20120810.CreateTable")},
-                                     {S("Content-Type"), S("application/x-amz-json-1.0")}};
-    struct cloud_request request = {.what = "CreateTable", .method = "POST", .path = S("/")};
-    struct cloud_response response;
-    request.headers = headers;
-    request.header_count = PX_COUNT(headers);
-    request.body = px_arena_printf(
-        &t->arena,
-        "{\"TableName\":\"%s-%s\",\"BillingMode\":\"PAY_PER_REQUEST\",\"AttributeDefinitions\":["
-        "{\"AttributeName\":\"pk\",\"AttributeType\":\"S\"},"
-        "{\"AttributeName\":\"sk\",\"AttributeType\":\"S\"}],\"KeySchema\":["
-        "{\"AttributeName\":\"pk\",\"KeyType\":\"HASH\"},"
-        "{\"AttributeName\":\"sk\",\"KeyType\":\"RANGE\"}]}",
-        strrchr(t->dir, '/') + 1, name);
-    CHECK_OK(cloud_call(client, &request, &t->arena, &response));
-}
-
-static void tables_prepare(struct test *t)
-{
-    if (!on_dynamodb()) return;
-    PX_AUTO(cloud_close) struct cloud *cloud = NULL;
-    PX_AUTO(cloud_client_free) struct cloud_client *client = NULL;
-    struct cloud_client_options options = {.service = S("dynamodb")};
-    CHECK_OK(cloud_open(NULL, &cloud));
-    CHECK_OK(cloud_client_new(cloud, &options, &client));
-    table_make(t, client, "things");
-    table_make(t, client, "others");
-}
-
-__attribute__((constructor)) static void reach(void)
-{
-    const char *endpoint = getenv("PRISM_TEST_DYNAMODB");
-    if (!endpoint) return;
-    reach_init();
-    PX_ASSERT(setenv("AWS_ENDPOINT_URL_DYNAMODB", endpoint, 1) == 0);
-    const char *ca_file = getenv("PRISM_TEST_CA_FILE");
-    if (ca_file && *ca_file) PX_ASSERT(setenv("AWS_CA_BUNDLE", ca_file, 1) == 0);
-}
+#include "store/tables_kit.h"
 
 static struct table_store *tables_reopen(struct test *t)
 {
@@ -68,7 +12,8 @@ static struct table_store *tables_reopen(struct test *t)
 }
 static struct table_store *tables_open(struct test *t)
 {
-    tables_prepare(t);
+    static const char *const names[] = {"things", "others"};
+    tables_prepare(t, names, PX_COUNT(names));
     return tables_reopen(t);
 }
 static struct table_key key_of(struct px_str partition, struct px_str sort)
@@ -397,7 +342,8 @@ static int race_for_keys(struct test *t, int i)
 TEST(of_many_processes_exactly_one_makes_a_new_item)
 {
     int won[PROCESSES], all = 0;
-    tables_prepare(t);
+    static const char *const names[] = {"things", "others"};
+    tables_prepare(t, names, PX_COUNT(names));
     in_children(t, PROCESSES, race_for_keys, won); /* they also make the file all at once */
     for (int i = 0; i < PROCESSES; i++) {
         CHECK(won[i] < 200);
@@ -432,7 +378,8 @@ static int count_up(struct test *t, int i)
 TEST(versions_make_read_and_write_one_step)
 {
     int status[PROCESSES];
-    tables_prepare(t);
+    static const char *const names[] = {"things", "others"};
+    tables_prepare(t, names, PX_COUNT(names));
     in_children(t, PROCESSES, count_up, status);
     for (int i = 0; i < PROCESSES; i++) CHECK_INT(status[i], 0);
     PX_AUTO(table_store_close) struct table_store *store = tables_reopen(t);

@@ -84,6 +84,7 @@ variables {
         tenants     = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-tenants"
         keys        = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-keys"
         tenant_keys = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-tenant_keys"
+        shards      = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-shards"
         idempotency = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-idempotency"
       }
       key_arns = ["arn:aws:kms:eu-west-1:111122223333:key/tables"]
@@ -926,6 +927,7 @@ run "a_mount_that_lambda_does_not_offer" {
           tenants     = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-tenants"
           keys        = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-keys"
           tenant_keys = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-tenant_keys"
+          shards      = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-shards"
           idempotency = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-idempotency"
         }
         key_arns = ["arn:aws:kms:eu-west-1:111122223333:key/tables"]

@@ -70,6 +70,7 @@ variables {
           tenants     = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-tenants"
           keys        = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-keys"
           tenant_keys = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-tenant_keys"
+          shards      = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-shards"
           idempotency = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-idempotency"
         }
         key_arns = ["arn:aws:kms:eu-west-1:111122223333:key/tables"]

@@ -1,0 +1,6 @@
+/* cli/tenant.h - verbs of `prism tenant` that have files of their own. */
+#pragma once
+
+#include "cli/cli.h"
+
+extern const struct cli_verb verb_tenant_placement, verb_tenant_rebalance;
