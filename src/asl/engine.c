@@ -187,7 +187,6 @@ int engine_effect(struct asl_execution *execution, enum effect_kind kind, const 
     *effect = (struct effect){
         .turn = engine->turns + (engine->in_turn ? 1 : 0),
         .kind = kind,
-        .execution = execution,
         .number = execution->info.number,
         .frame = frame ? frame->id : 0,
         .secret = frame ? frame->secret : 0,
@@ -219,12 +218,12 @@ static const struct asl_resource *resource_of(const struct frame *frame)
                                           : &map->writer->resource;
 }
 
-static void release_task(struct asl_engine *engine, const struct effect *effect)
+static void release_task(struct asl_engine *engine, struct asl_execution *execution,
+                         const struct effect *effect)
 {
     char token[ASL_TOKEN_BYTES];
-    struct frame *frame = frame_find(effect->execution, effect->frame);
-    if (!frame || frame->secret != effect->secret || effect->execution->ended)
-        return; /* over meanwhile */
+    struct frame *frame = frame_find(execution, effect->frame);
+    if (!frame || frame->secret != effect->secret || execution->ended) return; /* over meanwhile */
     if (frame->phase != PHASE_TASK && frame->phase != PHASE_READER && frame->phase != PHASE_WRITER)
         return;
     engine_token(frame, token);
@@ -234,7 +233,7 @@ static void release_task(struct asl_engine *engine, const struct effect *effect)
     const struct asl_resource *resource = resource_of(frame);
     engine->host.task(engine->host.ctx, &(struct asl_task_call){
                                             .token = px_str_c(token),
-                                            .execution = effect->execution,
+                                            .execution = execution,
                                             .state = frame->state,
                                             .resource = resource,
                                             .payload = asl_blob_str(payload),
@@ -248,18 +247,20 @@ static void release_task(struct asl_engine *engine, const struct effect *effect)
 static void release(struct asl_engine *engine, const struct effect *effect)
 {
     char token[ASL_TOKEN_BYTES];
+    struct asl_execution *execution = asl_engine_find(engine, effect->number);
+    if (!execution && effect->kind != EFFECT_CANCEL) return; /* it was put down */
     switch (effect->kind) {
     case EFFECT_STARTED:
-        if (engine->host.started) engine->host.started(engine->host.ctx, effect->execution);
+        if (engine->host.started) engine->host.started(engine->host.ctx, execution);
         return;
-    case EFFECT_TASK: release_task(engine, effect); return;
+    case EFFECT_TASK: release_task(engine, execution, effect); return;
     case EFFECT_CANCEL:
         token_write(effect->number, effect->frame, effect->secret, token);
         if (engine->host.cancel) engine->host.cancel(engine->host.ctx, px_str_c(token));
         return;
     case EFFECT_ENDED:
-        engine->host.ended(engine->host.ctx, effect->execution);
-        execution_free(effect->execution);
+        engine->host.ended(engine->host.ctx, execution);
+        execution_free(execution);
         return;
     }
 }
@@ -331,10 +332,12 @@ static struct frame *ready_take(struct asl_execution *execution)
 
 static bool json_is_valid(struct asl_engine *engine, struct px_str text)
 {
-    yyjson_val *root;
+    struct asl_values values;
+    yyjson_mut_val *value = NULL;
     if (text.len == 0 || text.len > ASL_DATA_BYTES_MAX) return false;
     px_arena_reset(&engine->step);
-    return px_json_parse(text, &engine->step, &root, NULL) == 0;
+    return asl_values_init(&values, &engine->step) == 0 &&
+           asl_value_parse(&values, text, &value, NULL) == 0 && asl_value_depth_is_fine(value);
 }
 
 static int execution_new(struct asl_engine *engine, struct asl_program *program, uint64_t number,
@@ -636,15 +639,52 @@ static int make_transitions(struct asl_execution *execution, size_t *steps)
     return 0;
 }
 
-static int run_execution(struct asl_execution *execution, size_t *steps)
+/* Effects of a turn that is not in the journal. */
+static void forget_effects(struct asl_engine *engine)
+{
+    struct effect **link = &engine->effect_first;
+    while (*link) {
+        struct effect *effect = *link;
+        if (effect->turn <= engine->turns) {
+            link = &effect->next;
+            continue;
+        }
+        *link = effect->next;
+        effect->next = engine->effect_free;
+        engine->effect_free = effect;
+    }
+    engine->effect_last = link;
+}
+
+/* What the journal does not have must not go on: the execution is as its last turn left it when it is restored. */
+static void put_down(struct asl_execution *execution)
+{
+    forget_effects(execution->engine);
+    execution_free(execution);
+}
+
+static int make_turn(struct asl_execution *execution, size_t *steps)
 {
     struct asl_engine *engine = execution->engine;
     turn_begin(engine);
-    engine->in_turn = true;
     int r = make_transitions(execution, steps);
+    if (r == PX_F_LIMIT && !execution->ended) /* of memory, by what the definition does */
+        r = execution_end(execution, ASL_FAILED_STATUS, NULL, S(ASL_E_RUNTIME),
+                          S("The state needs more memory than a state may use."));
     if (r == 0) r = turn_end(execution);
+    return r;
+}
+
+static int run_execution(struct asl_execution *execution, size_t *steps)
+{
+    struct asl_engine *engine = execution->engine;
+    engine->in_turn = true;
+    int r = make_turn(execution, steps);
     engine->in_turn = false;
-    PX_TRY(r);
+    if (r != 0) {
+        put_down(execution);
+        return px_is_fault_(px_fold(r, __FILE__, __LINE__));
+    }
     frame_sweep(execution);
     if (execution->ended && execution->info.parent) {
         PX_TRY(take_child(asl_engine_find(engine, execution->info.parent),

@@ -137,7 +137,8 @@ PX_MUST_USE int asl_engine_task_heartbeat(struct asl_engine *engine, struct px_s
 const struct asl_resource *asl_engine_task_resource(struct asl_engine *engine, struct px_str token);
 
 /* Go on until nothing is ready or steps_max transitions were made. ret_more: something is still ready.
- * Faults: of the journal; PX_F_OOM. The execution concerned stays as its last turn left it. */
+ * Faults: of the journal; PX_F_OOM. The execution concerned is put down: nothing of it goes on until it is restored from the
+ * journal, where it is as its last turn left it. The others are as they were; call again. */
 PX_MUST_USE int asl_engine_run(struct asl_engine *engine, size_t steps_max, bool *ret_more);
 /* Turns handed to the journal so far; asl_engine_committed(engine, that) after they are stable releases what they want. */
 uint64_t asl_engine_turns(const struct asl_engine *engine);

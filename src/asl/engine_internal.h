@@ -116,7 +116,6 @@ struct effect {
     struct effect *next;
     uint64_t turn;
     enum effect_kind kind;
-    struct asl_execution *execution; /* not of a EFFECT_CANCEL: it may be gone */
     uint64_t number, secret;
     uint32_t frame;
     bool again;

@@ -137,6 +137,8 @@ int map_reader_outcome(struct step *step)
         break;
     }
     if (r == 0) r = first_items(step, input, items);
+    if (r == 0 && !asl_value_depth_is_fine(items))
+        r = unreadable(step, "the file nests too deeply");
     return r != 0 ? r : map_begin(step, input, items);
 }
 

@@ -277,7 +277,10 @@ static int tell(struct asl_engine *engine, const struct out_call *call)
     int r = call->error
                 ? asl_engine_task_failed(engine, token_of(call), &failure)
                 : asl_engine_task_succeeded(engine, token_of(call), asl_blob_str(call->output));
-    return r == ASL_ENGINE_UNKNOWN || r == ASL_ENGINE_INVALID ? 0 : r;
+    const struct asl_failure nonsense = {S(ASL_E_TASK_FAILED),
+                                         S("The stand-in's answer is no JSON.")};
+    if (r == ASL_ENGINE_INVALID) r = asl_engine_task_failed(engine, token_of(call), &nonsense);
+    return r == ASL_ENGINE_UNKNOWN ? 0 : r;
 }
 
 int stubs_answer(struct stubs *stubs, struct asl_engine *engine, int64_t now_ms,

@@ -46,6 +46,7 @@ struct world {
     enum asl_status status;
     char output[4096], error[256], cause[1024];
     uint64_t dice;
+    int turns_until_fault; /* 0: none comes */
 };
 
 static uint64_t roll(void *ctx)
@@ -127,6 +128,8 @@ static int journal_turn(void *ctx, const struct asl_turn *turn)
 {
     struct world *w = ctx;
     const struct asl_execution_info *info = asl_execution_info(turn->execution);
+    if (w->turns_until_fault && --w->turns_until_fault == 0)
+        return px_fault(PX_F_IO, "the disk of a test");
     struct kept *k = kept_of(w, info->number);
     check_events(k, turn);
     if (turn->first) {
@@ -492,7 +495,8 @@ static void run_with_crashes(struct test *t, uint64_t seed)
         if (roll_die(&dice, 5) == 0) crash(&w);
         if (more || asl_engine_next_ms(w.engine) == 0 || roll_die(&dice, 3) == 0) continue;
         if (!answer_all(&w) && asl_engine_next_ms(w.engine) != INT64_MAX) wait_for_timer(&w);
-        if (w.kept[0].status != ASL_RUNNING) break; /* ended in the journal, and crashed before it was told */
+        if (w.kept[0].status != ASL_RUNNING)
+            break; /* ended in the journal, and crashed before it was told */
     }
     CHECK_INT(w.kept[0].status, ASL_SUCCEEDED);
     CHECK_STR(px_str_c(w.kept[0].output), px_str_c(everything_output));
@@ -551,6 +555,30 @@ TEST(heartbeats_put_the_end_off)
     run_all(&w);
     CHECK_INT(w.ended, 1);
     CHECK_STR(px_str_c(w.error), S("States.HeartbeatTimeout"));
+    world_close(&w);
+}
+
+TEST(what_the_journal_does_not_take_does_not_go_on)
+{
+    struct world w;
+    bool more;
+    world_open(t, &w, retried);
+    start(&w, "{}");
+    run_all(&w);
+    CHECK_INT(w.task_count, 1);
+    w.turns_until_fault = 1;
+    CHECK_OK(asl_engine_task_succeeded(w.engine, px_str_c(w.tasks[0].token), S("{\"late\":1}")));
+    CHECK_INT(asl_engine_run(w.engine, 1000, &more), PX_F_IO);
+    asl_engine_committed(w.engine, asl_engine_turns(w.engine));
+    CHECK_INT(w.ended, 0);
+    CHECK_INT(asl_engine_count(w.engine), 0); /* put down */
+    crash(&w);
+    run_all(&w);
+    CHECK_INT(w.task_count, 1);
+    CHECK(w.tasks[0].again);
+    CHECK_OK(asl_engine_task_succeeded(w.engine, px_str_c(w.tasks[0].token), S("{\"now\":1}")));
+    run_all(&w);
+    CHECK_STR(px_str_c(w.output), S("{\"now\":1}"));
     world_close(&w);
 }
 
