@@ -104,7 +104,9 @@ static int on_start_region(void *ctx, struct px_arena *arena, char ***ret_args, 
         px_arena_printf(arena, "PRISM_SUPERVISOR=%d", (int)getpid()).ptr,
         stands_in_for(fleet, part->index, arena),
     };
-    if (px_arena_full(arena)) return px_arena_fault(arena);
+    const char *logs = px_arena_printf(arena, "%s/logs", folder).ptr;
+    if (px_arena_full(arena) || !logs) return px_arena_fault(arena);
+    PX_TRY(px_dir_make(logs)); /* the folder may have been lost */
     PX_TRY(make_args(arena, args, PX_COUNT(args), ret_args));
     return make_env(arena, env, PX_COUNT(env), ret_env);
 }

@@ -211,7 +211,14 @@ static int start_replicator(struct region *region)
     if (!options.tables_path) return px_arena_fault(&region->arena);
     if (region->data.aws_endpoint.len > 0)
         return px_fault(PX_F_CONFIG, "regions whose stores are on AWS have AWS's replication");
-    return replicator_new(&options, &region->replicator);
+    PX_TRY(replicator_new(&options, &region->replicator));
+    const struct copies_options copies = {.dir = &region->data,
+                                          .siblings = &region->siblings,
+                                          .replicator = region->replicator,
+                                          .clock = region->clock,
+                                          .log = &region->log,
+                                          .every_ms = region->tuning.copy_ms};
+    return copies_new(&copies, &region->copies);
 }
 
 static int join_siblings(struct region *region)
@@ -266,6 +273,7 @@ static int run(struct region *region)
         serve(region, key);
     else
         region_abandon(region);
+    copies_free(&region->copies);
     replicator_free(&region->replicator);
     PX_ASSERT(uv_loop_close(&region->loop) == 0); /* nothing is left open */
     return r;

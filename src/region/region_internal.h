@@ -5,6 +5,7 @@
 
 #include "base/px_log.h"
 #include "region/async.h"
+#include "region/copies.h"
 #include "region/data_dir.h"
 #include "region/functions.h"
 #include "region/gateway.h"
@@ -53,6 +54,7 @@ struct region {
     struct http_server *control;
     struct siblings siblings;
     struct replicator *replicator; /* NULL: a region by itself */
+    struct copies *copies;         /* likewise */
     struct log_follower *followers;
     uv_signal_t sigterm, sigint;
     uv_timer_t metrics_timer, drain_timer;

@@ -113,17 +113,18 @@ static void set_acked(struct work *work, int64_t seq, size_t sent)
     (void)pthread_mutex_unlock(&r->mutex);
 }
 
-/* Where the sibling stands, from what it says. */
+/* Where the sibling stands, from what it says. One that knows nothing of this log may have lost its folder, and
+ * with it what it wrote itself, which only others' tables still have: so all that stands is sent. */
 static int adopt(struct work *work, const struct table_log_cursor *cursor)
 {
-    bool ours = strcmp(cursor->id, work->log.id) == 0;
-    work->known = *cursor;
-    int64_t seq = ours ? cursor->seq : 0;
-    if (seq < work->log.trimmed_seq) {
+    int64_t seq = cursor->seq;
+    PX_TRY(table_log_state(work->store, &work->log));
+    if (strcmp(cursor->id, work->log.id) != 0 || seq < work->log.trimmed_seq) {
+        seq = work->log.last_seq;
         PX_TRY(table_log_repeat(work->store));
-        seq = work->log.trimmed_seq;
         PX_TRY(table_log_state(work->store, &work->log));
     }
+    work->known = *cursor;
     set_acked(work, PX_MIN(seq, work->log.last_seq), 0);
     return 0;
 }

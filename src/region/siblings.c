@@ -45,9 +45,8 @@ static int read_one(const struct reading *in, size_t index, struct px_str name,
         px_arena_printf(in->arena, "%.*s/regions/%.*s", PX_FMT(in->folder), PX_FMT(name)).ptr;
     const char *copy = px_arena_cstr(in->arena, name);
     if (!folder || !copy) return px_arena_fault(in->arena);
-    bool own = px_str_eq(name, in->self);
-    if (index == 0 && !own) siblings->primary_folder = folder;
-    if (own) return 0;
+    if (px_str_eq(name, in->self)) return 0;
+    if (index == 0) siblings->keys_from = folder; /* the primary */
     siblings->at[siblings->count++] = (struct sibling){
         copy, folder, is_cut(px_json_arr(in->root, "cuts"), name, in->self)};
     return 0;
@@ -58,6 +57,18 @@ static void find_replica(struct siblings *siblings, size_t own_index)
 {
     if (siblings->count == 0) return;
     siblings->replica = siblings->at[own_index % siblings->count].name;
+}
+
+/* Whoever has them: also the primary takes them back when it has lost its folder. */
+static void find_keys(struct siblings *siblings)
+{
+    char path[4096];
+    for (size_t i = 0; i < siblings->count; i++) {
+        (void)snprintf(path, sizeof path, "%s/tenant.key", siblings->at[i].folder);
+        if (access(path, F_OK) != 0) continue;
+        siblings->keys_from = siblings->at[i].folder;
+        return;
+    }
 }
 
 static int read_all(const struct reading *in, struct siblings *siblings)
@@ -76,6 +87,7 @@ static int read_all(const struct reading *in, struct siblings *siblings)
     if (own_index == SIZE_MAX)
         return px_fault(PX_F_CONFIG, "fleet.json: there is no region %.*s", PX_FMT(in->self));
     find_replica(siblings, own_index);
+    find_keys(siblings);
     siblings->lag_ms = (uint32_t)px_json_i64(in->root, "lag_ms", 0);
     return 0;
 }
@@ -125,16 +137,15 @@ static int take_secret(void *ctx, const char *name, bool is_dir)
 static int take_secrets(const struct siblings *siblings, const struct data_dir *dir,
                         struct px_arena *arena)
 {
-    struct taking taking = {
-        .from = px_arena_printf(arena, "%s/secrets", siblings->primary_folder).ptr,
-        .to = data_dir_sub(dir, arena, "secrets")};
+    struct taking taking = {.from = px_arena_printf(arena, "%s/secrets", siblings->keys_from).ptr,
+                            .to = data_dir_sub(dir, arena, "secrets")};
     if (!taking.from || !taking.to) return px_arena_fault(arena);
     PX_TRY(px_dir_make(taking.to));
     int r = px_dir_each(taking.from, take_secret, &taking);
     PX_TRY(r < 0 ? r : 0);
     if (taking.count > 0) return 0;
     return px_fault(PX_F_CONFIG, "%s has no secrets yet: the first region starts first",
-                    siblings->primary_folder);
+                    siblings->keys_from);
 }
 
 int siblings_join(const struct siblings *siblings, const struct data_dir *dir,
@@ -144,10 +155,10 @@ int siblings_join(const struct siblings *siblings, const struct data_dir *dir,
                                        "tenant.key"}; /* the last says that all is here */
     const char *last = data_dir_sub(dir, arena, "tenant.key");
     if (!last) return px_arena_fault(arena);
-    if (!siblings->primary_folder || access(last, F_OK) == 0) return 0;
+    if (!siblings->keys_from || access(last, F_OK) == 0) return 0;
     PX_TRY(take_secrets(siblings, dir, arena));
     for (size_t i = 0; i < PX_COUNT(keys); i++) {
-        const char *from = px_arena_printf(arena, "%s/%s", siblings->primary_folder, keys[i]).ptr;
+        const char *from = px_arena_printf(arena, "%s/%s", siblings->keys_from, keys[i]).ptr;
         const char *to = data_dir_sub(dir, arena, keys[i]);
         if (!from || !to) return px_arena_fault(arena);
         PX_TRY(take_file(from, to));

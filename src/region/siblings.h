@@ -14,8 +14,8 @@ struct sibling {
 struct siblings {
     struct sibling at[SIBLINGS_MAX];
     size_t count;
-    const char *
-        primary_folder; /* of the region whose operator, first tenant and secrets all have; NULL: this one */
+    /* Folder of a sibling that has the secrets and keys that all share; NULL: none has, make them. */
+    const char *keys_from;
     const char *replica; /* the sibling that keeps copies of this region's objects; NULL: none */
     uint32_t lag_ms;     /* changes are sent when they are so old */
 };
@@ -23,6 +23,7 @@ struct siblings {
 PX_MUST_USE int siblings_load(const char *fleet_file, struct px_str self, struct px_arena *arena,
                               struct siblings *ret_siblings);
 /* A region that is not the primary takes over secrets and key files of the primary, which has been started
- * before, once: a key opens in all regions, or in none. Faults: PX_F_CONFIG when the primary has none yet. */
+ * before, once: a key opens in all regions, or in none. So does the primary when it
+ * has lost its folder. Faults: PX_F_CONFIG when nobody has any yet. */
 PX_MUST_USE int siblings_join(const struct siblings *siblings, const struct data_dir *dir,
                               struct px_arena *arena);

@@ -105,6 +105,8 @@ static void status_write(struct region *region, const struct status_size sizes[S
     if (region->replicator) {
         px_buf_add_c(buf, ",\"replication\":");
         replicator_write_status(region->replicator, buf);
+        px_buf_add_c(buf, ",\"copies\":");
+        copies_write_status(region->copies, buf);
     }
     write_functions(region, buf);
     write_data(sizes, buf);

@@ -21,5 +21,6 @@ int region_tuning_read(struct region_tuning *ret_tuning)
     PX_TRY(read_ms("PRISM_REGION_IDLE_MS", 60000, &ret_tuning->idle_ms));
     PX_TRY(read_ms("PRISM_REGION_RETRY_MS", 60000, &ret_tuning->retry_ms));
     PX_TRY(read_ms("PRISM_REGION_METRICS_MS", 60000, &ret_tuning->metrics_ms));
+    PX_TRY(read_ms("PRISM_REGION_COPY_MS", 5000, &ret_tuning->copy_ms));
     return read_ms("PRISM_REGION_DRAIN_MS", 30000, &ret_tuning->drain_ms);
 }

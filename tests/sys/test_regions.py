@@ -455,3 +455,47 @@ def test_a_port_that_is_taken_is_said(tmp_path_factory):
         done = regions.run("up", "--detach", "--regions", f"{US},{EU}", check=False)
         assert done.returncode == 1 and f"port {regions.port} is in use" in done.stderr
     assert regions.run("status", check=False).returncode == 3
+
+
+# ---- objects ----
+
+
+def files(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.parquet")}
+
+
+def test_objects_are_copied_to_the_next_region_and_deletions_follow(fresh):
+    regions = fresh(env={"PRISM_REGION_COPY_MS": "200"})
+    key = regions.tenant_in(EU, "copied")
+    assert regions.ingest("app", [{"n": n} for n in range(100)], key=key).status_code == 200
+    regions.run("tick", "seal", "--region", EU)
+    source, copies = regions.data / "regions" / EU, regions.data / "regions" / US / "replicas" / EU
+    here = wait(lambda: {k: v for k, v in files(source / "segments").items() if k.startswith("copied/")}, seconds=60)
+    wait(lambda: here.items() <= files(copies / "segments").items(), seconds=60)
+    regions.region("kill", EU)
+    assert here.items() <= files(copies / "segments").items()  # what a lost region leaves
+    regions.region("heal", EU)
+    regions.run("tick", "compact", "--region", EU)
+    wait(lambda: all(files(copies / store) == files(source / store) for store in ("segments", "analytics")), seconds=60)
+    regions.region("partition", US, EU)
+    assert regions.ingest("app", [{"n": 1000}], key=key).status_code == 200
+    regions.run("tick", "seal", "--region", EU)
+    new = wait(lambda: files(source / "segments").keys() - files(copies / "segments").keys(), seconds=60)
+    regions.region("heal", US, EU)
+    wait(lambda: new <= files(copies / "segments").keys(), seconds=60)
+
+
+def test_a_region_that_lost_its_folder_does_not_take_its_copies_along(fresh):
+    regions = fresh(env={"PRISM_REGION_COPY_MS": "200"})
+    key = regions.tenant_in(EU, "lost")
+    assert regions.ingest("app", [{"n": 1}], key=key).status_code == 200
+    regions.run("tick", "seal", "--region", EU)
+    copies = regions.data / "regions" / US / "replicas" / EU / "segments"
+    kept = wait(lambda: {k for k in files(copies) if k.startswith("lost/")}, seconds=60)
+    regions.region("kill", EU)
+    shutil.rmtree(regions.data / "regions" / EU)
+    regions.region("heal", EU)
+    wait(lambda: regions.json("status", "--region", EU)["copies"]["complete"], seconds=60)
+    assert kept <= files(copies).keys()
+    regions.converged()  # the registry came back from its sibling
+    wait(lambda: regions.one(EU).query("SELECT 1", key=key).status_code == 200, seconds=60, every=0.2)
