@@ -53,7 +53,13 @@ void turn_member_json(struct px_buf *buf, const char *name, struct px_str json)
 {
     comma(buf);
     px_buf_printf(buf, "\"%s\":", name);
-    px_buf_add_str(buf, json);
+    /* An event is a line. In JSON a line feed stands between values only, where a space means the same. */
+    struct px_str line;
+    while (px_str_cut(&json, '\n', &line)) {
+        px_buf_add_str(buf, line);
+        px_buf_add_char(buf, ' ');
+    }
+    px_buf_add_str(buf, line);
 }
 
 void turn_failure(struct px_buf *buf, struct px_str error, struct px_str cause)

@@ -25,8 +25,8 @@ static const struct cli_option options[] = {
     {"name", 'n', CLI_TEXT, offsetof(struct run_values, name), "NAME",
      "the execution's name (default: a new UUID)", NULL, 0, 0},
     {"stub", 0, CLI_LIST, offsetof(struct run_values, stubs), "NAME=BEHAVIOUR",
-     "stand-in for a function, or a service by service:action: echo, const:JSON, raise:TYPE:MSG, large:BYTES, "
-     "sleep:SECONDS",
+     "stand-in for a function, or a service by service:action: echo, const:JSON, file:PATH, raise:TYPE:MSG, large:BYTES, "
+     "sleep:SECONDS; of several with one name each call takes the next",
      NULL, 0, 0},
     {"history", 0, CLI_TEXT, offsetof(struct run_values, history), "FILE",
      "write the history there, as GetExecutionHistory gives it", NULL, 0, 0},

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "asl/blob.h"
+#include "base/px_file.h"
 #include "base/px_id.h"
 #include "base/px_json.h"
 
@@ -16,6 +17,7 @@ struct stub {
     enum behaviour behaviour;
     struct px_str text, message; /* of const and raise */
     int64_t number;              /* bytes of large, seconds of sleep */
+    bool used;
 };
 struct out_call {
     struct px_str token; /* owned, as text_token */
@@ -32,13 +34,29 @@ struct stubs {
     int fault;
 };
 
+/* What a reader gets from s3:getObject need not be JSON. */
+static int read_answer(struct cli *cli, struct px_str path, struct stub *stub)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf text;
+    char *name = px_arena_cstr(&cli->arena, path);
+    if (!name) return cli_fault(cli, PX_F_OOM, "stubs");
+    px_buf_init(&text, LARGE_BYTES_MAX);
+    int r = px_file_read(name, &text);
+    if (r > 0) return cli_fail(cli, CLI_FAILED, "--stub: %s is absent or over 64 MiB", name);
+    if (r < 0) return cli_fault(cli, r, "%s", name);
+    stub->behaviour = STUB_CONST;
+    stub->text = px_arena_dup(&cli->arena, px_buf_str(&text));
+    return stub->text.ptr ? CLI_OK : cli_fault(cli, PX_F_OOM, "stubs");
+}
+
 static int parse_stub(struct cli *cli, const char *written, struct stub *ret_stub)
 {
     struct px_str rest = px_str_c(written), head;
     yyjson_val *value;
     if (!px_str_cut(&rest, '=', &ret_stub->name) || ret_stub->name.len == 0)
         return cli_fail(cli, CLI_USAGE,
-                        "--stub %s: NAME=echo|const:JSON|raise:TYPE:MSG|large:N|sleep:N", written);
+                        "--stub %s: NAME=echo|const:JSON|file:PATH|raise:TYPE:MSG|large:N|sleep:N",
+                        written);
     bool more = px_str_cut(&rest, ':', &head);
     if (px_str_eq(head, S("echo")) && !more) return CLI_OK;
     if (px_str_eq(head, S("const")) && px_json_parse(rest, &cli->arena, &value, NULL) == 0) {
@@ -46,6 +64,7 @@ static int parse_stub(struct cli *cli, const char *written, struct stub *ret_stu
         ret_stub->text = rest;
         return CLI_OK;
     }
+    if (px_str_eq(head, S("file")) && more) return read_answer(cli, rest, ret_stub);
     if (px_str_eq(head, S("raise")) && more) {
         ret_stub->behaviour = STUB_RAISE;
         (void)px_str_cut(&rest, ':', &ret_stub->text);
@@ -58,7 +77,8 @@ static int parse_stub(struct cli *cli, const char *written, struct stub *ret_stu
         ret_stub->number <= LARGE_BYTES_MAX)
         return CLI_OK;
     return cli_fail(cli, CLI_USAGE,
-                    "--stub %s: NAME=echo|const:JSON|raise:TYPE:MSG|large:N|sleep:N", written);
+                    "--stub %s: NAME=echo|const:JSON|file:PATH|raise:TYPE:MSG|large:N|sleep:N",
+                    written);
 }
 
 int stubs_init(struct cli *cli, const struct cli_list *list, struct stubs **ret_stubs)
@@ -102,11 +122,17 @@ static struct px_str function_name(struct px_str written)
     return head;
 }
 
-static const struct stub *find(const struct stubs *stubs, struct px_str name)
+/* Of several with one name each call takes the next, and the last one stays. */
+static const struct stub *find(struct stubs *stubs, struct px_str name)
 {
-    for (size_t i = 0; i < stubs->count; i++)
-        if (px_str_eq(stubs->list[i].name, name)) return &stubs->list[i];
-    return NULL;
+    struct stub *last = NULL;
+    for (size_t i = 0; i < stubs->count; i++) {
+        if (!px_str_eq(stubs->list[i].name, name)) continue;
+        last = &stubs->list[i];
+        if (!last->used) break;
+    }
+    if (last) last->used = true;
+    return last;
 }
 
 /* lambda:invoke sends a text that is JSON as it stands, and nothing as {}. */

@@ -6,7 +6,8 @@
 
 struct stubs; /* opaque; lives in an arena */
 
-/* Behaviours "NAME=echo|const:JSON|raise:TYPE:MSG|large:N|sleep:N". Says what is wrong with one; an enum cli_exit. */
+/* Behaviours "NAME=echo|const:JSON|file:PATH|raise:TYPE:MSG|large:N|sleep:N"; of several with one name each call takes the next,
+ * and the last one stays. Says what is wrong with one; an enum cli_exit. */
 int stubs_init(struct cli *cli, const struct cli_list *list, struct stubs **ret_stubs);
 void stubs_deinit(struct stubs *stubs);
 /* For struct asl_host; ctx is the stubs. */

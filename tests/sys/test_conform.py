@@ -1,0 +1,37 @@
+"""Golden cases of the States Language: tests/conform/<rule>/ holds a definition, an input, and what must come of it: output or error, and the
+types of the history's events in order. README.md there says what the fields are."""
+
+import json
+import subprocess
+
+import pytest
+
+from conftest import PRISM, ROOT
+
+CASES = sorted(p.parent for p in (ROOT / "tests" / "conform").glob("*/definition.asl.json"))
+
+
+def test_there_are_cases():
+    assert len(CASES) >= 70
+
+
+@pytest.mark.parametrize("folder", CASES, ids=lambda folder: folder.name)
+def test_rule(folder, tmp_path):
+    expected = json.loads((folder / "expected.json").read_text())
+    history = tmp_path / "history.json"
+    stubs = [argument for stub in expected.get("stubs", []) for argument in ("--stub", stub)]
+    done = subprocess.run([PRISM, "workflow", "run", "definition.asl.json", "--input-file", "input.json", "--history", history,
+                           "--type", expected.get("type", "STANDARD"), *stubs], cwd=folder, capture_output=True, text=True, timeout=120)
+    assert done.returncode == (3 if "error" in expected else 0), done.stdout + done.stderr
+    got = json.loads(done.stdout)
+    if "error" in expected:
+        assert got["Error"] == expected["error"], got
+        if "cause" in expected:
+            assert got["Cause"] == expected["cause"]
+    else:
+        assert got == expected["output"]
+    trace = [event["type"] for event in json.loads(history.read_text())["events"]]
+    if "events_max" in expected:  # too many to write down: nearly as many as there may be, and the last
+        assert expected["events_max"] - 10 < len(trace) <= expected["events_max"]
+        trace = trace[-1:]
+    assert trace == expected["trace"]
