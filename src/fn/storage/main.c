@@ -31,6 +31,7 @@ int main(void)
                    .threads = (uint32_t)number("PRISM_STORAGE_THREADS"),
                    .temp_dir = px_str_c(getenv("PRISM_TMP")),
                    .temp_bytes_max = number("PRISM_STORAGE_TEMP_BYTES_MAX")},
+        .region = px_str_c(getenv("PRISM_REGION")),
         .lifecycle_path = px_str_c(getenv("PRISM_STORAGE_LIFECYCLE")),
         .lending = {.extensions = px_str_c(getenv("PRISM_DUCKDB_EXTENSIONS")),
                     .role_arn = px_str_c(getenv("PRISM_TENANT_ROLE_ARN")),

@@ -470,7 +470,7 @@ int registry_move_abort(const struct registry *registry, struct px_str name, int
         if (r != 0) return r;
     } else if (tenant.epoch < epoch) {
         *ret_why = "no such move was begun";
-        return REGISTRY_CONFLICT;
+        return REGISTRY_INVALID;
     }
     *ret_tenant = tenant;
     return 0;

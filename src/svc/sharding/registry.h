@@ -105,7 +105,7 @@ PX_MUST_USE int registry_move_commit(const struct registry *registry, struct px_
                                      int64_t epoch, struct px_arena *arena,
                                      struct tenant *ret_tenant, const char **ret_why);
 /* Give it up: the home stays, the epoch is used up. Answers: as above; REGISTRY_CONFLICT with a reason when the move
- * was committed: then there is no way back but another move. */
+ * was committed: then there is no way back but another move. REGISTRY_INVALID when no such move was begun. */
 PX_MUST_USE int registry_move_abort(const struct registry *registry, struct px_str name,
                                     int64_t epoch, struct px_arena *arena,
                                     struct tenant *ret_tenant, const char **ret_why);

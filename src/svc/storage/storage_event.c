@@ -28,6 +28,7 @@ static const struct {
 struct step {
     struct storage_move move;
     struct px_str region;
+    struct px_str at;                          /* where the step is meant to run */
     struct px_str segments_url, analytics_url; /* of the source */
 };
 typedef int step_run(struct storage *storage, const struct step *step, struct storage_moved *moved);
@@ -98,6 +99,7 @@ static const char *read_step(yyjson_val *root, const struct step_kind *kind, str
     yyjson_val *source = px_json_obj(root, "source");
     step->move.epoch = px_json_i64(root, "epoch", 0);
     step->region = px_json_str(root, "region");
+    step->at = px_json_str(root, "at");
     step->segments_url = px_json_str(source, "segments");
     step->analytics_url = px_json_str(source, "analytics");
     if (step->move.epoch < 1) return "epoch is the move's, as function tenants began it";
@@ -318,8 +320,8 @@ static int open_sources(const struct storage_function *function, struct request 
     return 0;
 }
 
-static void write_moved(const struct request *request, const struct storage_moved *moved,
-                        int64_t ms, struct px_buf *body)
+static void write_moved(const struct storage_function *function, const struct request *request,
+                        const struct storage_moved *moved, int64_t ms, struct px_buf *body)
 {
     const struct {
         const char *name;
@@ -333,7 +335,11 @@ static void write_moved(const struct request *request, const struct storage_move
     px_buf_printf(body, ",\"epoch\":%lld", (long long)request->step.move.epoch);
     for (size_t i = 0; i < PX_COUNT(members); i++)
         px_buf_printf(body, ",\"%s\":%llu", members[i].name, (unsigned long long)members[i].value);
-    px_buf_printf(body, ",\"last\":%s,\"more\":%s,\"ms\":%lld}", moved->last ? "true" : "false",
+    px_buf_add_c(body, ",\"source\":{\"segments\":");
+    px_buf_add_json_str(body, function->urls.segments);
+    px_buf_add_c(body, ",\"analytics\":");
+    px_buf_add_json_str(body, function->urls.analytics);
+    px_buf_printf(body, "},\"last\":%s,\"more\":%s,\"ms\":%lld}", moved->last ? "true" : "false",
                   moved->more ? "true" : "false", (long long)ms);
 }
 
@@ -347,15 +353,29 @@ static int answer_wrong_time(const struct lambda_event *event, int r)
     return LAMBDA_ERROR;
 }
 
-static int run_step(const struct request *request, struct storage *storage,
-                    const struct lambda_event *event)
+/* A step that reached the other region's function, by whatever mistake in between, must not be carried out. */
+static bool is_here(const struct storage_function *function, const struct step *step)
+{
+    return function->region.len == 0 || px_str_eq(step->at, function->region);
+}
+
+static int refuse_region(const struct storage_function *function, const struct lambda_event *event)
+{
+    event->reply->error_type = S("WrongRegion");
+    event->reply->error_message = px_arena_printf(event->arena, "the step is not meant for %.*s",
+                                                  PX_FMT(function->region));
+    return LAMBDA_ERROR;
+}
+
+static int run_step(const struct storage_function *function, const struct request *request,
+                    struct storage *storage, const struct lambda_event *event)
 {
     struct storage_moved moved = {0};
     int64_t begun_ns = px_mono_ns(&px_clock_system);
     int r = request->kind->run(storage, &request->step, &moved);
     if (r > 0) return answer_wrong_time(event, r);
     PX_TRY(r);
-    write_moved(request, &moved, (px_mono_ns(&px_clock_system) - begun_ns) / PX_NS_PER_MS,
+    write_moved(function, request, &moved, (px_mono_ns(&px_clock_system) - begun_ns) / PX_NS_PER_MS,
                 event->reply->body);
     return px_buf_fault(event->reply->body);
 }
@@ -366,6 +386,7 @@ int storage_handle(const struct storage_function *function, const struct lambda_
     int r = read_event(event, &request);
     if (r != 0) return r;
     const struct px_clock clock = {moved_wall, px_clock_system.mono_ns, &request.now_ns};
+    if (request.kind && !is_here(function, &request.step)) return refuse_region(function, event);
     struct lifecycle lifecycle;
     PX_TRY(load_lifecycle(function, event->arena, &lifecycle));
     PX_AUTO(close_stores) struct open_stores stores = {0};
@@ -391,7 +412,7 @@ int storage_handle(const struct storage_function *function, const struct lambda_
                                             .notify_ctx = (void *)(uintptr_t)event->log};
     PX_TRY(storage_new(&options, &stores.storage));
     PX_TRY(open_sources(function, &request, &stores));
-    if (request.kind) return run_step(&request, stores.storage, event);
+    if (request.kind) return run_step(function, &request, stores.storage, event);
     struct storage_counts counts = {0};
     int64_t begun_ns = px_mono_ns(&px_clock_system);
     PX_TRY(request.run(stores.storage, &request.scope, &counts));

@@ -4,11 +4,12 @@
  *   -> {"op":..., "datasets":n, "frames":n, ..., "more":bool, "ms":n}
  *
  *   {"op":"move-greet"|"move-pack"|"move-fetch"|"move-freeze"|"move-check"|"move-leave"|"move-settle"|"move-stay"|
- *    "move-part"|"move-clean", "tenant", "epoch", "region"?, "source"?: {"segments","analytics"}}
- *   -> {"op":..., "datasets":n, "rows":n, ..., "last":bool, "more":bool, "ms":n}
+ *    "move-part"|"move-clean", "tenant", "epoch", "at", "region"?, "source"?: {"segments","analytics"}}
+ *   -> {"op":..., "datasets":n, "rows":n, ..., "source":{..}, "last":bool, "more":bool, "ms":n}
  *
  * The latter are steps of a tenant's move (svc/storage/move.h). `region` is the other one, for greet, freeze, leave and
- * part; `source` are URLs of the source's stores, for fetch and check. One that comes at the wrong time is the
+ * part; `source` are URLs of the source's stores, for fetch and check, as pack's answer has them. `at` is the region
+ * that the step is meant for; another refuses it as "WrongRegion". One that comes at the wrong time is the
  * function error "Fenced"; fetch and check before the source packed are "Unpacked".
  *
  * `now` moves the clock that ages of data are measured with, so that ageing can be seen and tested.
@@ -27,6 +28,7 @@ struct storage_function {
     struct cloud_shared *cloud; /* borrowed; of the stores; NULL: each makes its own */
     struct storage_urls urls;
     struct storage_limits limits;
+    struct px_str region;         /* this one; empty: not known */
     struct px_str lifecycle_path; /* of another lifecycle.json; empty: the built-in one */
     struct lending_settings lending;
 };

@@ -266,7 +266,7 @@ TEST(a_move_that_was_given_up_cannot_be_committed_and_its_epoch_is_used_up)
     const char *why;
     make(t, &f, "acme");
     CHECK_INT(registry_move_abort(&local, S("acme"), 2, &t->arena, &tenant, &why),
-              REGISTRY_CONFLICT); /* none was begun */
+              REGISTRY_INVALID); /* none was begun */
     begin(t, &local, "west");
     for (int i = 0; i < 2; i++) {
         CHECK_OK(registry_move_abort(&local, S("acme"), 2, &t->arena, &tenant, &why));

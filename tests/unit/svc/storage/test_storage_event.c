@@ -152,6 +152,19 @@ TEST(a_tenant_is_moved_by_events)
     px_buf_deinit(&to.body);
 }
 
+TEST(a_step_is_carried_out_in_the_region_that_it_is_meant_for)
+{
+    struct fixture f = {0};
+    open_function(t, &f);
+    f.fn.region = S("west");
+    check_error(t, &f, "{\"op\":\"move-stay\",\"tenant\":\"acme\",\"epoch\":2,\"at\":\"east\"}",
+                "WrongRegion");
+    check_error(t, &f, "{\"op\":\"move-stay\",\"tenant\":\"acme\",\"epoch\":2}", "WrongRegion");
+    CHECK_OK(
+        handle(t, &f, "{\"op\":\"move-stay\",\"tenant\":\"acme\",\"epoch\":2,\"at\":\"west\"}"));
+    px_buf_deinit(&f.body);
+}
+
 TEST(a_step_of_a_move_without_what_it_needs_is_refused)
 {
     struct fixture f = {0};

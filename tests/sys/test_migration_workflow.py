@@ -1,0 +1,158 @@
+"""The state machine tenant-migration under the fault matrix that its own definition gives: each Task fails once, always, and by timeout. Each run
+ends in one of three ways, told by what the calls that succeeded add up to: moved, given up with everything compensated, or a question to a person
+behind an alert. Never half done in silence.
+
+The machine runs in `prism workflow run` with stand-ins for what it calls; only names of functions and times are changed in it."""
+
+import concurrent.futures
+import copy
+import json
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+from conftest import PRISM
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+VALUES = {"partition": "aws", "region": "eu-west-1", "account": "123456789012", "prefix": "prism-dev-euw1", "dns_suffix": "amazonaws.com"}
+DEFINITION = json.loads(re.sub(r"\$\{(\w+)\}", lambda m: VALUES[m[1]], (ROOT / "platform/workflows/tenant-migration.asl.json").read_text()))
+INPUT = {"tenant": "acme", "to": "us-east-1", "to_prefix": "prism-dev-use1", "to_shard": "shard-0"}
+
+COUNTS = {"source": {"segments": "s3://a", "analytics": "s3://b"}, "segments": 2, "rows": 7, "bytes": 9, "copied": 0, "copied_bytes": 0,
+          "frames": 0, "differ": 0, "last": True, "more": False}
+FUNCTIONS = {name: state for name, state in DEFINITION["States"].items() if state["Type"] == "Task" and state["Resource"].endswith("lambda:invoke")}
+FORWARD = {"Leave", "Settle", "Clean"}
+BACK = {"Abort", "Stay", "Part", "CleanCopy"}
+ATTEMPTS = 12
+
+
+def answer(name):
+    op = FUNCTIONS[name]["Parameters"]["Payload"]["op"]
+    return {"moving": {"to": "us-east-1", "epoch": 2}, "shard": "shard-0", "epoch": 1} if op == "move-begin" else COUNTS | {"op": op}
+
+
+def changed(name, by_attempt, timeout):
+    """Each function under the name of its state, those of by_attempt with the attempt's number, so that a stand-in can fail once; waits and
+    pauses without their length."""
+    machine = copy.deepcopy(DEFINITION)
+    for state_name, state in machine["States"].items():
+        if state["Type"] == "Wait":
+            state["Seconds"] = 0
+        for retrier in state.get("Retry", []):
+            retrier.update({"IntervalSeconds": 1, "MaxDelaySeconds": 2} if retrier.get("MaxAttempts") else {})
+        if state_name in FUNCTIONS:
+            for member in ("FunctionName", "FunctionName.$"):
+                state["Parameters"].pop(member, None)
+            called = f"States.Format('{state_name}-{{}}', $$.State.RetryCount)"
+            state["Parameters"] |= {"FunctionName.$": called} if state_name in by_attempt else {"FunctionName": state_name}
+    if timeout:
+        machine["States"][name]["TimeoutSeconds"] = 1
+    return machine
+
+
+class Run:
+    def __init__(self, folder, name, stubs, timeout=False):
+        file, history = folder / f"{name}.json", folder / f"{name}-history.json"
+        by_attempt = {stub.rpartition("-")[0] for stub in stubs} & set(FUNCTIONS)
+        file.write_text(json.dumps(changed(name, by_attempt, timeout)))
+        all_stubs = {n: "const:" + json.dumps(answer(n)) for n in FUNCTIONS if n not in by_attempt}
+        all_stubs |= {f"{n}-{i}": "const:" + json.dumps(answer(n)) for n in by_attempt for i in range(ATTEMPTS)}
+        all_stubs |= {"sns:publish": "const:{}", "sqs:sendMessage": 'const:{"action":"stop"}'} | stubs
+        command = [PRISM, "workflow", "run", file, "--input", json.dumps(INPUT), "--history", history]
+        for stub in all_stubs.items():
+            command += ["--stub", "=".join(stub)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode in (0, 3), done.stderr
+        self.output, self.failed = json.loads(done.stdout), done.returncode == 3
+        self.entered, self.succeeded, at = [], set(), None
+        events = json.loads(history.read_text())
+        for event in events.get("events", events) if isinstance(events, dict) else events:
+            if event["type"].endswith("StateEntered"):
+                at = event["stateEnteredEventDetails"]["name"]
+                self.entered.append(at)
+            elif event["type"] == "TaskSucceeded":
+                self.succeeded.add(at)
+
+    def ending(self):
+        """moved, given up, or asked; anything else is half done."""
+        asked = [("Alert" + way, "Ask" + way) for way in ("Forward", "Back") if "Ask" + way in self.entered]
+        if asked:
+            (alert, ask), = asked
+            assert self.failed and self.entered.index(alert) < self.entered.index(ask)
+            return "asked"
+        if not self.failed:
+            assert self.output["outcome"] == "moved" and FORWARD <= self.succeeded
+            return "moved"
+        if self.entered[-1] == "NothingDone":
+            assert self.succeeded == set()
+            return "nothing done"
+        assert BACK <= self.succeeded and not FORWARD & set(self.entered) and "Commit" not in self.succeeded
+        return "given up"
+
+
+def expected(name, kind):
+    if kind == "once":
+        return "moved"
+    if name == "Begin":
+        return "nothing done"
+    return "asked" if name in FORWARD else "given up"
+
+
+def run_case(folder, name, kind):
+    failures = {"once": {f"{name}-0": "raise:Lambda.ServiceException:once"},
+                "always": {f"{name}-{i}": "raise:Broken:always" for i in range(ATTEMPTS)},
+                "timeout": {f"{name}-{i}": "sleep:3" for i in range(ATTEMPTS)}}[kind]
+    if name in BACK:  # they are reached when something before fails
+        failures |= {f"Check-{i}": "raise:Broken:before" for i in range(ATTEMPTS)}
+    return Run(folder, name, failures, kind == "timeout").ending()
+
+
+@pytest.mark.parametrize("kind", ["once", "always", "timeout"])
+def test_matrix(kind, tmp_path):
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        endings = dict(zip(FUNCTIONS, pool.map(lambda name: run_case(tmp_path, name, kind), FUNCTIONS)))
+    wanted = {name: expected(name, kind) for name in FUNCTIONS}
+    wanted |= {name: "given up" if kind == "once" else "asked" for name in BACK}
+    assert endings == wanted
+
+
+def test_all_goes_well(tmp_path):
+    run = Run(tmp_path, "Begin", {})
+    assert run.ending() == "moved" and run.output["epoch"] == 2
+    assert not {"Abort", "AlertBack", "AlertForward"} & set(run.entered)
+
+
+def test_a_commit_whose_answer_was_lost_goes_on(tmp_path):
+    lost = {f"Commit-{i}": "raise:Broken:lost" for i in range(ATTEMPTS)} | {f"Abort-{i}": "raise:Decided:it has moved" for i in range(ATTEMPTS)}
+    run = Run(tmp_path, "Commit", lost)
+    assert not run.failed and run.output["outcome"] == "moved" and "Stay" not in run.entered
+
+
+@pytest.mark.parametrize("member, value", [("differ", 1)])
+def test_a_copy_that_differs_is_given_up(member, value, tmp_path):
+    run = Run(tmp_path, "Check", {"Check-0": "const:" + json.dumps(COUNTS | {member: value})})
+    assert run.ending() == "given up" and run.output["Error"] == "Different" and "Freeze" not in run.entered
+
+
+@pytest.mark.parametrize("change", [{"rows": 6}, {"bytes": 8}, {"segments": 1}, {"last": False}])
+def test_a_last_copy_that_is_not_all_is_given_up(change, tmp_path):
+    run = Run(tmp_path, "FetchLast", {"FetchLast-0": "const:" + json.dumps(COUNTS | change)})
+    assert run.ending() == "given up" and run.output["Error"] == "Different"
+
+
+@pytest.mark.parametrize("name", ["Pack", "Fetch", "PackLast", "FetchLast", "Greet"])
+def test_loops_are_bounded(name, tmp_path):
+    run = Run(tmp_path, name, {f"{name}-0": "const:" + json.dumps(COUNTS | {"more": True})})
+    assert run.ending() == "given up" and run.output["Error"] in ("TooLong", "FrozenTooLong", "NoRoom")
+
+
+def test_rounds_are_bounded(tmp_path):
+    run = Run(tmp_path, "Fetch", {"Fetch-0": "const:" + json.dumps(COUNTS | {"copied_bytes": 1 << 40})})
+    assert run.ending() == "moved" and run.entered.count("Fetch") == 20
+
+
+def test_an_alert_that_cannot_be_sent_does_not_keep_the_question_from_being_asked(tmp_path):
+    broken = {f"Settle-{i}": "raise:Broken:always" for i in range(ATTEMPTS)} | {"sns:publish": "raise:SNS.SdkClientException:down"}
+    assert Run(tmp_path, "Settle", broken).ending() == "asked"
