@@ -1,7 +1,8 @@
 /* Arbitrary text as a JSONata expression: refused with a place inside the text, or evaluated on a small input, to a value that is
  * JSON or to a failure with a cause, in bounded time and memory. Whatever came before, the engine then still adds 1 and 1. */
-// link: px_asl
+// link: px_asl prism::quickjs
 #include "asl/jsonata.h"
+#include "asl/jsonata_engine.h"
 
 #include <stdlib.h>
 
@@ -63,6 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                                     .eval_ms_max = 50};
         int r = asl_jsonata_new(&options, &engine);
         PX_ASSERT(r == 0);
+        engine->lazy_min = 1;
     }
     char *text = malloc(size + !size); /* without anything behind it */
     if (!text) abort();
