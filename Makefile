@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down test package package-test soak soak-faults bench docs lint fmt install clean
+.PHONY: help setup build up down test package package-test soak soak-faults soak-workflows bench docs lint fmt install clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -43,6 +43,10 @@ soak: build ## Kill a region for an hour or so while a million records are sent,
 soak-faults: build ## Store, seal and compact through a thousand schedules of faults between the functions and their stores
 	@tools/setup test infra
 	@PRISM_FAULT_SCHEDULES=1000 tools/run-tests --sys -k test_faults
+
+soak-workflows: build ## Kill a region 500 times while a thousand executions of workflows go through it
+	@tools/setup test
+	@PRISM_WORKFLOW_KILLS=500 PRISM_WORKFLOW_EXECUTIONS=1000 tools/run-tests --sys -k test_executions_survive
 
 bench: ## Run the benchmarks, each beside its reference
 	@tools/setup bench infra

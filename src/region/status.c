@@ -108,6 +108,13 @@ static void status_write(struct region *region, const struct status_size sizes[S
         px_buf_add_c(buf, ",\"copies\":");
         copies_write_status(region->copies, buf);
     }
+    struct workflows_stats w;
+    workflows_stats(region->workflows, &w);
+    px_buf_printf(buf,
+                  ",\"workflows\":{\"running\":%zu,\"started\":%llu,\"succeeded\":%llu,"
+                  "\"failed\":%llu,\"stalled\":%s}",
+                  w.running, (unsigned long long)w.started, (unsigned long long)w.succeeded,
+                  (unsigned long long)w.failed, w.stalled ? "true" : "false");
     write_functions(region, buf);
     write_data(sizes, buf);
     px_buf_add_c(buf, "}");
@@ -186,7 +193,13 @@ void status_metrics(struct region *region)
     struct gateway_stats g;
     char when[40];
     struct px_str now = px_time_format(px_wall_ns(region->clock), 6, when);
+    struct workflows_stats w;
     gateway_stats(region->gateway, &g);
+    workflows_stats(region->workflows, &w);
+    metric(region, now, "workflows.running", NULL, (double)w.running);
+    metric(region, now, "workflows.started", NULL, (double)w.started);
+    metric(region, now, "workflows.succeeded", NULL, (double)w.succeeded);
+    metric(region, now, "workflows.failed", NULL, (double)w.failed);
     metric(region, now, "gateway.requests", NULL, (double)g.requests);
     metric(region, now, "gateway.refused", NULL, (double)g.refused);
     metric(region, now, "gateway.connections", NULL, g.connections);

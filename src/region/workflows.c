@@ -579,6 +579,7 @@ void workflows_free(struct workflows **workflows)
 void workflows_stats(const struct workflows *w, struct workflows_stats *ret_stats)
 {
     *ret_stats = w->stats;
+    ret_stats->stalled = w->retry_ms > 0;
     ret_stats->running = w->engine ? asl_engine_count(w->engine) : 0;
 }
 

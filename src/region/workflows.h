@@ -53,5 +53,6 @@ bool workflows_take_over(const struct workflows *workflows, struct px_str machin
 struct workflows_stats {
     size_t running;
     uint64_t started, succeeded, failed; /* since the start of the region */
+    bool stalled;                        /* the journal cannot be written */
 };
 void workflows_stats(const struct workflows *workflows, struct workflows_stats *ret_stats);

@@ -1,7 +1,9 @@
 """A full disk: refused with a reason, nothing stored is harmed, and it works again once there is room."""
 
+import json
 import os
 import subprocess
+import threading
 
 import pytest
 
@@ -99,3 +101,26 @@ def test_a_region_starts_on_a_full_disk(tree):
     check(tree, 1)
     assert tree.ingest("kept", batch(1)).status_code == 200
     check(tree, 2)
+
+
+def test_workflows_stand_still_on_a_full_disk_and_go_on(tree):
+    """Nothing is told that the journal does not know: a start that cannot be written is not answered until it is."""
+    tree.run("workflow", "start", "data-lifecycle", "--wait")
+    fill(tree)
+    answers = []
+
+    def start(i):
+        answers.append(tree.run("workflow", "start", "data-lifecycle", "--name", f"full{i}", "--input", json.dumps({"pad": "x" * 100000}), check=False))
+
+    starts = [threading.Thread(target=start, args=(i,)) for i in range(8)]
+    for thread in starts:
+        thread.start()
+    wait(lambda: tree.status()["workflows"]["stalled"], seconds=30)
+    (tree.data / "ballast").unlink()
+    for thread in starts:
+        thread.join(timeout=60)
+    assert [answer.returncode for answer in answers] == [0] * 8
+    wait(lambda: tree.status()["workflows"]["running"] == 0, seconds=60)
+    executions = {e["name"]: e["status"] for e in tree.json("workflow", "list")["executions"]}
+    assert all(executions[f"full{i}"] == "SUCCEEDED" for i in range(8)), executions
+    assert not tree.status()["workflows"]["stalled"]
