@@ -405,6 +405,7 @@ struct expire_job {
 static void on_expire_run(struct worker_job *job)
 {
     struct expire_job *e = (struct expire_job *)job;
+    e->removed = 0;
     e->result = execution_expire(e->workflows->reader, e->before_ms, EXPIRE_AT_ONCE, &e->removed);
     if (e->result != 0) (void)px_fault_text(e->result, e->error, sizeof e->error);
 }
@@ -421,16 +422,41 @@ static void on_expire_done(struct worker_job *job)
         free(e);
 }
 
+/* Messages and notes past their time; with stores on AWS nobody else looks after this file. */
+static void on_sweep_run(struct worker_job *job)
+{
+    struct expire_job *e = (struct expire_job *)job;
+    if (!e->workflows->tables) return; /* nothing was written since the start */
+    e->result = table_expire(e->workflows->tables, EXPIRE_AT_ONCE, &e->removed);
+    if (e->result != 0) (void)px_fault_text(e->result, e->error, sizeof e->error);
+}
+
+static void on_sweep_done(struct worker_job *job)
+{
+    struct expire_job *e = (struct expire_job *)job;
+    if (e->result != 0)
+        px_log(e->workflows->options.log, PX_ERROR, "old messages could not be removed: %s",
+               e->error);
+    free(e);
+}
+
+static void housekeep(struct workflows *w, struct worker *worker,
+                      void (*run)(struct worker_job *job), void (*done)(struct worker_job *job))
+{
+    struct expire_job *e = calloc(1, sizeof *e);
+    if (!e) return; /* in an hour again */
+    e->job.run = run;
+    e->job.done = done;
+    e->workflows = w;
+    e->before_ms = px_wall_ns(w->options.clock) / PX_NS_PER_MS - RETENTION_MS;
+    worker_add(worker, &e->job);
+}
+
 static void on_housekeeping(uv_timer_t *timer)
 {
     struct workflows *w = timer->data;
-    struct expire_job *e = calloc(1, sizeof *e);
-    if (!e) return; /* in an hour again */
-    e->job.run = on_expire_run;
-    e->job.done = on_expire_done;
-    e->workflows = w;
-    e->before_ms = px_wall_ns(w->options.clock) / PX_NS_PER_MS - RETENTION_MS;
-    worker_add(&w->reading, &e->job);
+    housekeep(w, &w->reading, on_expire_run, on_expire_done);
+    housekeep(w, &w->working, on_sweep_run, on_sweep_done);
 }
 
 /* ---- life ---- */

@@ -526,8 +526,12 @@ int execution_history(struct execution_store *store, uint64_t number, uint32_t f
 
 /* ---- retention ---- */
 
+/* One whose parent, or whose caller, still runs stays: after a crash that one asks for its output. */
 #define ENDED_BEFORE                                                                               \
-    "(SELECT number FROM executions WHERE status > 0 AND stop_ms < ?1 ORDER BY stop_ms LIMIT ?2)"
+    "(SELECT number FROM executions WHERE status > 0 AND stop_ms < ?1"                             \
+    " AND parent NOT IN (SELECT number FROM executions WHERE status = 0)"                          \
+    " AND waiter_execution NOT IN (SELECT number FROM executions WHERE status = 0)"                \
+    " ORDER BY stop_ms LIMIT ?2)"
 
 static int expire_from(struct execution_store *store, const char *sql, int64_t before_ms,
                        size_t max)

@@ -317,6 +317,33 @@ TEST(what_ended_long_ago_goes_with_all_that_belongs_to_it)
     CHECK_OK(execution_definition(store, new, &t->arena, &text));
 }
 
+TEST(what_a_running_execution_may_ask_for_stays)
+{
+    PX_AUTO(execution_store_close) struct execution_store *store = store_open(t);
+    PX_AUTO(execution_batch_deinit) struct execution_batch batch;
+    execution_batch_init(&batch, 1u << 20);
+    begin(&batch, 1, S("parent"));
+    for (uint64_t i = 2; i <= 3; i++) {
+        struct execution_turn turn = {.row = row_of(i, i == 2 ? S("child") : S("called")),
+                                      .first = true};
+        if (i == 2)
+            turn.row.parent = 1;
+        else
+            turn.row.waiter_execution = 1;
+        CHECK_OK(execution_batch_add(&batch, &turn));
+        finish(&batch, i, EXECUTION_SUCCEEDED, 10);
+    }
+    CHECK_OK(execution_commit(store, &batch));
+    execution_batch_clear(&batch);
+    size_t removed;
+    CHECK_OK(execution_expire(store, 1000, 100, &removed));
+    CHECK_INT(removed, 0);
+    finish(&batch, 1, EXECUTION_FAILED, 2000);
+    CHECK_OK(execution_commit(store, &batch));
+    CHECK_OK(execution_expire(store, 1000, 100, &removed));
+    CHECK_INT(removed, 2);
+}
+
 /* ---- crashes, a full disk, no memory ---- */
 
 /* Batch i begins execution i, and ends i - 1 with its third event; both or none. */
