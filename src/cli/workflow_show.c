@@ -141,7 +141,7 @@ static int show(struct walk *walk, const struct show_values *v)
 {
     struct cli *cli = walk->remote.cli;
     yyjson_val *execution = NULL;
-    struct px_str text;
+    struct px_str text = {0};
     if (v->follow) return follow(walk);
     if (v->history && cli->json) {
         int exit = describe(walk, &execution,

@@ -16,6 +16,8 @@
 #define BATCH_BYTES_ENOUGH (16u << 20)    /* then it waits for the commit under way */
 #define RETRY_MS_FIRST 100u
 #define RETRY_MS_MAX 5000u
+#define RECOVERY_MS 1000u
+#define RECOVERY_POLL_MS 20u
 #define HOUSEKEEPING_MS (3600u * 1000u)
 #define RETENTION_MS (INT64_C(90) * 86400 * 1000) /* Step Functions keeps 90 days */
 #define EXPIRE_AT_ONCE 1000u
@@ -148,8 +150,10 @@ static int on_turn(void *ctx, const struct asl_turn *turn)
 {
     struct workflows *w = ctx;
     const struct asl_execution_info *info = asl_execution_info(turn->execution);
-    note_answers(w, info->number);
-    if (!is_durable(info)) return 0;
+    if (!is_durable(info)) {
+        note_answers(w, info->number);
+        return 0;
+    }
     PX_AUTO(px_free_mem) struct execution_frame *frames = NULL;
     if (turn->frame_count && !(frames = calloc(turn->frame_count, sizeof *frames)))
         return px_fault(PX_F_OOM, "a workflow's turn");
@@ -170,6 +174,7 @@ static int on_turn(void *ctx, const struct asl_turn *turn)
         return px_fault(PX_F_LIMIT, "a turn of workflow %.*s is too large",
                         PX_FMT(workflows_machine_name(info)));
     PX_TRY(r);
+    note_answers(w, info->number);
     return 0;
 }
 
@@ -198,6 +203,22 @@ static void give_answers(struct workflows *w, uint64_t turns, bool all)
         }
         *link = a->next;
         a->ready(a->ctx, stable);
+        free(a);
+    }
+}
+
+/* What was asked of an execution that was put down meanwhile is not done. */
+void answers_refuse(struct workflows *w, uint64_t number)
+{
+    struct answer **link = &w->answers;
+    while (*link) {
+        struct answer *a = *link;
+        if (a->number != number || a->turn != 0) {
+            link = &a->next;
+            continue;
+        }
+        *link = a->next;
+        a->ready(a->ctx, false);
         free(a);
     }
 }
@@ -263,6 +284,7 @@ static void pass_on(struct workflows *w)
 }
 
 static void set_timer(struct workflows *w);
+static void on_recovery(uv_timer_t *timer);
 
 static void pump(struct workflows *w)
 {
@@ -271,7 +293,11 @@ static void pump(struct workflows *w)
     w->moving = true;
     if (w->batches[w->filling].arena.held_bytes < BATCH_BYTES_ENOUGH || !w->committing) {
         int r = asl_engine_run(w->engine, STEPS_A_SLICE, &more);
-        if (r != 0) px_log_fault(w->options.log, r, "a workflow could not move");
+        if (r != 0) {
+            px_log_fault(w->options.log, r, "a workflow's turn could not be made");
+            if (!uv_is_active((uv_handle_t *)&w->recovery))
+                (void)uv_timer_start(&w->recovery, on_recovery, RECOVERY_MS, 0);
+        }
     }
     pass_on(w);
     w->moving = false;
@@ -279,6 +305,22 @@ static void pump(struct workflows *w)
 }
 
 static void on_timer(uv_timer_t *timer) { pump(timer->data); }
+
+/* An execution whose turn could not be made was put down by the engine: it is taken from the journal again, once what is under way is
+ * there. Those that the journal does not have, or never has, end for who waits for them. */
+static void on_recovery(uv_timer_t *timer)
+{
+    struct workflows *w = timer->data;
+    if (w->committing || w->batches[w->filling].turns > 0) {
+        (void)uv_timer_start(&w->recovery, on_recovery, RECOVERY_POLL_MS, 0);
+        return;
+    }
+    int r = workflows_restore(w, w->writer); /* nobody else uses it now */
+    if (r != 0) px_log_fault(w->options.log, r, "executions could not be restored");
+    runs_sweep(w);
+    asl_engine_committed(w->engine, asl_engine_turns(w->engine)); /* tasks that are called again */
+    workflows_wake(w);
+}
 
 /* While a commit is to be tried again the timer is its. */
 static void set_timer(struct workflows *w)
@@ -492,7 +534,7 @@ static int open_journal(struct workflows *w)
                                               .jsonata = w->jsonata,
                                               .next_number = last + 1};
     PX_TRY(asl_engine_new(&engine, &w->engine));
-    return workflows_restore(w);
+    return workflows_restore(w, w->reader);
 }
 
 static int load(struct workflows *w)
@@ -524,7 +566,8 @@ int workflows_new(const struct workflows_options *options, struct workflows **re
     worker_init(&w->working, options->loop);
     (void)uv_timer_init(options->loop, &w->timer);
     (void)uv_timer_init(options->loop, &w->housekeeping);
-    w->timer.data = w->housekeeping.data = w->commit.data = w;
+    (void)uv_timer_init(options->loop, &w->recovery);
+    w->timer.data = w->recovery.data = w->housekeeping.data = w->commit.data = w;
     *ret_workflows = w; /* also when it fails: its handles are in the loop */
     PX_TRY(asl_jsonata_new(&(struct asl_jsonata_options){0}, &w->jsonata));
     return load(w);
@@ -578,6 +621,7 @@ void workflows_close(struct workflows *w)
     give_answers(w, 0, true);
     close_now(&w->timer);
     close_now(&w->housekeeping);
+    close_now(&w->recovery);
     for (size_t i = 0; i < w->machine_timer_count; i++) close_now(&w->machine_timers[i].timer);
 }
 

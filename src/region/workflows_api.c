@@ -181,6 +181,7 @@ static int find_by_name(struct api_call *call, struct px_str name, struct execut
 
 static bool find_execution(struct api_call *call, struct execution_row *ret_row)
 {
+    *ret_row = (struct execution_row){0};
     struct px_str arn = px_json_str(call->input, "executionArn"), machine, name;
     if (!arn.len) {
         fail(call, 400, "InvalidArn", "Invalid Arn: executionArn is missing");
@@ -354,7 +355,7 @@ static void do_start_sync(struct api_call *call) { start(call, true); }
 
 static void read_describe(struct api_call *call)
 {
-    struct execution_row row;
+    struct execution_row row = {0};
     if (!find_execution(call, &row)) return;
     add_execution(call, &row);
     add_details(call, &row);
@@ -371,7 +372,7 @@ static int status_of(struct px_str name)
 
 static void read_list(struct api_call *call)
 {
-    struct execution_row *rows;
+    struct execution_row *rows = NULL;
     struct px_str arn = px_json_str(call->input, "stateMachineArn"),
                   status = px_json_str(call->input, "statusFilter"),
                   token = px_json_str(call->input, "nextToken");
@@ -419,7 +420,7 @@ static void do_list(struct api_call *call) { read_then(call, read_list, NULL); }
 
 static void read_history(struct api_call *call)
 {
-    struct execution_row row;
+    struct execution_row row = {0};
     struct px_str *lines = NULL, token = px_json_str(call->input, "nextToken");
     bool backwards = px_json_bool(call->input, "reverseOrder", false);
     size_t count = 0, size = page_size(call);

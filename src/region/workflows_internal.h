@@ -76,7 +76,7 @@ struct workflows {
     int commit_result;
     char commit_error[512];
     uint32_t retry_ms;
-    uv_timer_t timer, housekeeping;
+    uv_timer_t timer, housekeeping, recovery;
     bool moving; /* inside the pump */
     /* who waits */
     struct run *runs[RUN_BUCKETS];
@@ -111,6 +111,9 @@ PX_MUST_USE int workflows_program(struct workflows *w, uint64_t definition, stru
 PX_MUST_USE int answer_later(struct workflows *w, uint64_t number,
                              void (*ready)(void *ctx, bool committed), void *ctx);
 
+/* Those that wait for a turn of an execution that was put down. */
+void answers_refuse(struct workflows *w, uint64_t number);
+
 /* workflows_runs.c */
 struct run *run_find(const struct workflows *w, uint64_t number);
 /* name and task are copied. */
@@ -126,6 +129,7 @@ void run_started(struct workflows *w, const struct asl_execution_info *info);
 void run_ended(struct workflows *w, const struct asl_execution_info *info);
 /* The end of an execution that the journal knows, to the task that waits for it. */
 PX_MUST_USE int run_tell_ended(struct workflows *w, const struct execution_row *row);
+void runs_sweep(struct workflows *w); /* those that are not in the engine end, for whoever waits */
 void runs_close(struct workflows *w); /* all waiters are told NULL */
 
 /* workflows_start.c */
@@ -177,7 +181,8 @@ PX_MUST_USE int redrive_read(struct execution_store *store, struct px_str machin
 PX_MUST_USE int redrive_apply(struct workflows *w, const struct redrive_plan *plan);
 
 /* workflows_restore.c */
-PX_MUST_USE int workflows_restore(struct workflows *w);
+/* Executions that run by the journal and not in the engine, read from `store`, go on. */
+PX_MUST_USE int workflows_restore(struct workflows *w, struct execution_store *store);
 PX_MUST_USE int restore_one(struct workflows *w, struct asl_program *program,
                             const struct execution_row *row, const struct execution_frame *frames,
                             size_t frame_count, bool redrive);

@@ -2,6 +2,8 @@
  *
  * In order of numbers, so that parents come before their children. What cannot be restored is ended as failed, with the reason in its
  * cause, for an operator to see and to redrive: it must not keep the region from starting, and not be forgotten. */
+#include <stdlib.h>
+
 #include "region/workflows_internal.h"
 
 #define ONE_BYTES_MAX (256u << 20)
@@ -10,26 +12,18 @@
 static int add_run(struct workflows *w, const struct execution_row *row)
 {
     struct run *run = NULL;
-    if (row->parent) return 0;
+    if (row->parent || run_find(w, row->number)) return 0;
     PX_TRY(run_add(w, row->number, workflow_machine_find(&w->catalogue, row->machine), row->name,
                    row->waiter, &run));
     run->started = true;
     return 0;
 }
 
-int restore_one(struct workflows *w, struct asl_program *program, const struct execution_row *row,
-                const struct execution_frame *frames, size_t frame_count, bool redrive)
+static int restore_records(struct workflows *w, struct asl_program *program,
+                           const struct execution_row *row, const struct asl_frame_record *records,
+                           size_t count, bool redrive)
 {
     struct asl_execution *execution = NULL;
-    PX_AUTO(px_free_mem)
-    struct asl_frame_record *records = calloc(frame_count + 1, sizeof *records);
-    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): PX_AUTO frees it */
-    if (!records) return px_fault(PX_F_OOM, "frames of an execution");
-    for (size_t i = 0; i < frame_count; i++)
-        records[i] = (struct asl_frame_record){
-            .frame = frames[i].frame, .parent = frames[i].parent, .record = frames[i].record};
-    if (frame_count == 0)
-        return px_fault(PX_F_CORRUPT, "execution %.*s has no frames", PX_FMT(row->name));
     const struct asl_restore restore = {
         .program = program,
         .number = row->number,
@@ -44,13 +38,29 @@ int restore_one(struct workflows *w, struct asl_program *program, const struct e
         .parent_run = row->parent_run,
         .parent_index = row->parent_index,
         .frames = records,
-        .frame_count = frame_count,
+        .frame_count = count,
         .redrive = redrive,
     };
     int r = asl_engine_restore(w->engine, &restore, &execution);
     if (r > 0) return px_fault(PX_F_LIMIT, "too many executions");
     PX_TRY(r);
     return add_run(w, row);
+}
+
+int restore_one(struct workflows *w, struct asl_program *program, const struct execution_row *row,
+                const struct execution_frame *frames, size_t frame_count, bool redrive)
+{
+    if (frame_count == 0)
+        return px_fault(PX_F_CORRUPT, "execution %.*s has no frames", PX_FMT(row->name));
+    struct asl_frame_record *records = calloc(frame_count, sizeof *records);
+    if (!records) return px_fault(PX_F_OOM, "frames of an execution");
+    for (size_t i = 0; i < frame_count; i++)
+        records[i] = (struct asl_frame_record){
+            .frame = frames[i].frame, .parent = frames[i].parent, .record = frames[i].record};
+    int r = restore_records(w, program, row, records, frame_count, redrive);
+    free(records);
+    PX_TRY(r);
+    return 0;
 }
 
 int restore_ended(struct workflows *w, const struct execution_row *child)
@@ -98,85 +108,88 @@ static int give_up(struct workflows *w, const struct execution_row *row, int fau
     return 0;
 }
 
-static int read_program(struct workflows *w, const struct execution_row *row,
-                        struct px_arena *arena, struct asl_program **ret_program)
+/* One walk over what runs by the journal. */
+struct restoring {
+    struct workflows *w;
+    struct execution_store *store;
+    struct px_arena arena;
+    size_t count;
+};
+
+static int read_program(struct restoring *restore, const struct execution_row *row,
+                        struct asl_program **ret_program)
 {
     struct px_str text = {0};
-    if (!workflows_known_program(w, row->definition)) {
-        int r = execution_definition(w->reader, row->definition, arena, &text);
+    if (!workflows_known_program(restore->w, row->definition)) {
+        int r = execution_definition(restore->store, row->definition, &restore->arena, &text);
         if (r == EXECUTION_ABSENT)
             return px_fault(PX_F_CORRUPT, "the journal has no definition %llu",
                             (unsigned long long)row->definition);
         PX_TRY(r);
     }
-    PX_TRY(workflows_program(w, row->definition, row->machine, text, ret_program));
+    PX_TRY(workflows_program(restore->w, row->definition, row->machine, text, ret_program));
     return 0;
 }
 
-static int restore_row(struct workflows *w, const struct execution_row *row, struct px_arena *arena)
+static int restore_row(struct restoring *restore, const struct execution_row *row)
 {
+    struct workflows *w = restore->w;
     struct asl_program *program = NULL;
     struct execution_frame *frames;
     size_t count;
-    int r = read_program(w, row, arena, &program);
-    if (r == 0) r = execution_frames(w->reader, row->number, arena, &frames, &count);
+    if (asl_engine_find(w->engine, row->number)) return 0;
+    answers_refuse(w, row->number);
+    int r = read_program(restore, row, &program);
+    if (r == 0) r = execution_frames(restore->store, row->number, &restore->arena, &frames, &count);
     if (r == 0) r = restore_one(w, program, row, frames, count, false);
-    if (r == PX_F_CORRUPT) return give_up(w, row, r, arena);
+    if (r == PX_F_CORRUPT) return give_up(w, row, r, &restore->arena);
     PX_TRY(r);
+    restore->count++;
     return 0;
 }
 
 /* What ended before the crash and whose parent may not know: children of distributed Maps, executions that a task waits for. What
  * the parent knows already, or waits for no longer, the engine passes over. */
-static int tell_parent(struct workflows *w, uint64_t parent, struct px_arena *arena)
+static int tell_parent(struct restoring *restore, const struct execution_row *parent)
 {
     struct execution_filter filter = {
-        .status = EXECUTION_ANY_STATUS, .parent = parent, .max = SIZE_MAX};
+        .status = EXECUTION_ANY_STATUS, .parent = parent->number, .max = SIZE_MAX};
     struct execution_row *rows;
     size_t count;
-    PX_TRY(execution_list(w->reader, &filter, true, arena, &rows, &count));
+    PX_TRY(execution_list(restore->store, &filter, true, &restore->arena, &rows, &count));
     for (size_t i = 0; i < count; i++)
-        if (rows[i].status != EXECUTION_RUNNING) PX_TRY(restore_ended(w, &rows[i]));
+        if (rows[i].status != EXECUTION_RUNNING) PX_TRY(restore_ended(restore->w, &rows[i]));
     filter = (struct execution_filter){
-        .status = EXECUTION_ANY_STATUS, .waited_for_by = parent, .max = SIZE_MAX};
-    PX_TRY(execution_list(w->reader, &filter, true, arena, &rows, &count));
+        .status = EXECUTION_ANY_STATUS, .waited_for_by = parent->number, .max = SIZE_MAX};
+    PX_TRY(execution_list(restore->store, &filter, true, &restore->arena, &rows, &count));
     for (size_t i = 0; i < count; i++)
-        if (rows[i].status != EXECUTION_RUNNING) PX_TRY(run_tell_ended(w, &rows[i]));
+        if (rows[i].status != EXECUTION_RUNNING) PX_TRY(run_tell_ended(restore->w, &rows[i]));
     return 0;
 }
 
-static int each_running(struct workflows *w, struct px_arena *arena,
-                        int (*fn)(struct workflows *w, const struct execution_row *row,
-                                  struct px_arena *arena),
-                        size_t *ret_count)
+static int each_running(struct restoring *restore,
+                        int (*fn)(struct restoring *restore, const struct execution_row *row))
 {
     struct execution_row row = {.number = 0};
-    size_t count = 0;
-    for (;; count++) {
-        px_arena_reset(arena);
-        int r = execution_next_running(w->reader, row.number, arena, &row);
-        if (r == EXECUTION_ABSENT) break;
+    for (;;) {
+        px_arena_reset(&restore->arena);
+        int r = execution_next_running(restore->store, row.number, &restore->arena, &row);
+        if (r == EXECUTION_ABSENT) return 0;
         PX_TRY(r);
-        PX_TRY(fn(w, &row, arena));
+        PX_TRY(fn(restore, &row));
     }
-    *ret_count = count;
-    return 0;
 }
 
-static int tell_row(struct workflows *w, const struct execution_row *row, struct px_arena *arena)
+int workflows_restore(struct workflows *w, struct execution_store *store)
 {
-    return tell_parent(w, row->number, arena);
-}
-
-int workflows_restore(struct workflows *w)
-{
-    PX_AUTO(px_arena_deinit) struct px_arena arena;
-    size_t count;
-    px_arena_init(&arena, ONE_BYTES_MAX);
-    PX_TRY(each_running(w, &arena, restore_row, &count));
-    PX_TRY(each_running(w, &arena, tell_row, &count));
-    if (count > 0)
-        px_log(w->options.log, PX_INFO, "%zu workflow execution%s go%s on", count,
-               count == 1 ? "" : "s", count == 1 ? "es" : "");
+    struct restoring restore = {.w = w, .store = store};
+    px_arena_init(&restore.arena, ONE_BYTES_MAX);
+    int r = each_running(&restore, restore_row);
+    if (r == 0) r = each_running(&restore, tell_parent);
+    px_arena_deinit(&restore.arena);
+    PX_TRY(r);
+    if (restore.count > 0)
+        px_log(w->options.log, PX_INFO, "%zu workflow execution%s on", restore.count,
+               restore.count == 1 ? " goes" : "s go");
     return 0;
 }

@@ -220,6 +220,26 @@ void run_ended(struct workflows *w, const struct asl_execution_info *info)
     run_free(run);
 }
 
+void runs_sweep(struct workflows *w)
+{
+    for (size_t i = 0; i < RUN_BUCKETS; i++) {
+        struct run **link = &w->runs[i];
+        while (*link) {
+            struct run *run = *link;
+            if (asl_engine_find(w->engine, run->number)) {
+                link = &run->chain;
+                continue;
+            }
+            *link = run->chain;
+            w->run_count--;
+            w->express_count -= run->express;
+            answers_refuse(w, run->number);
+            tell(run, true, NULL);
+            run_free(run);
+        }
+    }
+}
+
 void runs_close(struct workflows *w)
 {
     for (size_t i = 0; i < RUN_BUCKETS; i++) {
