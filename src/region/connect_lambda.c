@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/px_id.h"
+#include "region/connect_sibling.h"
 #include "region/workflows_internal.h"
 
 struct invocation {
@@ -106,7 +107,8 @@ static void on_invoked(void *ctx, const struct lambda_result *result)
 void connect_lambda_cancel(struct connection *c)
 {
     struct invocation *call = c->connector &&
-                                      px_str_eq(px_str_c(c->connector->service), S("lambda"))
+                                      px_str_eq(px_str_c(c->connector->service), S("lambda")) &&
+                                      !c->job.run /* a call to a sibling goes on to its end */
                                   ? c->own
                                   : NULL;
     if (call && call->handle) lambda_invocation_cancel(call->handle);
@@ -184,6 +186,7 @@ static void begin_invoke(struct connection *c)
     struct px_str type = px_json_str(c->payload, "InvocationType"), event = S("{}");
     const struct function_spec *function = callee(c, px_json_str(c->payload, "FunctionName"));
     if (!function) return;
+    const struct sibling *sibling = connect_sibling_of(c, px_json_str(c->payload, "FunctionName"));
     if (payload) {
         PX_AUTO(px_buf_deinit) struct px_buf text;
         px_buf_init(&text, 8u << 20);
@@ -196,6 +199,8 @@ static void begin_invoke(struct connection *c)
         connection_end(c);
     } else if (px_str_eq(type, S("Event"))) {
         queue_event(c, function, event);
+    } else if (sibling) {
+        connect_sibling_invoke(c, sibling, function->name, event);
     } else {
         invoke(c, function, event, false);
     }

@@ -191,7 +191,9 @@ static int start_services(struct region *region)
                                                 .async = region->async,
                                                 .telemetry = region->telemetry,
                                                 .clock = region->clock,
-                                                .log = &region->log};
+                                                .log = &region->log,
+                                                .siblings = &region->siblings,
+                                                .replicator = region->replicator};
     PX_TRY(workflows_new(&workflows, &region->workflows));
     return control_start(region);
 }

@@ -6,6 +6,7 @@
  * Invariant: one commit at a time, and turns become stable in the order in which they were made. A commit that fails (a full disk) is
  * tried again and again; until then nothing that waits for it is done or answered. */
 #include <stdlib.h>
+#include <sys/eventfd.h>
 
 #include "asl/jsonata.h"
 #include "base/px_json.h"
@@ -564,11 +565,15 @@ int workflows_new(const struct workflows_options *options, struct workflows **re
         execution_batch_init(&w->batches[i], BATCH_BYTES_MAX);
     worker_init(&w->reading, options->loop);
     worker_init(&w->working, options->loop);
+    worker_init(&w->calling, options->loop);
+    w->closing_fd = -1;
     (void)uv_timer_init(options->loop, &w->timer);
     (void)uv_timer_init(options->loop, &w->housekeeping);
     (void)uv_timer_init(options->loop, &w->recovery);
     w->timer.data = w->recovery.data = w->housekeeping.data = w->commit.data = w;
     *ret_workflows = w; /* also when it fails: its handles are in the loop */
+    w->closing_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (w->closing_fd < 0) return px_fault_errno("eventfd");
     PX_TRY(asl_jsonata_new(&(struct asl_jsonata_options){0}, &w->jsonata));
     return load(w);
 }
@@ -617,6 +622,8 @@ void workflows_close(struct workflows *w)
     w->drained = NULL;
     worker_stop(&w->reading);
     worker_stop(&w->working);
+    worker_stop(&w->calling);
+    if (w->closing_fd >= 0) (void)eventfd_write(w->closing_fd, 1);
     runs_close(w);
     give_answers(w, 0, true);
     close_now(&w->timer);
@@ -642,6 +649,7 @@ void workflows_free(struct workflows **workflows)
     execution_store_close(&w->reader);
     for (size_t i = 0; i < PX_COUNT(w->batches); i++) execution_batch_deinit(&w->batches[i]);
     px_arena_deinit(&w->arena);
+    px_close(&w->closing_fd);
     free(w);
     *workflows = NULL;
 }

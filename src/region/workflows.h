@@ -16,6 +16,8 @@
 struct workflows; /* opaque */
 struct workflow_machine;
 
+struct siblings;
+struct replicator;
 struct workflows_options { /* borrowed as long as the workflows live */
     uv_loop_t *loop;
     const struct data_dir *data;
@@ -27,6 +29,8 @@ struct workflows_options { /* borrowed as long as the workflows live */
     struct telemetry *telemetry;
     const struct px_clock *clock;
     const struct px_log *log;
+    const struct siblings *siblings; /* NULL: none; lambda:invoke reaches their functions by ARN */
+    struct replicator *replicator;   /* NULL: none; knows who is out of reach */
 };
 /* Load the machines, restore what was running. Blocks; before the region serves.
  * Faults: PX_F_CONFIG for definitions; those of the journal. */
