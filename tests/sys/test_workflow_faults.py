@@ -1,0 +1,198 @@
+"""Every step of every state machine fails: once, always, and by timeout; and what runs only because of that fails, too. The matrix comes from the
+definitions themselves. An execution ends in success, or through a Fail state of its own after it undid what it had made or told somebody;
+never by a fault of the machine itself (States.Runtime), and never half-done in silence.
+
+Each Task becomes a call of a stand-in named after its state, with what the real service would answer; waits are skipped and retries cut to one."""
+
+import concurrent.futures
+import json
+import re
+import subprocess
+
+import pytest
+
+from conftest import PRISM, ROOT
+
+WORKFLOWS = ROOT / "platform" / "workflows"
+ACME = {"Payload": {"name": "acme", "home_region": "us-east-1", "shard": "shard-1", "tier": "pooled", "status": "active", "epoch": 1}}
+FINE = {"Payload": {"op": "x", "more": False, "failed": 0}}
+FAILURES = {"Attributes": {"failures": {"N": "3"}, "skips": {"N": "3"}}}
+
+# machine: its input; answers by state ({} without); which states tell somebody; what undoes what; Fail states that say all of it by themselves.
+MACHINES = {
+    "data-lifecycle": {
+        "input": {},
+        "answers": {"Run": FINE, "RecordFailure": FAILURES, "CountSkip": FAILURES, "AskOperator": {"action": "skip"}},
+        "variants": {"probing": {"ReadBreaker": {"Item": {"breaker_state": {"S": "open"}, "failures": {"N": "3"}, "skips": {"N": "2"}}}},
+                     "mended by hand": {"AskOperator": {"action": "retry"}}},
+        "tells": {"AskOperator", "Alert"},
+        "watched": {"StepsFailed"},
+    },
+    "tenant-onboarding": {
+        "input": {"tenant": "acme"},
+        "answers": {"Create": ACME, "Get": ACME, "NextUid": {"Attributes": {"next_uid": {"N": "1"}}},
+                    "KeepUid": {"Attributes": {"uid": {"N": "5"}}}, "MakeAccessPoint": {"AccessPointId": "fsap-1"},
+                    "FindAccessPoint": {"AccessPoints": [{"ClientToken": "acme", "AccessPointId": "fsap-1"}]}, "MakeUsageKey": {"Id": "k1"},
+                    "FindUsageKey": {"Items": [{"Name": "prism-dev-use1-acme", "Id": "k1"}]}, "IssueKey": {"Payload": {"key": "prism_x", "id": "x"}}},
+        "variants": {"dedicated": {"Create": {"Payload": {**ACME["Payload"], "tier": "dedicated"}}}},
+        "tells": {"CallForHelp"},
+        "undone_by": {"Create": "Suspend", "MakeAccessPoint": "DropAccessPoint", "MakeUsageKey": "DropUsageKey"},
+    },
+    "tenant-offboarding": {
+        "input": {"tenant": "acme", "confirm": "acme"},
+        "answers": {"Get": ACME, "Delete": {"Payload": {"keys_revoked": 1}}, "Remove": FINE, "RemoveObjects": FINE,
+                    "ReadRecord": {"Item": {"usage_key": {"S": "k1"}, "access_point": {"S": "fsap-1"}}}, "AskOperator": {"action": "stop"}},
+        "variants": {"not all removed": {"RemoveObjects": {"Payload": {"more": False, "failed": 1}}}},
+        "tells": {"AskOperator", "Alert"},
+        "begins": {"Delete"},
+    },
+}
+
+
+def test_a_matrix_is_of_a_machine_that_is_there():
+    assert set(MACHINES) <= {path.name.removesuffix(".asl.json") for path in WORKFLOWS.glob("*.asl.json")}
+
+
+def states_of(definition):
+    for name, state in definition["States"].items():
+        yield name, state
+        for inner in [state.get("ItemProcessor"), *state.get("Branches", [])]:
+            if inner:
+                yield from states_of(inner)
+
+
+def without_tokens(value):
+    if isinstance(value, dict):
+        return {k: without_tokens(v) for k, v in value.items() if v != "$$.Task.Token"}
+    return value
+
+
+def tamed(name):
+    """The machine with stand-ins for what it calls, and quick."""
+    text = (WORKFLOWS / f"{name}.asl.json").read_text()
+    text = text.replace("${shards}", '["shard-0"]')
+    for number, name_ in enumerate(set(re.findall(r":\s*\$\{([a-z_]+)\}", text))):
+        text = text.replace(": ${%s}" % name_, f": {1000 + number}")
+    definition = json.loads(text)
+    for state, s in states_of(definition):
+        if s["Type"] == "Task":
+            s["Resource"] = f"arn:aws:lambda:us-east-1:123456789012:function:{state}"
+            if "Parameters" in s:
+                s["Parameters"] = without_tokens(s["Parameters"])
+        if s["Type"] == "Wait":
+            s["Seconds"] = 0
+        if s["Type"] == "Map":
+            s["MaxConcurrency"] = 1
+        if isinstance(s.get("Parameters"), dict) and "ops" in s["Parameters"]:
+            s["Parameters"]["ops"] = s["Parameters"]["ops"][:1]
+        for retry in s.get("Retry", []):
+            retry.pop("MaxDelaySeconds", None)
+            retry.update(IntervalSeconds=1, BackoffRate=1.0, MaxAttempts=min(retry.get("MaxAttempts", 3), 1))
+    return definition
+
+
+class Matrix:
+    def __init__(self, name, folder):
+        self.name, self.machine, self.folder = name, MACHINES[name], folder
+        self.definition = tamed(name)
+        self.states = dict(states_of(self.definition))
+        self.file = folder / f"{name}.asl.json"
+        self.file.write_text(json.dumps(self.definition))
+
+    def run(self, answers, faults, label):
+        """Ended how, and the history's (type, state) in order. faults: {state: [stub behaviours before the answer]} or with None behind: for good."""
+        stubs = []
+        for state, s in self.states.items():
+            if s["Type"] != "Task":
+                continue
+            behaviours = list(faults.get(state, []))
+            if not behaviours or behaviours[-1] is not None:
+                behaviours.append("const:" + json.dumps(answers.get(state, {})))
+            for behaviour in behaviours:
+                if behaviour:
+                    stubs += ["--stub", f"{state}={behaviour}"]
+        history = self.folder / f"{abs(hash(label))}.json"
+        done = subprocess.run([PRISM, "workflow", "run", self.file, "--template", "--input", json.dumps(self.machine["input"]), "--history", history, *stubs],
+                              capture_output=True, text=True, timeout=300)
+        assert done.returncode in (0, 3), f"{label}: {done.stdout}{done.stderr}"
+        events = []
+        for event in json.loads(history.read_text())["events"]:
+            details = event.get("stateEnteredEventDetails") or event.get("stateExitedEventDetails") or {}
+            events.append((event["type"], details.get("name")))
+        return done, events
+
+    def transient(self, state):
+        for retry in self.states[state].get("Retry", []):
+            for error in retry["ErrorEquals"]:
+                return "Some.Fault" if error.startswith("States.") else error
+        return None
+
+    def judge(self, done, events, faults, label):
+        if done.returncode == 0:
+            return []
+        wrong, error = [], json.loads(done.stdout).get("Error", "")
+        entered = [name for kind, name in events if kind.endswith("StateEntered")]
+        worked = {name for kind, name in events if kind == "TaskStateExited"}
+        worked -= {state for state, behaviours in faults.items() if behaviours[-1] is None}  # left through its Catch
+        if not any(kind == "FailStateEntered" for kind, _ in events[-3:]):
+            wrong.append(f"{label}: it ended by itself, {done.stdout.strip()[:300]}")
+        told = bool(self.machine["tells"] & set(entered))
+        for made, undo in self.machine.get("undone_by", {}).items():
+            if made in worked and undo not in worked and not told:
+                wrong.append(f"{label}: {made} was neither undone nor told ({error})")
+        begun = self.machine.get("begins", set()) & (worked | set(entered))
+        if begun and not told:
+            wrong.append(f"{label}: {begun} had begun and nobody was told ({error})")
+        return wrong
+
+    def tasks_in(self, events):
+        return [name for name in dict.fromkeys(n for kind, n in events if kind == "TaskStateEntered")]
+
+    def faults_of(self, state):
+        once = self.transient(state)
+        if once:
+            yield "once", [f"raise:{once}:it passes"]
+        yield "always", ["raise:Broken:for good", None]
+        yield "timeout", ["raise:States.Timeout:too slow", None]
+
+    def one(self, answers, first, label):
+        """Run it; and, when it is for good, again with each task that runs only then failing as well."""
+        done, events = self.run(answers, first, label)
+        return self.judge(done, events, first, label), events
+
+    def all(self):
+        wrong, count = [], 0
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            for variant, more in {"": {}, **self.machine.get("variants", {})}.items():
+                answers = {**self.machine["answers"], **more}
+                done, plain = self.run(answers, {}, f"{variant} plain")
+                wrong += self.judge(done, plain, {}, f"{variant} plain")
+                assert variant or done.returncode == 0, done.stdout
+                usual = self.tasks_in(plain)
+                again = "AskOperator" in answers and answers["AskOperator"].get("action") == "retry"
+                jobs = {}
+                for state in usual:
+                    for how, behaviours in self.faults_of(state):
+                        if again and behaviours[-1] is None:  # whoever answers "retry" for ever never ends: it works the second time
+                            behaviours = [behaviours[0]] * 2
+                        jobs[f"{variant} {state} {how}"] = {state: behaviours}
+                results = {label: pool.submit(self.one, answers, faults, label) for label, faults in jobs.items()}
+                second = {}
+                for label, result in results.items():
+                    bad, events = result.result()
+                    wrong += bad
+                    for state in self.tasks_in(events):
+                        if state not in usual and not again:
+                            second[f"{label}, {state} always"] = {**jobs[label], state: ["raise:Broken:for good", None]}
+                results = [pool.submit(self.one, answers, faults, label) for label, faults in second.items()]
+                for result in results:
+                    wrong += result.result()[0]
+                count += len(jobs) + len(second)
+        return wrong, count
+
+
+@pytest.mark.parametrize("name", sorted(MACHINES))
+def test_no_fault_leaves_a_machine_half_done_in_silence(name, tmp_path):
+    wrong, count = Matrix(name, tmp_path).all()
+    assert count >= 20
+    assert not wrong, "\n".join(wrong)
