@@ -16,6 +16,7 @@ from conftest import PRISM, ROOT
 WORKFLOWS = ROOT / "platform" / "workflows"
 ACME = {"Payload": {"name": "acme", "home_region": "us-east-1", "shard": "shard-1", "tier": "pooled", "status": "active", "epoch": 1}}
 FINE = {"Payload": {"op": "x", "more": False, "failed": 0}}
+KEYS = [{"id": "new", "status": "active"}, {"id": "old", "status": "active"}]
 FAILURES = {"Attributes": {"failures": {"N": "3"}, "skips": {"N": "3"}}}
 
 # machine: its input; answers by state ({} without); which states tell somebody; what undoes what; Fail states that say all of it by themselves.
@@ -46,6 +47,14 @@ MACHINES = {
         "tells": {"AskOperator", "Alert"},
         "begins": {"Delete"},
     },
+    "key-rotation": {
+        "input": {"tenant": "acme", "keep": ["new"], "grace_s": 60},
+        "answers": {"FindNew": {"Payload": {"keys": KEYS}}, "FindOld": {"Payload": {"keys": KEYS}}, "Revoke": {"Payload": {"id": "old"}},
+                    "Check": {"Payload": {"keys": KEYS[:1]}}, "AskOperator": {"action": "stop"}},
+        "variants": {"the new key is gone": {"FindOld": {"Payload": {"keys": KEYS[1:]}}}, "the old key stays": {"Check": {"Payload": {"keys": KEYS}}}},
+        "tells": {"AskOperator", "Alert"},
+        "begins": {"FindOld"},
+    },
 }
 
 
@@ -63,7 +72,7 @@ def states_of(definition):
 
 def without_tokens(value):
     if isinstance(value, dict):
-        return {k: without_tokens(v) for k, v in value.items() if v != "$$.Task.Token"}
+        return {k: without_tokens(v) for k, v in value.items() if "Task.Token" not in str(v) or isinstance(v, dict)}
     return value
 
 
@@ -77,9 +86,10 @@ def tamed(name):
     for state, s in states_of(definition):
         if s["Type"] == "Task":
             s["Resource"] = f"arn:aws:lambda:us-east-1:123456789012:function:{state}"
-            if "Parameters" in s:
-                s["Parameters"] = without_tokens(s["Parameters"])
+            for field in {"Parameters", "Arguments"} & set(s):
+                s[field] = without_tokens(s[field])
         if s["Type"] == "Wait":
+            s.pop("SecondsPath", None)
             s["Seconds"] = 0
         if s["Type"] == "Map":
             s["MaxConcurrency"] = 1
@@ -196,3 +206,13 @@ def test_no_fault_leaves_a_machine_half_done_in_silence(name, tmp_path):
     wrong, count = Matrix(name, tmp_path).all()
     assert count >= 20
     assert not wrong, "\n".join(wrong)
+
+
+def test_rotation_revokes_what_is_old_and_only_that(tmp_path):
+    matrix = Matrix("key-rotation", tmp_path)
+    done, events = matrix.run(matrix.machine["answers"], {}, "plain")
+    assert json.loads(done.stdout) == {"tenant": "acme", "kept": ["new"], "revoked": ["old"]}
+    assert matrix.tasks_in(events) == ["FindNew", "FindOld", "Revoke", "Check"]
+    unknown = {**matrix.machine["answers"], "FindNew": {"Payload": {"keys": KEYS[1:]}}}
+    done, events = matrix.run(unknown, {}, "no new key")
+    assert json.loads(done.stdout)["Error"] == "NoNewKey" and matrix.tasks_in(events) == ["FindNew"]
