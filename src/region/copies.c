@@ -215,6 +215,8 @@ static int copy_all(struct copies *copies)
     bool deletes = false;
     (void)snprintf(target, sizeof target, "%s/replicas/%.*s", copies->replica_folder,
                    PX_FMT(copies->options.dir->region_name));
+    if (access(copies->replica_folder, F_OK) != 0)
+        return px_fault(PX_F_UNAVAILABLE, "%s is gone", copies->replica_folder);
     PX_TRY(px_dir_make(target));
     PX_TRY(may_delete(copies, target, &deletes));
     PX_TRY(copy_store(copies, target, "segments", deletes));

@@ -3,7 +3,8 @@
  *   prism.json     format, region name, port        region.lock   held (flock) while a region runs
  *   region.sock    control socket                   admin.key, tenant.key   0600, for the command
  *   tables.db meta.db secrets/ hot/ segments/ analytics/   the stores
- *   async/ dead-letter/ logs/ tmp/                  events accepted, events given up, logs, scratch */
+ *   async/ dead-letter/ logs/ tmp/                  events accepted, events given up, logs, scratch
+ *   replicas/<region>/                              copies of another region's objects (copies.h) */
 #pragma once
 
 #include "base/px_arena.h"

@@ -16,14 +16,15 @@
 
 #include "http/client.h"
 
-#define LOOK_MS 20    /* between two looks at the log */
-#define RETRY_MS 200  /* before a sibling that did not answer is tried again */
-#define TELL_MS 2000  /* between two words to a sibling that has everything */
-#define TEND_MS 10000 /* between two trims */
+#define LOOK_MS 20   /* between two looks at the log */
+#define RETRY_MS 200 /* before a sibling that did not answer is tried again */
+#define TELL_MS 2000 /* between two words to a sibling that has everything */
+#define TEND_MS 1000 /* between two trims */
 #define CALL_TIMEOUT_MS 5000
 #define ARENA_BYTES_MAX (32u << 20)
 #define LOG_ROWS_MAX 20000 /* then it is compacted, however long a sibling is away */
-#define FORGET_MAX 1000
+#define TRIM_ROWS 2000     /* of the log, in one transaction: writers wait for it */
+#define LOOK_STAMPS 2000   /* likewise */
 /* A change may be stamped and not yet be committed; no transaction is open for so long. */
 #define COMPLETE_MARGIN_NS (3600 * PX_NS_PER_S)
 
@@ -45,6 +46,7 @@ struct work {
     struct table_log_cursor known; /* the sibling's, as it said last */
     int64_t told_ns, tended_ns;    /* monotonic */
     int64_t compacted_rows;
+    struct table_log_place forgetting;
 };
 
 static struct replicator *replicator_of(const struct work *work)
@@ -213,14 +215,17 @@ static int tend(struct work *work)
     int64_t acked = acked_by_all(r);
     size_t removed;
     PX_TRY(table_log_state(work->store, &work->log));
-    if (acked > work->log.trimmed_seq) PX_TRY(table_log_trim(work->store, acked));
+    for (int64_t seq = work->log.trimmed_seq; seq < acked && acked <= work->log.last_seq;) {
+        seq = PX_MIN(seq + TRIM_ROWS, acked);
+        PX_TRY(table_log_trim(work->store, seq));
+    }
     if (work->log.rows > LOG_ROWS_MAX && work->log.rows > 2 * work->compacted_rows) {
         PX_TRY(table_log_compact(work->store));
         PX_TRY(table_log_state(work->store, &work->log));
         work->compacted_rows = work->log.rows;
     }
     for (size_t i = 0; i < r->count; i++) peers[i] = px_str_c(r->senders[i].sibling->name);
-    return table_log_forget(work->store, peers, r->count, FORGET_MAX, &removed);
+    return table_log_forget(work->store, peers, r->count, LOOK_STAMPS, &work->forgetting, &removed);
 }
 
 /* ---- a thread's life ---- */

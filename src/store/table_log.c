@@ -418,30 +418,79 @@ static int complete_ns(struct lite *lite, const struct px_str *peers, size_t cou
     return 0;
 }
 
-static int forget(struct lite *lite, int64_t before_ns, size_t max)
+/* ---- forgetting ---- */
+
+static void bind_place(struct lite_stmt *stmt, int at, const struct table_log_place *place)
+{
+    lite_bind_text(stmt, at, px_str_c(place->table));
+    lite_bind_text(stmt, at + 1, px_str(place->partition, place->partition_bytes));
+    lite_bind_text(stmt, at + 2, px_str(place->sort, place->sort_bytes));
+}
+
+static int place_fill(const struct lite_stmt *stmt, struct table_log_place *ret_place)
+{
+    struct px_str table = lite_column(stmt, 0), partition = lite_column(stmt, 1),
+                  sort = lite_column(stmt, 2);
+    struct table_log_place place = {.partition_bytes = partition.len, .sort_bytes = sort.len};
+    if (table.len >= sizeof place.table || partition.len >= sizeof place.partition ||
+        sort.len >= sizeof place.sort)
+        return px_fault(PX_F_CORRUPT, "a stamp's key");
+    memcpy(place.table, table.ptr, table.len);
+    if (partition.len > 0) memcpy(place.partition, partition.ptr, partition.len);
+    if (sort.len > 0) memcpy(place.sort, sort.ptr, sort.len);
+    *ret_place = place;
+    return 0;
+}
+
+/* The max-th stamp behind place. Answers: TABLE_ABSENT: there are fewer. */
+static int place_after(struct lite *lite, const struct table_log_place *place, size_t max,
+                       struct table_log_place *ret_end)
 {
     PX_AUTO(lite_give) struct lite_stmt stmt = {0};
-    PX_TRY(lite_take(
-        lite,
-        "DELETE FROM stamps WHERE (tbl, pk, sk) IN (SELECT s.tbl, s.pk, s.sk FROM stamps s"
-        " LEFT JOIN items i USING (tbl, pk, sk) WHERE i.tbl IS NULL AND s.stamp_ns < ?1"
-        " LIMIT ?2)",
-        &stmt));
-    lite_bind_int(&stmt, 1, before_ns);
-    lite_bind_int(&stmt, 2, (int64_t)PX_MIN(max, (size_t)INT64_MAX));
+    PX_TRY(lite_take(lite,
+                     "SELECT tbl, pk, sk FROM stamps WHERE (tbl, pk, sk) > (?1, ?2, ?3)"
+                     " ORDER BY tbl, pk, sk LIMIT 1 OFFSET ?4",
+                     &stmt));
+    bind_place(&stmt, 1, place);
+    lite_bind_int(&stmt, 4, (int64_t)max - 1);
+    int r = lite_step(&stmt);
+    if (r == LITE_DONE) return TABLE_ABSENT;
+    if (r != LITE_ROW) PX_TRY(r);
+    return place_fill(&stmt, ret_end);
+}
+
+static int forget(struct lite *lite, const struct table_log_place *from,
+                  const struct table_log_place *to, int64_t before_ns)
+{
+    PX_AUTO(lite_give) struct lite_stmt stmt = {0};
+    PX_TRY(lite_take(lite,
+                     "DELETE FROM stamps WHERE (tbl, pk, sk) > (?1, ?2, ?3)"
+                     " AND (tbl, pk, sk) <= (?4, ?5, ?6) AND stamp_ns < ?7 AND NOT EXISTS"
+                     " (SELECT 1 FROM items i WHERE i.tbl = stamps.tbl AND i.pk = stamps.pk"
+                     " AND i.sk = stamps.sk)",
+                     &stmt));
+    bind_place(&stmt, 1, from);
+    bind_place(&stmt, 4, to);
+    lite_bind_int(&stmt, 7, before_ns);
     return step_done(&stmt);
 }
 
 int table_log_forget(struct table_store *store, const struct px_str *peers, size_t peer_count,
-                     size_t max, size_t *ret_removed)
+                     size_t max, struct table_log_place *place, size_t *ret_removed)
 {
     struct lite *lite = lite_at(store);
     int64_t before_ns = 0;
+    struct table_log_place end = {.table = "\x7f"}; /* behind every name of a table */
+    PX_ASSERT(max > 0);
     PX_TRY(complete_ns(lite, peers, peer_count, &before_ns));
+    int r = place_after(lite, place, max, &end);
+    bool is_last = r == TABLE_ABSENT;
+    PX_TRY(is_last ? 0 : r);
     PX_TRY(lite_begin_write(lite, true));
-    int r = forget(lite, before_ns, max);
+    r = forget(lite, place, &end, before_ns);
     size_t removed = r == 0 ? (size_t)sqlite3_changes64(lite->db) : 0;
     PX_TRY(lite_change_end(lite, r));
+    *place = is_last ? (struct table_log_place){0} : end;
     *ret_removed = removed;
     return 0;
 }

@@ -70,7 +70,14 @@ PX_MUST_USE int table_log_apply(struct table_store *store, struct px_str peer,
                                 const struct table_log_cursor *cursor,
                                 const struct table_change *changes, size_t count,
                                 int64_t complete_ns, size_t *ret_applied);
+/* Where a walk over the stamps goes on; zeros: at their beginning. */
+struct table_log_place {
+    char table[33], partition[513], sort[513];
+    size_t partition_bytes, sort_bytes;
+};
 /* Forget stamps of removed and expired items that nothing older can arrive for, since each of the peers has
- * been complete up to then. At most max. */
+ * been complete up to then. Looks at no more than max stamps, so that writers do not wait, and goes on from
+ * there the next time. */
 PX_MUST_USE int table_log_forget(struct table_store *store, const struct px_str *peers,
-                                 size_t peer_count, size_t max, size_t *ret_removed);
+                                 size_t peer_count, size_t max, struct table_log_place *place,
+                                 size_t *ret_removed);

@@ -493,7 +493,8 @@ def test_a_region_that_lost_its_folder_does_not_take_its_copies_along(fresh):
     copies = regions.data / "regions" / US / "replicas" / EU / "segments"
     kept = wait(lambda: {k for k in files(copies) if k.startswith("lost/")}, seconds=60)
     regions.region("kill", EU)
-    shutil.rmtree(regions.data / "regions" / EU)
+    wait(lambda: regions.json("status", "--region", US)["replication"]["siblings"][0]["state"] == "away", seconds=60)  # it writes there no more
+    wait(lambda: shutil.rmtree(regions.data / "regions" / EU, ignore_errors=True) or not (regions.data / "regions" / EU).exists(), seconds=60)
     regions.region("heal", EU)
     wait(lambda: regions.json("status", "--region", EU)["copies"]["complete"], seconds=60)
     assert kept <= files(copies).keys()

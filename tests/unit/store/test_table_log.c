@@ -253,16 +253,41 @@ TEST(stamps_of_removed_items_go_when_nothing_older_can_come)
     PX_AUTO(table_store_close) struct table_store *one = region_open(t, 0);
     PX_AUTO(table_store_close) struct table_store *other = region_open(t, 1);
     const struct px_str peers[] = {names[0]};
+    struct table_log_place place = {0};
     size_t removed;
     put(other, S("acme"), S("1"));
     struct table_key key = {S("tenants"), S("acme"), S("")};
     CHECK_OK(table_delete(other, &key, TABLE_ANY, 0));
-    CHECK_OK(table_log_forget(other, peers, 1, 100, &removed));
+    CHECK_OK(table_log_forget(other, peers, 1, 100, &place, &removed));
     CHECK_INT(removed, 0); /* nothing was ever heard of the peer */
     test_advance(t, 1000);
     (void)ship(t, one, 0, other);
-    CHECK_OK(table_log_forget(other, peers, 1, 100, &removed));
+    CHECK_OK(table_log_forget(other, peers, 1, 100, &place, &removed));
     CHECK_INT(removed, 1);
+}
+
+TEST(forgetting_goes_on_where_it_was)
+{
+    PX_AUTO(table_store_close) struct table_store *one = region_open(t, 0);
+    PX_AUTO(table_store_close) struct table_store *other = region_open(t, 1);
+    const struct px_str peers[] = {names[0]};
+    struct table_log_place place = {0};
+    size_t removed, all_removed = 0;
+    for (int i = 0; i < 25; i++) {
+        struct px_str partition = px_arena_printf(&t->arena, "p%02d", i);
+        put(other, partition, S("1"));
+        struct table_key key = {S("tenants"), partition, S("")};
+        if (i % 5 != 0) CHECK_OK(table_delete(other, &key, TABLE_ANY, 0));
+    }
+    test_advance(t, 1000);
+    (void)ship(t, one, 0, other);
+    for (int turn = 0; turn < 3; turn++) {
+        CHECK_OK(table_log_forget(other, peers, 1, 10, &place, &removed));
+        CHECK(removed <= 10);
+        all_removed += removed;
+    }
+    CHECK_INT(all_removed, 20);
+    CHECK_INT(place.partition_bytes, 0); /* at the end it begins again */
 }
 
 static int write_many(struct test *t, int i)
