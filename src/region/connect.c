@@ -231,7 +231,7 @@ void connect_task(struct workflows *w, const struct asl_task_call *call)
         return;
     }
     if (!c->connector) {
-        connection_fail(c, ASL_E_RUNTIME, "The resource %.*s is not there in a local region.",
+        connection_fail(c, ASL_E_TASK_FAILED, "The resource %.*s is not there in a local region.",
                         PX_FMT(call->resource->arn));
         connection_end(c);
     } else if (c->connector->begin) {

@@ -135,12 +135,21 @@ static void invoke(struct connection *c, const struct function_spec *function, s
         w->options.pool(w->options.pool_ctx, px_str_c(function->name)), &lambda);
 }
 
+/* The region of "arn:aws:lambda:<region>:..." is neither this one nor a sibling: nobody here may answer for it. */
+static bool is_unknown_region(const struct connection *c, struct px_str name)
+{
+    struct px_str rest = name, part = {0};
+    if (!px_str_starts(name, S("arn:")) || connect_sibling_of(c, name)) return false;
+    for (int i = 0; i < 4; i++) (void)px_str_cut(&rest, ':', &part);
+    return !px_str_eq(part, c->catalogue->region);
+}
+
 /* NULL: refused, and ended. */
 static const struct function_spec *callee(struct connection *c, struct px_str name)
 {
     struct px_str bare = bare_name(name);
     const struct function_spec *function = find(c, bare);
-    if (!function)
+    if (!function || is_unknown_region(c, name))
         connection_fail(c, "Lambda.ResourceNotFoundException", "Function not found: %.*s",
                         PX_FMT(name));
     else if (!workflow_may(c->machine, "invoke", px_str_c(function->name)))

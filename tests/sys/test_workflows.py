@@ -364,6 +364,50 @@ def test_boto3_talks_to_it(tree, relay):
         client.redrive_execution(executionArn=arn)
 
 
+# ---- what a machine may, and what is not there ----
+
+REFUSED = {
+    "another region": ("arn:aws:states:::lambda:invoke", {"FunctionName": "arn:aws:lambda:eu-nowhere-1:000000000000:function:prism-storage-shard-0"},
+                       "Lambda.ResourceNotFoundException"),
+    "no such function": ("arn:aws:states:::lambda:invoke", {"FunctionName": "prism-nothing"}, "Lambda.ResourceNotFoundException"),
+    "a function that it may not": ("arn:aws:states:::lambda:invoke", {"FunctionName": "prism-keys"}, "Lambda.AWSLambdaException"),
+    "no such table": ("arn:aws:states:::dynamodb:getItem", {"TableName": "prism-nothing", "Key": {"x": {"S": "y"}}}, "DynamoDB.ResourceNotFoundException"),
+    "a table that it may not": ("arn:aws:states:::dynamodb:getItem", {"TableName": "prism-tenant-resources", "Key": {"tenant": {"S": "y"}}},
+                                "DynamoDB.AccessDeniedException"),
+    "another key": ("arn:aws:states:::dynamodb:getItem", {"TableName": "prism-breakers", "Key": {"tenant": {"S": "y"}}}, "DynamoDB.ValidationException"),
+    "an expression that is none": ("arn:aws:states:::dynamodb:updateItem", {"TableName": "prism-breakers", "Key": {"breaker": {"S": "y"}}, "UpdateExpression": "SET a.b = :c"},
+                                   "DynamoDB.ValidationException"),
+    "a condition that fails": ("arn:aws:states:::dynamodb:putItem", {"TableName": "prism-breakers", "Item": {"breaker": {"S": "y"}}, "ConditionExpression": "attribute_exists(breaker)"},
+                               "DynamoDB.ConditionalCheckFailedException"),
+    "no such queue": ("arn:aws:states:::sqs:sendMessage", {"QueueUrl": "https://sqs/0/prism-nothing", "MessageBody": "x"}, "SQS.QueueDoesNotExistException"),
+    "no such topic": ("arn:aws:states:::sns:publish", {"TopicArn": "arn:aws:sns:local:0:nothing", "Message": "x"}, "SNS.NotFoundException"),
+    "a topic that it may not": ("arn:aws:states:::sns:publish", {"TopicArn": "arn:aws:sns:local:0:prism-alerts-page", "Message": "x"}, "SNS.AuthorizationErrorException"),
+    "a bucket that it may not": ("arn:aws:states:::aws-sdk:s3:getObject", {"Bucket": "prism-segments", "Key": "x"}, "S3.AccessDenied"),
+    "no such bucket": ("arn:aws:states:::aws-sdk:s3:getObject", {"Bucket": "nothing", "Key": "x"}, "S3.NoSuchBucket"),
+    "access points": ("arn:aws:states:::aws-sdk:efs:deleteAccessPoint", {"AccessPointId": "x"}, "Efs.EfsException"),
+    "a machine that it may not": ("arn:aws:states:::states:startExecution", {"StateMachineArn": "data-lifecycle"}, "StepFunctions.AWSStepFunctionsException"),
+    "no such machine": ("arn:aws:states:::states:startExecution", {"StateMachineArn": "nothing"}, "StepFunctions.StateMachineDoesNotExistException"),
+    "a service that is not there": ("arn:aws:states:::aws-sdk:ec2:describeInstances", {}, "States.TaskFailed"),
+}
+
+
+def test_refusals_have_awss_names(tmp_path):
+    tree = Tree(tmp_path, replace={"storage": STORAGE}, functions=quick_storage, env=environment())
+    branches = []
+    for what, (resource, parameters, _) in REFUSED.items():
+        task = {"Type": "Task", "Resource": resource, "Parameters": parameters, "Catch": [{"ErrorEquals": ["States.ALL"], "Next": f"Told: {what}"}], "End": True}
+        branches.append({"StartAt": what, "States": {what: task, f"Told: {what}": {"Type": "Pass", "End": True}}})
+    may = {"invoke": ["storage"], "tables": ["breakers"], "publish": ["ticket"]}
+    tree.edit("workflows.json", lambda root: root["machines"].update({"asker": {"type": "STANDARD", "may": may}}))
+    definition = {"StartAt": "All", "States": {"All": {"Type": "Parallel", "Branches": branches, "End": True}}}
+    (tree.tree / "platform" / "workflows" / "asker.asl.json").write_text(json.dumps(definition))
+    tree.up()
+    told = json.loads(tree.run("workflow", "start", "asker", "--wait").stdout)
+    assert {what: answer.get("Error", answer) for what, answer in zip(REFUSED, told)} == {what: error for what, (_, _, error) in REFUSED.items()}
+    assert all(answer["Cause"] for answer in told)
+    tree.down()
+
+
 # ---- kills ----
 
 COUNT = {
