@@ -34,6 +34,13 @@ locals {
       Resource  = [for queue in machine.may.send : aws_sqs_queue.this[queue].arn]
       Condition = {}
     }],
+    # To wait for what it started, Step Functions asks for a rule of EventBridge of this name. Source: Step Functions developer guide, "Start
+    # a new AWS Step Functions state machine from a running execution".
+    length(machine.may.start) == 0 ? [] : [
+      { Sid = "StartMachines", Effect = "Allow", Action = ["states:StartExecution"], Resource = flatten([for started in machine.may.start : [local.machine_arn[started], "${local.machine_arn[started]}:live"]]), Condition = {} },
+      { Sid = "FollowExecutions", Effect = "Allow", Action = ["states:DescribeExecution", "states:StopExecution"], Resource = [for started in machine.may.start : "${replace(local.machine_arn[started], ":stateMachine:", ":execution:")}:*"], Condition = {} },
+      { Sid = "HearOfEnds", Effect = "Allow", Action = ["events:DescribeRule", "events:PutRule", "events:PutTargets"], Resource = ["${local.arn}:events:${var.context.region}:${var.context.account_id}:rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"], Condition = {} },
+    ],
     contains(machine.may.access_points, "create") ? [
       { Sid = "MakeAccessPoints", Effect = "Allow", Action = [local.efs_actions.create], Resource = [var.hot.file_system_arn], Condition = {} },
       { Sid = "TagAccessPoints", Effect = "Allow", Action = ["elasticfilesystem:TagResource"], Resource = [local.any_point], Condition = { StringEquals = { "elasticfilesystem:CreateAction" = ["CreateAccessPoint"] } } },

@@ -30,6 +30,7 @@ variable "workflows" {
         tables        = optional(list(string), [])
         publish       = optional(list(string), [])
         send          = optional(list(string), [])
+        start         = optional(list(string), [])
         access_points = optional(list(string), [])
         usage_keys    = optional(list(string), [])
       })
@@ -49,8 +50,9 @@ variable "workflows" {
     condition = alltrue(flatten([for m in var.workflows.machines : [
       [for t in m.may.tables : contains(keys(var.workflows.tables), t)],
       [for q in m.may.send : contains(keys(var.workflows.queues), q)],
+      [for started in m.may.start : contains(keys(var.workflows.machines), started)],
     ]]))
-    error_message = "A machine names a table or queue that workflows.json does not describe: add it there under tables or queues."
+    error_message = "A machine names a table, queue or machine that workflows.json does not describe: add it there under tables, queues or machines."
   }
   validation {
     condition = alltrue(flatten([for m in var.workflows.machines : [

@@ -82,7 +82,7 @@ run "every_machine_is_logged_traced_encrypted_and_bounded" {
   command = plan
 
   assert {
-    condition     = keys(aws_sfn_state_machine.this) == ["data-lifecycle", "key-rotation", "tenant-migration", "tenant-offboarding", "tenant-onboarding"]
+    condition     = keys(aws_sfn_state_machine.this) == ["data-lifecycle", "key-rotation", "region-evacuation", "tenant-migration", "tenant-offboarding", "tenant-onboarding"]
     error_message = "one machine an entry of workflows.json"
   }
   assert {
