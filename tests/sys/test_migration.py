@@ -44,7 +44,7 @@ class Writer(threading.Thread):
 
 @pytest.fixture(scope="module")
 def regions(tmp_path_factory):
-    r = Regions(tmp_path_factory.mktemp("r") / "d").up("--registry-lag", "0").settle()
+    r = Regions(tmp_path_factory.mktemp("r") / "d").up("--registry-lag", "400ms").settle()
     yield r
     r.down()
 
@@ -59,7 +59,9 @@ def migrate(regions, source, target):
     def settled():
         return fence.exists() and json.loads(fence.read_text())["state"] == "home"
 
-    wait(settled, seconds=90, every=0.1)
+    wait(settled, seconds=60, every=0.1)
+    there = regions.one(target)  # the registry follows when it has been replicated
+    wait(lambda: there.call("GET", "/v1/admin/tenants/mover", key=regions.admin_key).json().get("home_region") == target, seconds=60, every=0.05)
 
 
 def test_a_tenant_moves_there_and_back_while_it_is_written_to(regions):

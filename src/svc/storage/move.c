@@ -24,6 +24,51 @@ static bool is_late(const struct storage_move *move)
     return move->deadline_mono_ns != 0 && px_mono_ns(&px_clock_system) >= move->deadline_mono_ns;
 }
 
+/* ---- the barrier ----
+ * A client's repeat is told in the target by its claim, which the tables' replication brings. It brings
+ * changes of a region in order, so when the target sees what was written behind the last claim that counts, it
+ * has that claim, too. Claims of frames that were sealed were put before those frames were appended. */
+
+#define BARRIER_TABLE "idempotency"
+#define BARRIER_NS (3600 * PX_NS_PER_S)
+#define BARRIER_WAIT_NS (5 * PX_NS_PER_S) /* of one fetch; the next one waits on */
+#define BARRIER_LOOK_US 10000
+
+/* No claim has such a sort key: theirs end with 32 hex digits. */
+static int barrier_key(const struct storage_move *move, struct px_arena *arena,
+                       struct table_key *ret_key)
+{
+    struct px_str sort = px_arena_printf(arena, "_move/%lld", (long long)move->epoch);
+    if (!sort.ptr) return px_arena_fault(arena);
+    *ret_key = (struct table_key){S(BARRIER_TABLE), move->tenant, sort};
+    return 0;
+}
+
+static int put_barrier(struct storage *storage, const struct storage_move *move,
+                       struct px_arena *arena)
+{
+    struct table_put put = {.document = S("{}"),
+                            .expires_ns = px_wall_ns(&px_clock_system) + BARRIER_NS};
+    PX_TRY(barrier_key(move, arena, &put.key));
+    return table_put(storage->options.tables, &put, arena, NULL, NULL);
+}
+
+static int wait_for_barrier(struct storage *storage, const struct storage_move *move,
+                            struct px_arena *arena, bool *ret_seen)
+{
+    struct table_key key;
+    int64_t end_ns = px_mono_ns(&px_clock_system) + BARRIER_WAIT_NS;
+    PX_TRY(barrier_key(move, arena, &key));
+    for (;;) {
+        struct table_item item;
+        int r = table_get(storage->options.tables, &key, arena, &item);
+        if (r != TABLE_ABSENT) PX_TRY(r);
+        *ret_seen = r == 0;
+        if (r == 0 || is_late(move) || px_mono_ns(&px_clock_system) >= end_ns) return 0;
+        (void)usleep(BARRIER_LOOK_US);
+    }
+}
+
 /* ---- pack ---- */
 
 static int seal_all(struct storage *storage, const struct storage_move *move,
@@ -107,6 +152,7 @@ int storage_pack(struct storage *storage, const struct storage_move *move,
     PX_TRY(seal_all(storage, move, moved));
     if (moved->more) return 0; /* what is written down is whole or not there */
     moved->last = fenced;
+    if (fenced) PX_TRY(put_barrier(storage, move, &arena));
     return pack_all(storage, move, &arena, moved);
 }
 
@@ -261,7 +307,10 @@ int storage_fetch(struct storage *storage, const struct storage_move *move,
         r = fetch_dataset(storage, move, manifest.datasets[i], moved);
         if (r != 0) return r;
     }
-    moved->last = manifest.last && !moved->more;
+    if (manifest.last && !moved->more) {
+        PX_TRY(wait_for_barrier(storage, move, &arena, &moved->last));
+        moved->more = !moved->last;
+    }
     return 0;
 }
 

@@ -26,7 +26,8 @@ struct storage_moved {
     uint64_t frames;               /* pack: sealed by this call */
     uint64_t differ;               /* check: datasets and objects that are not the same */
     bool last;                     /* what was packed behind the fence: nothing comes after it */
-    bool more; /* stopped at the deadline, or a dataset was not sealed whole: repeat */
+    bool
+        more; /* stopped at the deadline, a dataset was not sealed whole, or claims are under way: repeat */
 };
 /* Answers, of all: MOVE_FENCED: the fence is not what this step needs, so the step comes too early or too late.
  * MOVE_UNPACKED: the source wrote nothing down yet for this epoch. */

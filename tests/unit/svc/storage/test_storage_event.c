@@ -130,9 +130,9 @@ TEST(a_tenant_is_moved_by_events)
     struct fixture from = {0}, to = {0};
     open_function(t, &from);
     open_function(t, &to);
-    to.fn.urls = (struct storage_urls){
-        test_path(t, "west/hot"), test_path(t, "west/segments"), test_path(t, "west/analytics"),
-        test_path(t, "west/tables.db"), test_path(t, "west/meta.db")};
+    to.fn.urls = (struct storage_urls){test_path(t, "west/hot"), test_path(t, "west/segments"),
+                                       test_path(t, "west/analytics"), test_path(t, "tables.db"),
+                                       test_path(t, "west/meta.db")};
     struct px_str source = px_arena_printf(
         &t->arena, ",\"source\":{\"segments\":\"%.*s\",\"analytics\":\"%.*s\"}",
         PX_FMT(from.fn.urls.segments), PX_FMT(from.fn.urls.analytics));
