@@ -366,6 +366,32 @@ def test_a_router_that_dies_is_started_again_and_writers_lose_nothing(fresh):
     assert regions.status()["router"]["restarts"] == 1
 
 
+def test_kills_of_regions_and_router_lose_and_double_nothing(fresh):
+    """A writer that repeats what was not answered, as exporters do, while its region and the router are killed."""
+    chance = random.Random(5)
+    regions = fresh(env={"PRISM_INGEST_LEASE_S": "6"})  # a claim whose process was killed is taken over when its lease is over
+    key = regions.tenant_in(EU, "fire")
+    deadline = time.monotonic() + 180
+    for n in range(120):
+        if n % 20 == 10:
+            status = regions.status()
+            pid = status["router"]["pid"] if chance.random() < 0.3 else regions.of(EU)["pid"]
+            with contextlib.suppress(ProcessLookupError):
+                if pid:
+                    os.kill(pid, signal.SIGKILL)
+        while True:
+            with contextlib.suppress(requests.ConnectionError):
+                answer = regions.ingest("app", [{"n": n}], key=key, headers={"Idempotency-Key": f"k{n}"})
+                if answer.status_code == 200:
+                    break
+                assert answer.status_code in (409, 429, 502, 503, 504), answer.text  # each of them says: repeat
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    wait(lambda: regions.query("SELECT 1", key=key).status_code == 200, seconds=60, every=0.2)
+    assert regions.rows("SELECT count(*), count(DISTINCT n) FROM app", key=key) == [[120, 120]]
+    regions.converged()
+
+
 def test_an_evacuated_regions_tenants_are_served_by_its_standby(fresh):
     regions = fresh()
     key = regions.tenant_in(EU, "moving")
@@ -485,18 +511,22 @@ def test_objects_are_copied_to_the_next_region_and_deletions_follow(fresh):
     wait(lambda: new <= files(copies / "segments").keys(), seconds=60)
 
 
-def test_a_region_that_lost_its_folder_does_not_take_its_copies_along(fresh):
+@pytest.mark.parametrize("home, other", [(EU, US), (US, EU)])
+def test_a_region_that_lost_its_folder_does_not_take_its_copies_along(fresh, home, other):
+    """Also the primary: it takes keys and secrets back from a sibling, as the others took them from it."""
     regions = fresh(env={"PRISM_REGION_COPY_MS": "200"})
-    key = regions.tenant_in(EU, "lost")
+    key = regions.tenant_in(home, "lost")
     assert regions.ingest("app", [{"n": 1}], key=key).status_code == 200
-    regions.run("tick", "seal", "--region", EU)
-    copies = regions.data / "regions" / US / "replicas" / EU / "segments"
+    regions.run("tick", "seal", "--region", home)
+    copies = regions.data / "regions" / other / "replicas" / home / "segments"
     kept = wait(lambda: {k for k in files(copies) if k.startswith("lost/")}, seconds=60)
-    regions.region("kill", EU)
-    wait(lambda: regions.json("status", "--region", US)["replication"]["siblings"][0]["state"] == "away", seconds=60)  # it writes there no more
-    wait(lambda: shutil.rmtree(regions.data / "regions" / EU, ignore_errors=True) or not (regions.data / "regions" / EU).exists(), seconds=60)
-    regions.region("heal", EU)
-    wait(lambda: regions.json("status", "--region", EU)["copies"]["complete"], seconds=60)
+    regions.converged()
+    regions.region("kill", home)
+    wait(lambda: regions.json("status", "--region", other)["replication"]["siblings"][0]["state"] == "away", seconds=60)  # it writes there no more
+    wait(lambda: shutil.rmtree(regions.data / "regions" / home, ignore_errors=True) or not (regions.data / "regions" / home).exists(), seconds=60)
+    regions.region("heal", home)
+    wait(lambda: regions.json("status", "--region", home)["copies"]["complete"], seconds=60)
     assert kept <= files(copies).keys()
     regions.converged()  # the registry came back from its sibling
-    wait(lambda: regions.one(EU).query("SELECT 1", key=key).status_code == 200, seconds=60, every=0.2)
+    wait(lambda: regions.query("SELECT 1", key=key).status_code == 200, seconds=60, every=0.2)
+    assert regions.one(home).call("GET", "/v1/admin/tenants", key=regions.admin_key).status_code == 200
