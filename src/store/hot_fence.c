@@ -150,11 +150,14 @@ static int lock(const struct hot_store *store, struct px_str tenant, int *ret_fd
     PX_TRY(path_of(store, tenant, "", path));
     PX_TRY(px_dir_make(path));
     PX_TRY(path_of(store, tenant, LOCK_FILE, path));
-    PX_AUTO(px_close) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (fd < 0) return px_fault_errno("open %s", path);
-    if (TEMP_FAILURE_RETRY(flock(fd, LOCK_EX)) != 0) return px_fault_errno("flock %s", path);
+    if (TEMP_FAILURE_RETRY(flock(fd, LOCK_EX)) != 0) {
+        int r = px_fault_errno("flock %s", path);
+        px_close(&fd);
+        return r;
+    }
     *ret_fd = fd;
-    fd = -1;
     return 0;
 }
 
@@ -184,11 +187,14 @@ int hot_fence_raise(struct hot_store *store, struct px_str tenant, const struct 
 int hot_fence_hold(struct hot_store *store, struct px_str tenant, struct hot_fence *ret_fence,
                    int *ret_fd)
 {
-    PX_AUTO(px_close) int fd = -1;
+    int fd = -1;
     PX_TRY(lock(store, tenant, &fd));
-    PX_TRY(hot_fence_read(store, tenant, ret_fence));
+    int r = hot_fence_read(store, tenant, ret_fence);
+    if (r != 0) {
+        px_close(&fd);
+        return r;
+    }
     *ret_fd = fd;
-    fd = -1;
     return 0;
 }
 

@@ -143,7 +143,7 @@ int storage_pack(struct storage *storage, const struct storage_move *move,
     PX_ASSERT(storage->magic == STORAGE_MAGIC);
     PX_AUTO(px_arena_deinit) struct px_arena arena;
     px_arena_init(&arena, STORAGE_ARENA_BYTES_MAX);
-    struct hot_fence fence;
+    struct hot_fence fence = {0};
     PX_TRY(hot_fence_read(storage->options.hot, move->tenant, &fence));
     if (fence.epoch > move->epoch) return MOVE_FENCED;
     if (fence.epoch == move->epoch && fence.state != HOT_FENCE_LEAVING) return MOVE_FENCED;
@@ -231,7 +231,7 @@ static int import(struct storage *storage, const struct storage_move *move,
                   const struct catalog_arrival *arrival)
 {
     PX_AUTO(px_close) int fd = -1;
-    struct hot_fence fence;
+    struct hot_fence fence = {0};
     bool changed = false;
     PX_TRY(hot_fence_hold(storage->options.hot, move->tenant, &fence, &fd));
     if (!stands(&fence, HOT_FENCE_ARRIVING, move->epoch)) return MOVE_FENCED;
@@ -249,7 +249,7 @@ struct arriving {
 static int read_arriving(const struct storage_move *move, struct px_str dataset,
                          struct px_arena *arena, struct arriving *ret_arriving)
 {
-    struct arriving arriving;
+    struct arriving arriving = {0};
     PX_TRY(manifest_get_dataset(move->segments, move->tenant, move->epoch, dataset, arena,
                                 &arriving.source));
     size_t count = arriving.source.segment_count;
@@ -271,7 +271,7 @@ static int fetch_dataset(struct storage *storage, const struct storage_move *mov
 {
     PX_AUTO(px_arena_deinit) struct px_arena arena;
     px_arena_init(&arena, STORAGE_ARENA_BYTES_MAX);
-    struct arriving arriving;
+    struct arriving arriving = {0};
     PX_TRY(read_arriving(move, dataset, &arena, &arriving));
     for (size_t i = 0; i < arriving.source.segment_count; i++) {
         const struct segment *segment = &arriving.source.segments[i];
@@ -296,8 +296,8 @@ int storage_fetch(struct storage *storage, const struct storage_move *move,
     PX_ASSERT(storage->magic == STORAGE_MAGIC);
     PX_AUTO(px_arena_deinit) struct px_arena arena;
     px_arena_init(&arena, STORAGE_ARENA_BYTES_MAX);
-    struct manifest manifest;
-    struct hot_fence fence;
+    struct manifest manifest = {0};
+    struct hot_fence fence = {0};
     PX_TRY(hot_fence_read(storage->options.hot, move->tenant, &fence));
     if (!stands(&fence, HOT_FENCE_ARRIVING, move->epoch)) return MOVE_FENCED;
     int r = manifest_get(move->segments, move->tenant, move->epoch, &arena, &manifest);
@@ -374,8 +374,8 @@ static int check_dataset(struct storage *storage, const struct storage_move *mov
 {
     PX_AUTO(px_arena_deinit) struct px_arena arena;
     px_arena_init(&arena, STORAGE_ARENA_BYTES_MAX);
-    struct arriving arriving;
-    struct catalog_snapshot here;
+    struct arriving arriving = {0};
+    struct catalog_snapshot here = {0};
     PX_TRY(read_arriving(move, dataset, &arena, &arriving));
     const struct catalog_arrival *wanted = &arriving.target;
     int r = catalog_read(storage->options.catalog, move->tenant, dataset, INT64_MIN, INT64_MAX,
@@ -405,8 +405,8 @@ int storage_check(struct storage *storage, const struct storage_move *move,
     PX_ASSERT(storage->magic == STORAGE_MAGIC);
     PX_AUTO(px_arena_deinit) struct px_arena arena;
     px_arena_init(&arena, STORAGE_ARENA_BYTES_MAX);
-    struct manifest manifest;
-    struct hot_fence fence;
+    struct manifest manifest = {0};
+    struct hot_fence fence = {0};
     PX_TRY(hot_fence_read(storage->options.hot, move->tenant, &fence));
     if (!stands(&fence, HOT_FENCE_ARRIVING, move->epoch)) return MOVE_FENCED;
     int r = manifest_get(move->segments, move->tenant, move->epoch, &arena, &manifest);
@@ -487,7 +487,7 @@ int storage_clean(struct storage *storage, const struct storage_move *move,
 {
     PX_ASSERT(storage->magic == STORAGE_MAGIC);
     PX_AUTO(px_close) int fd = -1;
-    struct hot_fence fence;
+    struct hot_fence fence = {0};
     PX_TRY(hot_fence_hold(storage->options.hot, move->tenant, &fence, &fd));
     if (!stands(&fence, HOT_FENCE_LEFT, move->epoch)) return MOVE_FENCED;
     return forget(storage, move, moved);
@@ -511,7 +511,7 @@ static int forget_earlier_stay(struct storage *storage, const struct storage_mov
                                struct storage_moved *moved)
 {
     PX_AUTO(px_close) int fd = -1;
-    struct hot_fence fence;
+    struct hot_fence fence = {0};
     PX_TRY(hot_fence_hold(storage->options.hot, move->tenant, &fence, &fd));
     if (fence.epoch > move->epoch) return MOVE_FENCED;
     if (fence.state != HOT_FENCE_LEFT || fence.epoch == move->epoch) return 0;
