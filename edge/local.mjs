@@ -24,6 +24,7 @@ const DOMAIN = 'prism.local'; // a region's origin is <name>.api.prism.local, he
 const DRAIN_MS = 30_000;
 const REGISTRY_MS = 1_000;
 const HEALTH_MS = 1_500;
+const OPEN_MS = 1_000; // a region that died is there again in less; the router on AWS leaves one alone for 10 s
 const IDLE_MS = 20_000; // below the regions' 60 s, so that a kept connection is not found closed
 const HEADER_BYTES = 16_384; // the regions' own limit
 const LINGER_MS = 5_000; // how long, and how much of, a body is read on that was answered early
@@ -85,7 +86,7 @@ export function createEdge(settings, { log = makeLog(), now = Date.now, limits }
   };
   configure(settings);
 
-  const breakers = new Breakers({ now, onChange: (name, state) => log.warn(`circuit of ${name} is ${state}`) });
+  const breakers = new Breakers({ now, openMs: OPEN_MS, onChange: (name, state) => log.warn(`circuit of ${name} is ${state}`) });
   const control = new http.Agent({ keepAlive: true, maxSockets: 8, timeout: IDLE_MS });
   const agent = new http.Agent({ keepAlive: true, maxFreeSockets: 256, timeout: IDLE_MS });
 

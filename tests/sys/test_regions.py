@@ -369,7 +369,7 @@ def test_a_router_that_dies_is_started_again_and_writers_lose_nothing(fresh):
 def test_kills_of_regions_and_router_lose_and_double_nothing(fresh):
     """A writer that repeats what was not answered, as exporters do, while its region and the router are killed."""
     chance = random.Random(5)
-    regions = fresh(env={"PRISM_INGEST_LEASE_S": "6"})  # a claim whose process was killed is taken over when its lease is over
+    regions = fresh(env={"PRISM_INGEST_LEASE_S": "6"})  # then a claim whose process was killed is taken over
     key = regions.tenant_in(EU, "fire")
     deadline = time.monotonic() + 180
     for n in range(120):
