@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: help setup build up down test package package-test soak soak-faults soak-workflows bench docs lint fmt install clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## Bring compilers and libraries (everything else calls it; nothing to do costs nothing)
 	@tools/setup
