@@ -1,6 +1,6 @@
 /* cli/workflow_graph.c - `prism workflow graph FILE`: the machine, and an execution of it, as SVG. */
 #include "asl/graph.h"
-#include "base/px_file.h"
+#include "cli/output.h"
 #include "cli/workflow.h"
 
 #define SVG_BYTES_MAX (64u << 20)
@@ -43,8 +43,7 @@ static int write_svg(struct cli *cli, const char *path, const struct px_buf *svg
         (void)fwrite(svg->ptr, 1, svg->len, cli->out);
         return CLI_OK;
     }
-    int r = px_file_write_atomic(path, px_buf_str(svg), 0644);
-    return r == 0 ? CLI_OK : cli_fault(cli, r, "%s", path);
+    return output_write(cli, path, px_buf_str(svg));
 }
 
 static int run(struct cli *cli, const void *values, int arg_count, char **args)

@@ -5,6 +5,7 @@
 #include "base/px_file.h"
 #include "base/px_id.h"
 #include "cli/interrupt.h"
+#include "cli/output.h"
 #include "cli/verbs.h"
 #include "cli/workflow.h"
 #include "cli/workflow_stub.h"
@@ -89,8 +90,8 @@ static int write_history(struct run *run, const char *path)
     }
     px_buf_add_c(&shown, "\n]}\n");
     int r = px_buf_fault(&shown);
-    if (r == 0) r = px_file_write_atomic(path, px_buf_str(&shown), 0644);
-    return r == 0 ? CLI_OK : cli_fault(run->cli, r, "%s", path);
+    return r == 0 ? output_write(run->cli, path, px_buf_str(&shown))
+                  : cli_fault(run->cli, r, "%s", path);
 }
 
 static void nap(int64_t ms)

@@ -177,6 +177,18 @@ def test_the_platform_s_workflows_are_drawn(path, tmp_path):
         assert any(text == name or text.startswith(f"{name}Map") or text.startswith(f"{name}Parallel") for text in shown), name
 
 
+def test_a_pipe_is_written_not_replaced(tmp_path):
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE)
+    assert workflow("graph", "-", "--output", pipe, stdin=FINE).returncode == 0
+    assert reader.communicate(timeout=60)[0].startswith(b"<svg") and pipe.is_fifo()
+    link.symlink_to(tmp_path / "drawn.svg")
+    (tmp_path / "drawn.svg").write_text("old")
+    assert workflow("graph", "-", "--output", link, stdin=FINE).returncode == 0
+    assert link.is_symlink() and link.read_text().startswith("<svg")
+
+
 def test_an_execution_is_coloured(tmp_path):
     history = tmp_path / "history.json"
     history.write_text(json.dumps({"events": [
