@@ -54,6 +54,16 @@ static void host_ended(void *ctx, struct asl_execution *execution)
     if (!asl_execution_info(execution)->parent) w->ended = true;
 }
 
+/* Not strndup(): a sanitizer that checks strings looks for an end behind the record. */
+static char *copy_of(struct px_str text)
+{
+    char *copy = malloc(text.len + 1);
+    if (!copy) abort();
+    memcpy(copy, text.ptr, text.len);
+    copy[text.len] = '\0';
+    return copy;
+}
+
 static void keep(struct world *w, const struct asl_frame_record *record)
 {
     for (size_t i = w->frame_count; i-- > 0;) {
@@ -73,8 +83,7 @@ static void keep(struct world *w, const struct asl_frame_record *record)
         w->frames[at] = w->frames[at - 1];
         at--;
     }
-    w->frames[at] = (struct kept_frame){record->frame, record->parent,
-                                        strndup(record->record.ptr, record->record.len)};
+    w->frames[at] = (struct kept_frame){record->frame, record->parent, copy_of(record->record)};
 }
 
 static int turn(void *ctx, const struct asl_turn *turn)

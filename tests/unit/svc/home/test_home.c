@@ -42,7 +42,8 @@ static enum home_verdict decide(struct px_str region, int64_t epoch, enum hot_fe
                                 int64_t fence_epoch, enum home_purpose purpose,
                                 struct px_str *ret_region)
 {
-    struct hot_fence fence = {state, state == HOT_FENCE_NONE ? 0 : fence_epoch, "us-west-2"};
+    static struct hot_fence fence; /* ret_region may be a view into it */
+    fence = (struct hot_fence){state, state == HOT_FENCE_NONE ? 0 : fence_epoch, "us-west-2"};
     const struct home_claim claim = {region, epoch};
     return home_decide(&west, &fence, &claim, purpose, ret_region);
 }
