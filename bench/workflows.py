@@ -8,8 +8,10 @@ import pathlib
 import subprocess
 import sys
 import time
+import uuid
 
 import boto3
+import requests
 from botocore.config import Config
 
 import emulator_kit
@@ -52,8 +54,10 @@ def client(url):
 
 
 def one(sfn, machine):
-    arn = sfn.start_execution(stateMachineArn=machine, input=json.dumps(INPUT))["executionArn"]
+    arn = sfn.start_execution(stateMachineArn=machine, name=str(uuid.uuid4()), input=json.dumps(INPUT))["executionArn"]
+    deadline = time.monotonic() + 60
     while (status := sfn.describe_execution(executionArn=arn)["status"]) == "RUNNING":
+        assert time.monotonic() < deadline, "it does not end"
         time.sleep(0.0005)
     assert status == "SUCCEEDED", status
 
@@ -78,7 +82,9 @@ def peer(url, executions):
 @contextlib.contextmanager
 def moto():
     with emulator_kit.emulator() as port:
-        yield f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{port}"
+        requests.post(f"{url}/moto-api/config", json={"stepfunctions": {"execute_state_machine": True}}, timeout=30).raise_for_status()
+        yield url
 
 
 def main():
