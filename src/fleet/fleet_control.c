@@ -17,25 +17,10 @@
 
 #include "base/px_json.h"
 #include "http/client.h"
-#include "lambda/apigw.h"
+#include "lambda/answer.h"
 
 #define STATUS_BYTES_MAX (1u << 20)
 #define PUSH_TIMEOUT_MS 2000
-
-static void reply_problem(struct http_request *request, int status, const char *detail)
-{
-    PX_AUTO(px_buf_deinit) struct px_buf body;
-    px_buf_init(&body, 16384);
-    api_problem_write(status, px_str_c(detail), S(""), S(""), &body);
-    const struct http_header header = {S("Content-Type"), S("application/problem+json")};
-    http_reply(request, status, &header, 1, px_buf_str(&body));
-}
-
-static void reply_json(struct http_request *request, int status, struct px_str json)
-{
-    const struct http_header header = {S("Content-Type"), S("application/json")};
-    http_reply(request, status, &header, 1, json);
-}
 
 /* ---- settings, to the regions' control sockets, from a thread ---- */
 
@@ -69,7 +54,7 @@ static void on_pushed(uv_work_t *work, int error)
     struct push *push = work->data;
     (void)error;
     push->fleet->pushes--;
-    if (push->request) reply_json(push->request, 200, S("{}"));
+    if (push->request) answer_json(push->request, 200, S("{}"));
     px_arena_deinit(&push->arena);
     free(push);
 }
@@ -103,7 +88,7 @@ void fleet_push_settings(struct fleet *fleet, struct http_request *request)
         px_arena_deinit(&push->arena);
         free(push);
     }
-    if (request) reply_problem(request, 503, "out of memory");
+    if (request) answer_problem(request, 503, "out of memory");
 }
 
 /* ---- status ---- */
@@ -160,9 +145,9 @@ static void serve_status(struct fleet *fleet, struct http_request *request)
     px_buf_init(&body, STATUS_BYTES_MAX);
     fleet_write_status(fleet, &body);
     if (px_buf_fault(&body))
-        reply_problem(request, 503, "out of memory");
+        answer_problem(request, 503, "out of memory");
     else
-        reply_json(request, 200, px_buf_str(&body));
+        answer_json(request, 200, px_buf_str(&body));
 }
 
 /* ---- changes ---- */
@@ -173,7 +158,7 @@ static bool saved(struct fleet *fleet, struct http_request *request)
     int r = fleet_save(fleet);
     if (r == 0) return true;
     px_log_fault(&fleet->log, r, "fleet.json");
-    reply_problem(request, px_fault_http(r), px_fault_message(r));
+    answer_problem(request, px_fault_http(r), px_fault_message(r));
     return false;
 }
 
@@ -182,7 +167,7 @@ static void serve_kill(struct fleet *fleet, struct http_request *request, size_t
     fleet->state.regions[i].down = true;
     if (!saved(fleet, request)) return;
     if (fleet->parts[i].child.state != CHILD_DOWN) child_stop(&fleet->parts[i].child, SIGKILL);
-    reply_json(request, 202, S("{}"));
+    answer_json(request, 202, S("{}"));
 }
 
 static void serve_heal(struct fleet *fleet, struct http_request *request, size_t i)
@@ -190,7 +175,7 @@ static void serve_heal(struct fleet *fleet, struct http_request *request, size_t
     fleet->state.regions[i].down = false;
     if (!saved(fleet, request)) return;
     child_start(&fleet->parts[i].child);
-    reply_json(request, 202, S("{}"));
+    answer_json(request, 202, S("{}"));
 }
 
 /* The region that stands in learns it by its functions' environment, so it starts anew. */
@@ -203,8 +188,8 @@ static void serve_standby(struct fleet *fleet, struct http_request *request, siz
     int standby = to.len > 0 ? fleet_state_find(&fleet->state, to) : -1;
     bool wrong = !parsed || (to.len > 0 && (standby < 0 || standby == (int)i));
     if (wrong || (standby >= 0 && fleet->state.regions[standby].out)) {
-        reply_problem(request, 400,
-                      "\"to\" is another region that is not evacuated itself, or null");
+        answer_problem(request, 400,
+                       "\"to\" is another region that is not evacuated itself, or null");
         return;
     }
     int before = region->standby;
@@ -213,7 +198,7 @@ static void serve_standby(struct fleet *fleet, struct http_request *request, siz
     if (!saved(fleet, request)) return;
     if (before >= 0 && before != standby) child_restart(&fleet->parts[before].child);
     if (standby >= 0 && before != standby) child_restart(&fleet->parts[standby].child);
-    reply_json(request, 202, S("{}"));
+    answer_json(request, 202, S("{}"));
 }
 
 static void serve_region(struct fleet *fleet, struct http_request *request, struct px_str rest)
@@ -222,7 +207,7 @@ static void serve_region(struct fleet *fleet, struct http_request *request, stru
     (void)px_str_cut(&rest, '/', &name);
     int i = fleet_state_find(&fleet->state, name);
     if (i < 0)
-        reply_problem(request, 404, "there is no such region; see prism region list");
+        answer_problem(request, 404, "there is no such region; see prism region list");
     else if (px_str_eq(rest, S("kill")))
         serve_kill(fleet, request, (size_t)i);
     else if (px_str_eq(rest, S("heal")))
@@ -230,7 +215,7 @@ static void serve_region(struct fleet *fleet, struct http_request *request, stru
     else if (px_str_eq(rest, S("standby")))
         serve_standby(fleet, request, (size_t)i);
     else
-        reply_problem(request, 404, "kill, heal or standby");
+        answer_problem(request, 404, "kill, heal or standby");
 }
 
 static void serve_lag(struct fleet *fleet, struct http_request *request)
@@ -239,7 +224,7 @@ static void serve_lag(struct fleet *fleet, struct http_request *request)
     int r = px_json_parse(request->body, request->arena, &root, NULL);
     int64_t lag_ms = r == 0 ? px_json_i64(root, "lag_ms", -1) : -1;
     if (lag_ms < 0 || lag_ms > FLEET_LAG_MS_MAX) {
-        reply_problem(request, 400, "lag_ms is 0 to 3600000");
+        answer_problem(request, 400, "lag_ms is 0 to 3600000");
         return;
     }
     fleet->state.lag_ms = (uint32_t)lag_ms;
@@ -254,7 +239,7 @@ static void serve_partition(struct fleet *fleet, struct http_request *request)
     int a = fleet_state_find(&fleet->state, px_json_val_str(yyjson_arr_get(pair, 0))),
         b = fleet_state_find(&fleet->state, px_json_val_str(yyjson_arr_get(pair, 1)));
     if (a < 0 || b < 0 || a == b) {
-        reply_problem(request, 400, "\"between\" is two regions; see prism region list");
+        answer_problem(request, 400, "\"between\" is two regions; see prism region list");
         return;
     }
     fleet->state.cuts[a][b] = fleet->state.cuts[b][a] = px_json_bool(root, "cut", true);
@@ -269,10 +254,10 @@ static void on_request(void *ctx, struct http_request *request)
     if (get && px_str_eq(request->path, S("/status"))) {
         serve_status(fleet, request);
     } else if (post && px_str_eq(request->path, S("/drain"))) {
-        reply_json(request, 202, S("{\"draining\":true}"));
+        answer_json(request, 202, S("{\"draining\":true}"));
         fleet_begin_stop(fleet);
     } else if (post && fleet->stopping) {
-        reply_problem(request, 503, "the regions are draining");
+        answer_problem(request, 503, "the regions are draining");
     } else if (post && px_str_starts(request->path, regions)) {
         serve_region(fleet, request, px_str_skip(request->path, regions.len));
     } else if (post && px_str_eq(request->path, S("/lag"))) {
@@ -280,8 +265,8 @@ static void on_request(void *ctx, struct http_request *request)
     } else if (post && px_str_eq(request->path, S("/partition"))) {
         serve_partition(fleet, request);
     } else {
-        reply_problem(request, 404,
-                      "these are several regions: ask one of them, with --region NAME");
+        answer_problem(request, 404,
+                       "these are several regions: ask one of them, with --region NAME");
     }
 }
 

@@ -5,7 +5,7 @@
 
 #include "base/px_id.h"
 #include "base/px_json.h"
-#include "lambda/apigw.h"
+#include "lambda/answer.h"
 #include "region/region_internal.h"
 
 #define CONTROL_BODY_BYTES_MAX (6 * 1024 * 1024)
@@ -16,16 +16,6 @@ struct invoke_call {
     char request_id[37];
     struct px_str payload;
 };
-
-static void reply_problem(struct http_request *request, int status, const char *detail)
-{
-    struct px_buf body;
-    px_buf_init(&body, 16384);
-    api_problem_write(status, px_str_c(detail), S(""), S(""), &body);
-    const struct http_header header = {S("Content-Type"), S("application/problem+json")};
-    http_reply(request, status, &header, 1, px_buf_str(&body));
-    px_buf_deinit(&body);
-}
 
 static const char *outcome_name(enum lambda_outcome outcome)
 {
@@ -56,7 +46,7 @@ static void invoke_sync(struct region *region, struct http_request *request,
 {
     struct invoke_call *call = calloc(1, sizeof(*call));
     if (!call) {
-        reply_problem(request, 503, "out of memory");
+        answer_problem(request, 503, "out of memory");
         return;
     }
     call->region = region;
@@ -77,12 +67,12 @@ static void invoke_async(struct region *region, struct http_request *request,
     struct px_str payload = request->body.len ? request->body : S("{}");
     int r = async_invoke(region->async, function, payload, true, id);
     if (r == ASYNC_FULL)
-        reply_problem(request, 429, "the asynchronous queue is full");
+        answer_problem(request, 429, "the asynchronous queue is full");
     else if (r == ASYNC_TOO_LARGE)
-        reply_problem(request, 413, "an asynchronous event may have 1 MiB");
+        answer_problem(request, 413, "an asynchronous event may have 1 MiB");
     else if (r < 0) {
         px_log_fault(&region->log, r, "asynchronous event for %s", function->name);
-        reply_problem(request, px_fault_http(r), px_fault_message(r));
+        answer_problem(request, px_fault_http(r), px_fault_message(r));
     } else {
         const struct http_header header = {S("x-amzn-RequestId"), px_str_c(id)};
         http_reply(request, 202, &header, 1, S(""));
@@ -97,11 +87,11 @@ static void serve_invoke(struct region *region, struct http_request *request, st
     const struct function_spec *function = function_find(&region->catalogue, name);
     yyjson_val *root = NULL;
     if (!function || !px_str_eq(rest, S("invocations"))) {
-        reply_problem(request, 404, "no such function; see prism status");
+        answer_problem(request, 404, "no such function; see prism status");
         return;
     }
     if (request->body.len && px_json_parse(request->body, request->arena, &root, NULL) != 0) {
-        reply_problem(request, 400, "the event is not valid JSON");
+        answer_problem(request, 400, "the event is not valid JSON");
         return;
     }
     if (px_str_ieq(http_header_get(request, S("X-Amz-Invocation-Type")), S("Event")))
@@ -122,7 +112,7 @@ static void serve_tick(struct region *region, struct http_request *request, stru
             }
         }
     }
-    reply_problem(request, 404, "no such schedule; see platform/functions.json");
+    answer_problem(request, 404, "no such schedule; see platform/functions.json");
 }
 
 /* What siblings, their supervisor and the edge router ask; false: it is something else. */
@@ -156,11 +146,10 @@ static void on_request(void *ctx, struct http_request *request)
     } else if (get && px_str_eq(request->path, S("/workflows/interventions"))) {
         workflows_serve_interventions(region->workflows, request);
     } else if (post && px_str_eq(request->path, S("/drain"))) {
-        const struct http_header header = {S("Content-Type"), S("application/json")};
-        http_reply(request, 202, &header, 1, S("{\"draining\":true}"));
+        answer_json(request, 202, S("{\"draining\":true}"));
         region_begin_drain(region);
     } else if (post && !serving) {
-        reply_problem(request, 503, "the region is draining");
+        answer_problem(request, 503, "the region is draining");
     } else if (post && px_str_eq(request->path, S("/")) &&
                workflows_serve(region->workflows, request)) {
         return;
@@ -169,10 +158,11 @@ static void on_request(void *ctx, struct http_request *request)
     } else if (post && px_str_starts(request->path, tick)) {
         serve_tick(region, request, px_str_skip(request->path, tick.len));
     } else {
-        reply_problem(request, 404,
-                      "GET /status, GET /logs, POST /drain, POST /tick/{schedule}, "
-                      "POST /2015-03-31/functions/{name}/invocations, "
-                      "GET /workflows/interventions, POST / with X-Amz-Target: AWSStepFunctions.*");
+        answer_problem(
+            request, 404,
+            "GET /status, GET /logs, POST /drain, POST /tick/{schedule}, "
+            "POST /2015-03-31/functions/{name}/invocations, "
+            "GET /workflows/interventions, POST / with X-Amz-Target: AWSStepFunctions.*");
     }
 }
 

@@ -4,24 +4,9 @@
 
 #include <stdlib.h>
 
-#include "lambda/apigw.h"
+#include "lambda/answer.h"
 
 #define LAG_MS_MAX 3600000
-
-static void reply_problem(struct http_request *request, int status, const char *detail)
-{
-    PX_AUTO(px_buf_deinit) struct px_buf body;
-    px_buf_init(&body, 16384);
-    api_problem_write(status, px_str_c(detail), S(""), S(""), &body);
-    const struct http_header header = {S("Content-Type"), S("application/problem+json")};
-    http_reply(request, status, &header, 1, px_buf_str(&body));
-}
-
-static void reply_json(struct http_request *request, int status, struct px_str json)
-{
-    const struct http_header header = {S("Content-Type"), S("application/json")};
-    http_reply(request, status, &header, 1, json);
-}
 
 /* ---- work in a thread, the answer from the loop ---- */
 
@@ -54,16 +39,16 @@ static void on_worked(uv_work_t *work, int error)
 {
     struct job *job = work->data;
     if (error != 0) {
-        reply_problem(job->request, 503, "stopping");
+        answer_problem(job->request, 503, "stopping");
     } else if (job->outcome < 0) {
         px_log(job->replicator->options.log, PX_ERROR, "replication: %s", job->fault);
-        reply_problem(job->request, px_fault_http(job->outcome), px_fault_message(job->outcome));
+        answer_problem(job->request, px_fault_http(job->outcome), px_fault_message(job->outcome));
     } else if (job->answer.ptr) {
-        reply_json(job->request, job->outcome ? job->outcome : 200, job->answer);
+        answer_json(job->request, job->outcome ? job->outcome : 200, job->answer);
     } else {
-        reply_problem(job->request, job->outcome,
-                      job->outcome == 404 ? "no such item"
-                                          : "these are no changes, or of no sibling");
+        answer_problem(job->request, job->outcome,
+                       job->outcome == 404 ? "no such item"
+                                           : "these are no changes, or of no sibling");
     }
     job_free(job);
 }
@@ -82,7 +67,7 @@ static void job_start(struct replicator *replicator, struct http_request *reques
         if (uv_queue_work(replicator->options.loop, &job->work, on_work, on_worked) == 0) return;
         job_free(job);
     }
-    reply_problem(request, 503, "out of memory");
+    answer_problem(request, 503, "out of memory");
 }
 
 /* ---- batches ---- */
@@ -196,7 +181,7 @@ void replicator_serve_settings(struct replicator *replicator, struct http_reques
     int64_t lag_ms = px_json_i64(root, "lag_ms", -1);
     yyjson_val *cut = px_json_arr(root, "cut");
     if (!parsed || lag_ms < 0 || lag_ms > LAG_MS_MAX || !cut || !cuts_known(replicator, cut)) {
-        reply_problem(request, 400, "{\"lag_ms\":0..3600000,\"cut\":[names of siblings]}");
+        answer_problem(request, 400, "{\"lag_ms\":0..3600000,\"cut\":[names of siblings]}");
         return;
     }
     (void)pthread_mutex_lock(&replicator->mutex);
@@ -205,7 +190,7 @@ void replicator_serve_settings(struct replicator *replicator, struct http_reques
         replicator->senders[i].cut = is_listed(cut, replicator->senders[i].sibling->name);
     (void)pthread_cond_broadcast(&replicator->wake);
     (void)pthread_mutex_unlock(&replicator->mutex);
-    reply_json(request, 200, S("{}"));
+    answer_json(request, 200, S("{}"));
 }
 
 static void write_sender(const struct sender *sender, struct px_buf *buf)

@@ -290,6 +290,19 @@ static int fetch_dataset(struct storage *storage, const struct storage_move *mov
     return import(storage, move, &arriving.target);
 }
 
+/* What is to arrive, while the fence says that it may. Answers: MOVE_FENCED, MOVE_UNPACKED. */
+static int arriving_manifest(struct storage *storage, const struct storage_move *move,
+                             struct px_arena *arena, struct manifest *ret_manifest)
+{
+    struct hot_fence fence = {0};
+    PX_TRY(hot_fence_read(storage->options.hot, move->tenant, &fence));
+    if (!stands(&fence, HOT_FENCE_ARRIVING, move->epoch)) return MOVE_FENCED;
+    int r = manifest_get(move->segments, move->tenant, move->epoch, arena, ret_manifest);
+    if (r == OBJECT_ABSENT) return MOVE_UNPACKED;
+    PX_TRY(r);
+    return 0;
+}
+
 int storage_fetch(struct storage *storage, const struct storage_move *move,
                   struct storage_moved *moved)
 {
@@ -297,12 +310,8 @@ int storage_fetch(struct storage *storage, const struct storage_move *move,
     PX_AUTO(px_arena_deinit) struct px_arena arena;
     px_arena_init(&arena, STORAGE_ARENA_BYTES_MAX);
     struct manifest manifest = {0};
-    struct hot_fence fence = {0};
-    PX_TRY(hot_fence_read(storage->options.hot, move->tenant, &fence));
-    if (!stands(&fence, HOT_FENCE_ARRIVING, move->epoch)) return MOVE_FENCED;
-    int r = manifest_get(move->segments, move->tenant, move->epoch, &arena, &manifest);
-    if (r == OBJECT_ABSENT) return MOVE_UNPACKED;
-    PX_TRY(r);
+    int r = arriving_manifest(storage, move, &arena, &manifest);
+    if (r != 0) return r;
     for (size_t i = 0; i < manifest.count && !moved->more; i++) {
         r = fetch_dataset(storage, move, manifest.datasets[i], moved);
         if (r != 0) return r;
@@ -406,12 +415,8 @@ int storage_check(struct storage *storage, const struct storage_move *move,
     PX_AUTO(px_arena_deinit) struct px_arena arena;
     px_arena_init(&arena, STORAGE_ARENA_BYTES_MAX);
     struct manifest manifest = {0};
-    struct hot_fence fence = {0};
-    PX_TRY(hot_fence_read(storage->options.hot, move->tenant, &fence));
-    if (!stands(&fence, HOT_FENCE_ARRIVING, move->epoch)) return MOVE_FENCED;
-    int r = manifest_get(move->segments, move->tenant, move->epoch, &arena, &manifest);
-    if (r == OBJECT_ABSENT) return MOVE_UNPACKED;
-    PX_TRY(r);
+    int r = arriving_manifest(storage, move, &arena, &manifest);
+    if (r != 0) return r;
     moved->last = manifest.last;
     for (size_t i = 0; i < manifest.count; i++)
         PX_TRY(check_dataset(storage, move, manifest.datasets[i], moved));
