@@ -122,7 +122,7 @@ def victorialogs(folder, path, records):
 
 def duckdb_alone(folder, path):
     out = pathlib.Path(folder) / "alone.parquet"
-    program = (f"import duckdb,resource;c=duckdb.connect();c.execute(\"SET threads=2\");"
+    program = (f"import duckdb,resource;c=duckdb.connect();c.execute(\"SET threads=2; SET enable_progress_bar=false\");"
                f"c.execute(\"COPY (SELECT * FROM read_ndjson('{path}')) TO '{out}' (FORMAT parquet, COMPRESSION zstd)\");"
                f"u=resource.getrusage(resource.RUSAGE_SELF);print(u.ru_utime+u.ru_stime)")
     import sys
