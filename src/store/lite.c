@@ -56,14 +56,23 @@ static bool is_conflict(int code)
 
 /* ---- opening ---- */
 
-/* Make the file with its mode before SQLite makes it with another; -wal and -shm take it over. */
+/* Make the file with its mode before SQLite makes it with another; -wal and -shm take it over.
+ *
+ * A file that exists is never opened here: closing any descriptor of it takes away the locks that
+ * this process's other connections have (https://www.sqlite.org/howtocorrupt.html section 2.2). The next
+ * process that closes its connection then takes itself for the last one and removes the WAL under them. */
 static int file_make(const char *path)
 {
-    PX_AUTO(px_close) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) return px_fault_errno("open %s", path);
     struct stat about;
-    if (fstat(fd, &about) != 0) return px_fault_errno("fstat %s", path);
-    if (about.st_size > 0) return 0;
+    int fd = stat(path, &about) == 0 ? -1
+                                     : open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0) {
+        px_close(&fd);
+    } else if (stat(path, &about) != 0) {
+        return px_fault_errno("make %s", path);
+    } else if (about.st_size > 0) {
+        return 0;
+    }
     char folder[PATH_MAX]; /* new: its name must survive what is written to it */
     const char *slash = strrchr(path, '/');
     int len = !slash ? 1 : slash == path ? 1 : (int)(slash - path);

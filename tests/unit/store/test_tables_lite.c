@@ -6,6 +6,7 @@
 
 #include <sqlite3.h>
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -31,6 +32,27 @@ TEST(the_file_is_its_owners_alone)
     struct stat about;
     CHECK_INT(stat(test_path(t, "tables.db").ptr, &about), 0);
     CHECK_INT(about.st_mode & 0777, 0600);
+}
+
+/* Whether somebody else holds a lock on the file: what a connection that closes asks before it removes the WAL. */
+static int is_locked(struct test *t, int i)
+{
+    struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = open(test_path(t, "tables.db").ptr, O_RDWR | O_CLOEXEC);
+    return i == 0 && fd >= 0 && fcntl(fd, F_GETLK, &all) == 0 && all.l_type == F_RDLCK;
+}
+
+TEST(another_connection_of_a_process_leaves_the_first_ones_locks)
+{
+    int locked = 0;
+    PX_AUTO(table_store_close) struct table_store *first = tables_open(t);
+    struct table_put put = put_of(S("p"), S("s"), S("x"));
+    CHECK_OK(table_put(first, &put, NULL, NULL, NULL));
+    in_children(t, 1, is_locked, &locked);
+    CHECK_INT(locked, 1);
+    PX_AUTO(table_store_close) struct table_store *second = tables_open(t);
+    in_children(t, 1, is_locked, &locked);
+    CHECK_INT(locked, 1);
 }
 
 TEST(keys_are_bytes)
