@@ -1,5 +1,9 @@
 /* svc/catalog/datasets.c - the HTTP face of the catalog.
  *
+ * Who may answer for a tenant that moves is asked twice: before anything is done, and once it is done, before
+ * it is told. A change that stood before the second look is in what the mover packs behind the fence; one that
+ * did not is answered with "repeat", and repeating does no harm. docs/design/migration.md, "Datasets and keys".
+ *
  * Counting sealed and hot rows together needs both to be of one moment: the dataset's version is read
  * before and after the hot files, and a seal in between makes us look again. */
 #include "svc/catalog/datasets.h"
@@ -25,12 +29,44 @@ static int problem(const struct answer *a, int status, const char *detail)
     return px_buf_fault(a->event->reply->body);
 }
 
-static int refuse_elsewhere(const struct answer *a)
+static int refuse_elsewhere(const struct answer *a, struct px_str region)
 {
-    struct px_str hint = home_hint(a->http->caller.home_region, a->event->arena);
+    struct px_str hint = home_hint(region, a->event->arena);
     api_respond_problem(HOME_MISDIRECTED, S(HOME_DETAIL), a->http->request_id, hint,
                         a->event->reply->body);
     return px_buf_fault(a->event->reply->body);
+}
+
+static int refuse_moving(const struct answer *a)
+{
+    const struct http_header headers[] = {
+        {S("Content-Type"), S("application/problem+json")},
+        {S("Retry-After"), S("1")},
+    };
+    PX_AUTO(px_buf_deinit) struct px_buf problem;
+    px_buf_init(&problem, 4096);
+    api_problem_write(503, S(HOME_MOVING_DETAIL), a->http->request_id, S(""), &problem);
+    PX_TRY(px_buf_fault(&problem));
+    const struct api_response response = {503, headers, PX_COUNT(headers), px_buf_str(&problem),
+                                          false};
+    api_response_write(&response, a->event->reply->body);
+    return px_buf_fault(a->event->reply->body);
+}
+
+/* Answers: REFUSED, in place of whatever was to be answered. */
+enum { REFUSED = 1 };
+static int check_home(const struct answer *a, enum home_purpose purpose)
+{
+    const struct api_caller *caller = &a->http->caller;
+    const struct home_claim claim = {caller->home_region, caller->epoch};
+    struct hot_fence fence;
+    struct px_str region;
+    PX_TRY(hot_fence_read(a->datasets->hot, a->tenant, &fence));
+    enum home_verdict verdict = home_decide(&a->datasets->home, &fence, &claim, purpose, &region);
+    if (verdict == HOME_HERE) return 0;
+    px_buf_clear(a->event->reply->body);
+    PX_TRY(verdict == HOME_MOVING ? refuse_moving(a) : refuse_elsewhere(a, region));
+    return REFUSED;
 }
 
 static int respond(const struct answer *a, const struct px_buf *json)
@@ -318,9 +354,15 @@ static int answer_route(struct answer *a)
     if (route->admin && !admin) return problem(a, 403, "this needs a key with the scope admin");
     if (!admin && !api_caller_may(&a->http->caller, S("query"))) /* one for sending cannot look */
         return problem(a, 403, "this needs a key with the scope query or admin");
-    if (!home_serves(&a->datasets->home, a->http->caller.home_region)) return refuse_elsewhere(a);
+    const enum home_purpose purpose = route->admin ? HOME_WRITE : HOME_READ;
+    int r = check_home(a, purpose);
+    if (r == REFUSED) return 0;
+    PX_TRY(r);
     if (route->names_dataset && !dataset_name_ok(a->dataset, &why)) return problem(a, 400, why);
-    return route->run(a);
+    PX_TRY(route->run(a));
+    r = check_home(a, purpose);
+    PX_TRY(r < 0 ? r : 0);
+    return 0;
 }
 
 int datasets_handle(const struct datasets *datasets, const struct lambda_event *event)

@@ -7,7 +7,10 @@
  *
  * The tenant is the caller's, from nowhere else. A dataset is there as soon as a row was accepted:
  * `rows` and `bytes` count sealed segments and hot frames, `sealed_rows` and `hot_bytes` tell them
- * apart. */
+ * apart.
+ *
+ * While the tenant moves, its fence decides who answers, as for queries and records: changes are told to
+ * repeat from the moment on from which records are. */
 #pragma once
 
 #include "lambda/apigw.h"

@@ -59,6 +59,7 @@ struct call {
     const char *scopes, *tenant, *body;
     bool retention;
     const char *home_region;
+    int64_t epoch;
 };
 
 /* The response's status; its body is parsed into f->json. */
@@ -76,7 +77,8 @@ static int call(struct test *t, struct function *f, struct call c)
                                    .caller = {.tenant = px_str_c(c.tenant ? c.tenant : "acme"),
                                               .key_id = S("k"),
                                               .scopes = px_str_c(c.scopes ? c.scopes : "query"),
-                                              .home_region = px_str_c(c.home_region)},
+                                              .home_region = px_str_c(c.home_region),
+                                              .epoch = c.epoch},
                                    .body = px_str_c(c.body ? c.body : "")};
     struct px_buf payload;
     px_buf_init(&payload, 1u << 20);
@@ -105,6 +107,115 @@ TEST(datasets_of_a_tenant_of_another_region_are_there)
     CHECK_INT(call(t, &f, (struct call){"GET", .home_region = "neighbour"}), 200);
     CHECK_INT(call(t, &f, (struct call){"GET", .home_region = "here"}), 200);
     close_function(&f);
+}
+
+/* ---- a tenant that moves ---- */
+
+static int raise_fence(struct hot_store *hot, enum hot_fence_state state, int64_t epoch)
+{
+    struct hot_fence fence = {state, epoch, "west"};
+    if (state == HOT_FENCE_HOME) fence.region[0] = '\0';
+    return hot_fence_raise(hot, S("acme"), &fence, NULL);
+}
+
+static struct px_str retry_after(const struct function *f)
+{
+    for (size_t i = 0; i < f->response.header_count; i++)
+        if (px_str_eq(f->response.headers[i].name, S("Retry-After")))
+            return f->response.headers[i].value;
+    return (struct px_str){0};
+}
+
+static const struct call drop_logs = {"DELETE", "logs", "admin", .home_region = "here", .epoch = 1};
+static const struct call keep_logs = {
+    "PUT",     "logs", "admin", .body = "{\"days\":7}", .retention = true, .home_region = "here",
+    .epoch = 1};
+static const struct call show_logs = {"GET", "logs", .home_region = "here", .epoch = 1};
+
+TEST(changes_wait_while_their_tenant_leaves_and_go_where_it_went)
+{
+    struct function f = {0};
+    open_function(t, &f);
+    append(&f, "acme", "logs", 3);
+    CHECK_OK(raise_fence(f.hot, HOT_FENCE_LEAVING, 2));
+    CHECK_INT(call(t, &f, drop_logs), 503);
+    CHECK_STR(retry_after(&f), S("1"));
+    CHECK_INT(call(t, &f, keep_logs), 503);
+    CHECK_INT(call(t, &f, show_logs), 200); /* as queries are */
+    CHECK_INT(px_json_i64(f.json, "rows", -1), 3);
+    CHECK_INT(px_json_i64(f.json, "retention_days", -1), 365);
+    CHECK_OK(raise_fence(f.hot, HOT_FENCE_LEFT, 2));
+    CHECK_INT(call(t, &f, drop_logs), 421);
+    CHECK_STR(px_json_str(f.json, "home_region"), S("west"));
+    CHECK_INT(call(t, &f, show_logs), 421);
+    close_function(&f);
+}
+
+TEST(changes_wait_until_their_tenant_has_arrived)
+{
+    struct function f = {0};
+    open_function(t, &f);
+    append(&f, "acme", "logs", 3);
+    struct call of_late = drop_logs, early = drop_logs;
+    of_late.home_region = "west"; /* a gateway that remembers the old home */
+    early.epoch = 2;
+    CHECK_OK(raise_fence(f.hot, HOT_FENCE_ARRIVING, 2));
+    CHECK_INT(call(t, &f, of_late), 421);
+    CHECK_INT(call(t, &f, early), 503);
+    CHECK_OK(raise_fence(f.hot, HOT_FENCE_HOME, 2));
+    CHECK_INT(call(t, &f, of_late), 200);
+    CHECK_INT(call(t, &f, early), 404);
+    close_function(&f);
+}
+
+/* The catalog asks for the time in the middle of a change: the moment for somebody else's fence. */
+struct raising {
+    struct px_clock clock;
+    struct hot_store *hot;
+    enum hot_fence_state state;
+};
+static int64_t raise_and_tell(void *ctx)
+{
+    const struct raising *raising = ctx;
+    CHECK_OK(raise_fence(raising->hot, raising->state, 2));
+    return px_wall_ns(&px_clock_system);
+}
+
+static void check_raised_within(struct test *t, struct call change, enum hot_fence_state state,
+                                int status)
+{
+    struct function f = {0};
+    open_function(t, &f);
+    append(&f, "acme", "logs", 3);
+    struct raising raising = {px_clock_system, f.hot, state};
+    raising.clock.wall_ns = raise_and_tell;
+    raising.clock.ctx = &raising;
+    struct catalog *other = f.catalog.catalog;
+    CHECK_OK(catalog_new(f.catalog.meta, &raising.clock, &f.catalog.catalog));
+    CHECK_INT(call(t, &f, change), status);
+    catalog_free(&f.catalog.catalog);
+    f.catalog.catalog = other;
+    close_function(&f);
+}
+
+TEST(a_drop_during_which_its_tenant_begins_to_leave_is_not_acknowledged)
+{
+    check_raised_within(t, drop_logs, HOT_FENCE_LEAVING, 503);
+}
+
+TEST(a_retention_during_which_its_tenant_begins_to_leave_is_not_acknowledged)
+{
+    check_raised_within(t, keep_logs, HOT_FENCE_LEAVING, 503);
+}
+
+TEST(a_drop_during_which_its_tenant_left_is_told_where_it_went)
+{
+    check_raised_within(t, drop_logs, HOT_FENCE_LEFT, 421);
+}
+
+TEST(a_retention_during_which_its_tenant_came_back_counts)
+{
+    check_raised_within(t, keep_logs, HOT_FENCE_HOME, 200);
 }
 
 TEST(a_dataset_is_listed_from_its_first_accepted_row_on)
