@@ -18,7 +18,8 @@ struct meta_rows; /* a running SELECT */
 enum meta_answer { META_CONFLICT = 1, META_END };
 
 struct meta_options {
-    int busy_ms; /* how long to wait for another writer, and to reach PostgreSQL; 0: 5000 */
+    int busy_ms;      /* how long to wait for another writer, and to reach PostgreSQL; 0: 5000 */
+    int statement_ms; /* PostgreSQL's limit of a statement where no deadline is set; 0: 30000 */
     bool read_only;
     struct px_str reader_url;   /* PostgreSQL: where META_LAGGING may read; empty: from url */
     struct cloud_shared *cloud; /* borrowed; signs for PostgreSQL; NULL: the store makes its own */
@@ -84,22 +85,3 @@ PX_MUST_USE int meta_begin(struct meta *meta, enum meta_mode mode);
  * what became of it could not be asked), so whoever does it again has to find out. Readers never mind. */
 PX_MUST_USE int meta_commit(struct meta *meta);
 void meta_rollback(struct meta *meta); /* without a transaction a no-op */
-
-/* Migrations: numbered steps, each run once, in order, in one transaction each; two processes may
- * call it at once. Steps only add (expand); removal comes a release later (contract). */
-struct meta_migration {
-    int number;
-    const char *name;
-    const char
-        *sql; /* several statements; the portable dialect. TEXT stands there as a column's type
-                        alone: PostgreSQL's orders by bytes only with a collation, which is added */
-};
-/* What has been run, at most max, in order. *ret_count may be more than `steps` has: a later release
- * was here. */
-struct meta_applied {
-    int number;
-    int64_t applied_ns; /* wall time */
-};
-PX_MUST_USE int meta_migrations(struct meta *meta, size_t max, struct meta_applied *ret_applied,
-                                size_t *ret_count);
-PX_MUST_USE int meta_migrate(struct meta *meta, const struct meta_migration *steps, size_t count);

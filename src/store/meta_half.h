@@ -1,6 +1,7 @@
 /* store/meta_half.h - what a half of the metadata store implements. Inside store only. */
 #pragma once
 
+#include "base/px_buf.h"
 #include "store/meta.h"
 
 struct meta_half {
@@ -14,6 +15,7 @@ struct meta_half {
     int (*commit)(struct meta *meta);
     void (*rollback)(struct meta *meta);
     int (*script)(struct meta *meta, const char *sql); /* of a migration, in its transaction */
+    void (*script_text)(const char *sql, struct px_buf *buf); /* what script() sends */
     int (*has_table)(struct meta *meta, const char *name, bool *ret_has);
     void (*set_deadline)(struct meta *meta, int64_t mono_ns);
     void (*close)(struct meta *meta); /* and free; rolls back what was not committed */

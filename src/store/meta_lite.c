@@ -142,6 +142,8 @@ static int lite_script(struct meta *meta, const char *sql)
     return 0;
 }
 
+static void lite_script_text(const char *sql, struct px_buf *buf) { px_buf_add_c(buf, sql); }
+
 static int lite_has_table(struct meta *meta, const char *name, bool *ret_has)
 {
     PX_AUTO(lite_give) struct lite_stmt stmt = {0};
@@ -171,6 +173,7 @@ static const struct meta_half half = {.exec = lite_exec,
                                       .commit = lite_commit,
                                       .rollback = meta_lite_rollback,
                                       .script = lite_script,
+                                      .script_text = lite_script_text,
                                       .has_table = lite_has_table,
                                       .set_deadline = lite_set_deadline,
                                       .close = meta_lite_close};

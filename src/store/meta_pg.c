@@ -45,7 +45,7 @@ struct pg_meta {
     char number[24]; /* the writing transaction's, of PostgreSQL */
     int64_t reader_again_ns;
     int64_t deadline_ns;
-    int busy_ms;
+    int busy_ms, statement_ms;
 };
 struct pg_rows {
     struct meta_rows rows;
@@ -62,7 +62,7 @@ static int64_t now_ns(void) { return px_mono_ns(&px_clock_system); }
 
 static int64_t statement_until(const struct pg_meta *pg)
 {
-    return pg->deadline_ns > 0 ? pg->deadline_ns : now_ns() + STATEMENT_MS * PX_NS_PER_MS;
+    return pg->deadline_ns > 0 ? pg->deadline_ns : now_ns() + pg->statement_ms * PX_NS_PER_MS;
 }
 
 static int64_t reach_until(const struct pg_meta *pg)
@@ -415,6 +415,12 @@ static int pg_next(struct meta_rows *held, struct meta_value *values, size_t col
 
 /* ---- migrations ---- */
 
+static void pg_script_text(const char *sql, struct px_buf *buf)
+{
+    pg_ddl_write(px_str_c(sql), buf);
+    if (px_buf_fault(buf) == 0) buf->len--; /* its NUL */
+}
+
 static int pg_script(struct meta *meta, const char *sql)
 {
     struct pg_meta *pg = pg_of(meta);
@@ -466,6 +472,7 @@ static const struct meta_half half = {.exec = pg_exec,
                                       .commit = pg_commit,
                                       .rollback = pg_rollback,
                                       .script = pg_script,
+                                      .script_text = pg_script_text,
                                       .has_table = pg_has_table,
                                       .set_deadline = pg_set_deadline,
                                       .close = pg_close};
@@ -477,6 +484,7 @@ int meta_pg_open(struct px_str url, const struct meta_options *options, struct m
     PX_AUTO(meta_close) struct meta *meta = &pg->meta;
     *meta = (struct meta){&half, options->read_only};
     pg->busy_ms = options->busy_ms;
+    pg->statement_ms = options->statement_ms > 0 ? options->statement_ms : STATEMENT_MS;
     pg->has_reader = options->reader_url.len > 0;
     PX_TRY(pg_target_init(url, &pg->writer.target));
     if (pg->has_reader) PX_TRY(pg_target_init(options->reader_url, &pg->reader.target));

@@ -6,6 +6,7 @@ import os
 import pathlib
 import pty
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -75,10 +76,58 @@ def test_tables_are_brought_up_to_the_release(tmp_path):
     data.mkdir()
     for state in "applied now", "applied":
         done = bare("--data", data, "migrate", "--json")
-        steps = json.loads(done.stdout)["steps"]
-        assert done.returncode == DONE and steps and {step["state"] for step in steps} == {state}
+        answer = json.loads(done.stdout)
+        adding = {step["state"] for step in answer["steps"] if step["kind"] != "contract"}
+        assert done.returncode == DONE and adding == {state} and answer["pending"] == 0 and answer["contract_pending"] == 1
     status = bare("migrate", "--status", "--meta", data / "meta.db")
-    assert status.returncode == DONE and status.stdout.split()[:4] == ["STEP", "NAME", "STATE", "APPLIED"]
+    assert status.returncode == DONE and status.stdout.split()[:5] == ["STEP", "KIND", "NAME", "STATE", "APPLIED"]
+
+
+# What the release made that had no kinds of steps yet.
+MADE_BEFORE = """
+CREATE TABLE migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL,applied_ns BIGINT NOT NULL);
+INSERT INTO migrations VALUES(1,'datasets, segments, marks',1795766308842743693);
+CREATE TABLE datasets ( tenant TEXT NOT NULL, name TEXT NOT NULL, version BIGINT NOT NULL, schema_json TEXT NOT NULL, retention_days BIGINT NOT NULL,
+ created_ns BIGINT NOT NULL, dropped_ns BIGINT NOT NULL, PRIMARY KEY (tenant, name));
+CREATE TABLE segments ( id BIGINT NOT NULL PRIMARY KEY, tenant TEXT NOT NULL, dataset TEXT NOT NULL, state BIGINT NOT NULL, object_key TEXT NOT NULL UNIQUE,
+ tier BIGINT NOT NULL, time_min_us BIGINT NOT NULL, time_max_us BIGINT NOT NULL, row_count BIGINT NOT NULL, byte_count BIGINT NOT NULL,
+ created_ns BIGINT NOT NULL, ended_ns BIGINT NOT NULL, reason TEXT NOT NULL, schema_json TEXT NOT NULL, stats_json TEXT NOT NULL);
+CREATE TABLE marks ( tenant TEXT NOT NULL, dataset TEXT NOT NULL, writer TEXT NOT NULL, sealed_seq BIGINT NOT NULL, sealed_ns BIGINT NOT NULL,
+ PRIMARY KEY (tenant, dataset, writer));
+CREATE TABLE counters (name TEXT NOT NULL PRIMARY KEY, value BIGINT NOT NULL);
+INSERT INTO counters VALUES('segment',0);
+CREATE INDEX segments_by_dataset ON segments (tenant, dataset, state, time_max_us);
+CREATE INDEX segments_by_end ON segments (state, ended_ns);
+CREATE INDEX marks_by_age ON marks (sealed_ns);
+"""
+
+
+def test_tables_of_before_are_taken_over_and_contracted_by_a_word(tmp_path):
+    file = tmp_path / "meta.db"
+    with sqlite3.connect(file) as db:
+        db.executescript(MADE_BEFORE)
+    status = json.loads(bare("migrate", "--status", "--json", "--meta", file).stdout)
+    assert [(s["number"], s["kind"], s["state"]) for s in status["steps"]] == [(1, "expand", "applied"), (2, "contract", "pending")]
+    shown = bare("migrate", "--dry-run", "--contract", "--meta", file)
+    assert shown.returncode == DONE and shown.stdout == "-- 2 contract: the list of steps of before\nDROP TABLE IF EXISTS migrations;\n"
+    assert bare("migrate", "--dry-run", "--meta", file).stdout == ""
+    for wrong in (["--force"], ["--expand-only", "--contract"], ["--to", "0"]):
+        assert bare("migrate", "--meta", file, *wrong).returncode == USAGE
+    assert bare("migrate", "--meta", file, "--expand-only").returncode == DONE
+    with sqlite3.connect(file) as db:
+        assert db.execute("SELECT number, applied_ns, length(checksum) FROM schema_steps").fetchall() == [(1, 1795766308842743693, 64)]
+        assert db.execute("SELECT count(*) FROM migrations").fetchone() == (1,)
+        db.execute("INSERT INTO schema_functions VALUES ('ingest', 1, ?)", (time.time_ns(),))
+    held = bare("migrate", "--meta", file, "--contract")
+    assert held.returncode == REFUSED and "ingest knows 1" in held.stderr
+    assert bare("migrate", "--meta", file, "--contract", "--to", "1").returncode == DONE
+    forced = bare("migrate", "--meta", file, "--contract", "--force", "--json")
+    assert forced.returncode == DONE and json.loads(forced.stdout)["contracted"] == 2
+    with sqlite3.connect(file) as db:
+        assert db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'migrations'").fetchone() == (0,)
+        db.execute("UPDATE schema_steps SET checksum = 'x' WHERE number = 1")
+    edited = bare("migrate", "--meta", file)
+    assert edited.returncode == 1 and "was run here with another text" in edited.stderr
 
 
 def test_the_region_s_answers_have_their_codes(region):

@@ -8,7 +8,7 @@
 #define META_MARGIN_NS (500 * PX_NS_PER_MS) /* for telling that the catalog gave no answer */
 
 struct function {
-    struct px_str hot_url, meta_url;
+    struct px_str hot_url, meta_url, name;
     struct home home;
     struct cloud_shared cloud;
     struct px_arena arena; /* the lifecycle's text */
@@ -42,6 +42,13 @@ static int handle(void *ctx, const struct lambda_event *event)
     return datasets_handle(&datasets, event);
 }
 
+static void after(void *ctx, struct px_log *log, uint32_t within_ms)
+{
+    struct function *fn = ctx;
+    int r = catalog_say(fn->catalog, fn->name, within_ms);
+    if (r != 0) px_log_fault(log, r, "what this function knows of the tables was not noted");
+}
+
 static void stop(void *ctx)
 {
     struct function *fn = ctx;
@@ -57,9 +64,11 @@ int main(void)
     struct function fn = {
         .hot_url = px_str_c(getenv("PRISM_HOT_URL")),
         .meta_url = px_str_c(getenv("PRISM_META_URL")),
+        .name = px_str_c(getenv("AWS_LAMBDA_FUNCTION_NAME")),
         .home = {px_str_c(getenv("PRISM_REGION")), px_str_c(getenv("PRISM_STANDS_IN_FOR"))}};
     struct lambda_handler handler = {.init = init,
                                      .handle = handle,
+                                     .after = after,
                                      .stop = stop,
                                      .ctx = &fn,
                                      .exporter = &span_exporter,

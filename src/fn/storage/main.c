@@ -32,6 +32,7 @@ int main(void)
                    .temp_dir = px_str_c(getenv("PRISM_TMP")),
                    .temp_bytes_max = number("PRISM_STORAGE_TEMP_BYTES_MAX")},
         .region = px_str_c(getenv("PRISM_REGION")),
+        .name = px_str_c(getenv("AWS_LAMBDA_FUNCTION_NAME")),
         .lifecycle_path = px_str_c(getenv("PRISM_STORAGE_LIFECYCLE")),
         .lending = {.extensions = px_str_c(getenv("PRISM_DUCKDB_EXTENSIONS")),
                     .role_arn = px_str_c(getenv("PRISM_TENANT_ROLE_ARN")),

@@ -8,12 +8,40 @@
 
 #include "svc/catalog/catalog_internal.h"
 
+#define SAY_AGAIN_S 60 /* after a fault */
+
+/* Functions on AWS may not change tables: there the workflow schema-migration does, before they come. */
+static int too_old(void)
+{
+    return px_fault(
+        PX_F_CONFIG,
+        "the catalog's tables are older than this release needs (step %d): run the workflow "
+        "schema-migration, or prism migrate",
+        catalog_migrations.needs);
+}
+
+/* Answers: MIGRATE_HOMELESS: it fits, but there is no place for catalog_say. */
+static int fit(const struct migrate *m)
+{
+    size_t run = 0;
+    int before = migrate_check(m);
+    if (before <= 0) return before;
+    int r = migrate_expand(m, 0, &run);
+    if (r == PX_F_DENIED) return before == MIGRATE_BEHIND ? too_old() : before;
+    PX_TRY(r);
+    r = migrate_check(m);
+    return r == MIGRATE_BEHIND ? too_old() : r;
+}
+
 int catalog_new(struct meta *meta, const struct px_clock *clock, struct catalog **ret_catalog)
 {
-    PX_TRY(meta_migrate(meta, catalog_migrations, catalog_migration_count));
+    const struct migrate m = {meta, &catalog_migrations, clock ? clock : &px_clock_system};
+    int fits = fit(&m);
+    if (fits < 0) PX_TRY(fits);
     struct catalog *catalog = calloc(1, sizeof *catalog);
     if (!catalog) return px_fault(PX_F_OOM, "catalog");
-    *catalog = (struct catalog){CATALOG_MAGIC, meta, clock ? clock : &px_clock_system};
+    *catalog = (struct catalog){CATALOG_MAGIC, meta, m.clock,
+                                fits == MIGRATE_HOMELESS ? INT64_MAX : INT64_MIN};
     *ret_catalog = catalog;
     return 0;
 }
@@ -22,6 +50,20 @@ void catalog_free(struct catalog **catalog)
 {
     free(*catalog);
     *catalog = NULL;
+}
+
+int catalog_say(struct catalog *catalog, struct px_str name, uint32_t within_ms)
+{
+    const struct migrate m = {catalog->meta, &catalog_migrations, catalog->clock};
+    int64_t now_ns = px_mono_ns(catalog->clock);
+    if (now_ns < catalog->say_again_ns || within_ms == 0) return 0;
+    meta_set_deadline(catalog->meta, px_mono_ns(&px_clock_system) + within_ms * PX_NS_PER_MS);
+    catalog->say_again_ns = now_ns + SAY_AGAIN_S * PX_NS_PER_S;
+    int r = migrate_say(&m, name);
+    meta_set_deadline(catalog->meta, 0); /* it is no event's */
+    PX_TRY(r);
+    catalog->say_again_ns = now_ns + MIGRATE_SAY_S * PX_NS_PER_S;
+    return 0;
 }
 
 /* ---- statements and transactions ---- */

@@ -11,16 +11,20 @@
 #include "base/px_clock.h"
 #include "columnar/schema.h"
 #include "store/meta.h"
+#include "store/migrate.h"
 
-/* The tables, as numbered steps; who opens a catalog runs them. */
-extern const struct meta_migration catalog_migrations[];
-extern const size_t catalog_migration_count;
+/* The tables, as numbered steps. */
+extern const struct migrate_list catalog_migrations;
 
 struct catalog; /* opaque; one thread */
-/* Opens and migrates. meta is borrowed. */
+/* Opens, and runs steps that are missing and only add, where that is allowed: on one machine. meta is borrowed.
+ * Faults: PX_F_CONFIG when this release and the tables do not fit (migrate_check), or nobody here may make them. */
 PX_MUST_USE int catalog_new(struct meta *meta, const struct px_clock *clock,
                             struct catalog **ret_catalog);
 void catalog_free(struct catalog **catalog);
+/* Leave word, every hour, that the function `name` runs and which steps it knows, so that nothing is taken away from it. It
+ * may be called after each event, for within_ms: nearly always it does nothing. */
+PX_MUST_USE int catalog_say(struct catalog *catalog, struct px_str name, uint32_t within_ms);
 
 enum catalog_answer { CATALOG_ABSENT = 1, CATALOG_CONFLICT };
 

@@ -10,6 +10,7 @@ struct catalog {
     uint32_t magic;
     struct meta *meta; /* borrowed */
     const struct px_clock *clock;
+    int64_t say_again_ns; /* catalog_say does nothing before (monotonic) */
 };
 
 /* segments.state; on-disk numbers. */

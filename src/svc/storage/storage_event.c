@@ -9,6 +9,7 @@
 
 /* What is left of the event's time when no new step is begun. A step takes seconds. */
 #define STEP_MARGIN_NS (60 * PX_NS_PER_S)
+#define SAY_MS 2000
 #define META_MARGIN_NS (2 * PX_NS_PER_S) /* for telling that the catalog gave no answer */
 
 typedef int operation(struct storage *storage, const struct storage_scope *scope,
@@ -380,6 +381,14 @@ static int run_step(const struct storage_function *function, const struct reques
     return px_buf_fault(event->reply->body);
 }
 
+static void say_what_it_knows(const struct storage_function *function, struct catalog *catalog,
+                              const struct lambda_event *event)
+{
+    int r = catalog_say(catalog, function->name, SAY_MS);
+    if (r != 0 && event->log)
+        px_log_fault(event->log, r, "what this function knows of the tables was not noted");
+}
+
 int storage_handle(const struct storage_function *function, const struct lambda_event *event)
 {
     struct request request = {0};
@@ -391,6 +400,7 @@ int storage_handle(const struct storage_function *function, const struct lambda_
     PX_TRY(load_lifecycle(function, event->arena, &lifecycle));
     PX_AUTO(close_stores) struct open_stores stores = {0};
     PX_TRY(open_stores(function, &clock, &stores));
+    say_what_it_knows(function, stores.catalog, event);
     meta_set_deadline(stores.meta, lambda_deadline_mono_ns(event, META_MARGIN_NS));
     struct lending_settings lending = function->lending;
     struct sql_remote remote;

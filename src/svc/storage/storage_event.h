@@ -29,6 +29,7 @@ struct storage_function {
     struct storage_urls urls;
     struct storage_limits limits;
     struct px_str region;         /* this one; empty: not known */
+    struct px_str name;           /* its own, for who wants to take tables away (catalog_say) */
     struct px_str lifecycle_path; /* of another lifecycle.json; empty: the built-in one */
     struct lending_settings lending;
 };

@@ -5,7 +5,7 @@
 #include "store/relay.h"
 
 #include "base/px_id.h"
-#include "store/meta.h"
+#include "store/migrate.h"
 #include "store/pg_url.h"
 
 #define SHORT_MS 3000 /* to give up after; a slow machine connects in less */
@@ -14,10 +14,21 @@
         if (!on_postgres()) skip();                                                                \
     } while (0)
 
-static const struct meta_migration steps[] = {
-    {1, "people", "CREATE TABLE people (id BIGINT NOT NULL PRIMARY KEY, name TEXT);"},
-    {2, "sums", "CREATE TABLE sums (value BIGINT NOT NULL); INSERT INTO sums (value) VALUES (0);"},
+static const struct migrate_step steps[] = {
+    {1, MIGRATE_EXPAND, "people",
+     "CREATE TABLE people (id BIGINT NOT NULL PRIMARY KEY, name TEXT);", NULL, 0, 0, false},
+    {2, MIGRATE_EXPAND, "sums",
+     "CREATE TABLE sums (value BIGINT NOT NULL); INSERT INTO sums (value) VALUES (0);", NULL, 0, 0,
+     false},
 };
+
+static int make_tables(struct meta *meta)
+{
+    const struct migrate_list list = {steps, PX_COUNT(steps), 2};
+    const struct migrate m = {meta, &list, &px_clock_system};
+    size_t run = 0;
+    return migrate_expand(&m, 0, &run);
+}
 
 static struct meta *meta_at(struct px_str url, int busy_ms)
 {
@@ -30,7 +41,7 @@ static struct meta *meta_at(struct px_str url, int busy_ms)
 static struct meta *meta_for_test(struct test *t)
 {
     struct meta *meta = meta_at(meta_url_make(t, "meta"), 5000);
-    CHECK_OK(meta_migrate(meta, steps, PX_COUNT(steps)));
+    CHECK_OK(make_tables(meta));
     return meta;
 }
 
@@ -352,7 +363,7 @@ TEST(reads_that_may_lag_go_to_the_replica_if_there_is_one)
     NEEDS_SERVER();
     PX_AUTO(meta_close) struct meta *meta = NULL, *replica = NULL;
     CHECK_OK(meta_open(meta_url_make(t, "replica"), NULL, &replica));
-    CHECK_OK(meta_migrate(replica, steps, PX_COUNT(steps)));
+    CHECK_OK(make_tables(replica));
     CHECK_OK(insert_person(replica, 1));
     meta_close(&(struct meta *){meta_for_test(t)});
     struct relay relay;

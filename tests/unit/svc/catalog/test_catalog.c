@@ -416,4 +416,77 @@ TEST(a_read_that_may_lag_is_told_by_its_version)
     fixture_close(&present);
 }
 
+/* ---- versions of the tables (store/migrate.h has their own tests) ---- */
+
+static void old_release(struct test *t, struct catalog_fixture *f)
+{
+    static const char *const sql[] = {
+        "DELETE FROM schema_steps",
+        "DROP TABLE schema_steps",
+        "DROP TABLE schema_backfills",
+        "DROP TABLE schema_functions",
+        "CREATE TABLE migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_ns BIGINT NOT NULL)",
+        "INSERT INTO migrations (number, name, applied_ns) VALUES (1, 'datasets, segments, marks', 5)",
+    };
+    fixture_open(t, f);
+    for (size_t i = 0; i < PX_COUNT(sql); i++) CHECK_OK(meta_exec(f->meta, sql[i], NULL, 0, NULL));
+}
+
+TEST(a_catalog_of_before_is_taken_over_with_what_is_in_it)
+{
+    struct catalog_fixture f;
+    struct catalog_snapshot s;
+    struct migrate_state state;
+    old_release(t, &f);
+    CHECK_OK(seal_one(f.catalog, &(struct one_sealing){.key = "a", .to = 1, .rows = 3}));
+    catalog_free(&f.catalog);
+    CHECK_OK(catalog_new(f.meta, &t->clock, &f.catalog));
+    const struct migrate m = {f.meta, &catalog_migrations, &t->clock};
+    CHECK_OK(migrate_look(&m, &state));
+    CHECK(state.has_home && state.items[0].applied_ns == 5 && state.edited == 0);
+    CHECK_INT(state.removing, 1); /* the list of before stays until a person says so */
+    read_all(t, f.catalog, &s);
+    CHECK_INT(s.segment_count, 1);
+    fixture_close(&f);
+}
+
+TEST(a_function_says_what_it_knows_and_holds_what_it_uses)
+{
+    struct catalog_fixture f;
+    struct migrate_state state;
+    size_t run;
+    fixture_open(t, &f);
+    CHECK_OK(catalog_say(f.catalog, S("query"), 0)); /* there is no time */
+    CHECK_OK(catalog_say(f.catalog, S("query"), 2000));
+    CHECK_OK(catalog_say(f.catalog, S("query"), 2000));
+    const struct migrate m = {f.meta, &catalog_migrations, &t->clock};
+    CHECK_OK(migrate_look(&m, &state));
+    CHECK_INT(state.user_count, 1);
+    CHECK_INT(state.users[0].knows, 2);
+    CHECK_INT(migrate_contract(&m, 0, MIGRATE_NO_WORD, &run), MIGRATE_UNSAID);
+    CHECK_OK(migrate_contract(&m, 0, MIGRATE_APPROVED, &run));
+    CHECK_OK(seal_one(f.catalog, &(struct one_sealing){.key = "a", .to = 1, .rows = 3}));
+    fixture_close(&f);
+}
+
+/* What was released is never changed: databases have these. */
+TEST(the_steps_are_what_they_were)
+{
+    static const char *const released[] = {
+        "2c163d89979335dec6134f6790e8fcf87acf1a918a4cd77823599a4a30485b30",
+    };
+    struct catalog_fixture f;
+    PX_AUTO(meta_rows_close) struct meta_rows *rows = NULL;
+    struct meta_value value;
+    fixture_open(t, &f);
+    CHECK_OK(
+        meta_select(f.meta, "SELECT checksum FROM schema_steps ORDER BY number", NULL, 0, &rows));
+    for (size_t i = 0; i < PX_COUNT(released); i++) {
+        CHECK_OK(meta_rows_next(rows, &value, 1));
+        CHECK_STR(value.s, px_str_c(released[i]));
+    }
+    meta_rows_close(&rows);
+    fixture_close(&f);
+}
+
 TEST_MAIN
