@@ -18,6 +18,7 @@ enum cli_exit {
     CLI_EXECUTION_FAILED = 3, /* workflow: the execution failed */
     CLI_REFUSED = 4,          /* refused, all or in part (4xx); findings; a wrong definition */
     CLI_REGION_ERROR = 5,     /* the region failed (5xx), or its function did */
+    CLI_ASKS = 6,             /* an execution waits for a person's decision */
 };
 
 struct cli_verb;

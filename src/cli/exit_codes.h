@@ -8,4 +8,5 @@ static const char *const exit_codes[] = {
     "no region is running on the data folder or port; workflow: the execution failed",
     "refused: a wrong key, bad SQL, refused records (HTTP 4xx), a plan or definition with errors, pending steps",
     "the region failed, or the function that was invoked did (HTTP 5xx)",
+    "an execution waits for a decision: prism workflow approve or reject",
 };

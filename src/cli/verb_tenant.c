@@ -221,10 +221,11 @@ static const struct cli_verb *const verbs[] = {&create,
                                                &delete,
                                                &verb_tenant_placement,
                                                &verb_tenant_rebalance,
+                                               &verb_tenant_migrate,
                                                NULL};
 const struct cli_verb verb_tenant = {
     .name = "tenant",
     .arguments = "VERB ...",
-    .summary = "create, list, show, suspend, resume, delete and place tenants",
+    .summary = "create, list, show, suspend, resume, delete, place and move tenants",
     .verbs = verbs,
 };

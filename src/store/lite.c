@@ -64,8 +64,7 @@ static bool is_conflict(int code)
 static int file_make(const char *path)
 {
     struct stat about;
-    int fd = stat(path, &about) == 0 ? -1
-                                     : open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int fd = stat(path, &about) == 0 ? -1 : open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd >= 0) {
         px_close(&fd);
     } else if (stat(path, &about) != 0) {

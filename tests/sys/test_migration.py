@@ -4,11 +4,14 @@ once, and writers saw nothing but answers to repeat."""
 import json
 import os
 import shutil
+import signal
+import subprocess
 import threading
 import time
 
 import pytest
 
+import conftest
 from region_kit import wait
 from test_regions import EU, US, Regions
 
@@ -90,3 +93,96 @@ def test_a_tenant_moves_there_and_back_while_it_is_written_to(regions):
     assert [row[0] for row in found.json()["rows"]] == wanted
     assert set().union(*(w.statuses for w in writers)) <= {0, 200, 409, 421, 502, 503}, [w.statuses for w in writers]
     print("longest", [w.longest_s for w in writers], [w.statuses for w in writers])
+
+
+# ---- prism tenant migrate ----
+
+
+def migrate_verb(regions, *args, **kw):
+    return regions.run("tenant", "migrate", *args, check=False, **kw)
+
+
+def test_the_verb_moves_a_tenant_whichever_region_it_talks_to(regions):
+    key = regions.tenant_in(EU, "roaming")
+    assert regions.ingest("app", [{"n": n} for n in range(10)], key=key).status_code == 200
+    regions.run("tick", "seal", "--region", EU)
+    moved = json.loads(migrate_verb(regions, "roaming", "--to", US, "--json").stdout)
+    assert {**moved, "execution": "", "bytes_copied": 0, "writers_waited_ms": 0} == {
+        "tenant": "roaming", "from": EU, "to": US, "shard": "shard-0", "execution": "", "outcome": "moved", "epoch": 2, "rounds": 1, "segments": 1,
+        "rows": 10, "bytes_copied": 0, "writers_waited_ms": 0}
+    assert moved["bytes_copied"] > 0 and moved["writers_waited_ms"] > 0
+    shown = regions.json("workflow", "show", moved["execution"], "--region", EU)
+    assert shown["status"] == "RUNNING" and json.loads(shown["input"])["tenant"] == "roaming"  # it cleans up later
+    back = migrate_verb(regions, "roaming", "--to", EU, "--to-shard", "shard-0", "--region", EU)
+    assert back.returncode == 0 and back.stdout.startswith(f"roaming has moved to {EU}: 10 rows in 1 segment"), back.stdout + back.stderr
+    one = regions.one(US)
+    one.env["PRISM_DATA"] = str(one.data)
+    third = one.run("tenant", "migrate", "roaming", "--to", US, "--no-wait", check=False)
+    assert third.returncode == 0, third.stderr
+    wait(lambda: regions.query("SELECT count(*) FROM app", key=key).status_code == 200, seconds=60, every=0.1)
+
+
+@pytest.mark.parametrize("args, exit_code, says", [
+    (["nobody", "--to", EU], 4, "there is no tenant nobody"),
+    (["default", "--to", US], 4, f"default is at home in {US} already"),
+    (["default", "--to", "eu-west-2"], 4, f"there is no region eu-west-2 (did you mean {EU}?)"),
+    (["default", "--to", EU, "--to-shard", "shard-9"], 4, "has no shard shard-9"),
+    (["default"], 2, "give --to REGION"),
+    (["default", "--to", EU, "--wait", "--no-wait"], 2, "exclude each other"),
+    (["_system", "--to", EU], 3, "each region has an operator's tenant of its own"),
+])
+def test_the_verb_says_what_cannot_be(regions, args, exit_code, says):
+    done = migrate_verb(regions, *args)
+    assert done.returncode == exit_code and says in done.stderr + done.stdout, (done.returncode, done.stderr, done.stdout)
+
+
+def test_without_several_regions_there_is_nowhere_to_move_to(tmp_path):
+    single = conftest.Region(tmp_path / "d")
+    done = single.run("tenant", "migrate", "default", "--to", EU, check=False)
+    assert done.returncode == 3 and "prism up --regions" in done.stderr
+
+
+def fence(regions, at, tenant, **content):
+    path = regions.data / "regions" / at / "hot" / tenant / ".fence"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_a_move_that_is_given_up_says_so_and_why(regions):
+    key = regions.tenant_in(US, "staying")
+    assert regions.ingest("app", [{"n": 1}], key=key).status_code == 200
+    fence(regions, EU, "staying", state="left", epoch=2, region=US)  # as a move that was given up there leaves it: its turn is over
+    done = migrate_verb(regions, "staying", "--to", EU)
+    assert done.returncode == 3 and done.stdout.startswith(f"staying stays in {US}, the move was given up: Fenced"), done.stdout
+    assert wait(lambda: regions.query("SELECT n FROM app", key=key), seconds=60).json()["rows"] == [[1]]
+    assert regions.ingest("app", [{"n": 2}], key=key).status_code == 200
+
+
+def test_a_move_that_asks_says_how_to_answer_and_then_goes_on(regions):
+    key = regions.tenant_in(US, "asking")
+    assert regions.ingest("app", [{"n": 1}], key=key).status_code == 200
+    wrong = fence(regions, EU, "asking", state="home", epoch=1000, region="")
+    asks = migrate_verb(regions, "asking", "--to", EU)
+    assert asks.returncode == 6 and asks.stdout.startswith("asking waits for a decision: Fenced"), asks.stdout
+    command = asks.stdout.split("prism workflow approve ")[1].split("\n")[0].split()
+    again = migrate_verb(regions, "asking", "--to", EU)
+    assert again.returncode == 4 and f"asking is moving already: see prism workflow show {command[0]}" in again.stderr
+    wrong.unlink()
+    regions.run("workflow", "approve", *command)
+    wait(lambda: regions.json("workflow", "show", command[0], "--region", US)["status"] == "FAILED", seconds=60, every=0.1)
+    moved = migrate_verb(regions, "asking", "--to", EU)
+    assert moved.returncode == 0, moved.stdout + moved.stderr
+
+
+def test_ctrl_c_ends_the_command_and_not_the_move(regions):
+    regions.tenant_in(US, "leaving")
+    process = subprocess.Popen([conftest.PRISM, "tenant", "migrate", "leaving", "--to", EU, "--wait"], env=regions.env, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    fenced = regions.data / "regions" / EU / "hot" / "leaving" / ".fence"
+    wait(lambda: fenced.exists() and json.loads(fenced.read_text())["state"] == "home", seconds=60)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGINT and out == "" and "the move goes on without this command" in err
+    name = err.split("prism workflow show ")[1].split()[0]
+    assert regions.json("workflow", "show", name, "--region", US)["status"] == "RUNNING"
