@@ -260,20 +260,25 @@ static int catch_up(struct migrating *m, const char *home, struct migration_view
 /* ---- what may stand in the way ---- */
 
 /* Whether an execution moves this tenant; one that only cleans up behind a move does not. */
-static bool moves_it(struct migrating *m, const char *home, yyjson_val *execution)
+static int moves_it(struct migrating *m, const char *home, yyjson_val *execution, bool *ret_moves)
 {
     yyjson_val *about = NULL, *input = NULL;
     struct migration_view view;
     struct px_str state, arn = px_json_str(execution, "executionArn");
     struct px_str body = px_arena_printf(m->arena, "{\"executionArn\":\"%.*s\"}", PX_FMT(arn));
     int status = 0;
-    if (workflow(m, home, "DescribeExecution", body, &status, &about) != 0 || status != 200)
-        return false; /* over meanwhile */
-    if (px_json_parse(px_json_str(about, "input"), m->arena, &input, NULL) != 0) return false;
-    if (!px_str_eq(px_json_str(input, "tenant"), px_str_c(m->tenant))) return false;
+    *ret_moves = false;
+    PX_TRY(workflow(m, home, "DescribeExecution", body, &status, &about));
+    if (status != 200)
+        return status < 500 ? 0 : PX_F_UNAVAILABLE; /* over and forgotten meanwhile */
+    if (px_json_parse(px_json_str(about, "input"), m->arena, &input, NULL) != 0) return 0;
+    if (!px_str_eq(px_json_str(input, "tenant"), px_str_c(m->tenant))) return 0;
     migration_view_init(&view);
     m->execution = px_arena_cstr(m->arena, px_json_str(execution, "name"));
-    return !m->execution || catch_up(m, home, &view, &state) != 0 || view.phase != MIGRATION_MOVED;
+    if (!m->execution) return px_arena_fault(m->arena);
+    PX_TRY(catch_up(m, home, &view, &state));
+    *ret_moves = view.phase != MIGRATION_MOVED && px_str_eq(state, S("RUNNING"));
+    return 0;
 }
 
 /* The name of the running execution that moves this tenant; empty: none. */
@@ -290,7 +295,10 @@ static int find_running(struct migrating *m, const char *home, struct px_str *re
     if (r != 0 || status != 200) return refused(m, home, r, status, list);
     px_json_arr_foreach(px_json_arr(list, "executions"), i, n, one)
     {
-        if (moves_it(m, home, one)) *ret_name = px_json_str(one, "name");
+        bool moves = false;
+        r = moves_it(m, home, one, &moves);
+        if (r != 0) return refused(m, home, r, 0, NULL);
+        if (moves) *ret_name = px_json_str(one, "name");
     }
     return CLI_OK;
 }

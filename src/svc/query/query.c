@@ -94,14 +94,12 @@ struct px_str job_warning(struct job *job)
 
 /* While a tenant moves its old home answers, until the moment from which the new one does: see
  * store/hot_fence.h. A query that passed here sees what was acknowledged before it began. */
-static int check_home(struct job *job, const struct api_caller *caller)
+static int check_fence(struct job *job, const struct hot_fence *fence)
 {
-    const struct query_options *options = &job->query->options;
+    const struct api_caller *caller = &job->event->caller;
     const struct home_claim claim = {caller->home_region, caller->epoch};
-    struct hot_fence fence;
     struct px_str region;
-    PX_TRY(hot_fence_read(options->hot, caller->tenant, &fence));
-    switch (home_decide(&options->home, &fence, &claim, HOME_READ, &region)) {
+    switch (home_decide(&job->query->options.home, fence, &claim, HOME_READ, &region)) {
     case HOME_HERE: return 0;
     case HOME_MOVING: return job_refuse(job, 503, HOME_MOVING_DETAIL);
     case HOME_ELSEWHERE: break;
@@ -111,12 +109,34 @@ static int check_home(struct job *job, const struct api_caller *caller)
     return HANDLED;
 }
 
+static int check_home(struct job *job)
+{
+    const struct query_options *options = &job->query->options;
+    PX_TRY(hot_fence_read(options->hot, job->event->caller.tenant, &job->fence));
+    return check_fence(job, &job->fence);
+}
+
+/* Once what is read is pinned down, or found absent. The tenant may have left meanwhile, and its data have been
+ * removed here, wholly or in part; it may even be back, which the epoch tells. A move that was given up looks
+ * the same, and a repeat does no harm. */
+static int check_still_home(struct job *job)
+{
+    const struct query_options *options = &job->query->options;
+    struct hot_fence now;
+    PX_TRY(hot_fence_read(options->hot, job->event->caller.tenant, &now));
+    if (now.state == job->fence.state && now.epoch == job->fence.epoch) return 0;
+    int r = check_fence(job, &now);
+    if (r != 0) return r;
+    bool stayed = now.state == HOT_FENCE_LEAVING || now.epoch == job->fence.epoch;
+    return stayed ? 0 : job_refuse(job, 503, HOME_MOVING_DETAIL);
+}
+
 static int authorise(struct job *job)
 {
     const struct api_caller *caller = &job->event->caller;
     if (caller->tenant.len == 0 || !api_caller_may(caller, S("query")))
         return job_refuse(job, 403, "the key lacks the scope \"query\"");
-    return check_home(job, caller);
+    return check_home(job);
 }
 
 static int read_request(struct job *job)
@@ -154,6 +174,8 @@ static struct snapshot_stores stores_of(struct query *query)
 /* 404, naming what there is. */
 static int refuse_dataset(struct job *job, struct px_str name)
 {
+    int r = check_still_home(job);
+    if (r != 0) return r;
     struct snapshot_stores stores = stores_of(job->query);
     struct px_str *names = NULL;
     size_t count = 0;
@@ -330,6 +352,7 @@ static int run_steps(struct job *job)
         {take_snapshots, "snapshots"},
         {use_copies, "copies"},
         {make_views, "views"},
+        {check_still_home, NULL},
         {lock, NULL},
         {write_answer, "DuckDB run"},
     };

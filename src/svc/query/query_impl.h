@@ -28,6 +28,7 @@ struct job {
     struct query *query;
     const struct api_event *event;
     struct px_arena *arena;
+    struct hot_fence fence; /* as it was found at first */
     struct query_request request;
     struct sql_leash leash;
     int64_t timeout_ms; /* what the leash was made of, for its message */

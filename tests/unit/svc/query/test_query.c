@@ -191,6 +191,56 @@ TEST(other_tenants_and_missing_scopes_see_nothing)
     (void)kit_json(t, &kit, "{\"sql\":\"SELECT 1\"}", 403);
 }
 
+/* Something that happens to a tenant between a query's first look at the fence and its look at the data. */
+struct meanwhile {
+    struct kit *kit;
+    struct hot_fence fences[3];
+    bool forgets;
+};
+
+static int64_t wall_meanwhile(void *ctx)
+{
+    struct meanwhile *it = ctx;
+    for (size_t i = 0; i < PX_COUNT(it->fences) && it->fences[i].state != HOT_FENCE_NONE; i++)
+        if (hot_fence_raise(it->kit->hot, it->kit->tenant, &it->fences[i], NULL) != 0) return 0;
+    if (it->forgets && catalog_drop_tenant(it->kit->catalog, it->kit->tenant) != 0) return 0;
+    return px_wall_ns(&px_clock_system);
+}
+
+static void query_meanwhile(struct test *t, struct kit *kit, struct meanwhile *meanwhile,
+                            int status)
+{
+    const struct px_clock clock = {wall_meanwhile, px_clock_system.mono_ns, meanwhile};
+    meanwhile->kit = kit;
+    kit->query->options.clock = &clock;
+    (void)kit_json(t, kit, "{\"sql\":\"SELECT count(*) FROM logs\"}", status);
+    kit->query->options.clock = &px_clock_system;
+}
+
+TEST(a_query_whose_tenant_leaves_before_the_data_is_read_finds_no_less_than_all)
+{
+    PX_AUTO(kit_free) struct kit kit;
+    kit_init(t, &kit, NULL);
+    kit.home_region = S("here");
+    kit_lines(&kit, S("logs"), 0, 10);
+    kit_seal(t, &kit, S("logs"), false);
+    struct meanwhile freezes = {.fences = {{HOT_FENCE_LEAVING, 2, "there"}}};
+    query_meanwhile(t, &kit, &freezes, 200);
+    struct meanwhile stays = {.fences = {{HOT_FENCE_HOME, 2, ""}}};
+    query_meanwhile(t, &kit, &stays, 200);
+    struct meanwhile leaves = {
+        .fences = {{HOT_FENCE_LEAVING, 3, "there"}, {HOT_FENCE_LEFT, 3, "there"}}, .forgets = true};
+    query_meanwhile(t, &kit, &leaves, 421);
+    kit_lines(&kit, S("logs"), 0, 10);
+    struct hot_fence home = {.state = HOT_FENCE_HOME, .epoch = 4};
+    CHECK_OK(hot_fence_raise(kit.hot, kit.tenant, &home, NULL));
+    struct meanwhile returns = {.fences = {{HOT_FENCE_LEAVING, 5, "there"},
+                                           {HOT_FENCE_LEFT, 5, "there"},
+                                           {HOT_FENCE_HOME, 6, ""}},
+                                .forgets = true};
+    query_meanwhile(t, &kit, &returns, 503);
+}
+
 TEST(a_tenant_of_another_region_is_told_where_its_home_is)
 {
     PX_AUTO(kit_free) struct kit kit;
