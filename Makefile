@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down test package package-test soak soak-faults soak-workflows bench docs lint fmt install clean
+.PHONY: help setup build up down test package package-test soak soak-faults soak-workflows soak-migration bench docs lint fmt install clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -47,6 +47,11 @@ soak-faults: build ## Store, seal and compact through a thousand schedules of fa
 soak-workflows: build ## Kill a region 500 times while a thousand executions of workflows go through it
 	@tools/setup test
 	@PRISM_WORKFLOW_KILLS=500 PRISM_WORKFLOW_EXECUTIONS=1000 tools/run-tests --sys -k test_executions_survive
+
+soak-migration: build ## Move a tenant to and fro 200 times under writers and readers, kills, a late registry and partitions
+	@tools/setup test
+	@PRISM_FIRE_ROUNDS=$${PRISM_FIRE_ROUNDS:-200} PRISM_FIRE_SEED=$${PRISM_FIRE_SEED:-1} PRISM_FIRE_AIM_MS=2000 PRISM_FIRE_LONG_CUTS=0.1 \
+		PYTEST_ADDOPTS=-s tools/run-tests --sys -k test_migration_under_fire
 
 bench: ## Run the benchmarks, each beside its reference
 	@tools/setup bench infra

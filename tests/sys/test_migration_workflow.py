@@ -41,7 +41,7 @@ def changed(name, by_attempt, timeout):
         if state["Type"] == "Wait":
             state["Seconds"] = 0
         for retrier in state.get("Retry", []):
-            retrier.update({"IntervalSeconds": 1, "MaxDelaySeconds": 2} if retrier.get("MaxAttempts") else {})
+            retrier.update({"IntervalSeconds": 1, "MaxDelaySeconds": 2, "MaxAttempts": min(retrier["MaxAttempts"], 5)} if retrier["MaxAttempts"] else {})
         if state_name in FUNCTIONS:
             for member in ("FunctionName", "FunctionName.$"):
                 state["Parameters"].pop(member, None)
