@@ -92,14 +92,28 @@ static bool attempt_go_on(struct attempt *attempt, enum attempt_stage stage,
     return go_on;
 }
 
-bool attempt_wait(struct attempt *attempt, int64_t until_ns, enum attempt_stage *ret_stage)
+/* With the lock. */
+static bool wait_until(struct attempt *attempt, int64_t until_ns)
 {
     struct timespec until = {until_ns / PX_NS_PER_S, until_ns % PX_NS_PER_S};
-    (void)pthread_mutex_lock(&attempt->lock);
     int r = 0;
     while (!attempt->done && r == 0)
         r = pthread_cond_timedwait(&attempt->changed, &attempt->lock, &until);
-    bool done = attempt->done;
+    return attempt->done;
+}
+
+bool attempt_look(struct attempt *attempt, int64_t until_ns)
+{
+    (void)pthread_mutex_lock(&attempt->lock);
+    bool done = wait_until(attempt, until_ns);
+    (void)pthread_mutex_unlock(&attempt->lock);
+    return done;
+}
+
+bool attempt_wait(struct attempt *attempt, int64_t until_ns, enum attempt_stage *ret_stage)
+{
+    (void)pthread_mutex_lock(&attempt->lock);
+    bool done = wait_until(attempt, until_ns);
     attempt->called_off = !done;
     *ret_stage = attempt->stage;
     /* closes the connection, from the loop's thread; the stream's end follows */
@@ -308,12 +322,12 @@ int attempt_new(const struct attempt_terms *terms, struct attempt **ret_attempt)
     message_make(attempt, terms);
     attempt->refs = 2; /* the chain's and the caller's */
     *ret_attempt = attempt;
-    if (terms->request->anonymous) {
+    if (terms->request->anonymous || terms->endpoint->is_socket) {
         on_signed(attempt, 0);
         return 0;
     }
     bool is_s3 = px_str_eq(terms->service, S("s3"));
-    struct cloud_scope scope = {.region = px_str_c(terms->cloud->region),
+    struct cloud_scope scope = {.region = terms->region,
                                 .service = terms->service,
                                 .body_digest = is_s3,
                                 .unsigned_body = is_s3 &&

@@ -20,7 +20,7 @@ struct attempt_terms {
     struct cloud *cloud;
     struct aws_http_connection_manager *connections;
     const struct cloud_endpoint *endpoint;
-    struct px_str service;
+    struct px_str service, region;
     const struct cloud_request *request;
     uint32_t presign_s; /* not 0: only sign, for so long, with the signature in the path */
 };
@@ -28,6 +28,7 @@ struct attempt_terms {
 PX_MUST_USE int attempt_new(const struct attempt_terms *terms, struct attempt **ret_attempt);
 /* Wait until it is done; false: the time (monotonic) has come, it has been called off, and ret_stage says
  * how far it had come. */
+PX_MUST_USE bool attempt_look(struct attempt *attempt, int64_t until_ns); /* calls nothing off */
 PX_MUST_USE bool attempt_wait(struct attempt *attempt, int64_t until_ns,
                               enum attempt_stage *ret_stage);
 void attempt_unref(struct attempt **attempt);

@@ -26,12 +26,16 @@
 #define CONNECT_MS 1000
 #define PRESIGN_MAX_S 604800u /* a week, AWS's limit */
 #define IDLE_MS (20 * 1000)   /* peers close later: DynamoDB after a minute or more */
+#define LONG_MS                                                                                    \
+    (60 * 1000) /* an attempt that may take longer asks now and then who is still there */
+#define CALLED_OFF_LOOK_MS 100
 
 struct cloud_client {
     struct cloud *cloud;
     struct cloud_client_options options; /* with the defaults filled in; service is below */
     struct cloud_endpoint endpoint;
     char service[32];
+    char region[64];
     char url[sizeof(((struct cloud_endpoint *)0)->authority) + 8];
     struct aws_http_connection_manager *connections;
     pthread_mutex_t lock;
@@ -55,9 +59,15 @@ static int connections_make(struct cloud_client *client)
 {
     struct cloud *cloud = client->cloud;
     struct aws_byte_cursor name = aws_byte_cursor_from_c_str(client->endpoint.host);
-    struct aws_socket_options socket = {.type = AWS_SOCKET_STREAM, /* the family is the address's */
-                                        .connect_timeout_ms = CONNECT_MS,
-                                        .tcp_nodelay = AWS_SOCKET_TCP_NODELAY_ON};
+    bool is_socket = client->endpoint.is_socket;
+    struct aws_socket_options socket = {
+        .type = AWS_SOCKET_STREAM,
+        .domain = is_socket ? AWS_SOCKET_LOCAL : AWS_SOCKET_IPV4, /* else the address's own */
+        .connect_timeout_ms = CONNECT_MS,
+        .keepalive = client->options.attempt_ms > LONG_MS && !is_socket,
+        .keep_alive_interval_sec = 30,
+        .keep_alive_timeout_sec = 60,
+        .tcp_nodelay = AWS_SOCKET_TCP_NODELAY_ON};
     struct aws_tls_connection_options tls;
     aws_tls_connection_options_init_from_ctx(&tls, cloud->tls);
     (void)aws_tls_connection_options_set_server_name(&tls, cloud->allocator, &name);
@@ -92,6 +102,15 @@ static struct px_str endpoint_url(const struct cloud_client *client)
 
 static uint32_t or_else(uint32_t given, uint32_t otherwise) { return given ? given : otherwise; }
 
+static int region_keep(struct cloud_client *client, struct px_str given)
+{
+    struct px_str region = given.len > 0 ? given : px_str_c(client->cloud->region);
+    if (region.len >= sizeof client->region)
+        return px_fault(PX_F_CONFIG, "the region \"%.*s\" is none", PX_FMT(region));
+    memcpy(client->region, region.ptr, region.len);
+    return 0;
+}
+
 int cloud_client_new(struct cloud *cloud, const struct cloud_client_options *options,
                      struct cloud_client **ret_client)
 {
@@ -110,10 +129,14 @@ int cloud_client_new(struct cloud *cloud, const struct cloud_client_options *opt
     (void)pthread_mutex_init(&client->lock, NULL);
     (void)pthread_cond_init(&client->changed, NULL);
     retry_budget_init(&client->budget);
+    PX_TRY(region_keep(client, options->region));
     PX_TRY(cloud_endpoint_init(endpoint_url(client), options->subdomain, px_str_c(client->service),
-                               px_str_c(cloud->region), &client->endpoint));
-    (void)snprintf(client->url, sizeof client->url, "%s://%s",
-                   client->endpoint.tls ? "https" : "http", client->endpoint.authority);
+                               px_str_c(client->region), &client->endpoint));
+    (void)snprintf(client->url, sizeof client->url, "%s%s",
+                   client->endpoint.is_socket ? "unix:"
+                   : client->endpoint.tls     ? "https://"
+                                              : "http://",
+                   client->endpoint.is_socket ? client->endpoint.host : client->endpoint.authority);
     client->options.endpoint = (struct px_str){0}; /* borrowed until here */
     PX_TRY(connections_make(client));
     *ret_client = PX_TAKE(client);
@@ -245,14 +268,13 @@ static int judge_response(struct call *call)
 
 static int judge_signing(struct call *call, int error)
 {
-    const struct cloud *cloud = call->client->cloud;
     if (error == AWS_AUTH_SIGNING_NO_CREDENTIALS ||
         error == AWS_AUTH_CREDENTIALS_PROVIDER_INVALID_ENVIRONMENT ||
         error == AWS_AUTH_CREDENTIALS_PROVIDER_PROFILE_SOURCE_FAILURE)
         return px_fault(PX_F_DENIED,
                         "%s %s in %s: no credentials in the environment, a profile, web identity "
                         "or the container's endpoint",
-                        call->client->service, call->request->what, cloud->region);
+                        call->client->service, call->request->what, call->client->region);
     return px_fault(PX_F_DENIED, "%s %s: credentials: %s", call->client->service,
                     call->request->what, aws_error_str(error));
 }
@@ -296,17 +318,42 @@ static int judge_silence(struct call *call, enum attempt_stage stage)
                     call->request->what);
 }
 
+static int called_off(const struct call *call)
+{
+    if (!call->request->called_off || !*call->request->called_off) return 0;
+    return px_fault(PX_F_UNAVAILABLE, "%s %s in %s: called off", call->client->service,
+                    call->request->what, call->client->region);
+}
+
+static bool wait_for(const struct call *call, struct attempt *attempt, int64_t until_ns,
+                     enum attempt_stage *ret_stage)
+{
+    const _Atomic bool *flag = call->request->called_off;
+    int64_t look_ns = now_ns();
+    bool done = false;
+    while (flag && !*flag && !done && look_ns < until_ns) {
+        look_ns = PX_MIN(look_ns + CALLED_OFF_LOOK_MS * PX_NS_PER_MS, until_ns);
+        done = attempt_look(attempt, look_ns);
+    }
+    return attempt_wait(attempt, flag && *flag ? now_ns() : until_ns, ret_stage);
+}
+
 static int attempt_once(struct call *call)
 {
     struct cloud_client *client = call->client;
     PX_AUTO(attempt_unref) struct attempt *attempt = NULL;
-    struct attempt_terms terms = {client->cloud, client->connections, &client->endpoint,
-                                  px_str_c(client->service), call->request};
+    struct attempt_terms terms = {.cloud = client->cloud,
+                                  .connections = client->connections,
+                                  .endpoint = &client->endpoint,
+                                  .service = px_str_c(client->service),
+                                  .region = px_str_c(client->region),
+                                  .request = call->request};
     enum attempt_stage stage;
     call->attempts++;
     PX_TRY(attempt_new(&terms, &attempt));
     int64_t until_ns = now_ns() + client->options.attempt_ms * PX_NS_PER_MS;
-    if (!attempt_wait(attempt, PX_MIN(until_ns, call->deadline_ns), &stage)) {
+    if (!wait_for(call, attempt, PX_MIN(until_ns, call->deadline_ns), &stage)) {
+        PX_TRY(called_off(call));
         PX_TRY(judge_silence(call, stage));
         return 0;
     }
@@ -348,7 +395,7 @@ static int call_fault(const struct call *call, const char *why)
         (void)snprintf(status, sizeof status, " %d", call->response.status);
     return px_fault(verdict_fault(call->verdict),
                     "%s %s in %s: %s%s%s%.*s%s%s, %u attempts in %lld ms%s", client->service,
-                    call->request->what, client->cloud->region, verdict_text(call->verdict), status,
+                    call->request->what, client->region, verdict_text(call->verdict), status,
                     error.len > 0 ? " " : "", PX_FMT(error), call->detail ? ": " : "",
                     call->detail ? call->detail : "", call->attempts, (long long)took_ms, why);
 }
@@ -357,6 +404,7 @@ static int call_fault(const struct call *call, const char *why)
 static int retry_wait(struct call *call)
 {
     struct cloud_client *client = call->client;
+    PX_TRY(called_off(call));
     if (!verdict_retries(call->verdict)) return call_fault(call, "");
     if (call->attempts >= client->options.attempts_max) return call_fault(call, "");
     struct retry_pace pace = {client->options.retry_base_ms, client->options.retry_cap_ms};
@@ -421,9 +469,13 @@ int cloud_presign(struct cloud_client *client, const char *method, struct px_str
     struct cloud_request request = {.what = "Presign", .method = method, .path = path};
     struct call call = {.client = client, .request = &request, .arena = arena};
     PX_AUTO(attempt_unref) struct attempt *attempt = NULL;
-    struct attempt_terms terms = {client->cloud,     client->connections,
-                                  &client->endpoint, px_str_c(client->service),
-                                  &request,          expires_s};
+    struct attempt_terms terms = {.cloud = client->cloud,
+                                  .connections = client->connections,
+                                  .endpoint = &client->endpoint,
+                                  .service = px_str_c(client->service),
+                                  .region = px_str_c(client->region),
+                                  .request = &request,
+                                  .presign_s = expires_s};
     enum attempt_stage stage;
     PX_TRY(attempt_new(&terms, &attempt));
     if (!attempt_wait(attempt, now_ns() + client->options.attempt_ms * PX_NS_PER_MS, &stage))

@@ -9,10 +9,13 @@
 
 struct cloud_client; /* opaque */
 struct cloud_client_options {
-    struct px_str service;    /* the name in signatures and host names: "dynamodb" */
-    struct px_str endpoint;   /* "http://host:port"; empty: AWS_ENDPOINT_URL_<SERVICE>, else
-                                 AWS_ENDPOINT_URL, else the service's own in the region */
-    struct px_str subdomain;  /* of the service's own name: a bucket's; not of other endpoints */
+    struct px_str service;   /* the name in signatures and host names: "dynamodb" */
+    struct px_str region;    /* whose service it is; empty: the cloud's own */
+    struct px_str endpoint;  /* "http://host:port", or "unix:/path" of a socket, to which nothing is
+                                 signed, since whoever may open it may call; empty:
+                                 AWS_ENDPOINT_URL_<SERVICE>, else AWS_ENDPOINT_URL, else the service's
+                                 own in the region */
+    struct px_str subdomain; /* of the service's own name: a bucket's; not of other endpoints */
     uint32_t connections_max; /* 0: 8 */
     uint32_t attempts_max;    /* of one call; 0: 8 */
     uint32_t attempt_ms;      /* without a whole answer after this it is given up; 0: 3000 */
@@ -54,6 +57,9 @@ struct cloud_request {
     size_t body_bytes_max; /* of the answer; 0: 1 MiB */
     bool may_be_larger;    /* than that, and then it is an answer, not a fault */
     bool secret;           /* what the Runtime's side kept of bodies is overwritten in the end */
+    /* May be NULL. Looked at ten times a second while the call waits: once it is true, the call ends
+     * with PX_F_UNAVAILABLE and its connection is closed. A signal's handler may set it. */
+    const _Atomic bool *called_off;
     /* May be NULL. A refusal that is worth trying again as if it were throttling. */
     bool (*is_passing)(const struct cloud_response *response);
 };

@@ -2,6 +2,7 @@
 #include "aws/endpoint.h"
 
 #include <stdio.h>
+#include <sys/un.h>
 
 /* The partitions whose names end otherwise (botocore's endpoints: aws-cn; all others that customers
  * can have are amazonaws.com). */
@@ -39,6 +40,18 @@ static int authority_split(struct px_str authority, struct cloud_endpoint *endpo
     return 0;
 }
 
+static int socket_init(struct px_str path, struct px_str service, struct cloud_endpoint *endpoint)
+{
+    if (path.len < 2 || path.ptr[0] != '/' ||
+        path.len >= sizeof((struct sockaddr_un *)0)->sun_path || memchr(path.ptr, '\0', path.len))
+        return px_fault(PX_F_CONFIG, "the endpoint's socket is \"%.*s\"", PX_FMT(path));
+    *endpoint = (struct cloud_endpoint){.is_socket = true};
+    memcpy(endpoint->host, path.ptr, path.len);
+    PX_ASSERT(service.len < sizeof endpoint->authority);
+    memcpy(endpoint->authority, service.ptr, service.len); /* HTTP/1.1 wants some name */
+    return 0;
+}
+
 int cloud_endpoint_init(struct px_str url, struct px_str subdomain, struct px_str service,
                         struct px_str region, struct cloud_endpoint *ret_endpoint)
 {
@@ -54,6 +67,8 @@ int cloud_endpoint_init(struct px_str url, struct px_str subdomain, struct px_st
         *ret_endpoint = endpoint;
         return 0;
     }
+    if (px_str_starts(url, S("unix:")))
+        return socket_init(px_str_skip(url, 5), service, ret_endpoint);
     if (px_str_starts(url, S("http://"))) {
         endpoint.tls = false;
         endpoint.port = 80;

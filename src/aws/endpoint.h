@@ -5,6 +5,7 @@
 
 struct cloud_endpoint {
     bool tls;
+    bool is_socket; /* host is the path of a Unix socket */
     char host[256];
     char authority[264]; /* the Host field: with the port where it is not the scheme's own */
     uint16_t port;
@@ -12,8 +13,8 @@ struct cloud_endpoint {
     bool has_subdomain;
 };
 /* subdomain: stands in front of the service's own name; may be empty.
- * url: "https://host[:port]" or "http://...", with a numeric IPv6 host in brackets; empty: the
- * service's own name in the region.
+ * url: "https://host[:port]" or "http://...", with a numeric IPv6 host in brackets, or "unix:/path";
+ * empty: the service's own name in the region.
  * Faults: PX_F_CONFIG. */
 PX_MUST_USE int cloud_endpoint_init(struct px_str url, struct px_str subdomain,
                                     struct px_str service, struct px_str region,

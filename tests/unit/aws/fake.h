@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #define FAKE_CONNECTIONS_MAX 64
 
@@ -146,6 +147,21 @@ static void fake_start(struct fake *fake, const struct fake_step *steps, size_t 
     CHECK_INT(listen(fake->listener, 16), 0);
     CHECK_INT(getsockname(fake->listener, (struct sockaddr *)&at, &at_bytes), 0);
     fake->port = ntohs(at.sin_port);
+    CHECK_INT(pthread_create(&fake->thread, NULL, fake_run, fake), 0);
+}
+/* The same on a Unix socket. */
+static inline void fake_start_on_socket(struct fake *fake, const char *path,
+                                        const struct fake_step *steps, size_t step_count)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    CHECK(strlen(path) < sizeof at.sun_path);
+    memcpy(at.sun_path, path, strlen(path));
+    memset(fake, 0, sizeof *fake);
+    fake->steps = steps;
+    fake->step_count = step_count;
+    fake->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_INT(bind(fake->listener, (struct sockaddr *)&at, sizeof at), 0);
+    CHECK_INT(listen(fake->listener, 16), 0);
     CHECK_INT(pthread_create(&fake->thread, NULL, fake_run, fake), 0);
 }
 /* The same, as the endpoint of every service of AWS. */

@@ -309,6 +309,72 @@ TEST(credentials_come_from_the_containers_endpoint_once)
     fake_stop(&metadata);
 }
 
+TEST(a_client_signs_for_the_region_that_it_names)
+{
+    struct rig rig;
+    const struct cloud_client_options elsewhere = {.region = S("us-west-2"), .retry_base_ms = 1};
+    RIG_START(&rig, &elsewhere, FAKE_OK("{}"), FAKE_ERROR(400, "AccessDeniedException"));
+    CHECK_OK(ask(t, &rig));
+    CHECK(strstr(rig.fake.request, "/us-west-2/dynamodb/aws4_request"));
+    int r = ask(t, &rig);
+    CHECK_INT(r, PX_F_DENIED);
+    SAYS(r, "in us-west-2");
+    rig_stop(&rig);
+}
+
+TEST(a_unix_socket_is_an_endpoint_to_which_nothing_is_signed)
+{
+    struct rig rig = {0};
+    static const struct fake_step steps[] = {{.status = 503}, FAKE_OK("{\"b\":2}")};
+    struct px_str path = test_path(t, "service.sock");
+    struct cloud_client_options options = quick;
+    options.service = S("dynamodb");
+    options.endpoint = px_arena_printf(&t->arena, "unix:%s", path.ptr);
+    fake_start_on_socket(&rig.fake, path.ptr, steps, PX_COUNT(steps));
+    CHECK_OK(cloud_open(NULL, &rig.cloud));
+    CHECK_OK(cloud_client_new(rig.cloud, &options, &rig.client));
+    CHECK_OK(ask(t, &rig));
+    CHECK_STR(rig.response.body, S("{\"b\":2}"));
+    CHECK_STR(cloud_client_url(rig.client), options.endpoint);
+    CHECK(!cloud_client_is_own(rig.client));
+    CHECK_INT(rig.fake.requests, 2);
+    CHECK_INT(rig.fake.connections, 1);
+    CHECK(!strstr(rig.fake.request, "Authorization:") && !strstr(rig.fake.request, "AKID"));
+    rig_stop(&rig);
+}
+
+static void *call_off(void *ctx)
+{
+    struct rig *rig = ((void **)ctx)[0];
+    _Atomic bool *flag = ((void **)ctx)[1];
+    const struct timespec pause = {.tv_nsec = PX_NS_PER_MS};
+    while (rig->fake.connections == 0) (void)nanosleep(&pause, NULL);
+    *flag = true;
+    return NULL;
+}
+
+TEST(a_call_that_is_called_off_ends_and_closes_its_connection)
+{
+    struct rig rig;
+    _Atomic bool flag = false;
+    void *both[] = {&rig, &flag};
+    pthread_t other;
+    const struct cloud_client_options patient = {.attempt_ms = 600000};
+    RIG_START(&rig, &patient, {.kind = FAKE_SILENT});
+    CHECK_INT(pthread_create(&other, NULL, call_off, both), 0);
+    const struct cloud_request request = {.what = "Get",
+                                          .method = "POST",
+                                          .path = S("/"),
+                                          .deadline_ms = 600000,
+                                          .called_off = &flag};
+    int r = cloud_call(rig.client, &request, &t->arena, &rig.response);
+    CHECK_INT(r, PX_F_UNAVAILABLE);
+    SAYS(r, "called off");
+    CHECK_INT(pthread_join(other, NULL), 0);
+    CHECK_INT(rig.fake.connections, 1);
+    rig_stop(&rig);
+}
+
 TEST(what_is_configured_wrong_is_said_at_once)
 {
     struct cloud *cloud = NULL;

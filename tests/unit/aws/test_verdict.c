@@ -75,9 +75,9 @@ TEST(endpoints_come_from_urls_and_from_names)
 TEST(what_is_no_endpoint_is_refused)
 {
     static const char *const urls[] = {
-        "dynamodb",       "ftp://x",       "http://",       "http://x:0",
-        "http://x:65536", "http://x:",     "http://x/path", "http://u@x",
-        "http://[::1",    "http://[::1]x", "http://?"};
+        "dynamodb",  "ftp://x",       "http://",    "http://x:0",  "http://x:65536",
+        "http://x:", "http://x/path", "http://u@x", "http://[::1", "http://[::1]x",
+        "http://?",  "unix:",         "unix:x",     "unix:/"};
     for (size_t i = 0; i < PX_COUNT(urls); i++) {
         struct cloud_endpoint endpoint;
         CHECK_INT(cloud_endpoint_init(px_str_c(urls[i]), S(""), S("s3"), S("eu-west-1"), &endpoint),
