@@ -17,6 +17,10 @@ data "aws_ssm_parameter" "global" {
       condition     = contains(keys(try(jsondecode(self.insecure_value).regions, {})), var.region)
       error_message = "The global stack does not know region ${var.region}: add it to `regions` of infra/global and apply that first."
     }
+    postcondition {
+      condition     = length(setsubtract(keys(var.peer_shards), keys(try(jsondecode(self.insecure_value).regions, {})))) == 0
+      error_message = "peer_shards names ${join(", ", setsubtract(keys(var.peer_shards), keys(try(jsondecode(self.insecure_value).regions, {}))))}, which the global stack does not know: add the region to `regions` of infra/global and apply that first, or take it out."
+    }
   }
 }
 

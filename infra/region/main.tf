@@ -25,6 +25,9 @@ module "naming" {
 locals {
   context = module.naming.context
 
+  # Where tenants of this region may move to. That the global stack knows those regions, it says itself: global.tf.
+  elsewhere = { for region, shards in var.peer_shards : region => { prefix = module.naming.regional_prefix[region], shards = shards } }
+
   stands_in_for = [for region in sort(keys(local.global.regions)) : region if try(local.global.regions[region].standby, "") == var.region]
 
   # Answers from here on are the same for every function; what differs stands in the catalogue.
@@ -84,6 +87,7 @@ module "security" {
   platform            = local.functions
   runtime             = local.runtime
   artifacts           = var.artifacts
+  elsewhere           = { for region, place in local.elsewhere : region => place.prefix }
   signing_profile_arn = var.code_signing ? local.global.signing_profile_version_arn : ""
   secrets             = { recovery_days = var.environment == "dev" ? 0 : 30 }
   parameters          = var.parameters
@@ -160,6 +164,7 @@ module "sharding" {
   runtime   = local.runtime
   artifacts = var.artifacts
   shards    = var.shards
+  elsewhere = local.elsewhere
 }
 
 # The gateway comes after everything that answers behind it: it takes the functions' aliases, and a function is

@@ -74,6 +74,22 @@ variable "peer_cidrs" {
   nullable    = false
 }
 
+variable "peer_shards" {
+  description = "Shards of the deployment's other regions by region, to which tenants of this one may move. A region that is not named here is out of this one's reach."
+  type        = map(list(string))
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for shards in values(var.peer_shards) : length(shards) > 0 && alltrue([for shard in shards : can(regex("^shard-[0-9]{1,3}$", shard))])])
+    error_message = "peer_shards must name at least one shard of each region, as `shards` does there, for example [\"shard-0\"]."
+  }
+  validation {
+    condition     = !contains(keys(var.peer_shards), var.region)
+    error_message = "peer_shards is of other regions; this region's own are in shards."
+  }
+}
+
 variable "availability_zones" {
   description = "Names of exactly three zones. Empty: the first three that the region offers."
   type        = list(string)

@@ -1,11 +1,9 @@
 /* region/connect_lambda.c - lambda:invoke and functions by ARN, in the region's own pools, as `prism invoke` does it.
  *
- * A function's name may be a catalogue name, "<prefix>-<name>", or that with "-<shard>" behind it, alone or as an ARN, with an alias.
- * All shards of a local region are served by the same function. Errors: a function's own errorType, else Lambda's. */
+ * Errors: a function's own errorType, else Lambda's. */
 #include <stdlib.h>
 
 #include "base/px_id.h"
-#include "region/connect_sibling.h"
 #include "region/workflows_internal.h"
 
 struct invocation {
@@ -13,32 +11,6 @@ struct invocation {
     char request_id[37];
     bool whole; /* a function's ARN: the answer is the result, without lambda:invoke's frame */
 };
-
-/* The part of "arn:aws:lambda:r:a:function:NAME:alias", "NAME:alias" or NAME. */
-static struct px_str bare_name(struct px_str name)
-{
-    struct px_str mark = S(":function:"), head;
-    const char *at = name.ptr ? memmem(name.ptr, name.len, mark.ptr, mark.len) : NULL;
-    if (at) name = px_str_skip(name, (size_t)(at - name.ptr) + mark.len);
-    (void)px_str_cut(&name, ':', &head);
-    return head;
-}
-
-static const struct function_spec *find(const struct connection *c, struct px_str name)
-{
-    const struct function_catalogue *functions = c->workflows->options.functions;
-    const struct function_spec *function = function_find(functions, name);
-    struct px_str own = workflow_own_name(c->catalogue, name);
-    if (!function && own.ptr) function = function_find(functions, own);
-    for (size_t i = 0; !function && own.ptr && c->catalogue->shards[i]; i++) {
-        struct px_str shard = px_str_c(c->catalogue->shards[i]);
-        if (own.len <= shard.len + 1 || !px_str_ends(own, shard) ||
-            own.ptr[own.len - shard.len - 1] != '-')
-            continue;
-        function = function_find(functions, px_str(own.ptr, own.len - shard.len - 1));
-    }
-    return function;
-}
 
 static void fail_function(struct connection *c, const struct lambda_result *result)
 {
@@ -107,8 +79,7 @@ static void on_invoked(void *ctx, const struct lambda_result *result)
 void connect_lambda_cancel(struct connection *c)
 {
     struct invocation *call = c->connector &&
-                                      px_str_eq(px_str_c(c->connector->service), S("lambda")) &&
-                                      !c->job.run /* a call to a sibling goes on to its end */
+                                      px_str_eq(px_str_c(c->connector->service), S("lambda"))
                                   ? c->own
                                   : NULL;
     if (call && call->handle) lambda_invocation_cancel(call->handle);
@@ -135,11 +106,11 @@ static void invoke(struct connection *c, const struct function_spec *function, s
         w->options.pool(w->options.pool_ctx, px_str_c(function->name)), &lambda);
 }
 
-/* The region of "arn:aws:lambda:<region>:..." is neither this one nor a sibling: nobody here may answer for it. */
-static bool is_unknown_region(const struct connection *c, struct px_str name)
+/* Step Functions calls functions of its own region only; function `bridge` calls those of others. */
+static bool is_elsewhere(const struct connection *c, struct px_str name)
 {
     struct px_str rest = name, part = {0};
-    if (!px_str_starts(name, S("arn:")) || connect_sibling_of(c, name)) return false;
+    if (!px_str_starts(name, S("arn:"))) return false;
     for (int i = 0; i < 4; i++) (void)px_str_cut(&rest, ':', &part);
     return !px_str_eq(part, c->catalogue->region);
 }
@@ -147,9 +118,8 @@ static bool is_unknown_region(const struct connection *c, struct px_str name)
 /* NULL: refused, and ended. */
 static const struct function_spec *callee(struct connection *c, struct px_str name)
 {
-    struct px_str bare = bare_name(name);
-    const struct function_spec *function = find(c, bare);
-    if (!function || is_unknown_region(c, name))
+    const struct function_spec *function = workflows_function(c->workflows, name);
+    if (!function || is_elsewhere(c, name))
         connection_fail(c, "Lambda.ResourceNotFoundException", "Function not found: %.*s",
                         PX_FMT(name));
     else if (!workflow_may(c->machine, "invoke", px_str_c(function->name)))
@@ -195,7 +165,6 @@ static void begin_invoke(struct connection *c)
     struct px_str type = px_json_str(c->payload, "InvocationType"), event = S("{}");
     const struct function_spec *function = callee(c, px_json_str(c->payload, "FunctionName"));
     if (!function) return;
-    const struct sibling *sibling = connect_sibling_of(c, px_json_str(c->payload, "FunctionName"));
     if (payload) {
         PX_AUTO(px_buf_deinit) struct px_buf text;
         px_buf_init(&text, 8u << 20);
@@ -208,8 +177,6 @@ static void begin_invoke(struct connection *c)
         connection_end(c);
     } else if (px_str_eq(type, S("Event"))) {
         queue_event(c, function, event);
-    } else if (sibling) {
-        connect_sibling_invoke(c, sibling, function->name, event);
     } else {
         invoke(c, function, event, false);
     }

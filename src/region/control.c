@@ -3,6 +3,7 @@
  * Source: AWS Lambda API reference, Invoke. */
 #include <stdlib.h>
 
+#include "aws/uri.h"
 #include "base/px_id.h"
 #include "base/px_json.h"
 #include "lambda/answer.h"
@@ -27,13 +28,16 @@ static const char *outcome_name(enum lambda_outcome outcome)
 static void on_invoked(void *ctx, const struct lambda_result *result)
 {
     struct invoke_call *call = ctx;
-    struct http_header headers[4] = {
+    struct http_header headers[5] = {
         {S("Content-Type"), S("application/json")},
         {S("X-Amz-Executed-Version"), S("$LATEST")},
         {S("x-amzn-RequestId"), px_str_c(call->request_id)},
     };
     size_t count = 3;
     bool throttled = result->outcome == LAMBDA_THROTTLED;
+    if (throttled) /* no function's error, but Lambda's: SDKs take its name from here */
+        headers[count++] = (struct http_header){S("x-amzn-ErrorType"),
+                                                S("TooManyRequestsException")};
     if (result->outcome != LAMBDA_OK)
         headers[count++] = (struct http_header){S("X-Amz-Function-Error"),
                                                 px_str_c(outcome_name(result->outcome))};
@@ -79,22 +83,45 @@ static void invoke_async(struct region *region, struct http_request *request,
     }
 }
 
-/* POST /2015-03-31/functions/{name}/invocations */
+/* Whose region the ARN of a function names: NULL for this one. */
+static bool region_of(const struct region *region, struct px_str name,
+                      const struct sibling **ret_sibling)
+{
+    struct px_str rest = name, part = {0};
+    *ret_sibling = elsewhere_find(region->elsewhere, name);
+    if (*ret_sibling || !px_str_starts(name, S("arn:"))) return true;
+    for (int i = 0; i < 4; i++) (void)px_str_cut(&rest, ':', &part);
+    return px_str_eq(part, region->data.region_name);
+}
+
+/* POST /2015-03-31/functions/{name or ARN}/invocations */
 static void serve_invoke(struct region *region, struct http_request *request, struct px_str rest)
 {
-    struct px_str name;
-    (void)px_str_cut(&rest, '/', &name);
-    const struct function_spec *function = function_find(&region->catalogue, name);
+    struct px_str name, encoded;
+    const struct sibling *sibling = NULL;
     yyjson_val *root = NULL;
+    (void)px_str_cut(&rest, '/', &encoded);
+    bool known = cloud_uri_plain(encoded, request->arena, &name) &&
+                 region_of(region, name, &sibling);
+    const struct function_spec *function = known ? workflows_function(region->workflows, name)
+                                                 : NULL;
+    bool later = px_str_ieq(http_header_get(request, S("X-Amz-Invocation-Type")), S("Event"));
     if (!function || !px_str_eq(rest, S("invocations"))) {
-        answer_problem(request, 404, "no such function; see prism status");
+        elsewhere_refuse(request, 404, "ResourceNotFoundException",
+                         "no such function; see prism status");
         return;
     }
     if (request->body.len && px_json_parse(request->body, request->arena, &root, NULL) != 0) {
-        answer_problem(request, 400, "the event is not valid JSON");
+        elsewhere_refuse(request, 400, "InvalidRequestContentException",
+                         "the event is not valid JSON");
         return;
     }
-    if (px_str_ieq(http_header_get(request, S("X-Amz-Invocation-Type")), S("Event")))
+    if (sibling && later)
+        elsewhere_refuse(request, 400, "InvalidParameterValueException",
+                         "functions of other regions are called with an answer only");
+    else if (sibling)
+        elsewhere_invoke(region->elsewhere, sibling, function->name, request);
+    else if (later)
         invoke_async(region, request, function);
     else
         invoke_sync(region, request, function, request->body.len ? request->body : S("{}"));
@@ -166,7 +193,12 @@ static void on_request(void *ctx, struct http_request *request)
     }
 }
 
-static void on_gone(void *ctx, struct http_request *request) { logs_gone(ctx, request); }
+static void on_gone(void *ctx, struct http_request *request)
+{
+    struct region *region = ctx;
+    logs_gone(region, request);
+    elsewhere_gone(region->elsewhere, request);
+}
 
 int control_start(struct region *region)
 {

@@ -29,6 +29,7 @@ static void on_pool_stopped(void *ctx)
     link->stopped = true;
     if (--region->pools_running > 0) return;
     workflows_close(region->workflows);
+    elsewhere_close(region->elsewhere);
     telemetry_free(&region->telemetry);
     http_server_free(&region->control);
     for (size_t i = 0; i < region->catalogue.count; i++) lambda_pool_free(&region->pools[i]);
@@ -139,6 +140,7 @@ void region_abandon(struct region *region)
     unwatch(region);
     gateway_free(&region->gateway);
     workflows_close(region->workflows);
+    elsewhere_close(region->elsewhere);
     telemetry_free(&region->telemetry);
     http_server_free(&region->control);
     if (region->schedules) schedules_stop(region->schedules);

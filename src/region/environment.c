@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "region/workflow_catalogue.h"
+
 static const char *env_name_of(const struct function_catalogue *catalogue, const char *store)
 {
     for (size_t i = 0; i < catalogue->store_count; i++)
@@ -44,11 +46,38 @@ static const struct {
                 {"PRISM_TRACES_URL", "region"},
                 {"PRISM_TRACES_INTERVAL_MS", "1000"}};
 
-int environment_build(const struct function_catalogue *catalogue,
-                      const struct function_spec *function, const struct data_dir *dir,
+/* What infra/modules/sharding makes of the same: the functions of `elsewhere` in every other region, and Lambda's endpoint, which is
+ * this region's control socket here. */
+static int add_elsewhere(struct builder *b, const struct environment_of *of,
+                         const struct function_spec *function)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf json = {0};
+    size_t siblings = of->siblings ? of->siblings->count : 0;
+    if (function->elsewhere_count == 0) return 0;
+    px_buf_init(&json, 1u << 16);
+    px_buf_add_char(&json, '{');
+    for (size_t i = 0; i < siblings; i++) {
+        px_buf_printf(&json, "%s\"%s\":[", i > 0 ? "," : "", of->siblings->at[i].name);
+        for (size_t k = 0; k < function->elsewhere_count; k++)
+            px_buf_printf(&json, "%s\"" WORKFLOW_PREFIX "-%s-" WORKFLOW_SHARD "\"",
+                          k > 0 ? "," : "", function->elsewhere[k]);
+        px_buf_add_char(&json, ']');
+    }
+    px_buf_add_char(&json, '}');
+    PX_TRY(px_buf_fault(&json));
+    const char *socket = data_dir_sub(of->dir, b->arena, "region.sock");
+    if (!socket) return px_arena_fault(b->arena);
+    add(b, "PRISM_BRIDGE_FUNCTIONS", px_arena_cstr(b->arena, px_buf_str(&json)));
+    add(b, "AWS_ENDPOINT_URL_LAMBDA", px_arena_printf(b->arena, "unix:%s", socket).ptr);
+    return 0;
+}
+
+int environment_build(const struct environment_of *of, const struct function_spec *function,
                       struct px_arena *arena, const char *const **ret_env)
 {
-    size_t max = function->store_count + function->environment_count + 6 +
+    const struct function_catalogue *catalogue = of->catalogue;
+    const struct data_dir *dir = of->dir;
+    size_t max = function->store_count + function->environment_count + 8 +
                  homes_aws_variable_count + PX_COUNT(observed);
     struct builder b = {.arena = arena, .env = px_arena_zalloc_array(arena, sizeof(char *), max)};
     if (!b.env) return px_arena_fault(arena);
@@ -67,6 +96,7 @@ int environment_build(const struct function_catalogue *catalogue,
         const char *ours = getenv(observed[i].name);
         add(&b, observed[i].name, ours ? ours : observed[i].value);
     }
+    PX_TRY(add_elsewhere(&b, of, function));
     const char *level = getenv("PRISM_LOG_LEVEL");
     add(&b, "PRISM_LOG_LEVEL", level ? level : "info");
     add(&b, "PRISM_REGION", px_arena_cstr(arena, dir->region_name));

@@ -48,6 +48,24 @@ static int read_stores(yyjson_val *stores, struct px_arena *arena, struct functi
     return 0;
 }
 
+static int read_elsewhere(yyjson_val *list, struct px_arena *arena, struct function_spec *spec)
+{
+    size_t idx, max, n = yyjson_arr_size(list);
+    yyjson_val *item;
+    if (n == 0) return 0;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
+    spec->elsewhere = px_arena_array(arena, const char *, n);
+    if (!spec->elsewhere) return px_arena_fault(arena);
+    px_json_arr_foreach(list, idx, max, item)
+    {
+        if (!yyjson_is_str(item))
+            return px_fault(PX_F_CONFIG, "functions.json: %s: elsewhere[%zu] is no function's name",
+                            spec->name, idx);
+        spec->elsewhere[spec->elsewhere_count++] = yyjson_get_str(item);
+    }
+    return 0;
+}
+
 static int read_schedules(yyjson_val *list, struct px_arena *arena, struct function_spec *spec)
 {
     size_t idx, max, n = yyjson_arr_size(list);
@@ -105,6 +123,7 @@ static int read_function(yyjson_val *obj, const char *name, struct px_arena *are
     spec->async_max_age_s = px_json_i64(async, "max_age_s", 21600);
     PX_TRY(read_environment(px_json_obj(obj, "environment"), arena, spec));
     PX_TRY(read_stores(px_json_obj(obj, "stores"), arena, spec));
+    PX_TRY(read_elsewhere(px_json_arr(obj, "elsewhere"), arena, spec));
     return read_schedules(px_json_arr(obj, "schedules"), arena, spec);
 }
 
@@ -164,6 +183,16 @@ static int check_stores(const struct function_catalogue *catalogue)
     return 0;
 }
 
+static int check_elsewhere(const struct function_catalogue *catalogue)
+{
+    for (size_t f = 0; f < catalogue->count; f++)
+        for (size_t e = 0; e < catalogue->functions[f].elsewhere_count; e++)
+            if (!function_find(catalogue, px_str_c(catalogue->functions[f].elsewhere[e])))
+                return px_fault(PX_F_CONFIG, "functions.json: %s: elsewhere: no function '%s'",
+                                catalogue->functions[f].name, catalogue->functions[f].elsewhere[e]);
+    return 0;
+}
+
 int function_catalogue_load(const char *path, struct px_arena *arena,
                             struct function_catalogue *ret_catalogue)
 {
@@ -183,6 +212,7 @@ int function_catalogue_load(const char *path, struct px_arena *arena,
                              &catalogue.functions[catalogue.count++]));
     }
     PX_TRY(check_stores(&catalogue));
+    PX_TRY(check_elsewhere(&catalogue));
     *ret_catalogue = catalogue;
     return 0;
 }

@@ -25,6 +25,8 @@ struct function_spec {
     size_t environment_count;
     const char **stores; /* store names this function may touch: "hot", "tables", ... */
     size_t store_count;
+    const char **elsewhere; /* functions that it may call in other regions */
+    size_t elsewhere_count;
     struct function_schedule *schedules;
     size_t schedule_count;
 };

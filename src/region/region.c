@@ -105,7 +105,8 @@ static int start_pool(struct region *region, size_t index)
     const struct function_spec *f = &region->catalogue.functions[index];
     struct px_arena *arena = &region->arena;
     const char *const *env = NULL;
-    PX_TRY(environment_build(&region->catalogue, f, &region->data, arena, &env));
+    const struct environment_of of = {&region->catalogue, &region->data, &region->siblings};
+    PX_TRY(environment_build(&of, f, arena, &env));
     const struct lambda_pool_options options = {
         .name = f->name,
         .executable =
@@ -191,10 +192,9 @@ static int start_services(struct region *region)
                                                 .async = region->async,
                                                 .telemetry = region->telemetry,
                                                 .clock = region->clock,
-                                                .log = &region->log,
-                                                .siblings = &region->siblings,
-                                                .replicator = region->replicator};
+                                                .log = &region->log};
     PX_TRY(workflows_new(&workflows, &region->workflows));
+    PX_TRY(elsewhere_new(&region->loop, &region->siblings, region->replicator, &region->elsewhere));
     return control_start(region);
 }
 
@@ -275,6 +275,7 @@ static int run(struct region *region)
         serve(region, key);
     else
         region_abandon(region);
+    elsewhere_free(&region->elsewhere);
     copies_free(&region->copies);
     replicator_free(&region->replicator);
     PX_ASSERT(uv_loop_close(&region->loop) == 0); /* nothing is left open */

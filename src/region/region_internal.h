@@ -7,6 +7,7 @@
 #include "region/async.h"
 #include "region/copies.h"
 #include "region/data_dir.h"
+#include "region/elsewhere.h"
 #include "region/functions.h"
 #include "region/gateway.h"
 #include "region/metric_sums.h"
@@ -51,6 +52,7 @@ struct region {
     struct async_queue *async;
     struct schedules *schedules;
     struct workflows *workflows;
+    struct elsewhere *elsewhere;
     struct http_server *control;
     struct siblings siblings;
     struct replicator *replicator; /* NULL: a region by itself */

@@ -6,7 +6,6 @@
  * Invariant: one commit at a time, and turns become stable in the order in which they were made. A commit that fails (a full disk) is
  * tried again and again; until then nothing that waits for it is done or answered. */
 #include <stdlib.h>
-#include <sys/eventfd.h>
 
 #include "asl/jsonata.h"
 #include "base/px_json.h"
@@ -540,12 +539,12 @@ static int open_journal(struct workflows *w)
 
 static int load(struct workflows *w)
 {
-    static const char *const shards[] = {"shard-0", NULL};
+    static const char *const shards[] = {WORKFLOW_SHARD, NULL};
     const struct data_dir *data = w->options.data;
     const struct workflow_catalogue_options options = {
         .platform_dir = w->options.platform_dir,
         .region = data->region_name,
-        .prefix = data->aws_prefix.len ? data->aws_prefix : S("prism"),
+        .prefix = data->aws_prefix.len ? data->aws_prefix : S(WORKFLOW_PREFIX),
         .environment = S("local"),
         .shards = shards,
         /* no jsonata: shipped expressions are checked by tests, and the engine opens when one is evaluated */
@@ -565,15 +564,11 @@ int workflows_new(const struct workflows_options *options, struct workflows **re
         execution_batch_init(&w->batches[i], BATCH_BYTES_MAX);
     worker_init(&w->reading, options->loop);
     worker_init(&w->working, options->loop);
-    worker_init(&w->calling, options->loop);
-    w->closing_fd = -1;
     (void)uv_timer_init(options->loop, &w->timer);
     (void)uv_timer_init(options->loop, &w->housekeeping);
     (void)uv_timer_init(options->loop, &w->recovery);
     w->timer.data = w->recovery.data = w->housekeeping.data = w->commit.data = w;
     *ret_workflows = w; /* also when it fails: its handles are in the loop */
-    w->closing_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (w->closing_fd < 0) return px_fault_errno("eventfd");
     PX_TRY(asl_jsonata_new(&(struct asl_jsonata_options){0}, &w->jsonata));
     return load(w);
 }
@@ -593,6 +588,33 @@ void workflows_go(struct workflows *w)
 static void close_now(void *handle)
 {
     if (!uv_is_closing(handle)) uv_close(handle, NULL);
+}
+
+/* The part of "arn:aws:lambda:r:a:function:NAME:alias", "NAME:alias" or NAME. */
+static struct px_str bare_name(struct px_str name)
+{
+    struct px_str mark = S(":function:"), head;
+    const char *at = name.ptr ? memmem(name.ptr, name.len, mark.ptr, mark.len) : NULL;
+    if (at) name = px_str_skip(name, (size_t)(at - name.ptr) + mark.len);
+    (void)px_str_cut(&name, ':', &head);
+    return head;
+}
+
+const struct function_spec *workflows_function(const struct workflows *w, struct px_str name)
+{
+    const struct function_catalogue *functions = w->options.functions;
+    struct px_str bare = bare_name(name);
+    const struct function_spec *function = function_find(functions, bare);
+    struct px_str own = workflow_own_name(&w->catalogue, bare);
+    if (!function && own.ptr) function = function_find(functions, own);
+    for (size_t i = 0; !function && own.ptr && w->catalogue.shards[i]; i++) {
+        struct px_str shard = px_str_c(w->catalogue.shards[i]);
+        if (own.len <= shard.len + 1 || !px_str_ends(own, shard) ||
+            own.ptr[own.len - shard.len - 1] != '-')
+            continue;
+        function = function_find(functions, px_str(own.ptr, own.len - shard.len - 1));
+    }
+    return function;
 }
 
 void workflows_stop(struct workflows *w)
@@ -622,8 +644,6 @@ void workflows_close(struct workflows *w)
     w->drained = NULL;
     worker_stop(&w->reading);
     worker_stop(&w->working);
-    worker_stop(&w->calling);
-    if (w->closing_fd >= 0) (void)eventfd_write(w->closing_fd, 1);
     runs_close(w);
     give_answers(w, 0, true);
     close_now(&w->timer);
@@ -649,7 +669,6 @@ void workflows_free(struct workflows **workflows)
     execution_store_close(&w->reader);
     for (size_t i = 0; i < PX_COUNT(w->batches); i++) execution_batch_deinit(&w->batches[i]);
     px_arena_deinit(&w->arena);
-    px_close(&w->closing_fd);
     free(w);
     *workflows = NULL;
 }

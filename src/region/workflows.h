@@ -16,8 +16,6 @@
 struct workflows; /* opaque */
 struct workflow_machine;
 
-struct siblings;
-struct replicator;
 struct workflows_options { /* borrowed as long as the workflows live */
     uv_loop_t *loop;
     const struct data_dir *data;
@@ -29,8 +27,6 @@ struct workflows_options { /* borrowed as long as the workflows live */
     struct telemetry *telemetry;
     const struct px_clock *clock;
     const struct px_log *log;
-    const struct siblings *siblings; /* NULL: none; lambda:invoke reaches their functions by ARN */
-    struct replicator *replicator;   /* NULL: none; knows who is out of reach */
 };
 /* Load the machines, restore what was running. Blocks; before the region serves.
  * Faults: PX_F_CONFIG for definitions; those of the journal. */
@@ -51,6 +47,11 @@ void workflows_free(struct workflows **workflows); /* when the loop has run its 
 bool workflows_serve(struct workflows *workflows, struct http_request *request);
 /* GET /workflows/interventions: messages of queues whose token is waited for. */
 void workflows_serve_interventions(struct workflows *workflows, struct http_request *request);
+
+/* By a catalogue name, "<prefix>-<name>", or that with "-<shard>" behind it (all shards of a local region are served by the same
+ * function), alone or as an ARN, whichever its region, with an alias or without. NULL: there is none. */
+const struct function_spec *workflows_function(const struct workflows *workflows,
+                                               struct px_str name);
 
 /* Whether a scheduled machine does what this schedule of the function catalogue does. */
 bool workflows_take_over(const struct workflows *workflows, struct px_str machine);

@@ -85,8 +85,7 @@ struct workflows {
     size_t lookups;          /* of names, under way */
     struct name_note *fresh; /* names given while there are lookups */
     /* calls */
-    struct worker reading, working, calling; /* calling: of siblings' functions */
-    int closing_fd;                          /* an eventfd, readable once the region closes */
+    struct worker reading, working;
     struct connection *connections;
     struct table_store *tables; /* the working thread's */
     struct object_store *objects[2];

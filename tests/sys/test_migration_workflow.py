@@ -29,7 +29,8 @@ ATTEMPTS = 12
 
 
 def answer(name):
-    op = FUNCTIONS[name]["Parameters"]["Payload"]["op"]
+    payload = FUNCTIONS[name]["Parameters"]["Payload"]
+    op = payload.get("event", payload)["op"]
     return {"moving": {"to": "us-east-1", "epoch": 2}, "shard": "shard-0", "epoch": 1} if op == "move-begin" else COUNTS | {"op": op}
 
 

@@ -2,6 +2,7 @@ environment = "dev"
 region      = "eu-west-1"
 cidr        = "10.17.0.0/16"
 peer_cidrs  = { us-east-1 = "10.16.0.0/16" }
+peer_shards = { us-east-1 = ["shard-0"] }
 
 # Small, and asleep when nobody works: a paused cluster and a proxy exclude each other.
 database = {

@@ -2,6 +2,7 @@ environment = "dev"
 region      = "us-east-1"
 cidr        = "10.16.0.0/16"
 peer_cidrs  = { eu-west-1 = "10.17.0.0/16" }
+peer_shards = { eu-west-1 = ["shard-0"] }
 
 # Small, and asleep when nobody works: a paused cluster and a proxy exclude each other.
 database = {

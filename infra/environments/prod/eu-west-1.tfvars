@@ -3,6 +3,7 @@ region         = "eu-west-1"
 replica_region = "us-east-1"
 cidr           = "10.49.0.0/16"
 peer_cidrs     = { us-east-1 = "10.48.0.0/16" }
+peer_shards    = { us-east-1 = ["shard-0", "shard-1"] }
 
 shards = { "shard-0" = {}, "shard-1" = {} }
 

@@ -3,6 +3,7 @@ region         = "us-east-1"
 replica_region = "eu-west-1"
 cidr           = "10.48.0.0/16"
 peer_cidrs     = { eu-west-1 = "10.49.0.0/16" }
+peer_shards    = { eu-west-1 = ["shard-0", "shard-1"] }
 
 shards = { "shard-0" = {}, "shard-1" = {} }
 

@@ -3,9 +3,31 @@
 locals {
   in_region = "${local.aws}:%s:${local.here}:%s"
 
+  # Functions that the catalogue lets call others in other regions: these alone leave the region, by this one action and to the deployment's own functions.
+  leavers  = [for name, f in var.platform.functions : local.role_patterns[name] if length(try(f.elsewhere, [])) > 0]
+  may_call = length(local.leavers) > 0 && length(var.elsewhere) > 0
+  abroad = [for statement in [
+    {
+      Sid      = "CallsElsewhere"
+      Effect   = "Allow"
+      Action   = ["lambda:InvokeFunction"]
+      Resource = [for region in sort(keys(var.elsewhere)) : "${local.aws}:lambda:${region}:${var.context.account_id}:function:${var.elsewhere[region]}-*"]
+    },
+    {
+      Sid      = "NobodyElseElsewhere"
+      Effect   = "Deny"
+      Action   = ["lambda:InvokeFunction"]
+      Resource = ["*"]
+      Condition = {
+        StringNotEquals = { "aws:RequestedRegion" = var.context.region }
+        ArnNotLike      = { "aws:PrincipalArn" = sort(local.leavers) }
+      }
+    },
+  ] : statement if local.may_call]
+
   boundary = {
     Version = "2012-10-17"
-    Statement = [
+    Statement = concat(local.abroad, [
       {
         Sid    = "Data"
         Effect = "Allow"
@@ -99,11 +121,11 @@ locals {
         # What is global by nature has no region to be held to.
         Sid       = "NeverAnotherRegion"
         Effect    = "Deny"
-        NotAction = ["iam:*", "sts:*"]
+        NotAction = concat(["iam:*"], local.may_call ? ["lambda:InvokeFunction"] : [], ["sts:*"])
         Resource  = ["*"]
         Condition = { StringNotEquals = { "aws:RequestedRegion" = var.context.region } }
       },
-    ]
+    ])
   }
 }
 

@@ -65,6 +65,13 @@ variable "shards" {
   nullable    = false
 }
 
+variable "elsewhere" {
+  description = "The deployment's other regions whose functions may be called from here, by the functions that the catalogue lets do so: prefix of names there."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
 variable "signing_profile_arn" {
   description = "ARN of the version of the signing profile that zips are signed with; \"\" where signing is off."
   type        = string

@@ -1,3 +1,33 @@
+locals {
+  catalogue = { for name, f in var.platform.functions : name => f if f.service == "sharding" }
+
+  # What a function may call in other regions, by catalogue name and region: full names, one for each shard where the callee is there once a shard.
+  elsewhere = { for name, f in local.catalogue : name => {
+    for region, place in var.elsewhere : region => flatten([
+      for callee in f.elsewhere : try(var.platform.functions[callee].hot_mount, false) ? [for shard in sort(place.shards) : "${place.prefix}-${callee}-${shard}"] : ["${place.prefix}-${callee}"]
+    ])
+  } if length(try(f.elsewhere, [])) > 0 }
+
+  elsewhere_arns = { for name, places in local.elsewhere : name => flatten([
+    for region, names in places : [for full in names : "arn:${var.context.partition}:lambda:${region}:${var.context.account_id}:function:${full}:live"]
+  ]) }
+
+  extra = merge(
+    # Where the registry places tenants: docs/design/sharding.md.
+    length(var.shards) == 0 ? {} : { tenants = { statements = [], environment = { PRISM_SHARDS = join(",", sort(keys(var.shards))) } } },
+
+    # The list that the function itself keeps to and its role's are the same: docs/design/migration.md.
+    { for name, places in local.elsewhere : name => {
+      statements = length(local.elsewhere_arns[name]) == 0 ? [] : [{
+        sid       = "Elsewhere"
+        actions   = ["lambda:InvokeFunction"]
+        resources = sort(local.elsewhere_arns[name])
+      }]
+      environment = { PRISM_BRIDGE_FUNCTIONS = jsonencode(places) }
+    } },
+  )
+}
+
 module "service" {
   source = "../service"
 
@@ -8,6 +38,5 @@ module "service" {
   artifacts = var.artifacts
   shards    = var.shards
 
-  # Where the registry places tenants: docs/design/sharding.md.
-  extra = length(var.shards) == 0 ? {} : { tenants = { environment = { PRISM_SHARDS = join(",", sort(keys(var.shards))) } } }
+  extra = local.extra
 }

@@ -64,3 +64,22 @@ variable "shards" {
   default     = {}
   nullable    = false
 }
+
+variable "elsewhere" {
+  description = "The deployment's other regions that tenants may move to: prefix of names and shards there. Functions whose catalogue entry has `elsewhere` may call those there, and no others."
+  type = map(object({
+    prefix = string
+    shards = list(string)
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = !contains(keys(var.elsewhere), var.context.region)
+    error_message = "elsewhere names this region itself; functions of one region are called by their machines."
+  }
+  validation {
+    condition     = alltrue([for place in values(var.elsewhere) : length(place.shards) > 0])
+    error_message = "A region of elsewhere has no shards: name those that tenants may move to, or leave the region out."
+  }
+}

@@ -23,7 +23,7 @@ TEST(the_committed_catalogue_is_read_whole)
 {
     struct function_catalogue c;
     CHECK_OK(function_catalogue_load(PX_SOURCE_DIR "/platform/functions.json", &t->arena, &c));
-    CHECK_INT(c.count, 7);
+    CHECK_INT(c.count, 8);
     const struct function_spec *storage = function_find(&c, S("storage"));
     CHECK(storage);
     CHECK_INT(storage->schedule_count, 4);
@@ -41,6 +41,8 @@ TEST(what_lambda_would_refuse_is_refused_here)
         FUNCTION(",\"stores\":{\"nowhere\":\"read\"}"),
         FUNCTION(",\"schedules\":[{\"name\":\"x\"}]"),
         FUNCTION(",\"environment\":{\"A\":1}"),
+        FUNCTION(",\"elsewhere\":[1]"),
+        FUNCTION(",\"elsewhere\":[\"nobody\"]"),
     };
     struct function_catalogue c;
     for (size_t i = 0; i < PX_COUNT(wrong); i++)
@@ -64,12 +66,14 @@ TEST(environment_names_only_the_stores_that_the_catalogue_allows)
     CHECK_OK(
         load(t, FUNCTION(",\"stores\":{\"hot\":\"read\"},\"environment\":{\"PRISM_TEST_X\":\"1\"}"),
              &c));
-    CHECK_OK(environment_build(&c, &c.functions[0], &dir, &t->arena, &env));
+    CHECK_OK(environment_build(&(struct environment_of){&c, &dir, NULL}, &c.functions[0], &t->arena,
+                               &env));
     CHECK_STR(px_str_c(env_get(env, "PRISM_HOT_URL")), S("/d/hot"));
     CHECK_STR(px_str_c(env_get(env, "PRISM_TEST_X")), S("1"));
     CHECK(!env_get(env, "PRISM_TABLES_URL"));
     CHECK_INT(setenv("PRISM_TEST_X", "2", 1), 0);
-    CHECK_OK(environment_build(&c, &c.functions[0], &dir, &t->arena, &env));
+    CHECK_OK(environment_build(&(struct environment_of){&c, &dir, NULL}, &c.functions[0], &t->arena,
+                               &env));
     CHECK_STR(px_str_c(env_get(env, "PRISM_TEST_X")), S("2"));
     CHECK_INT(unsetenv("PRISM_TEST_X"), 0);
 }
@@ -132,15 +136,38 @@ TEST(functions_on_aws_stores_get_this_processs_settings_for_aws)
     CHECK_OK(load(t, FUNCTION(",\"stores\":{\"hot\":\"read\"}"), &c));
     CHECK_INT(setenv("AWS_ACCESS_KEY_ID", "id", 1), 0);
     CHECK_INT(setenv("AWS_REGION", "eu-west-1", 1), 0);
-    CHECK_OK(environment_build(&c, &c.functions[0], &dir, &t->arena, &env));
+    CHECK_OK(environment_build(&(struct environment_of){&c, &dir, NULL}, &c.functions[0], &t->arena,
+                               &env));
     CHECK(!env_get(env, "AWS_ACCESS_KEY_ID"));
     CHECK_STR(px_str_c(env_get(env, "AWS_REGION")), S("r"));
     dir.aws_endpoint = S("http://e");
-    CHECK_OK(environment_build(&c, &c.functions[0], &dir, &t->arena, &env));
+    CHECK_OK(environment_build(&(struct environment_of){&c, &dir, NULL}, &c.functions[0], &t->arena,
+                               &env));
     CHECK_STR(px_str_c(env_get(env, "AWS_ACCESS_KEY_ID")), S("id"));
     CHECK_STR(px_str_c(env_get(env, "AWS_REGION")), S("eu-west-1"));
     CHECK_INT(unsetenv("AWS_ACCESS_KEY_ID"), 0);
     CHECK_INT(unsetenv("AWS_REGION"), 0);
+}
+
+TEST(a_function_knows_those_of_other_regions_that_it_may_call_and_no_others)
+{
+    struct function_catalogue c;
+    const char *const *env;
+    const struct data_dir dir = {.path = S("/d"), .region_name = S("a")};
+    const struct siblings siblings = {.at = {{.name = "b"}, {.name = "c"}}, .count = 2};
+    struct environment_of of = {&c, &dir, &siblings};
+    CHECK_OK(load(t, FUNCTION(",\"elsewhere\":[\"f\"]"), &c));
+    CHECK_OK(environment_build(&of, &c.functions[0], &t->arena, &env));
+    CHECK_STR(px_str_c(env_get(env, "PRISM_BRIDGE_FUNCTIONS")),
+              S("{\"b\":[\"prism-f-shard-0\"],\"c\":[\"prism-f-shard-0\"]}"));
+    CHECK_STR(px_str_c(env_get(env, "AWS_ENDPOINT_URL_LAMBDA")), S("unix:/d/region.sock"));
+    of.siblings = NULL;
+    CHECK_OK(environment_build(&of, &c.functions[0], &t->arena, &env));
+    CHECK_STR(px_str_c(env_get(env, "PRISM_BRIDGE_FUNCTIONS")), S("{}"));
+    of.siblings = &siblings;
+    CHECK_OK(load(t, FUNCTION(""), &c));
+    CHECK_OK(environment_build(&of, &c.functions[0], &t->arena, &env));
+    CHECK(!env_get(env, "PRISM_BRIDGE_FUNCTIONS") && !env_get(env, "AWS_ENDPOINT_URL_LAMBDA"));
 }
 
 TEST(stores_stay_where_they_are)

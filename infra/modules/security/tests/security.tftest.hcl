@@ -199,6 +199,33 @@ run "boundary" {
   }
 }
 
+run "a_boundary_with_one_way_out" {
+  command = plan
+
+  variables {
+    elsewhere = { us-east-1 = "prism-dev-use1" }
+  }
+
+  assert {
+    condition = [for s in jsondecode(aws_iam_policy.boundary.policy).Statement : s if strcontains(s.Sid, "Elsewhere")] == [
+      { Sid = "CallsElsewhere", Effect = "Allow", Action = ["lambda:InvokeFunction"], Resource = ["arn:aws:lambda:us-east-1:111122223333:function:prism-dev-use1-*"] },
+      { Sid = "NobodyElseElsewhere", Effect = "Deny", Action = ["lambda:InvokeFunction"], Resource = ["*"], Condition = {
+        StringNotEquals = { "aws:RequestedRegion" = "eu-west-1" }
+        ArnNotLike      = { "aws:PrincipalArn" = ["arn:aws:iam::111122223333:role/prism-dev-euw1-fn-bridge"] }
+      } },
+    ]
+    error_message = "The bridge calls functions of the deployment's other regions; nobody else does."
+  }
+  assert {
+    condition     = one([for s in jsondecode(aws_iam_policy.boundary.policy).Statement : s if s.Sid == "NeverAnotherRegion"]).NotAction == ["iam:*", "lambda:InvokeFunction", "sts:*"]
+    error_message = "Everything else stays in the region."
+  }
+  assert {
+    condition     = length(aws_iam_policy.boundary.policy) <= 6144
+    error_message = "It fits into a managed policy: ${length(aws_iam_policy.boundary.policy)}."
+  }
+}
+
 run "tenant_role" {
   command = plan
 

@@ -47,6 +47,7 @@ variables {
     query      = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "image" }
     authorizer = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
     keys       = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
+    bridge     = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
     tenants    = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
     catalog    = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "image" }
   }
@@ -109,7 +110,62 @@ run "the_registry" {
   command = plan
 
   assert {
-    condition     = keys(output.functions) == ["tenants"] && output.functions.tenants.name == "prism-dev-euw1-tenants" && output.functions.tenants.concurrency_class == "from-zero"
-    error_message = "One function for all shards, from zero."
+    condition     = keys(output.functions) == ["bridge", "tenants"] && output.functions.tenants.name == "prism-dev-euw1-tenants" && output.functions.tenants.concurrency_class == "from-zero"
+    error_message = "One function each for all shards, from zero."
   }
+  assert {
+    condition     = length(local.extra.bridge.statements) == 0 && local.extra.bridge.environment.PRISM_BRIDGE_FUNCTIONS == "{}"
+    error_message = "Without other regions nothing may be called in one."
+  }
+}
+
+run "other_regions" {
+  command = plan
+
+  variables {
+    elsewhere = {
+      us-east-1  = { prefix = "prism-dev-use1", shards = ["shard-1", "shard-0"] }
+      ap-south-1 = { prefix = "prism-dev-aps1", shards = ["shard-0"] }
+    }
+  }
+
+  assert {
+    condition = jsondecode(local.extra.bridge.environment.PRISM_BRIDGE_FUNCTIONS) == {
+      us-east-1  = ["prism-dev-use1-storage-shard-0", "prism-dev-use1-storage-shard-1"]
+      ap-south-1 = ["prism-dev-aps1-storage-shard-0"]
+    }
+    error_message = "The function is told what the catalogue lets it call, on every shard of the other regions."
+  }
+  assert {
+    condition = length(local.extra.bridge.statements) == 1 && join(" ", local.extra.bridge.statements[0].actions) == "lambda:InvokeFunction" && join(" ", local.extra.bridge.statements[0].resources) == join(" ", [
+      "arn:aws:lambda:ap-south-1:111122223333:function:prism-dev-aps1-storage-shard-0:live",
+      "arn:aws:lambda:us-east-1:111122223333:function:prism-dev-use1-storage-shard-0:live",
+      "arn:aws:lambda:us-east-1:111122223333:function:prism-dev-use1-storage-shard-1:live",
+    ])
+    error_message = "Its role may call exactly those, by their alias."
+  }
+  assert {
+    condition     = !contains(keys(local.extra), "tenants") || !can(local.extra.tenants.environment.PRISM_BRIDGE_FUNCTIONS)
+    error_message = "Nobody else."
+  }
+}
+
+run "a_region_that_is_its_own_other" {
+  command = plan
+
+  variables {
+    elsewhere = { eu-west-1 = { prefix = "prism-dev-euw1", shards = ["shard-0"] } }
+  }
+
+  expect_failures = [var.elsewhere]
+}
+
+run "a_region_without_shards" {
+  command = plan
+
+  variables {
+    elsewhere = { us-east-1 = { prefix = "prism-dev-use1", shards = [] } }
+  }
+
+  expect_failures = [var.elsewhere]
 }
