@@ -340,6 +340,9 @@ globally("the pipeline hands its roles to anybody", "PV-IAM-08", r"aws_iam_polic
 region("functions share a role", "PV-IAM-12", r"aws_lambda_function\.function",
        edit(f"{FUNCTION}/main.tf", "  role          = aws_iam_role.function.arn\n", '  role          = "${local.aws}:iam::${var.context.account_id}:role/${var.context.prefix}-fn-tenants"\n'))
 
+region("the bridge calls any function of another region", "PV-IAM-13", r"module\.sharding.*aws_iam_role_policy\.function",
+       edit("modules/sharding/functions.tf", ':function:${full}:live"]', ':function:*"]'))
+
 # ---- order ----
 
 region("functions before the database", "PV-ORD-01", r"aws_lambda_function\.function",
