@@ -11,7 +11,6 @@ struct asl_program {
     struct px_str name, arn, role_arn; /* what $$.StateMachine and $$.Execution.RoleArn show */
     struct px_str source;
     bool uses_context; /* some expression may look at the context object */
-    bool uses_variables;
 };
 struct asl_program_options {
     struct px_str name, arn, role_arn;

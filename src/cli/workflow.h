@@ -48,6 +48,10 @@ struct workflow_file {
     const struct asl_machine *machine; /* NULL: refused */
     struct asl_problems problems;
 };
+enum asl_machine_type workflow_type(const struct workflow_source *source);
+/* Read and render where asked; neither parsed nor checked. An enum cli_exit, already said. */
+PX_MUST_USE int workflow_text(struct cli *cli, const char *path,
+                              const struct workflow_source *source, struct workflow_file *ret_file);
 /* Read, render where asked, parse and check. An enum cli_exit, already said; a refused definition is CLI_OK without machine. */
 PX_MUST_USE int workflow_open(struct cli *cli, const char *path,
                               const struct workflow_source *source, struct workflow_file *ret_file);

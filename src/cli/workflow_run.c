@@ -202,25 +202,22 @@ static struct px_str machine_name(const char *path)
 static int load(struct cli *cli, const char *path, const struct workflow_source *source,
                 struct asl_jsonata *jsonata, struct asl_program **ret_program)
 {
-    struct workflow_file file = {0};
-    struct asl_problems problems;
-    int exit = workflow_open(cli, path, source, &file);
+    struct workflow_file file;
+    int exit = workflow_text(cli, path, source, &file);
     if (exit != CLI_OK) return exit;
-    if (!file.machine) {
-        workflow_print_problems(&file, cli->err);
-        return cli_fail(cli, CLI_REFUSED, "%s is no state machine that can run", file.name);
-    }
     struct px_str name = machine_name(path);
     const struct asl_program_options program = {
         .name = name,
         .arn = px_arena_printf(
             &cli->arena, "arn:aws:states:us-east-1:123456789012:stateMachine:%.*s", PX_FMT(name)),
         .role_arn = S("arn:aws:iam::123456789012:role/local"),
-        .type = file.machine->type,
+        .type = workflow_type(source),
         .jsonata = jsonata,
     };
-    int r = asl_program_new(file.text, &program, &cli->arena, ret_program, &problems);
-    return r == 0 ? CLI_OK : cli_fault(cli, r < 0 ? r : PX_F_BUG, "%s", file.name);
+    int r = asl_program_new(file.text, &program, &cli->arena, ret_program, &file.problems);
+    if (r != ASL_INVALID) return r == 0 ? CLI_OK : cli_fault(cli, r, "%s", file.name);
+    workflow_print_problems(&file, cli->err);
+    return cli_fail(cli, CLI_REFUSED, "%s is no state machine that can run", file.name);
 }
 
 static int run_with(struct cli *cli, const struct run_values *v, const char *path,
@@ -232,7 +229,7 @@ static int run_with(struct cli *cli, const struct run_values *v, const char *pat
     int r = asl_jsonata_new(NULL, &jsonata);
     if (r != 0) return cli_fault(cli, r, "JSONata");
     int exit = load(cli, path, &v->source, jsonata, &program);
-    if (exit != CLI_OK || !program) return exit;
+    if (exit != CLI_OK) return exit;
     exit = stubs_init(cli, &v->stubs, &run.stubs);
     if (exit != CLI_OK) return exit;
     px_buf_init(&run.history, 1u << 30);

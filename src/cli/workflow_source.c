@@ -100,15 +100,28 @@ static int parse(struct cli *cli, struct workflow_file *file, enum asl_machine_t
                              &file->problems);
 }
 
-int workflow_open(struct cli *cli, const char *path, const struct workflow_source *source,
+enum asl_machine_type workflow_type(const struct workflow_source *source)
+{
+    return source->type && strcmp(source->type, "EXPRESS") == 0 ? ASL_EXPRESS : ASL_STANDARD;
+}
+
+int workflow_text(struct cli *cli, const char *path, const struct workflow_source *source,
                   struct workflow_file *ret_file)
 {
-    bool express = source->type && strcmp(source->type, "EXPRESS") == 0;
     struct workflow_file file = {.name = strcmp(path, "-") == 0 ? "stdin" : path};
     int exit = workflow_read(cli, path, SOURCE_BYTES_MAX, &file.text);
     if (exit == CLI_OK) exit = render(cli, source, &file);
+    if (exit == CLI_OK) *ret_file = file;
+    return exit;
+}
+
+int workflow_open(struct cli *cli, const char *path, const struct workflow_source *source,
+                  struct workflow_file *ret_file)
+{
+    struct workflow_file file;
+    int exit = workflow_text(cli, path, source, &file);
     if (exit != CLI_OK) return exit;
-    int r = parse(cli, &file, express ? ASL_EXPRESS : ASL_STANDARD);
+    int r = parse(cli, &file, workflow_type(source));
     if (r < 0) return cli_fault(cli, r, "%s", path);
     *ret_file = file;
     return CLI_OK;
