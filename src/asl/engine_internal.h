@@ -105,6 +105,7 @@ struct asl_execution {
     struct frame *ready_first, **ready_last;
     struct timer timer; /* TimeoutSeconds of the machine */
     bool queued, first_turn, redriven, ended, stopping, timed_out;
+    bool overflowing; /* its history has no room for what happens: it fails of that (turn.c) */
     struct asl_execution *queue_next;
     /* frames that went in this turn */
     struct asl_frame_record *gone;
@@ -142,6 +143,7 @@ struct asl_engine {
     struct px_arena step;
     struct px_buf events;
     uint32_t event_first, event_count;
+    size_t event_kept; /* bytes of events when the one that is written began, if it is not to stay; else SIZE_MAX */
     struct px_buf record_text;
     struct asl_frame_record *records;
     size_t record_cap;

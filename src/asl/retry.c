@@ -188,11 +188,21 @@ static int cancel_all(struct asl_execution *execution)
     return 0;
 }
 
+#define DIGITS_(n) #n
+#define DIGITS(n) DIGITS_(n)
+
 int execution_end(struct asl_execution *execution, enum asl_status status, struct asl_blob *output,
                   struct px_str error, struct px_str cause)
 {
     struct frame *root = execution->frame_count ? execution->frames[0] : NULL;
     struct asl_blob *error_text, *cause_text;
+    if (execution->overflowing && (status == ASL_SUCCEEDED || status == ASL_FAILED_STATUS)) {
+        status = ASL_FAILED_STATUS;
+        output = NULL;
+        error = S(ASL_E_RUNTIME);
+        cause = S("The execution reached the maximum number of history events (" DIGITS(
+            ASL_HISTORY_EVENTS_MAX) ").");
+    }
     if (status == ASL_TIMED_OUT && !error.ptr) error = S(ASL_E_TIMEOUT);
     PX_TRY(blob_of(error, &error_text));
     PX_TRY(blob_of(cause, &cause_text));

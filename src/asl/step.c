@@ -96,19 +96,6 @@ static void announce(struct frame *frame)
     }
 }
 
-static int history_is_full(struct frame *frame, bool *ret_ended)
-{
-    struct asl_execution *execution = frame->execution;
-    *ret_ended = execution->type == ASL_STANDARD &&
-                 execution->next_event > ASL_HISTORY_EVENTS_MAX - 8;
-    if (!*ret_ended) return 0;
-    char cause[120];
-    (void)snprintf(cause, sizeof(cause),
-                   "The execution reached the maximum number of history events (%d).",
-                   ASL_HISTORY_EVENTS_MAX);
-    return execution_end(execution, ASL_FAILED_STATUS, NULL, S(ASL_E_RUNTIME), px_str_c(cause));
-}
-
 static int attempt(struct frame *frame)
 {
     struct step step;
@@ -142,11 +129,8 @@ static int give_failure(struct frame *frame)
     return step_fail_frame(&step);
 }
 
-int step_frame(struct frame *frame)
+static int transition(struct frame *frame)
 {
-    bool ended;
-    PX_TRY(history_is_full(frame, &ended));
-    if (ended) return 0;
     announce(frame);
     turn_touch(frame);
     switch (frame->phase) {
@@ -165,4 +149,14 @@ int step_frame(struct frame *frame)
     case PHASE_DONE: return 0;
     }
     return px_fault(PX_F_BUG, "phase %d of a frame", (int)frame->phase);
+}
+
+int step_frame(struct frame *frame)
+{
+    struct asl_execution *execution = frame->execution;
+    PX_TRY(transition(frame));
+    if (execution->overflowing && !execution->ended)
+        PX_TRY(execution_end(execution, ASL_FAILED_STATUS, NULL, (struct px_str){0},
+                             (struct px_str){0}));
+    return 0;
 }

@@ -21,6 +21,18 @@ void turn_begin(struct asl_engine *engine)
     px_buf_clear(&engine->events);
     px_buf_clear(&engine->record_text);
     engine->event_first = engine->event_count = 0;
+    engine->event_kept = SIZE_MAX;
+}
+
+/* The last event that there may be is the execution's end. Anything else that would be it is not written, and the execution fails of
+ * it. Source: developer guide, "Starting new executions to avoid reaching the history quota"; so recorded on AWS, too: ExecutionFailed
+ * is event 25,000, and event 24,999 the last of the machine's own. */
+static bool is_beyond(const struct asl_execution *execution, enum asl_event_type type)
+{
+    bool end = type == ASL_EV_ExecutionSucceeded || type == ASL_EV_ExecutionFailed ||
+               type == ASL_EV_ExecutionAborted || type == ASL_EV_ExecutionTimedOut;
+    return execution->type == ASL_STANDARD && execution->next_event >= ASL_HISTORY_EVENTS_MAX &&
+           !end;
 }
 
 struct px_buf *turn_event(struct asl_execution *execution, struct frame *frame,
@@ -28,6 +40,12 @@ struct px_buf *turn_event(struct asl_execution *execution, struct frame *frame,
 {
     struct asl_engine *engine = execution->engine;
     struct px_buf *buf = &engine->events;
+    if (is_beyond(execution, type)) {
+        execution->overflowing = true;
+        engine->event_kept = buf->len;
+        px_buf_add_char(buf, '{');
+        return buf;
+    }
     uint32_t id = execution->next_event++, previous = frame ? frame->last_event : id - 1;
     if (engine->event_count++ == 0) engine->event_first = id;
     if (frame) frame->last_event = id;
@@ -70,7 +88,10 @@ void turn_failure(struct px_buf *buf, struct px_str error, struct px_str cause)
 
 void turn_event_end(struct asl_execution *execution)
 {
-    px_buf_add(&execution->engine->events, "}}\n", 3);
+    struct asl_engine *engine = execution->engine;
+    px_buf_add(&engine->events, "}}\n", 3);
+    if (engine->event_kept != SIZE_MAX) engine->events.len = engine->event_kept;
+    engine->event_kept = SIZE_MAX;
 }
 
 void turn_bare(struct asl_execution *execution, struct frame *frame, enum asl_event_type type)

@@ -116,6 +116,8 @@ static const char *why_not_redrivable(const struct api_call *call, const struct 
     if (row->status == EXECUTION_SUCCEEDED) return "Execution is SUCCEEDED and cannot be redriven";
     if (row->parent) return "Execution was started by a MapRun and cannot be redriven individually";
     if (age_ms > REDRIVE_MS) return "Execution has exceeded its redrive period of 14 days";
+    if (row->event_count >= ASL_HISTORY_EVENTS_MAX - 1) /* of ExecutionRedriven and an end */
+        return "Execution history event limit exceeded";
     if (row->redrive_count >= REDRIVES_MAX) return "Execution has been redriven too often";
     return NULL;
 }
