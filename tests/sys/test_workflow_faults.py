@@ -19,7 +19,32 @@ FINE = {"Payload": {"op": "x", "more": False, "failed": 0}}
 KEYS = [{"id": "new", "status": "active"}, {"id": "old", "status": "active"}]
 FAILURES = {"Attributes": {"failures": {"N": "3"}, "skips": {"N": "3"}}}
 
-# machine: its input; answers by state ({} without); which states tell somebody; what undoes what; Fail states that say all of it by themselves.
+
+def breaker(state, failures=3):
+    return {"Item": {"breaker_state": {"S": state}, "failures": {"N": str(failures)}, "skips": {"N": "2"}}}
+
+
+# what the functions of a move say; they are called in two regions
+COUNTS = {"Payload": {"source": {"segments": "s3://a", "analytics": "s3://b"}, "segments": 2, "rows": 7, "bytes": 9, "copied": 0, "copied_bytes": 0,
+                      "frames": 0, "differ": 0, "last": True, "more": False}}
+FORWARD, BACK = {"Leave", "Settle", "Clean"}, {"Abort", "Stay", "Part", "CleanCopy"}
+
+
+def move_ends(done, entered, worked):
+    """Moved, given up with everything undone, or a question behind an alert."""
+    asked = [name for name in entered if name.startswith("Ask")]
+    if done.returncode == 0:
+        fine = json.loads(done.stdout)["outcome"] == "moved" and FORWARD <= worked
+    elif asked:
+        fine = all(entered.index(name.replace("Ask", "Alert")) < entered.index(name) for name in asked)
+    elif entered[-1] == "NothingDone":
+        fine = not worked
+    else:
+        fine = BACK <= worked and not FORWARD & set(entered) and "Commit" not in worked
+    return fine
+
+# machine: its input; answers by state ({} without); which states tell somebody; what undoes what; what, once begun, must not fail in silence;
+# `ends`: more that holds of every end.
 MACHINES = {
     "data-lifecycle": {
         "input": {},
@@ -50,24 +75,41 @@ MACHINES = {
     "key-rotation": {
         "input": {"tenant": "acme", "keep": ["new"], "grace_s": 60},
         "answers": {"FindNew": {"Payload": {"keys": KEYS}}, "FindOld": {"Payload": {"keys": KEYS}}, "Revoke": {"Payload": {"id": "old"}},
-                    "Check": {"Payload": {"keys": KEYS[:1]}}, "AskOperator": {"action": "stop"}},
-        "variants": {"the new key is gone": {"FindOld": {"Payload": {"keys": KEYS[1:]}}}, "the old key stays": {"Check": {"Payload": {"keys": KEYS}}}},
+                    "Check": {"Payload": {"keys": KEYS[:1]}}, "RecordFailure": FAILURES, "CountSkip": FAILURES, "AskOperator": {"action": "stop"}},
+        "variants": {"the new key is gone": {"FindOld": {"Payload": {"keys": KEYS[1:]}}}, "the old key stays": {"Check": {"Payload": {"keys": KEYS}}},
+                     "probing": {"ReadBreaker": breaker("open")}, "mended by hand": {"AskOperator": {"action": "retry"}},
+                     "postponed": {"ReadBreaker": breaker("open"), "CountSkip": {"Attributes": {"skips": {"N": "1"}}}}},
         "tells": {"AskOperator", "Alert"},
         "begins": {"FindOld"},
     },
     "region-evacuation": {
         "input": {"to": "eu-west-1", "to_prefix": "prism-dev-euw1", "to_shard": "shard-0", "confirm": "us-east-1"},
         "answers": {"List": {"Payload": {"tenants": [ACME["Payload"], {**ACME["Payload"], "name": "b", "home_region": "eu-west-1"}]}},
-                    "GoOnAnew": {"ExecutionArn": "arn"}, "AskOperator": {"action": "stop"}},
-        "variants": {"pages": {"List": {"Payload": {"tenants": [ACME["Payload"]], "next": "acme"}}}},
+                    "GoOnAnew": {"ExecutionArn": "arn"}, "RecordFailure": FAILURES, "AskOperator": {"action": "stop"}},
+        "variants": {"pages": {"List": {"Payload": {"tenants": [ACME["Payload"]], "next": "acme"}}},
+                     "probing": {"ReadBreaker": breaker("open")}, "another probes": {"ReadBreaker": breaker("half-open")},
+                     "mended by hand": {"AskOperator": {"action": "retry"}}},
         "tells": {"AskOperator", "Alert"},
         "begins": {"Move"},
     },
+    "tenant-migration": {
+        "input": {"tenant": "acme", "to": "us-east-1", "to_prefix": "prism-dev-use1", "to_shard": "shard-0"},
+        "answers": {**{state: COUNTS for state in ("Greet", "Pack", "Fetch", "Check", "PackLast", "FetchLast", "Clean", "CleanCopy")},
+                    "Begin": {"Payload": {"moving": {"to": "us-east-1", "epoch": 2}, "shard": "shard-0", "epoch": 1}},
+                    "AskForward": {"action": "stop"}, "AskBack": {"action": "stop"}},
+        "variants": {"it differs": {"Check": {"Payload": {**COUNTS["Payload"], "differ": 1}}},
+                     "not all came": {"FetchLast": {"Payload": {**COUNTS["Payload"], "rows": 6}}}},
+        "tells": {"AlertForward", "AlertBack", "AskForward", "AskBack"},
+        "undone_by": {"Begin": "Stay", "Pack": "CleanCopy", "Freeze": "Stay"},
+        "begins": FORWARD,
+        "ends": move_ends,
+    },
 }
+PLATFORM = json.loads((ROOT / "platform" / "workflows.json").read_text())["machines"]
 
 
-def test_a_matrix_is_of_a_machine_that_is_there():
-    assert set(MACHINES) <= {path.name.removesuffix(".asl.json") for path in WORKFLOWS.glob("*.asl.json")}
+def test_every_machine_has_a_matrix():
+    assert set(MACHINES) == set(PLATFORM) == {path.name.removesuffix(".asl.json") for path in WORKFLOWS.glob("*.asl.json")}
 
 
 def states_of(definition):
@@ -141,17 +183,19 @@ class Matrix:
 
     def transient(self, state):
         for retry in self.states[state].get("Retry", []):
-            for error in retry["ErrorEquals"]:
+            for error in retry["ErrorEquals"] if retry.get("MaxAttempts", 3) else []:
                 return "Some.Fault" if error.startswith("States.") else error
         return None
 
     def judge(self, done, events, faults, label):
-        if done.returncode == 0:
-            return []
-        wrong, error = [], json.loads(done.stdout).get("Error", "")
         entered = [name for kind, name in events if kind.endswith("StateEntered")]
         worked = {name for kind, name in events if kind == "TaskStateExited"}
         worked -= {state for state, behaviours in faults.items() if behaviours[-1] is None}  # left through its Catch
+        ends = self.machine.get("ends")
+        wrong = [f"{label}: it ended as it may not, {entered}"] if ends and not ends(done, entered, worked) else []
+        if done.returncode == 0:
+            return wrong
+        error = json.loads(done.stdout).get("Error", "")
         if not any(kind == "FailStateEntered" for kind, _ in events[-3:]):
             wrong.append(f"{label}: it ended by itself, {done.stdout.strip()[:300]}")
         told = bool(self.machine["tells"] & set(entered))
@@ -187,7 +231,7 @@ class Matrix:
                 wrong += self.judge(done, plain, {}, f"{variant} plain")
                 assert variant or done.returncode == 0, done.stdout
                 usual = self.tasks_in(plain)
-                again = "AskOperator" in answers and answers["AskOperator"].get("action") == "retry"
+                again = any(answer.get("action") == "retry" for answer in answers.values())
                 jobs = {}
                 for state in usual:
                     for how, behaviours in self.faults_of(state):
@@ -220,7 +264,7 @@ def test_rotation_revokes_what_is_old_and_only_that(tmp_path):
     matrix = Matrix("key-rotation", tmp_path)
     done, events = matrix.run(matrix.machine["answers"], {}, "plain")
     assert json.loads(done.stdout) == {"tenant": "acme", "kept": ["new"], "revoked": ["old"]}
-    assert matrix.tasks_in(events) == ["FindNew", "FindOld", "Revoke", "Check"]
+    assert matrix.tasks_in(events) == ["FindNew", "ReadBreaker", "FindOld", "Revoke", "Check"]
     unknown = {**matrix.machine["answers"], "FindNew": {"Payload": {"keys": KEYS[1:]}}}
     done, events = matrix.run(unknown, {}, "no new key")
     assert json.loads(done.stdout)["Error"] == "NoNewKey" and matrix.tasks_in(events) == ["FindNew"]
@@ -230,9 +274,57 @@ def test_evacuation_moves_who_is_at_home_and_reports(tmp_path):
     matrix = Matrix("region-evacuation", tmp_path)
     done, events = matrix.run(matrix.machine["answers"], {}, "plain")
     assert json.loads(done.stdout) == {"moved": 1, "failed": []}
-    assert matrix.tasks_in(events) == ["List", "Move"]
+    assert matrix.tasks_in(events) == ["List", "ReadBreaker", "Move"]
     done, events = matrix.run(matrix.machine["answers"], {"Move": ["raise:MigrationFailed:x", None]}, "stayed")
     assert json.loads(done.stdout) == {"Error": "EvacuationFailed", "Cause": "TenantsStayed: acme"}
     paged = {**matrix.machine["answers"], **matrix.machine["variants"]["pages"]}
     done, events = matrix.run(paged, {}, "paged")
-    assert json.loads(done.stdout) == {"moved": 15, "failed": [], "goes_on_as": "arn"}
+    assert json.loads(done.stdout) == {"moved": 3, "failed": [], "goes_on_as": "arn"}
+
+
+HOLDS = "raise:DynamoDB.ConditionalCheckFailedException:x"
+
+
+def test_one_rotation_opens_the_breaker_and_asks_and_others_wait(tmp_path):
+    matrix = Matrix("key-rotation", tmp_path)
+    answers, broken = matrix.machine["answers"], ["raise:Broken:x"]
+    done, events = matrix.run(answers, {"FindOld": broken + [None]}, "opens")
+    assert json.loads(done.stdout)["Error"] == "RotationFailed"
+    assert matrix.tasks_in(events)[-4:] == ["RecordFailure", "Open", "Alert", "AskOperator"]
+    done, events = matrix.run(answers, {"FindOld": broken, "Open": [HOLDS]}, "another has opened")  # the second time it works
+    assert done.returncode == 0 and not {"Alert", "AskOperator"} & set(matrix.tasks_in(events))
+    once = {**answers, "RecordFailure": {"Attributes": {"failures": {"N": "1"}}}}
+    done, events = matrix.run(once, {"FindOld": broken + [None]}, "the first failure")
+    assert matrix.tasks_in(events)[-3:] == ["RecordFailure", "Alert", "AskOperator"]
+
+
+def test_a_rotation_probes_an_open_breaker_and_closes_it(tmp_path):
+    matrix = Matrix("key-rotation", tmp_path)
+    opened = {**matrix.machine["answers"], "ReadBreaker": breaker("open")}
+    done, events = matrix.run(opened, {}, "probe")
+    assert done.returncode == 0 and [n for n in matrix.tasks_in(events) if "Probe" in n or "Breaker" in n] == ["ReadBreaker", "ClaimProbe", "CloseBreaker"]
+    done, events = matrix.run(opened, {"ClaimProbe": [HOLDS]}, "another probes")
+    assert done.returncode == 0 and [n for k, n in events if k == "WaitStateEntered"].count("Postpone") == 1
+    done, events = matrix.run(opened, {"FindOld": ["raise:Broken:x"]}, "the probe fails")
+    assert done.returncode == 0 and "OpenAgain" in matrix.tasks_in(events) and "AskOperator" not in matrix.tasks_in(events)
+    shut = {**opened, "CountSkip": {"Attributes": {"skips": {"N": "1"}}}}
+    done, events = matrix.run(shut, {}, "open for a day")
+    assert json.loads(done.stdout) == {"Error": "RotationFailed", "Cause": "BreakerIsOpen: The breaker rotate/keys was open for a day."}
+    assert [n for k, n in events if k == "WaitStateEntered"].count("Postpone") == 96 and "FindOld" not in matrix.tasks_in(events)
+
+
+def test_an_evacuation_stops_moving_when_moves_fail_in_a_row(tmp_path):
+    matrix = Matrix("region-evacuation", tmp_path)
+    answers = matrix.machine["answers"]
+    done, events = matrix.run(answers, {"Move": ["raise:GivenUp:x", None]}, "opens")
+    assert "Open" in matrix.tasks_in(events)
+    opened = {**answers, "ReadBreaker": breaker("open")}
+    done, events = matrix.run(opened, {"ClaimProbe": [HOLDS, None]}, "open")
+    assert json.loads(done.stdout)["Cause"] == "TenantsStayed: acme" and "Move" not in matrix.tasks_in(events)
+    done, events = matrix.run(opened, {}, "probe")
+    assert json.loads(done.stdout) == {"moved": 1, "failed": []} and "CloseBreaker" in matrix.tasks_in(events)
+    done, events = matrix.run(opened, {"Move": ["raise:GivenUp:x", None]}, "the probe fails")
+    assert {"RecordFailure", "OpenAgain"} <= set(matrix.tasks_in(events)) and "Open" not in matrix.tasks_in(events)
+    half_open = {**answers, "ReadBreaker": breaker("half-open")}
+    done, events = matrix.run(half_open, {}, "another probes")
+    assert [n for k, n in events if k == "WaitStateEntered"] == ["AwaitProbe"] * 5 and "ClaimProbe" in matrix.tasks_in(events)

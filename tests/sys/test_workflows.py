@@ -240,6 +240,72 @@ def test_a_breaker_is_closed_by_hand(tree):
     assert outcomes(ended(tree, started(tree, "data-lifecycle")))["ttl"] == "done"
 
 
+# In place of `keys` and `tenants`: five tenants at home here, none of which can move; each has a new key and an old one.
+PEOPLE = STORAGE.replace("""        post(request_id, "/response", {{"op": op, "failed": 0, "more": False}})
+""", """        post(request_id, "/response", say(op, event))
+""").replace("while True:", """def say(op, event):
+    revoked = os.environ["PRISM_TMP"] + "/revoked"
+    if op == "revoke":
+        open(revoked, "w").close()
+    if "tenant" in event:
+        return {{"keys": [{{"id": "new", "status": "active"}}, {{"id": "old", "status": "revoked" if os.path.exists(revoked) else "active"}}]}}
+    return {{"tenants": [{{"name": "t" + str(n), "home_region": os.environ["AWS_REGION"]}} for n in range(5)]}}
+while True:""", 1)
+
+
+@pytest.fixture
+def people(tmp_path):
+    def without_stores(root):
+        for name in ("keys", "tenants"):
+            root["functions"][name]["stores"] = {}
+
+    tree = Tree(tmp_path, replace={"keys": PEOPLE, "tenants": PEOPLE}, functions=without_stores, env=environment())
+    rotation = tree.tree / "platform" / "workflows" / "key-rotation.asl.json"
+    rotation.write_text(rotation.read_text().replace('"Seconds": 900', '"Seconds": 1'))
+    tree.up()
+    yield tree
+    tree.down()
+
+
+def entered(tree, arn):
+    return [e["stateEnteredEventDetails"]["name"] for e in history(tree, arn) if e["type"].endswith("StateEntered")]
+
+
+def test_rotations_share_a_breaker(people):
+    fail(people, "revoke")
+    request = {"tenant": "acme", "keep": ["new"], "grace_s": 0}
+    for number in range(3):  # each asks: two for themselves, the third because it opened the breaker
+        arn = started(people, "key-rotation", f"r{number}", **request)
+        question_of(people, arn)
+        people.run("workflow", "reject", f"r{number}")
+        assert ended(people, arn)["error"] == "RotationFailed"
+        assert ("Open" in entered(people, arn)) == (number == 2)
+    waiting = started(people, "key-rotation", "waiting", **request)  # finds it open, and probes at each third look
+    wait(lambda: "OpenAgain" in entered(people, waiting), seconds=60)
+    assert not [q for q in questions(people) if q["executionArn"] == waiting]
+    fail(people)
+    assert json.loads(ended(people, waiting)["output"])["revoked"] == ["old"]
+    assert "CloseBreaker" in entered(people, waiting)
+    after = started(people, "key-rotation", "after", **request)
+    assert ended(people, after)["status"] == "SUCCEEDED" and "CountSkip" not in entered(people, after)
+
+
+def test_an_evacuation_stops_moving_when_moves_fail(people):
+    fail(people, "move-begin")
+    region = sfn(people, "ListStateMachines")[1]["stateMachines"][0]["stateMachineArn"].split(":")[3]
+    request = {"to": "elsewhere", "to_prefix": "prism", "to_shard": "shard-0", "confirm": region}
+    for number in range(2):
+        arn = started(people, "region-evacuation", f"e{number}", **request)
+        question_of(people, arn)
+        states = entered(people, arn)
+        if number == 0:
+            assert states.count("Move") >= 3 and states.count("Skipped") == 5 - states.count("Move") and "Open" in states
+        else:  # it opened just now: nobody moves, nobody probes
+            assert states.count("Skipped") == 5 and "Move" not in states
+        people.run("workflow", "reject", f"e{number}")
+        assert ended(people, arn)["error"] == "EvacuationFailed"
+
+
 # ---- names, stopping, listing ----
 
 
