@@ -115,6 +115,7 @@ enum asl_input_type {
 };
 struct asl_item_reader {
     struct asl_resource resource;
+    struct asl_resource object_resource; /* getObject, for what a list or a manifest names */
     const struct asl_template *payload;
     enum asl_input_type input_type;
     bool csv_header_given; /* CSVHeaderLocation GIVEN, else FIRST_ROW */

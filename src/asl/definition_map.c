@@ -121,6 +121,8 @@ static const struct asl_item_reader *read_item_reader(const struct asl_reader *m
         .service = S("s3"),
         .action = lists ? S("listObjectsV2") : S("getObject"),
     };
+    reader->object_resource = (struct asl_resource){
+        .arn = arn, .kind = ASL_RESOURCE_SERVICE, .service = S("s3"), .action = S("getObject")};
     reader->input_type = lists ? ASL_INPUT_OBJECTS : ASL_INPUT_JSON;
     reader->csv_delimiter = ',';
     required(&r, r.language == ASL_JSONATA ? "Arguments" : "Parameters");

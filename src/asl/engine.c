@@ -213,9 +213,10 @@ void engine_token(const struct frame *frame, char text[ASL_TOKEN_BYTES])
 static const struct asl_resource *resource_of(const struct frame *frame)
 {
     const struct asl_map *map = &frame->state->of.map;
-    return frame->phase == PHASE_TASK     ? &frame->state->of.task.resource
-           : frame->phase == PHASE_READER ? &map->reader->resource
-                                          : &map->writer->resource;
+    if (frame->phase == PHASE_TASK) return &frame->state->of.task.resource;
+    if (frame->phase == PHASE_WRITER) return &map->writer->resource;
+    return frame->reading && frame->reading->listed ? &map->reader->object_resource
+                                                    : &map->reader->resource;
 }
 
 static void release_task(struct asl_engine *engine, struct asl_execution *execution,
@@ -579,32 +580,47 @@ const struct asl_resource *asl_engine_task_resource(struct asl_engine *engine, s
     return frame ? resource_of(frame) : NULL;
 }
 
-static int take_child(struct asl_execution *parent, uint32_t frame_id, uint32_t run, uint32_t index,
-                      enum asl_status status, struct px_str output,
-                      const struct asl_failure *failure)
+static int keep_end(struct asl_engine *engine, const struct frame *frame,
+                    const struct asl_child_end *end)
 {
-    struct frame *frame = parent && !parent->ended ? frame_find(parent, frame_id) : NULL;
+    struct px_str text = {0};
+    struct fork *fork = frame->fork;
+    if (!map_writes(frame->state)) return 0;
+    if (!fork->ends && !(fork->ends = calloc(fork->total, sizeof(*fork->ends))))
+        return px_fault(PX_F_OOM, "ends of children");
+    px_arena_reset(&engine->step);
+    PX_TRY(map_child_end(frame->state, end, &engine->step, &text));
+    if (text.ptr && !(fork->ends[end->index] = asl_blob_new(text)))
+        return px_fault(PX_F_OOM, "the end of a child");
+    return 0;
+}
+
+static int take_child(struct asl_engine *engine, const struct asl_child_end *end)
+{
+    struct asl_execution *parent = asl_engine_find(engine, end->parent);
+    struct frame *frame = parent && !parent->ended ? frame_find(parent, end->frame) : NULL;
     struct fork *fork = frame ? frame->fork : NULL;
-    if (!fork || fork->run != run || index >= fork->total || fork->child[index] >= CHILD_DONE)
+    if (!fork || fork->run != end->run || end->index >= fork->total ||
+        fork->child[end->index] >= CHILD_DONE)
         return 0;
-    fork_set(fork, index, status == ASL_SUCCEEDED ? CHILD_DONE : CHILD_FAILED);
-    if (status == ASL_SUCCEEDED) {
-        if (!(fork->results[index] = asl_blob_new(output)))
+    if (frame->phase == PHASE_WRITER) return 0; /* it was given up, and the files say so */
+    PX_TRY(keep_end(engine, frame, end));
+    fork_set(fork, end->index, end->status == ASL_SUCCEEDED ? CHILD_DONE : CHILD_FAILED);
+    if (end->status == ASL_SUCCEEDED) {
+        if (!(fork->results[end->index] = asl_blob_new(end->output)))
             return px_fault(PX_F_OOM, "a child's output");
-        fork->result_bytes += output.len;
+        fork->result_bytes += end->output.len;
     } else {
-        if (!fork->error && failure->error.ptr) fork->error = asl_blob_new(failure->error);
-        if (!fork->cause && failure->cause.ptr) fork->cause = asl_blob_new(failure->cause);
+        if (!fork->error && end->failure.error.ptr) fork->error = asl_blob_new(end->failure.error);
+        if (!fork->cause && end->failure.cause.ptr) fork->cause = asl_blob_new(end->failure.cause);
     }
     engine_ready(frame);
     return 0;
 }
 
-int asl_engine_child_ended(struct asl_engine *engine, uint64_t parent, uint32_t frame, uint32_t run,
-                           uint32_t index, enum asl_status status, struct px_str output,
-                           const struct asl_failure *failure)
+int asl_engine_child_ended(struct asl_engine *engine, const struct asl_child_end *end)
 {
-    PX_TRY(take_child(asl_engine_find(engine, parent), frame, run, index, status, output, failure));
+    PX_TRY(take_child(engine, end));
     return 0;
 }
 
@@ -687,10 +703,22 @@ static int run_execution(struct asl_execution *execution, size_t *steps)
     }
     frame_sweep(execution);
     if (execution->ended && execution->info.parent) {
-        PX_TRY(take_child(asl_engine_find(engine, execution->info.parent),
-                          execution->info.parent_frame, execution->info.parent_run,
-                          execution->info.parent_index, execution->info.status,
-                          execution->info.output, &execution->info.failure));
+        const struct asl_execution_info *info = &execution->info;
+        PX_TRY(take_child(engine, &(struct asl_child_end){
+                                      .parent = info->parent,
+                                      .frame = info->parent_frame,
+                                      .run = info->parent_run,
+                                      .index = info->parent_index,
+                                      .status = info->status,
+                                      .output = info->output,
+                                      .failure = info->failure,
+                                      .name = info->name,
+                                      .arn = info->arn,
+                                      .input = info->input,
+                                      .start_ms = info->start_ms,
+                                      .stop_ms = info->stop_ms,
+                                      .redrive_count = info->redrive_count,
+                                  }));
     }
     if (execution->ready_first) queue_execution(execution);
     return 0;

@@ -166,6 +166,15 @@ struct asl_restore {
  * Faults: PX_F_CORRUPT for records that do not fit the program. Answers: ASL_ENGINE_FULL. */
 PX_MUST_USE int asl_engine_restore(struct asl_engine *engine, const struct asl_restore *restore,
                                    struct asl_execution **ret_execution);
-PX_MUST_USE int asl_engine_child_ended(struct asl_engine *engine, uint64_t parent, uint32_t frame,
-                                       uint32_t run, uint32_t index, enum asl_status status,
-                                       struct px_str output, const struct asl_failure *failure);
+/* How a child of a distributed Map ended. */
+struct asl_child_end {
+    uint64_t parent;
+    uint32_t frame, run, index;
+    enum asl_status status;
+    struct px_str output; /* of a succeeded one */
+    struct asl_failure failure;
+    struct px_str name, arn, input;
+    int64_t start_ms, stop_ms;
+    uint32_t redrive_count;
+};
+PX_MUST_USE int asl_engine_child_ended(struct asl_engine *engine, const struct asl_child_end *end);

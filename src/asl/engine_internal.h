@@ -42,6 +42,13 @@ enum phase {
 };
 enum outcome { OUTCOME_NONE, OUTCOME_SUCCEEDED, OUTCOME_FAILED, OUTCOME_TIMER };
 
+/* What a ResultWriter writes, in this order; those without a child are not written, the manifest always. */
+enum asl_result_file {
+    ASL_RESULTS_SUCCEEDED,
+    ASL_RESULTS_FAILED,
+    ASL_RESULTS_PENDING,
+    ASL_RESULT_FILES, /* then the manifest */
+};
 enum child { CHILD_NONE, CHILD_RUNNING, CHILD_DONE, CHILD_FAILED };
 /* A Parallel's branches or a Map's items. */
 struct fork {
@@ -59,6 +66,22 @@ struct fork {
     double tolerated_count, tolerated_percentage; /* < 0: not given */
     bool broken;                                  /* a child's failure decides */
     struct asl_blob *error, *cause;
+    /* of a Map that writes its results: what is told of each child that ended; how far the files are */
+    struct asl_blob **ends;
+    unsigned file; /* enum asl_result_file */
+    size_t file_bytes[ASL_RESULT_FILES];
+};
+/* Items that several files hold, while these are read. In memory only: after a crash reading begins again. */
+struct reading {
+    struct px_buf items; /* JSON values with commas between them */
+    size_t count;
+    bool listed; /* all files are known */
+    struct asl_blob *
+        columns; /* of an inventory's files, "Bucket, Key, Size"; NULL: they have their own header */
+    struct reading_file {
+        struct asl_blob *bucket, *key;
+    } * files;
+    size_t file_count, file_cap, file_next;
 };
 
 struct frame {
@@ -89,6 +112,7 @@ struct frame {
     struct asl_blob *outcome_text, *outcome_error, *outcome_cause;
     struct asl_blob *output; /* PHASE_DONE */
     struct fork *fork;
+    struct reading *reading; /* PHASE_READER */
     bool ready, dirty;
     struct frame *ready_next;
 };
@@ -143,7 +167,8 @@ struct asl_engine {
     struct px_arena step;
     struct px_buf events;
     uint32_t event_first, event_count;
-    size_t event_kept; /* bytes of events when the one that is written began, if it is not to stay; else SIZE_MAX */
+    size_t
+        event_kept; /* bytes of events when the one that is written began, if it is not to stay; else SIZE_MAX */
     struct px_buf record_text;
     struct asl_frame_record *records;
     size_t record_cap;
@@ -172,6 +197,7 @@ void frame_sweep(struct asl_execution *execution); /* children that are done and
 void frame_clear_outcome(struct frame *frame);
 void frame_clear_state(struct frame *frame); /* before it enters another state */
 void fork_free(struct fork **fork);
+void reading_free(struct reading **reading);
 void fork_set(struct fork *fork, size_t index, enum child child);
 /* The record of a frame, and back. */
 void frame_write(const struct frame *frame, struct px_buf *buf);
@@ -244,10 +270,23 @@ PX_MUST_USE int map_reader_outcome(struct step *step);
 PX_MUST_USE int map_writer_outcome(struct step *step);
 PX_MUST_USE int fork_progress(struct step *step);
 PX_MUST_USE int map_begin(struct step *step, yyjson_mut_val *input, yyjson_mut_val *items);
+/* A child's input from its item, by ItemSelector where there is one. */
+PX_MUST_USE int map_child_input(struct step *step, size_t index, struct asl_blob **ret_input);
+PX_MUST_USE int map_broken(struct step *step); /* the state fails of its children */
 /* reader.c */
 PX_MUST_USE int map_reader_attempt(struct step *step, yyjson_mut_val *input);
+/* A call of a Map's own, in PHASE_READER or PHASE_WRITER. */
+PX_MUST_USE int map_call(struct step *step, struct px_str payload, enum phase phase);
+/* writer.c */
+bool map_writes(const struct asl_state *state); /* its results go to files */
 PX_MUST_USE int map_writer_attempt(struct step *step);
 PX_MUST_USE int map_transform(struct step *step, yyjson_mut_val **results);
+/* What is kept of a child for the files, an object's text in `arena`; nothing of one whose output is all that is written. */
+PX_MUST_USE int map_child_end(const struct asl_state *state, const struct asl_child_end *end,
+                              struct px_arena *arena, struct px_str *ret_text);
+/* "arn:...:mapRun:machine/label:<uuid>": the same each time. */
+PX_MUST_USE int map_run_arn(const struct frame *frame, uint32_t run, struct px_arena *arena,
+                            struct px_str *ret_arn);
 
 /* retry.c: the state failed (step->failure): retry, catch, or fail the frame. */
 PX_MUST_USE int step_failed(struct step *step);

@@ -234,21 +234,27 @@ static int select_item(struct step *step, size_t index, yyjson_mut_val **ret_val
     return 0;
 }
 
+int map_child_input(struct step *step, size_t index, struct asl_blob **ret_input)
+{
+    struct fork *fork = step->frame->fork;
+    const struct asl_map *map = &step->state->of.map;
+    yyjson_mut_val *value = NULL;
+    if (map->batches || (!map->selector && !fork->keys)) {
+        *ret_input = asl_blob_ref(fork->items[index]);
+        return 0;
+    }
+    int r = select_item(step, index, &value);
+    return r != 0 ? r : blob_of_value(step, value, ret_input);
+}
+
 static int start_item(struct step *step, size_t index)
 {
     struct frame *frame = step->frame, *child = NULL;
     struct fork *fork = frame->fork;
     const struct asl_map *map = &step->state->of.map;
     struct asl_blob *input = NULL;
-    yyjson_mut_val *value = NULL;
-    if (map->batches || (!map->selector && !fork->keys)) {
-        input = asl_blob_ref(fork->items[index]);
-    } else {
-        int r = select_item(step, index, &value);
-        if (r != 0) return r;
-        PX_TRY(blob_of_value(step, value, &input));
-    }
-    int r;
+    int r = map_child_input(step, index, &input);
+    if (r != 0) return r;
     if (map->distributed) {
         r = engine_child(frame, (uint32_t)index, input);
     } else {
@@ -386,7 +392,10 @@ int map_begin(struct step *step, yyjson_mut_val *input, yyjson_mut_val *items)
     px_buf_printf(buf, "\"length\":%zu", total);
     turn_event_end(step->execution);
     if (map->distributed) {
+        struct px_str arn;
+        PX_TRY(map_run_arn(step->frame, step->execution->next_event, step->values.arena, &arn));
         buf = turn_event(step->execution, step->frame, ASL_EV_MapRunStarted);
+        turn_member(buf, "mapRunArn", arn);
         turn_event_end(step->execution);
     }
     PX_TRY(fork_new(step, total, (size_t)concurrency, &fork));
@@ -432,7 +441,7 @@ static bool beyond_tolerance(const struct fork *fork)
            (fork->tolerated_percentage >= 0 && share > fork->tolerated_percentage);
 }
 
-static int broken(struct step *step)
+int map_broken(struct step *step)
 {
     struct frame *frame = step->frame;
     struct fork *fork = frame->fork;
@@ -455,6 +464,15 @@ static int broken(struct step *step)
               parallel ? ASL_EV_ParallelStateFailed : ASL_EV_MapStateFailed);
     step->evaluation = false;
     return ASL_FAILED;
+}
+
+/* A Map that writes its results does so although it fails. */
+static int broken(struct step *step)
+{
+    if (!map_writes(step->state)) return map_broken(step);
+    engine_abort_children(step->frame);
+    step->frame->fork->broken = true;
+    return map_writer_attempt(step);
 }
 
 static int gather(struct step *step, yyjson_mut_val **ret_results)
@@ -482,8 +500,7 @@ static int finish(struct step *step)
     const struct asl_state *state = step->state;
     yyjson_mut_val *results = NULL;
     int r;
-    if (state->type == ASL_MAP && state->of.map.writer && state->of.map.writer->resource.arn.len)
-        return map_writer_attempt(step);
+    if (map_writes(state)) return map_writer_attempt(step);
     r = gather(step, &results);
     if (r == 0 && state->type == ASL_MAP && state->of.map.writer) r = map_transform(step, &results);
     if (r != 0) return r;

@@ -83,12 +83,28 @@ void fork_free(struct fork **fork)
     blobs_free(&(*fork)->items, (*fork)->total);
     blobs_free(&(*fork)->keys, (*fork)->total);
     blobs_free(&(*fork)->results, (*fork)->total);
+    blobs_free(&(*fork)->ends, (*fork)->total);
     free((*fork)->child);
     asl_blob_unref(&(*fork)->input);
     asl_blob_unref(&(*fork)->error);
     asl_blob_unref(&(*fork)->cause);
     free(*fork);
     *fork = NULL;
+}
+
+void reading_free(struct reading **reading)
+{
+    struct reading *r = *reading;
+    if (!r) return;
+    for (size_t i = 0; i < r->file_count; i++) {
+        asl_blob_unref(&r->files[i].bucket);
+        asl_blob_unref(&r->files[i].key);
+    }
+    free(r->files);
+    asl_blob_unref(&r->columns);
+    px_buf_deinit(&r->items);
+    free(r);
+    *reading = NULL;
 }
 
 void frame_clear_state(struct frame *frame)
@@ -102,6 +118,7 @@ void frame_clear_state(struct frame *frame)
     asl_blob_unref(&frame->role);
     asl_blob_unref(&frame->submitted_output);
     fork_free(&frame->fork);
+    reading_free(&frame->reading);
 }
 
 static size_t *fork_count(struct fork *fork, enum child child)
@@ -253,9 +270,19 @@ static void write_fork(const struct fork *fork, struct px_buf *buf)
     }
 }
 
+/* Reading several files and writing them begin again: what came so far is not in the journal, and a file written twice is the same. */
+static enum phase phase_kept(const struct frame *frame)
+{
+    return frame->phase == PHASE_READER && frame->reading ? PHASE_ATTEMPT
+           : frame->phase == PHASE_WRITER                 ? PHASE_CHILDREN
+                                                          : frame->phase;
+}
+
 void frame_write(const struct frame *frame, struct px_buf *buf)
 {
-    px_buf_printf(buf, "{\"index\":%u,\"phase\":%d,\"state\":", frame->index, (int)frame->phase);
+    enum phase phase = phase_kept(frame);
+    bool called = phase == frame->phase;
+    px_buf_printf(buf, "{\"index\":%u,\"phase\":%d,\"state\":", frame->index, (int)phase);
     px_buf_add_json_str(buf, frame->state->name);
     add_json(buf, "input", frame->input);
     add_json(buf, "variables", frame->variables);
@@ -277,10 +304,10 @@ void frame_write(const struct frame *frame, struct px_buf *buf)
     add_number(buf, "timeout", frame->timeout_due_ms, INT64_MAX);
     add_number(buf, "heartbeatDue", frame->heartbeat_due_ms, INT64_MAX);
     add_number(buf, "heartbeat", frame->heartbeat_ms, 0);
-    if (frame->secret)
+    if (frame->secret && called)
         px_buf_printf(buf, ",\"secret\":\"%016llx\"", (unsigned long long)frame->secret);
     if (frame->submitted) px_buf_add_c(buf, ",\"submitted\":true");
-    add_json(buf, "payload", frame->payload);
+    if (called) add_json(buf, "payload", frame->payload);
     add_text(buf, "role", frame->role);
     add_json(buf, "submittedOutput", frame->submitted_output);
     if (frame->phase == PHASE_FAILED) {
@@ -478,6 +505,8 @@ int frame_read(struct asl_execution *execution, const struct asl_frame_record *f
         frame->phase = (enum phase)px_json_i64(record, "phase", 0);
         r = read_fields(frame, record);
     }
+    if (r == 0 && frame->phase == PHASE_WRITER)
+        frame->phase = PHASE_CHILDREN; /* as it was kept before */
     if (r == 0 && redrive) enter_again(frame);
     if (r == 0 && parent) count_child(frame, parent->fork);
     if (r == 0) r = wake(frame, record);

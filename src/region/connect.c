@@ -200,8 +200,10 @@ static int connection_new(struct workflows *w, const struct asl_task_call *call,
     c->machine = workflow_machine_find(&w->catalogue, workflows_machine_name(info));
     c->execution = info->number;
     c->pattern = call->resource->pattern;
-    c->reader = call->state->type == ASL_MAP && call->state->of.map.reader &&
-                call->resource == &call->state->of.map.reader->resource;
+    const struct asl_item_reader *reader = call->state->type == ASL_MAP ? call->state->of.map.reader
+                                                                        : NULL;
+    c->reader = reader &&
+                (call->resource == &reader->resource || call->resource == &reader->object_resource);
     c->durable = info->program->machine->type == ASL_STANDARD;
     c->again = call->again;
     c->token = px_arena_dup(&c->arena, call->token);

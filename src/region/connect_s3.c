@@ -102,12 +102,14 @@ static void put_object(struct connection *c)
 static void add_info(struct connection *c, const struct object_info *info)
 {
     char when[40];
-    struct px_str time = px_time_format(info->modified_ns, 3, when);
     px_buf_add_c(&c->output, "{\"Key\":");
     px_buf_add_json_str(&c->output, info->key);
-    px_buf_printf(&c->output,
-                  ",\"Size\":%llu,\"LastModified\":\"%.*s\",\"StorageClass\":\"STANDARD\"}",
-                  (unsigned long long)info->bytes, PX_FMT(time));
+    px_buf_printf(&c->output, ",\"Size\":%llu,\"StorageClass\":\"STANDARD\",\"LastModified\":",
+                  (unsigned long long)info->bytes);
+    if (c->reader) /* a Map's items have seconds (developer guide, "ItemReader (Map)") */
+        px_buf_printf(&c->output, "%lld}", (long long)(info->modified_ns / PX_NS_PER_S));
+    else
+        px_buf_printf(&c->output, "\"%.*s\"}", PX_FMT(px_time_format(info->modified_ns, 3, when)));
 }
 
 /* The token to go on is the last key. */

@@ -65,10 +65,21 @@ int restore_one(struct workflows *w, struct asl_program *program, const struct e
 
 int restore_ended(struct workflows *w, const struct execution_row *child)
 {
-    const struct asl_failure failure = {child->error, child->cause};
-    PX_TRY(asl_engine_child_ended(w->engine, child->parent, child->parent_frame, child->parent_run,
-                                  child->parent_index, (enum asl_status)child->status,
-                                  child->output, &failure));
+    PX_TRY(asl_engine_child_ended(w->engine, &(struct asl_child_end){
+                                                 .parent = child->parent,
+                                                 .frame = child->parent_frame,
+                                                 .run = child->parent_run,
+                                                 .index = child->parent_index,
+                                                 .status = (enum asl_status)child->status,
+                                                 .output = child->output,
+                                                 .failure = {child->error, child->cause},
+                                                 .name = child->name,
+                                                 .arn = child->arn,
+                                                 .input = child->input,
+                                                 .start_ms = child->start_ms,
+                                                 .stop_ms = child->stop_ms,
+                                                 .redrive_count = child->redrive_count,
+                                             }));
     return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #define EXECUTIONS_MAX 64
 #define FRAMES_MAX 256
+#define FILES_MAX 16
 #define TASKS_MAX 256
 
 /* ---- a world: a journal in memory, tasks that wait for their answer ---- */
@@ -47,6 +48,10 @@ struct world {
     char output[4096], error[256], cause[1024];
     uint64_t dice;
     int turns_until_fault; /* 0: none comes */
+    struct {
+        char *key, *body;
+    } files[FILES_MAX]; /* what was put, by key */
+    size_t file_count;
 };
 
 static uint64_t roll(void *ctx)
@@ -241,6 +246,7 @@ static void world_close(struct world *w)
     asl_program_unref(&w->program);
     px_buf_deinit(&w->history);
     for (size_t i = 0; i < w->task_count; i++) free(w->tasks[i].payload);
+    for (size_t i = 0; i < w->file_count; i++) free(w->files[i].key), free(w->files[i].body);
     for (size_t i = 0; i < w->kept_count; i++) {
         struct kept *k = &w->kept[i];
         while (k->frame_count) drop_frame(k, 0);
@@ -269,11 +275,53 @@ static void run_all(struct world *w)
     }
 }
 
+/* ---- a bucket: two pages of a list, three files of lines, and what is put ---- */
+
+static struct px_str object_of(const char *payload)
+{
+    if (strstr(payload, "ContinuationToken"))
+        return S("{\"Contents\":[{\"Key\":\"p/3\"}],\"IsTruncated\":false}");
+    if (strstr(payload, "Prefix"))
+        return S(
+            "{\"Contents\":[{\"Key\":\"p/1\"},{\"Key\":\"p/2\"}],\"IsTruncated\":true,\"NextContinuationToken\":\"t\"}");
+    return strstr(payload, "p/1") ? S("1\n2\n") : strstr(payload, "p/2") ? S("[3]") : S("4\n");
+}
+
+static void put_object(struct world *w, const char *payload)
+{
+    struct px_arena arena;
+    yyjson_val *call = NULL;
+    px_arena_init(&arena, 1u << 20);
+    CHECK_OK(px_json_parse(px_str_c(payload), &arena, &call, NULL));
+    struct px_str key = px_json_str(call, "Key");
+    CHECK_STR(px_json_str(call, "Bucket"), S("results"));
+    size_t i = 0;
+    while (i < w->file_count && !px_str_eq(px_str_c(w->files[i].key), key)) i++;
+    CHECK(i < FILES_MAX);
+    w->file_count = PX_MAX(w->file_count, i + 1);
+    set_text(&w->files[i].key, key);
+    set_text(&w->files[i].body, px_json_str(call, "Body"));
+    px_arena_deinit(&arena);
+}
+
+static const char *file_named(const struct world *w, const char *end)
+{
+    for (size_t i = 0; i < w->file_count; i++)
+        if (px_str_ends(px_str_c(w->files[i].key), px_str_c(end))) return w->files[i].body;
+    return NULL;
+}
+
 /* What a task named so answers; `tries` is how often it was asked before in this world. */
 static void answer(struct world *w, struct out_task *task)
 {
     struct px_str token = px_str_c(task->token);
     int r;
+    if (strcmp(task->name, "putObject") == 0) {
+        put_object(w, task->payload);
+        set_text(&task->payload, S("{}"));
+    } else if (strcmp(task->name, "getObject") == 0 || strcmp(task->name, "listObjectsV2") == 0) {
+        set_text(&task->payload, object_of(task->payload));
+    }
     if (strncmp(task->name, "fail", 4) == 0)
         r = asl_engine_task_failed(w->engine, token,
                                    &(struct asl_failure){S("Broken"), S("as ever")});
@@ -355,9 +403,21 @@ static void crash(struct world *w)
     for (size_t i = 0; i < w->kept_count; i++) {
         const struct kept *k = &w->kept[i];
         if (k->parent == 0 || k->status == ASL_RUNNING) continue;
-        CHECK_OK(asl_engine_child_ended(
-            w->engine, k->parent, k->parent_frame, k->parent_run, k->parent_index, k->status,
-            px_str_c(k->output), &(struct asl_failure){px_str_c(k->error), px_str_c(k->cause)}));
+        CHECK_OK(asl_engine_child_ended(w->engine,
+                                        &(struct asl_child_end){
+                                            .parent = k->parent,
+                                            .frame = k->parent_frame,
+                                            .run = k->parent_run,
+                                            .index = k->parent_index,
+                                            .status = k->status,
+                                            .output = px_str_c(k->output),
+                                            .failure = {px_str_c(k->error), px_str_c(k->cause)},
+                                            .name = px_str_c(k->name),
+                                            .arn = px_str_c(k->arn),
+                                            .input = px_str_c(k->input),
+                                            .start_ms = k->start_ms,
+                                            .stop_ms = k->start_ms,
+                                        }));
     }
 }
 
@@ -477,27 +537,33 @@ TEST(all_kinds_of_states_together)
 }
 
 /* One seed's crashes: before effects, after them, between answers. */
+static void crash_to_end(struct world *world, uint64_t seed)
+{
+    uint64_t dice = seed;
+    for (int i = 0; i < 100000 && world->ended == 0; i++) {
+        bool more;
+        CHECK_OK(asl_engine_run(world->engine, 1 + roll_die(&dice, 4), &more));
+        if (world->kept_count && roll_die(&dice, 5) == 0) {
+            crash(world);
+            continue;
+        }
+        asl_engine_committed(world->engine, asl_engine_turns(world->engine));
+        if (world->ended) break;
+        if (roll_die(&dice, 5) == 0) crash(world);
+        if (more || asl_engine_next_ms(world->engine) == 0 || roll_die(&dice, 3) == 0) continue;
+        if (!answer_all(world) && asl_engine_next_ms(world->engine) != INT64_MAX)
+            wait_for_timer(world);
+        if (world->kept[0].status != ASL_RUNNING)
+            break; /* ended in the journal, and crashed before it was told */
+    }
+}
+
 static void run_with_crashes(struct test *t, uint64_t seed)
 {
     struct world w;
     world_open(t, &w, everything);
-    uint64_t dice = seed;
     start(&w, "{\"list\":[10,20,30]}");
-    for (int i = 0; i < 100000 && w.ended == 0; i++) {
-        bool more;
-        CHECK_OK(asl_engine_run(w.engine, 1 + roll_die(&dice, 4), &more));
-        if (w.kept_count && roll_die(&dice, 5) == 0) {
-            crash(&w);
-            continue;
-        }
-        asl_engine_committed(w.engine, asl_engine_turns(w.engine));
-        if (w.ended) break;
-        if (roll_die(&dice, 5) == 0) crash(&w);
-        if (more || asl_engine_next_ms(w.engine) == 0 || roll_die(&dice, 3) == 0) continue;
-        if (!answer_all(&w) && asl_engine_next_ms(w.engine) != INT64_MAX) wait_for_timer(&w);
-        if (w.kept[0].status != ASL_RUNNING)
-            break; /* ended in the journal, and crashed before it was told */
-    }
+    crash_to_end(&w, seed);
     CHECK_INT(w.kept[0].status, ASL_SUCCEEDED);
     CHECK_STR(px_str_c(w.kept[0].output), px_str_c(everything_output));
     for (size_t i = 0; i < w.kept_count; i++) CHECK_INT(w.kept[i].frame_count, 0);
@@ -694,6 +760,154 @@ TEST(a_tolerated_share_of_children_may_fail)
             CHECK_STR(px_str_c(w.error), S("States.ExceedToleratedFailureThreshold"));
         else
             CHECK_STR(px_str_c(w.output), S("[1,3]"));
+        world_close(&w);
+    }
+}
+
+/* Reads a list's files of lines, makes a child of each item, and writes what they gave; %s: more members of the Map. */
+#define READER                                                                                                                \
+    "\"ItemReader\":{\"Resource\":\"arn:aws:states:::s3:listObjectsV2\",\"Parameters\":{\"Bucket\":\"b\",\"Prefix\":\"p/\"}," \
+    "\"ReaderConfig\":{\"InputType\":\"JSONL\",\"Transformation\":\"LOAD_AND_FLATTEN\"}},"
+#define WRITER(config)                                                                                                                   \
+    "\"ResultWriter\":{\"Resource\":\"arn:aws:states:::s3:putObject\",\"Parameters\":{\"Bucket\":\"results\",\"Prefix\":\"out\"}" config \
+    "},"
+#define MAP(members, states)                                                                                   \
+    "{\"StartAt\":\"D\",\"States\":{\"D\":{\"Type\":\"Map\",\"End\":true," members                             \
+    "\"ItemProcessor\":{\"ProcessorConfig\":{\"Mode\":\"DISTRIBUTED\",\"ExecutionType\":\"STANDARD\"}," states \
+    "}}}}"
+#define ONE_TASK                                                                                   \
+    "\"StartAt\":\"C\",\"States\":{\"C\":{\"Type\":\"Task\"," FUNCTION("item") ",\"End\":true}}"
+#define TWO_FAILS                                                                                                             \
+    "\"StartAt\":\"C\",\"States\":{\"C\":{\"Type\":\"Choice\",\"Choices\":[{\"Variable\":\"$\",\"NumericEquals\":2,\"Next\":" \
+    "\"F\"}],\"Default\":\"P\"},\"P\":{\"Type\":\"Pass\",\"End\":true},\"F\":{\"Type\":\"Fail\",\"Error\":\"Two\",\"Cause\":" \
+    "\"it is two\"}}"
+
+static void check_manifest(struct test *t, const struct world *w, struct px_str succeeded,
+                           struct px_str failed, struct px_str pending)
+{
+    yyjson_val *manifest = NULL, *lists;
+    CHECK(file_named(w, "/manifest.json") != NULL);
+    CHECK_OK(px_json_parse(px_str_c(file_named(w, "/manifest.json")), &t->arena, &manifest, NULL));
+    CHECK_STR(px_json_str(manifest, "DestinationBucket"), S("results"));
+    CHECK(px_str_starts(px_json_str(manifest, "MapRunArn"),
+                        S("arn:aws:states:eu-west-1:000000000000:mapRun:machine/D:")));
+    lists = px_json_obj(manifest, "ResultFiles");
+    const struct {
+        const char *name;
+        struct px_str file;
+    } wanted[] = {{"SUCCEEDED", succeeded}, {"FAILED", failed}, {"PENDING", pending}};
+    for (size_t i = 0; i < PX_COUNT(wanted); i++) {
+        yyjson_val *list = px_json_arr(lists, wanted[i].name);
+        CHECK_INT(yyjson_arr_size(list), wanted[i].file.ptr ? 1 : 0);
+        if (!wanted[i].file.ptr) continue;
+        struct px_str key = px_json_str(yyjson_arr_get_first(list), "Key");
+        CHECK(px_str_starts(key, S("out/")) && px_str_ends(key, wanted[i].file));
+        const char *body = file_named(w, wanted[i].file.ptr);
+        CHECK(body != NULL);
+        CHECK_INT(px_json_i64(yyjson_arr_get_first(list), "Size", -1), (int64_t)strlen(body));
+    }
+}
+
+TEST(results_are_written_with_what_is_known_of_each_child)
+{
+    struct world w;
+    yyjson_val *list = NULL, *child;
+    world_open(t, &w, MAP(WRITER("") "\"ToleratedFailureCount\":1,", TWO_FAILS));
+    start(&w, "[1,2,\"three\"]");
+    run_to_end(&w);
+    CHECK_INT(w.status, ASL_SUCCEEDED);
+    check_manifest(t, &w, S("/SUCCEEDED_0.json"), S("/FAILED_0.json"), (struct px_str){0});
+    CHECK(strstr(w.output, "\"ResultWriterDetails\":{\"Bucket\":\"results\",\"Key\":\"out/"));
+    CHECK(strstr(w.output, "/manifest.json\"}}"));
+    CHECK_OK(px_json_parse(px_str_c(file_named(&w, "/SUCCEEDED_0.json")), &t->arena, &list, NULL));
+    CHECK_INT(yyjson_arr_size(list), 2);
+    child = yyjson_arr_get(list, 1);
+    CHECK_STR(px_json_str(child, "Status"), S("SUCCEEDED"));
+    CHECK_STR(px_json_str(child, "Input"), S("\"three\""));
+    CHECK_STR(px_json_str(child, "Output"), S("\"three\""));
+    CHECK_STR(px_json_str(child, "RedriveStatus"), S("NOT_REDRIVABLE"));
+    CHECK_STR(px_json_str(child, "StateMachineArn"),
+              S("arn:aws:states:eu-west-1:000000000000:stateMachine:machine/D"));
+    CHECK(px_str_starts(px_json_str(child, "ExecutionArn"),
+                        S("arn:aws:states:eu-west-1:000000000000:execution:machine/D:")));
+    CHECK_OK(px_json_parse(px_str_c(file_named(&w, "/FAILED_0.json")), &t->arena, &list, NULL));
+    CHECK_INT(yyjson_arr_size(list), 1);
+    child = yyjson_arr_get_first(list);
+    CHECK_STR(px_json_str(child, "Status"), S("FAILED"));
+    CHECK_STR(px_json_str(child, "Error"), S("Two"));
+    CHECK_STR(px_json_str(child, "Cause"), S("it is two"));
+    CHECK_STR(px_json_str(child, "RedriveStatus"), S("REDRIVABLE"));
+    CHECK(!yyjson_obj_get(child, "Output"));
+    world_close(&w);
+}
+
+TEST(results_are_written_as_their_configuration_says)
+{
+    static const struct {
+        const char *definition, *file, *body;
+    } cases[] = {
+        {MAP(WRITER(",\"WriterConfig\":{\"Transformation\":\"COMPACT\",\"OutputType\":\"JSON\"}"),
+             ONE_TASK),
+         "/SUCCEEDED_0.json", "[[1,2],{\"n\":3},[[4]]]"},
+        {MAP(WRITER(",\"WriterConfig\":{\"Transformation\":\"COMPACT\",\"OutputType\":\"JSONL\"}"),
+             ONE_TASK),
+         "/SUCCEEDED_0.jsonl", "[1,2]\n{\"n\":3}\n[[4]]\n"},
+        {MAP(WRITER(",\"WriterConfig\":{\"Transformation\":\"FLATTEN\",\"OutputType\":\"JSON\"}"),
+             ONE_TASK),
+         "/SUCCEEDED_0.json", "[1,2,{\"n\":3},[4]]"},
+        {MAP(WRITER(",\"WriterConfig\":{\"Transformation\":\"FLATTEN\",\"OutputType\":\"JSONL\"}"),
+             ONE_TASK),
+         "/SUCCEEDED_0.jsonl", "1\n2\n{\"n\":3}\n[4]\n"},
+    };
+    for (size_t i = 0; i < PX_COUNT(cases); i++) {
+        struct world w;
+        world_open(t, &w, cases[i].definition);
+        start(&w, "[[1,2],{\"n\":3},[[4]]]");
+        run_to_end(&w);
+        CHECK_INT(w.status, ASL_SUCCEEDED);
+        CHECK_STR(px_str_c(file_named(&w, cases[i].file)), px_str_c(cases[i].body));
+        CHECK_INT(w.file_count, 2);
+        world_close(&w);
+    }
+}
+
+TEST(a_map_that_fails_writes_what_there_is)
+{
+    struct world w;
+    world_open(t, &w, MAP(WRITER("") "\"MaxConcurrency\":1,", TWO_FAILS));
+    start(&w, "[1,2,3]");
+    run_to_end(&w);
+    CHECK_INT(w.status, ASL_FAILED_STATUS);
+    CHECK_STR(px_str_c(w.error), S("States.ExceedToleratedFailureThreshold"));
+    check_manifest(t, &w, S("/SUCCEEDED_0.json"), S("/FAILED_0.json"), S("/PENDING_0.json"));
+    CHECK_STR(px_str_c(file_named(&w, "/PENDING_0.json")),
+              S("[{\"Input\":\"3\",\"InputDetails\":{\"Included\":true},\"Status\":\"PENDING\"}]"));
+    world_close(&w);
+}
+
+TEST(files_are_read_and_written_through_crashes)
+{
+    static const char definition[] = MAP(
+        READER WRITER(",\"WriterConfig\":{\"Transformation\":\"FLATTEN\",\"OutputType\":\"JSON\"}"),
+        ONE_TASK);
+    char manifest[2048] = "", output[4096] = "";
+    for (uint64_t seed = 0; seed <= 100; seed++) {
+        struct world w;
+        world_open(t, &w, definition);
+        start(&w, "{}");
+        if (seed == 0)
+            run_to_end(&w); /* none */
+        else
+            crash_to_end(&w, seed);
+        CHECK_INT(w.kept[0].status, ASL_SUCCEEDED);
+        CHECK_STR(px_str_c(file_named(&w, "/SUCCEEDED_0.json")), S("[1,2,3,4]"));
+        CHECK_INT(w.file_count, 2);
+        if (seed == 0) {
+            (void)snprintf(manifest, sizeof(manifest), "%s", file_named(&w, "/manifest.json"));
+            (void)snprintf(output, sizeof(output), "%s", w.kept[0].output);
+        }
+        CHECK_STR(px_str_c(file_named(&w, "/manifest.json")), px_str_c(manifest));
+        CHECK_STR(px_str_c(w.kept[0].output), px_str_c(output));
         world_close(&w);
     }
 }
