@@ -109,7 +109,7 @@ static void list_add(struct asl_engine *engine, struct asl_execution *execution)
 {
     size_t at = list_at(engine, execution->info.number);
     memmove(&engine->list[at + 1], &engine->list[at],
-            (engine->count - at) * sizeof(engine->list[0]));
+            (engine->count - at) * sizeof(struct asl_execution *));
     memmove(&engine->numbers[at + 1], &engine->numbers[at],
             (engine->count - at) * sizeof(engine->numbers[0]));
     engine->list[at] = execution;
@@ -245,24 +245,25 @@ static void release_task(struct asl_engine *engine, struct asl_execution *execut
     asl_blob_unref(&role);
 }
 
-static void release(struct asl_engine *engine, const struct effect *effect)
+static void release_cancel(struct asl_engine *engine, const struct effect *effect)
 {
     char token[ASL_TOKEN_BYTES];
+    token_write(effect->number, effect->frame, effect->secret, token);
+    if (engine->host.cancel) engine->host.cancel(engine->host.ctx, px_str_c(token));
+}
+
+static void release(struct asl_engine *engine, const struct effect *effect)
+{
     struct asl_execution *execution = asl_engine_find(engine, effect->number);
-    if (!execution && effect->kind != EFFECT_CANCEL) return; /* it was put down */
-    switch (effect->kind) {
-    case EFFECT_STARTED:
+    if (effect->kind == EFFECT_CANCEL) release_cancel(engine, effect);
+    if (effect->kind == EFFECT_CANCEL || !execution) return; /* it was put down */
+    if (effect->kind == EFFECT_TASK) {
+        release_task(engine, execution, effect);
+    } else if (effect->kind == EFFECT_STARTED) {
         if (engine->host.started) engine->host.started(engine->host.ctx, execution);
-        return;
-    case EFFECT_TASK: release_task(engine, execution, effect); return;
-    case EFFECT_CANCEL:
-        token_write(effect->number, effect->frame, effect->secret, token);
-        if (engine->host.cancel) engine->host.cancel(engine->host.ctx, px_str_c(token));
-        return;
-    case EFFECT_ENDED:
+    } else {
         engine->host.ended(engine->host.ctx, execution);
         execution_free(execution);
-        return;
     }
 }
 
@@ -586,7 +587,7 @@ static int keep_end(struct asl_engine *engine, const struct frame *frame,
     struct px_str text = {0};
     struct fork *fork = frame->fork;
     if (!map_writes(frame->state)) return 0;
-    if (!fork->ends && !(fork->ends = calloc(fork->total, sizeof(*fork->ends))))
+    if (!fork->ends && !(fork->ends = calloc(fork->total, sizeof(struct asl_blob *))))
         return px_fault(PX_F_OOM, "ends of children");
     px_arena_reset(&engine->step);
     PX_TRY(map_child_end(frame->state, end, &engine->step, &text));

@@ -13,7 +13,7 @@ static int fork_new(struct step *step, size_t total, size_t concurrency, struct 
     struct fork *fork = calloc(1, sizeof(*fork));
     fork_free(&frame->fork);
     frame->fork = fork;
-    if (fork) fork->results = calloc(total ? total : 1, sizeof(*fork->results));
+    if (fork) fork->results = calloc(total ? total : 1, sizeof(struct asl_blob *));
     if (fork) fork->child = calloc(total ? total : 1, 1);
     if (!fork || !fork->results || !fork->child)
         return px_fault(PX_F_OOM, "%zu children of a state", total);
@@ -157,7 +157,7 @@ static int set_items(struct step *step, struct fork *fork, yyjson_mut_val *items
 {
     size_t count = fork->total, i = 0;
     yyjson_mut_val *value, *name;
-    fork->items = calloc(count ? count : 1, sizeof(*fork->items));
+    fork->items = calloc(count ? count : 1, sizeof(struct asl_blob *));
     if (!fork->items) return px_fault(PX_F_OOM, "%zu items of a Map", count);
     if (yyjson_mut_is_arr(items)) {
         yyjson_mut_arr_iter iter = yyjson_mut_arr_iter_with(items);
@@ -165,7 +165,7 @@ static int set_items(struct step *step, struct fork *fork, yyjson_mut_val *items
             PX_TRY(blob_of_value(step, value, &fork->items[i++]));
         return 0;
     }
-    fork->keys = calloc(count ? count : 1, sizeof(*fork->keys));
+    fork->keys = calloc(count ? count : 1, sizeof(struct asl_blob *));
     if (!fork->keys) return px_fault(PX_F_OOM, "%zu items of a Map", count);
     yyjson_mut_obj_iter iter = yyjson_mut_obj_iter_with(items);
     while ((name = yyjson_mut_obj_iter_next(&iter))) {
@@ -303,7 +303,7 @@ static int batch_close(struct step *step, struct batch *batch, yyjson_mut_val *s
         !yyjson_mut_obj_add_val(doc, whole, "Items", batch->items))
         return px_arena_fault(step->values.arena);
     *batch = (struct batch){0};
-    struct asl_blob **more = realloc(*blobs, (*count + 1) * sizeof(**blobs));
+    struct asl_blob **more = realloc(*blobs, (*count + 1) * sizeof(struct asl_blob *));
     if (!more) return px_fault(PX_F_OOM, "batches of a Map");
     *blobs = more;
     return blob_of_value(step, whole, &more[(*count)++]);
@@ -370,9 +370,9 @@ static int batch_items(struct step *step, yyjson_mut_val *input)
     free(fork->results);
     free(fork->child);
     fork->keys = NULL;
-    fork->items = blobs ? blobs : calloc(1, sizeof(*fork->items));
+    fork->items = blobs ? blobs : calloc(1, sizeof(struct asl_blob *));
     fork->total = count;
-    fork->results = calloc(count ? count : 1, sizeof(*fork->results));
+    fork->results = calloc(count ? count : 1, sizeof(struct asl_blob *));
     fork->child = calloc(count ? count : 1, 1);
     return fork->items && fork->results && fork->child ? 0 : px_fault(PX_F_OOM, "batches of a Map");
 }

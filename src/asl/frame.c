@@ -188,21 +188,21 @@ static bool is_below(const struct frame *frame, const struct frame *top)
     return frame == top;
 }
 
-void frame_forget(struct frame *top, bool record_gone)
+void frame_forget(struct frame *frame, bool record_gone)
 {
-    struct asl_execution *execution = top->execution;
+    struct asl_execution *execution = frame->execution;
     /* children have greater ids: from the end, so that no parent goes before its children */
     for (size_t i = execution->frame_count; i-- > 0;) {
-        struct frame *frame = execution->frames[i];
-        if (!is_below(frame, top)) continue;
-        if (record_gone && frame->fork)
-            note_gone(frame, true); /* records of children that ended before */
-        if (record_gone) note_gone(frame, false);
+        struct frame *below = execution->frames[i];
+        if (!is_below(below, frame)) continue;
+        if (record_gone && below->fork)
+            note_gone(below, true); /* records of children that ended before */
+        if (record_gone) note_gone(below, false);
         memmove(&execution->frames[i], &execution->frames[i + 1],
                 (execution->frame_count - i - 1) * sizeof(struct frame *));
         execution->frame_count--;
-        bool last = frame == top;
-        free_frame(frame);
+        bool last = below == frame;
+        free_frame(below);
         if (last) return;
     }
 }
@@ -347,7 +347,7 @@ static int read_list(yyjson_val *record, const char *name, size_t total, bool st
     size_t i, n;
     if (!list) return 0;
     if (yyjson_arr_size(list) != total) return px_fault(PX_F_CORRUPT, "a Map's record: %s", name);
-    struct asl_blob **blobs = calloc(total ? total : 1, sizeof(*blobs));
+    struct asl_blob **blobs = calloc(total ? total : 1, sizeof(struct asl_blob *));
     if (!blobs) return px_fault(PX_F_OOM, "a Map's record");
     *ret_list = blobs;
     yyjson_arr_foreach(list, i, n, val)
@@ -377,7 +377,7 @@ static int read_fork(struct frame *frame, yyjson_val *record)
     fork->concurrency = (size_t)px_json_i64(record, "concurrency", 0);
     fork->tolerated_count = px_json_f64(record, "tc", -1);
     fork->tolerated_percentage = px_json_f64(record, "tp", -1);
-    fork->results = calloc(fork->total ? fork->total : 1, sizeof(*fork->results));
+    fork->results = calloc(fork->total ? fork->total : 1, sizeof(struct asl_blob *));
     fork->child = calloc(fork->total ? fork->total : 1, 1);
     if (!fork->results || !fork->child) return px_fault(PX_F_OOM, "a Map's record");
     PX_TRY(read_json(record, "forkInput", &fork->input));

@@ -183,7 +183,8 @@ static int list_result(struct step *step, struct listing *list, struct px_str js
 {
     yyjson_mut_val *value = NULL, *inner;
     struct px_str text;
-    if (step->state->of.map.writer->transformation != ASL_TRANSFORM_FLATTEN || json.ptr[0] != '[') {
+    if (step->state->of.map.writer->transformation != ASL_TRANSFORM_FLATTEN ||
+        !px_str_starts(json, S("["))) {
         list_add(list, json);
         return 0;
     }
@@ -239,7 +240,7 @@ static const char *const file_names[] = {"SUCCEEDED", "FAILED", "PENDING"};
 static int file_key(struct step *step, struct px_str prefix, unsigned file, struct px_str *ret_key)
 {
     struct px_arena *arena = step->values.arena;
-    struct px_str arn;
+    struct px_str arn = {0};
     const char *slash = prefix.len && prefix.ptr[prefix.len - 1] != '/' ? "/" : "";
     bool lines = step->state->of.map.writer->json_lines;
     PX_TRY(map_run_arn(step->frame, step->frame->fork->run, arena, &arn));
@@ -259,7 +260,7 @@ static int write_manifest(struct step *step, struct px_str bucket, struct px_str
     const struct fork *fork = step->frame->fork;
     static const unsigned by_name[] = {ASL_RESULTS_FAILED, ASL_RESULTS_PENDING,
                                        ASL_RESULTS_SUCCEEDED};
-    struct px_str arn, key;
+    struct px_str arn = {0}, key = {0};
     PX_TRY(map_run_arn(step->frame, fork->run, step->values.arena, &arn));
     px_buf_add_char(buf, '{');
     add_member(buf, "DestinationBucket", bucket);
@@ -283,7 +284,7 @@ static int write_manifest(struct step *step, struct px_str bucket, struct px_str
 static int call_file(struct step *step)
 {
     struct fork *fork = step->frame->fork;
-    struct px_str bucket = {0}, prefix = {0}, key;
+    struct px_str bucket = {0}, prefix = {0}, key = {0};
     PX_AUTO(px_buf_deinit) struct px_buf body;
     PX_AUTO(px_buf_deinit) struct px_buf call;
     px_buf_init(&body, FILE_BYTES_MAX);
@@ -314,7 +315,7 @@ int map_writer_attempt(struct step *step)
 static int written(struct step *step)
 {
     const struct asl_state *state = step->state;
-    struct px_str bucket = {0}, prefix = {0}, key, run;
+    struct px_str bucket = {0}, prefix = {0}, key = {0}, run = {0};
     yyjson_mut_doc *doc = step->values.doc;
     yyjson_mut_val *result = yyjson_mut_obj(doc), *details;
     int r = writer_place(step, &bucket, &prefix);
