@@ -41,8 +41,8 @@ LONG_S = 2
 PATIENCE_S = 300  # for what must happen; a broken run ends, a slow machine has time
 FUNCTIONS = ("ingest", "query", "storage", "tenants", "authorizer")
 FAULTS = ((), ("functions",), ("functions",), ("lag",), ("lag", "functions"), ("region",), ("region", "functions"), ("partition",),
-          ("partition", "lag", "functions"))
-OUTAGES = {"region", "partition"}
+          ("partition", "lag", "functions"), ("pauses",), ("pauses", "functions"))
+OUTAGES = {"region", "partition", "pauses"}
 CUT_S_MAX = 3.0
 LONG_CUT_S = 45.0  # longer than the machine tries again: the move is given up, or asks
 LONG_CUTS = float(os.environ.get("PRISM_FIRE_LONG_CUTS", "0"))  # the share of partitions that are so long
@@ -219,12 +219,24 @@ class Fire:
 
     # ---- faults ----
 
-    def kill_function(self, region):
+    def signal_function(self, region, number):
+        """To one instance of a function, or to all of them; their process ids."""
         one, name = self.regions.one(region), self.chance.choice(FUNCTIONS)
         with contextlib.suppress(AssertionError):  # the region itself may be away
-            for pid in instances(one, name)[: self.chance.choice((1, 100))]:
+            pids = instances(one, name)[: self.chance.choice((1, 100))]
+            for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+                    os.kill(pid, number)
+            return pids
+        return []
+
+    def pause_function(self, region):
+        """As a machine does that swaps, or a hypervisor: what it decided before is old when it goes on."""
+        stopped = self.signal_function(region, signal.SIGSTOP)
+        time.sleep(self.chance.uniform(0.1, 2.0))
+        for pid in stopped:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
     def kill_region(self, region):
         """By SIGKILL, and the supervisor starts it again; or by `prism region kill` for a while."""
@@ -249,7 +261,11 @@ class Fire:
         if "functions" in move.faults:
             for _ in range(self.chance.randint(1, 4)):
                 time.sleep(self.chance.uniform(0.0, span / 3))
-                self.kill_function(self.chance.choice(places))
+                self.signal_function(self.chance.choice(places), signal.SIGKILL)
+        if "pauses" in move.faults:
+            for _ in range(self.chance.randint(1, 3)):
+                time.sleep(self.chance.uniform(0.0, span / 3))
+                self.pause_function(self.chance.choice(places))
         time.sleep(self.chance.uniform(0.0, span))
         if "region" in move.faults:
             self.kill_region(self.chance.choice(places))

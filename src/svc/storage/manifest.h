@@ -9,7 +9,8 @@
 #define MANIFEST_BYTES_MAX ((size_t)256 << 20)
 
 struct manifest {
-    bool last; /* packed behind the fence */
+    bool last;       /* packed behind the fence */
+    int64_t barrier; /* number of what was written behind the last claim that counts */
     struct px_str *datasets;
     size_t count;
 };

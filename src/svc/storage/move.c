@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "base/px_file.h"
+#include "base/px_json.h"
 #include "svc/storage/manifest.h"
 #include "svc/storage/temp.h"
 
@@ -27,7 +28,10 @@ static bool is_late(const struct storage_move *move)
 /* ---- the barrier ----
  * A client's repeat is told in the target by its claim, which the tables' replication brings. It brings
  * changes of a region in order, so when the target sees what was written behind the last claim that counts, it
- * has that claim, too. Claims of frames that were sealed were put before those frames were appended. */
+ * has that claim, too. Claims of frames that were sealed were put before those frames were appended.
+ *
+ * Every round has one, with a number that the manifest names, and not only the last: so a registry that is late,
+ * or has much to catch up on, is waited for while the tenant is still written to. */
 
 #define BARRIER_TABLE "idempotency"
 #define BARRIER_NS (3600 * PX_NS_PER_S)
@@ -45,26 +49,43 @@ static int barrier_key(const struct storage_move *move, struct px_arena *arena,
 }
 
 static int put_barrier(struct storage *storage, const struct storage_move *move,
-                       struct px_arena *arena)
+                       struct px_arena *arena, int64_t *ret_number)
 {
-    struct table_put put = {.document = S("{}"),
-                            .expires_ns = px_wall_ns(&px_clock_system) + BARRIER_NS};
+    int64_t now_ns = px_wall_ns(&px_clock_system);
+    struct table_put put = {
+        .document = px_arena_printf(arena, "{\"barrier\":%lld}", (long long)now_ns),
+        .expires_ns = now_ns + BARRIER_NS};
+    if (!put.document.ptr) return px_arena_fault(arena);
     PX_TRY(barrier_key(move, arena, &put.key));
+    *ret_number = now_ns;
     return table_put(storage->options.tables, &put, arena, NULL, NULL);
 }
 
-static int wait_for_barrier(struct storage *storage, const struct storage_move *move,
-                            struct px_arena *arena, bool *ret_seen)
+static int look_at_barrier(struct storage *storage, const struct storage_move *move, int64_t number,
+                           struct px_arena *arena, bool *ret_seen)
 {
     struct table_key key;
-    int64_t end_ns = px_mono_ns(&px_clock_system) + BARRIER_WAIT_NS;
+    struct table_item item;
+    yyjson_val *root = NULL;
+    *ret_seen = false;
     PX_TRY(barrier_key(move, arena, &key));
+    int r = table_get(storage->options.tables, &key, arena, &item);
+    if (r == TABLE_ABSENT) return 0;
+    PX_TRY(r);
+    PX_TRY(px_json_parse(item.document, arena, &root, NULL));
+    *ret_seen = px_json_i64(root, "barrier", 0) >= number;
+    return 0;
+}
+
+static int wait_for_barrier(struct storage *storage, const struct storage_move *move,
+                            int64_t number, bool *ret_seen)
+{
+    int64_t end_ns = px_mono_ns(&px_clock_system) + BARRIER_WAIT_NS;
     for (;;) {
-        struct table_item item;
-        int r = table_get(storage->options.tables, &key, arena, &item);
-        if (r != TABLE_ABSENT) PX_TRY(r);
-        *ret_seen = r == 0;
-        if (r == 0 || is_late(move) || px_mono_ns(&px_clock_system) >= end_ns) return 0;
+        PX_AUTO(px_arena_deinit) struct px_arena arena;
+        px_arena_init(&arena, STORAGE_ARENA_BYTES_MAX);
+        PX_TRY(look_at_barrier(storage, move, number, &arena, ret_seen));
+        if (*ret_seen || is_late(move) || px_mono_ns(&px_clock_system) >= end_ns) return 0;
         (void)usleep(BARRIER_LOOK_US);
     }
 }
@@ -113,7 +134,7 @@ static int pack_dataset(struct storage *storage, const struct storage_move *move
     return manifest_put_dataset(storage->options.segments, move->epoch, &arrival, arena);
 }
 
-static int pack_all(struct storage *storage, const struct storage_move *move,
+static int pack_all(struct storage *storage, const struct storage_move *move, int64_t barrier,
                     struct px_arena *arena, struct storage_moved *moved)
 {
     struct dataset_info *infos = NULL;
@@ -122,7 +143,7 @@ static int pack_all(struct storage *storage, const struct storage_move *move,
     struct catalog *catalog = storage->options.catalog;
     PX_TRY(catalog_list(catalog, move->tenant, arena, &infos, &count));
     PX_TRY(catalog_dropped(catalog, move->tenant, arena, &dropped, &dropped_count));
-    struct manifest manifest = {.last = moved->last};
+    struct manifest manifest = {.last = moved->last, .barrier = barrier};
     manifest.datasets = px_arena_array(arena, struct px_str, count + dropped_count + 1);
     if (!manifest.datasets) return px_arena_fault(arena);
     for (size_t i = 0; i < count + dropped_count; i++) {
@@ -152,8 +173,9 @@ int storage_pack(struct storage *storage, const struct storage_move *move,
     PX_TRY(seal_all(storage, move, moved));
     if (moved->more) return 0; /* what is written down is whole or not there */
     moved->last = fenced;
-    if (fenced) PX_TRY(put_barrier(storage, move, &arena));
-    return pack_all(storage, move, &arena, moved);
+    int64_t barrier = 0;
+    PX_TRY(put_barrier(storage, move, &arena, &barrier));
+    return pack_all(storage, move, barrier, &arena, moved);
 }
 
 /* ---- fetch ---- */
@@ -316,10 +338,11 @@ int storage_fetch(struct storage *storage, const struct storage_move *move,
         r = fetch_dataset(storage, move, manifest.datasets[i], moved);
         if (r != 0) return r;
     }
-    if (manifest.last && !moved->more) {
-        PX_TRY(wait_for_barrier(storage, move, &arena, &moved->last));
-        moved->more = !moved->last;
-    }
+    if (moved->more) return 0;
+    bool seen = false;
+    PX_TRY(wait_for_barrier(storage, move, manifest.barrier, &seen));
+    moved->more = !seen;
+    moved->last = manifest.last && seen;
     return 0;
 }
 

@@ -239,6 +239,28 @@ TEST(the_last_fetch_waits_for_the_claims_of_what_was_sealed)
     pair_close(&pair);
 }
 
+TEST(a_fetch_before_the_freeze_waits_for_the_claims_of_its_own_round)
+{
+    struct pair pair;
+    struct storage_moved moved = {0};
+    pair_open(t, &pair);
+    write_more(&pair, 1);
+    pair.epoch = 2;
+    run(&pair, "greet", NULL);
+    run(&pair, "pack", NULL);
+    run(&pair, "fetch", &moved);
+    CHECK(!moved.last);
+    run(&pair, "pack",
+        NULL); /* the next round: what was replicated for the one before is not enough */
+    struct storage_move move = move_of(source(&pair), 2);
+    move.deadline_mono_ns = px_mono_ns(&px_clock_system) + 1;
+    CHECK_OK(storage_fetch(target(&pair)->storage, &move, &moved));
+    CHECK(moved.more && !moved.last);
+    run(&pair, "fetch", &moved);
+    CHECK(!moved.last);
+    pair_close(&pair);
+}
+
 /* ---- steps at the wrong time ---- */
 
 TEST(a_step_that_comes_too_early_or_too_late_changes_nothing)
