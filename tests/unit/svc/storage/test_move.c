@@ -457,7 +457,7 @@ static void killed_step(struct test *t, const struct pair *pair, const char *nam
 TEST(every_step_may_be_killed_at_any_moment)
 {
     const char *text = getenv("PRISM_KILLS");
-    int moves = text ? atoi(text) : 6;
+    int moves = text ? (int)strtol(text, NULL, 10) : 6;
     uint32_t seed = 20261127;
     struct pair pair;
     pair_open(t, &pair);
