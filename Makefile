@@ -21,9 +21,10 @@ up: build ## Install what is missing, build, start a region in the background an
 down: ## Stop the region that `make up` started
 	@build/prism down
 
+# TEST_MORE: options of tools/run-tests for what shall run besides.
 test: ## Run unit tests, the replay of fuzz inputs, the tests of a whole region and of infra/
-	@tools/setup test infra package
-	@tools/run-tests
+	@tools/setup test package
+	@tools/run-tests --unit --sys --aws --infra $(TEST_MORE)
 
 package: ## Build the functions for arm64 and x86_64, leave ZIPs, images and bills of materials in build/artifacts
 	@tools/setup package

@@ -25,7 +25,7 @@ def region(postgres, tmp_path_factory):
             "PRISM_META_URL": postgres.url("prism"), "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "eu-central-1"})
         region.run("migrate")
         region.run("up", "--detach", "--aws-endpoint", f"http://127.0.0.1:{port}")
-        yield region
+        yield region.warm()
         region.down()
 
 
