@@ -141,7 +141,7 @@ class Region:
     def warm(self, seconds=60):
         """The first key is looked up: on a busy machine an emulator may take longer for that than the authorizer has."""
         deadline = time.time() + seconds
-        while self.call("GET", "/v1/datasets").status_code == 500 and time.time() < deadline:
+        while self.call("GET", "/v1/datasets/none").status_code == 500 and time.time() < deadline:
             time.sleep(0.2)
         return self
 
