@@ -40,6 +40,7 @@ const char *const homes_aws_variables[] = {"AWS_ENDPOINT_URL",
                                            "AWS_CONTAINER_AUTHORIZATION_TOKEN",
                                            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
                                            "AWS_CA_BUNDLE",
+                                           "PRISM_TENANT_ROLE_ARN", /* svc/lending */
                                            "HOME" /* of a profile */};
 const size_t homes_aws_variable_count = PX_COUNT(homes_aws_variables);
 
