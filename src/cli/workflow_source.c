@@ -19,7 +19,7 @@ static const struct asl_value_of_name plausible[] = {
     {S("environment"), S("dev")},
     {S("shards"), S("[\"shard-0\",\"shard-1\"]")},
     {S("file_system_id"), S("fs-0123456789abcdef0")},
-    {S("shard_gid_first"), S("20000")},
+    {S("shard_gid_first"), S("10000")},
     {S("tenant_uid_first"), S("100000")},
     {S("usage_plan_pooled"), S("pooled")},
     {S("usage_plan_dedicated"), S("dedicated")},

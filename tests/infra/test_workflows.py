@@ -170,7 +170,7 @@ def test_onboarding_and_offboarding(machines):
     assert (done["key"], done["shard"], done["uid"]) == (KEY["key"], "shard-1", 100001)
     point, = machines.client("efs").describe_access_points(FileSystemId=machines.file_system)["AccessPoints"]
     assert (point["AccessPointId"], point["ClientToken"]) == (done["access_point"], "acme")
-    assert point["PosixUser"] == {"Uid": 100001, "Gid": 100001, "SecondaryGids": [10001]}
+    assert point["PosixUser"] == {"Uid": 100001, "Gid": 100001}
     assert point["RootDirectory"]["CreationInfo"] == {"OwnerUid": 100001, "OwnerGid": 10001, "Permissions": "2770"}
 
     # Again: the same access point and id, whatever the tier is now.
