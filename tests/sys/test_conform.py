@@ -11,8 +11,24 @@ from conftest import PRISM, ROOT
 CASES = sorted(p.parent for p in (ROOT / "tests" / "conform").glob("*/definition.asl.json"))
 
 
+FIELDS = {"output", "error", "cause", "stubs", "type", "trace", "events", "because"}
+ORDERED = [f"{family}{order}{path}" for family in ("String", "Numeric", "Timestamp") for path in ("", "Path")
+           for order in ("Equals", "LessThan", "LessThanEquals", "GreaterThan", "GreaterThanEquals")]
+OPERATORS = {*ORDERED, "BooleanEquals", "BooleanEqualsPath", "StringMatches", "And", "Or", "Not",
+             "IsString", "IsNumeric", "IsBoolean", "IsTimestamp", "IsNull", "IsPresent"}
+
+
+def members(value):
+    if isinstance(value, dict):
+        yield from value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else []:
+        yield from members(inner)
+
+
 def test_there_are_cases():
-    assert len(CASES) >= 70
+    assert len(CASES) >= 150
+    assert OPERATORS <= {name for folder in CASES for name in members(json.loads((folder / "definition.asl.json").read_text()))}
+    assert {field for folder in CASES for field in json.loads((folder / "expected.json").read_text())} <= FIELDS
 
 
 @pytest.mark.parametrize("folder", CASES, ids=lambda folder: folder.name)
