@@ -770,12 +770,13 @@ int asl_engine_restore(struct asl_engine *engine, const struct asl_restore *rest
         execution->type = frame->state->of.map.child_type;
         if (restore->parent_index < frame->fork->total)
             fork_set(frame->fork, restore->parent_index, CHILD_RUNNING);
-    } else if (restore->parent) {
-        r = px_fault(PX_F_CORRUPT, "execution %.*s has no parent", PX_FMT(restore->name));
+    } else if (restore->parent) { /* its Map gave it up, and it had not heard of it */
+        execution->stopping = true;
+        queue_execution(execution);
     }
     engine->restoring = true;
-    if (r == 0) r = set_timeout(execution);
-    for (size_t i = 0; r == 0 && i < restore->frame_count; i++)
+    if (!execution->stopping) r = set_timeout(execution);
+    for (size_t i = 0; r == 0 && i < restore->frame_count && !execution->stopping; i++)
         r = frame_read(execution, &restore->frames[i], restore->redrive);
     engine->restoring = false;
     if (r != 0) {

@@ -162,7 +162,8 @@ struct asl_restore {
     size_t frame_count;
     bool redrive; /* it had ended: its failed states are entered again */
 };
-/* Parents first, then their children, then asl_engine_child_ended() for children that ended and whose parent has not taken it.
+/* A child whose parent waits for it no more is aborted in its next turn.
+ * Parents first, then their children, then asl_engine_child_ended() for children that ended and whose parent has not taken it.
  * Faults: PX_F_CORRUPT for records that do not fit the program. Answers: ASL_ENGINE_FULL. */
 PX_MUST_USE int asl_engine_restore(struct asl_engine *engine, const struct asl_restore *restore,
                                    struct asl_execution **ret_execution);

@@ -135,6 +135,7 @@ static int tell_parent(struct step *step)
     struct asl_blob *error, *cause;
     PX_TRY(blob_of(step->failure.error, &error));
     PX_TRY(blob_of(step->failure.cause, &cause));
+    if (frame->fork) frame_forget_children(frame); /* also the records of those that ended */
     frame_clear_state(frame);
     frame->phase = PHASE_FAILED; /* its record, until the parent has dealt with it */
     frame->outcome_error = asl_blob_ref(error);
