@@ -358,6 +358,10 @@ static int already_running(struct up *up)
     if (!up->values->detach || elsewhere)
         return cli_fail(cli, CLI_FAILED, "a region runs already on %s: pid %lld, port %lld",
                         cli->data_dir, (long long)guide.pid, (long long)guide.port);
+    if (up->values->regions && !settings_is_fleet(cli))
+        return cli_fail(cli, CLI_FAILED,
+                        "one region runs already on %s: several take another folder (--data)",
+                        cli->data_dir);
     guide_print(cli, &guide, cli->out);
     return CLI_OK;
 }

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -17,7 +18,7 @@ import pytest
 import requests
 
 import conftest
-from conftest import PRISM, alive, children_of
+from conftest import PRISM, ROOT, alive, children_of
 from region_kit import UnixConnection, wait
 
 US, EU, AP = "us-east-1", "eu-west-1", "ap-south-1"
@@ -467,10 +468,22 @@ def test_names_and_folders_that_do_not_fit_are_refused(tmp_path):
     single = conftest.Region(tmp_path / "single").up()
     try:
         assert single.run("region", "list", check=False).returncode == 3
+        done = single.run("up", "--detach", "--regions", f"{US},{EU}", check=False)
+        assert done.returncode == 1 and "one region runs already" in done.stderr and "--data" in done.stderr
     finally:
         single.down()
     done = Regions(tmp_path / "single").run("up", "--detach", "--regions", f"{US},{EU}", check=False)
     assert done.returncode == 1 and "one region" in done.stderr
+
+
+def test_the_lines_of_the_readme_work_as_printed(tmp_path):
+    block = re.search(r"## Several regions\n.*?```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.S).group(1)
+    env = {**os.environ, "PRISM_PORT": str(conftest.free_port())}
+    done = subprocess.run(["bash", "-e", "-c", block.replace("build/prism", str(PRISM))], env=env, cwd=tmp_path,
+                          capture_output=True, text=True, timeout=120)
+    subprocess.run([PRISM, "down", "--data", tmp_path / "regions"], env=env, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "acme has moved to eu-west-1" in done.stdout and "killed" in done.stdout
 
 
 def test_a_port_that_is_taken_is_said(tmp_path_factory):
