@@ -209,6 +209,7 @@ module "workflows" {
   shards              = var.shards
   functions           = local.instances
   hot                 = module.storage.hot
+  buckets             = { segments = module.storage.segments.arn, analytics = module.storage.analytics.arn }
   usage_plan_ids      = module.api.usage_plan_ids
   keys                = module.security.keys
   boundary_arn        = module.security.boundary_arn

@@ -34,6 +34,11 @@ locals {
       Resource  = [for queue in machine.may.send : aws_sqs_queue.this[queue].arn]
       Condition = {}
     }],
+    # Under the data key, as all that a machine touches: statement Key.
+    length(machine.may.buckets) == 0 ? [] : [
+      { Sid = "Objects", Effect = "Allow", Action = ["s3:GetObject", "s3:PutObject"], Resource = [for bucket in machine.may.buckets : "${var.buckets[bucket]}/*"], Condition = {} },
+      { Sid = "Buckets", Effect = "Allow", Action = ["s3:ListBucket"], Resource = [for bucket in machine.may.buckets : var.buckets[bucket]], Condition = {} },
+    ],
     # To wait for what it started, Step Functions asks for a rule of EventBridge of this name. Source: Step Functions developer guide, "Start
     # a new AWS Step Functions state machine from a running execution".
     length(machine.may.start) == 0 ? [] : [

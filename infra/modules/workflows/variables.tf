@@ -31,6 +31,7 @@ variable "workflows" {
         publish       = optional(list(string), [])
         send          = optional(list(string), [])
         start         = optional(list(string), [])
+        buckets       = optional(list(string), [])
         access_points = optional(list(string), [])
         usage_keys    = optional(list(string), [])
       })
@@ -53,6 +54,10 @@ variable "workflows" {
       [for started in m.may.start : contains(keys(var.workflows.machines), started)],
     ]]))
     error_message = "A machine names a table, queue or machine that workflows.json does not describe: add it there under tables, queues or machines."
+  }
+  validation {
+    condition     = alltrue(flatten([for m in var.workflows.machines : [for b in m.may.buckets : contains(keys(var.buckets), b)]]))
+    error_message = "buckets take segments and analytics, the region's two of data."
   }
   validation {
     condition = alltrue(flatten([for m in var.workflows.machines : [
@@ -95,6 +100,12 @@ variable "functions" {
     alias_arn = string
   }))
   nullable = false
+}
+
+variable "buckets" {
+  description = "ARNs of the buckets of data by short name: segments, analytics."
+  type        = map(string)
+  nullable    = false
 }
 
 variable "hot" {

@@ -65,11 +65,13 @@ variables {
   workflows    = jsondecode(file("../../../platform/workflows.json"))
   workflow_dir = "../../../platform/workflows"
   shards       = { "shard-0" = {}, "shard-1" = {} }
+  buckets      = { segments = "arn:aws:s3:::prism-dev-euw1-segments", analytics = "arn:aws:s3:::prism-dev-euw1-analytics" }
   functions = {
     a = { name = "prism-dev-euw1-storage-shard-0", alias_arn = "arn:aws:lambda:eu-west-1:123456789012:function:prism-dev-euw1-storage-shard-0:live" }
     b = { name = "prism-dev-euw1-storage-shard-1", alias_arn = "arn:aws:lambda:eu-west-1:123456789012:function:prism-dev-euw1-storage-shard-1:live" }
     c = { name = "prism-dev-euw1-tenants", alias_arn = "arn:aws:lambda:eu-west-1:123456789012:function:prism-dev-euw1-tenants:live" }
     d = { name = "prism-dev-euw1-keys", alias_arn = "arn:aws:lambda:eu-west-1:123456789012:function:prism-dev-euw1-keys:live" }
+    e = { name = "prism-dev-euw1-bridge", alias_arn = "arn:aws:lambda:eu-west-1:123456789012:function:prism-dev-euw1-bridge:live" }
   }
   hot                = { file_system_id = "fs-0123456789abcdef0", file_system_arn = "arn:aws:elasticfilesystem:eu-west-1:123456789012:file-system/fs-0123456789abcdef0" }
   usage_plan_ids     = { pooled = "aaa", dedicated = "bbb" }
@@ -144,6 +146,36 @@ run "a_machine_may_what_the_catalogue_says" {
     condition     = one([for s in local.statements["tenant-offboarding"] : s.Condition if s.Sid == "DropAccessPoints"]) == { StringEquals = { "aws:ResourceTag/ManagedBy" = ["tenant-onboarding"] } }
     error_message = "a shard's own access point cannot be deleted"
   }
+}
+
+run "a_machine_may_use_the_buckets_that_the_catalogue_names" {
+  command = plan
+
+  variables {
+    workflow_dir = "../../../platform/workflows"
+    workflows = { tables = {}, queues = {}, machines = { data-lifecycle = {
+      description = "x", type = "STANDARD", log_level = "ALL", may = { invoke = ["storage"], buckets = ["segments"] }
+    } } }
+  }
+
+  assert {
+    condition     = [for s in local.statements["data-lifecycle"] : s.Resource if s.Sid == "Objects"] == [["arn:aws:s3:::prism-dev-euw1-segments/*"]] && [for s in local.statements["data-lifecycle"] : s.Resource if s.Sid == "Buckets"] == [["arn:aws:s3:::prism-dev-euw1-segments"]]
+    error_message = "objects of the bucket that is named, and its list"
+  }
+  assert {
+    condition     = !strcontains(jsonencode(local.statements["data-lifecycle"]), "analytics") && !strcontains(jsonencode(local.statements["data-lifecycle"]), "s3:Delete")
+    error_message = "of no other one, and nothing is deleted"
+  }
+}
+
+run "unknown_bucket" {
+  command = plan
+
+  variables {
+    workflows = { tables = {}, queues = {}, machines = { x = { description = "x", type = "STANDARD", log_level = "ALL", may = { buckets = ["access-logs"] } } } }
+  }
+
+  expect_failures = [var.workflows]
 }
 
 run "the_lifecycle_runs_hourly" {
