@@ -10,6 +10,7 @@
 #define CATALOGUE_BYTES_MAX (1u << 20)
 #define DEFINITION_BYTES_MAX (1u << 20) /* Step Functions' limit */
 #define VALUES_MAX 16
+#define PROBLEMS_BYTES_MAX (16u << 20)
 #define RATE_S_MAX (86400u * 366u)
 
 struct loading {
@@ -129,9 +130,7 @@ static int refused(const char *path, const struct asl_problems *problems)
 
 static int read_definition(struct loading *l, struct workflow_machine *machine)
 {
-    struct px_str text;
     struct px_where where = {0};
-    struct asl_problems problems = {0};
     PX_AUTO(px_buf_deinit) struct px_buf file;
     px_buf_init(&file, DEFINITION_BYTES_MAX);
     const char *path = px_arena_printf(l->arena, "%s/workflows/%.*s.asl.json",
@@ -143,20 +142,31 @@ static int read_definition(struct loading *l, struct workflow_machine *machine)
         return px_fault(PX_F_CONFIG, "%s %s", path,
                         r == PX_FILE_ABSENT ? "does not exist" : "is over 1 MiB");
     PX_TRY(r);
-    r = asl_render(px_buf_str(&file), l->values, l->value_count, l->arena, &text, &where);
+    r = asl_render(px_buf_str(&file), l->values, l->value_count, l->arena, &machine->text, &where);
     if (r == ASL_INVALID)
         return px_fault(PX_F_CONFIG, "%s: at byte %zu: %s", path, where.offset, where.expected);
     PX_TRY(r);
+    machine->path = path;
+    machine->role_arn = px_arena_printf(l->arena, "arn:aws:iam::" WORKFLOW_ACCOUNT ":role/%.*s",
+                                        PX_FMT(machine->full_name));
+    return machine->role_arn.ptr ? 0 : px_arena_fault(l->arena);
+}
+
+int workflow_machine_compile(struct workflow_machine *machine, struct asl_jsonata *jsonata)
+{
+    struct asl_problems problems = {0};
     const struct asl_program_options options = {
         .name = machine->full_name,
         .arn = machine->arn,
-        .role_arn = px_arena_printf(l->arena, "arn:aws:iam::" WORKFLOW_ACCOUNT ":role/%.*s",
-                                    PX_FMT(machine->full_name)),
+        .role_arn = machine->role_arn,
         .type = machine->type,
-        .jsonata = l->options->jsonata,
+        .jsonata = jsonata,
     };
-    r = asl_program_new(text, &options, l->arena, &machine->program, &problems);
-    if (r == ASL_INVALID) return refused(path, &problems);
+    PX_AUTO(px_arena_deinit) struct px_arena arena;
+    px_arena_init(&arena, PROBLEMS_BYTES_MAX);
+    if (machine->program) return 0;
+    int r = asl_program_new(machine->text, &options, &arena, &machine->program, &problems);
+    if (r == ASL_INVALID) return refused(machine->path, &problems);
     PX_TRY(r);
     return 0;
 }

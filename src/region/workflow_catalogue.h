@@ -23,7 +23,10 @@ struct workflow_machine {
     struct px_str full_name; /* "prism-data-lifecycle" */
     struct px_str arn;
     enum asl_machine_type type;
-    struct asl_program *program;
+    struct px_str role_arn, text; /* its definition, rendered */
+    const char *path;             /* the file, for messages */
+    struct asl_program *program;  /* NULL: not compiled yet */
+    uint64_t definition;          /* the text's number in the journal; 0: none */
     yyjson_val *may;
     struct workflow_schedule *schedules;
     size_t schedule_count;
@@ -49,13 +52,16 @@ struct workflow_catalogue_options {
     const char *platform_dir;
     struct px_str region, prefix, environment;
     const char *const *shards; /* NULL-ended; borrowed */
-    struct asl_jsonata *jsonata;
 };
-/* Everything but the programs lives in arena. A folder without workflows.json has no machines.
+/* Everything but the programs lives in arena; nothing is compiled. A folder without workflows.json has no machines.
  * Faults: PX_F_CONFIG with file, place and sentence. */
 PX_MUST_USE int workflow_catalogue_load(const struct workflow_catalogue_options *options,
                                         struct px_arena *arena,
                                         struct workflow_catalogue *ret_catalogue);
+/* Its program, unless it has one. jsonata: checks expressions; NULL: they are checked when they are evaluated.
+ * Faults: PX_F_CONFIG with file, place and sentence. */
+PX_MUST_USE int workflow_machine_compile(struct workflow_machine *machine,
+                                         struct asl_jsonata *jsonata);
 void workflow_catalogue_deinit(struct workflow_catalogue *catalogue); /* the programs' references */
 
 /* By name, full name or ARN; NULL: none. */

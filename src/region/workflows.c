@@ -91,6 +91,19 @@ int workflows_program(struct workflows *w, uint64_t definition, struct px_str ma
     return 0;
 }
 
+int workflows_machine_program(struct workflows *w, const struct workflow_machine *machine,
+                              struct asl_program **ret_program)
+{
+    struct workflow_machine *own = &w->catalogue.machines[machine - w->catalogue.machines];
+    struct asl_program *known = own->definition ? workflows_known_program(w, own->definition)
+                                                : NULL;
+    if (!own->program && known) own->program = asl_program_ref(known); /* of what was restored */
+    PX_TRY(workflow_machine_compile(own, NULL));
+    if (own->definition && !known) PX_TRY(version_add(w, own->definition, own->program));
+    *ret_program = own->program;
+    return 0;
+}
+
 /* ---- the journal ---- */
 
 static_assert((int)EXECUTION_RUNNING == (int)ASL_RUNNING &&
@@ -503,15 +516,25 @@ static void on_housekeeping(uv_timer_t *timer)
 
 /* ---- life ---- */
 
+/* Machines are compiled when they are first used. A definition that the journal does not have is compiled once here, so that what is
+ * wrong in it is told at the start; expressions of JSONata are looked at when they are evaluated (the tests look at those that are
+ * shipped). */
+static int define_machine(struct workflows *w, struct workflow_machine *m)
+{
+    bool journaled = m->type == ASL_STANDARD;
+    int r = journaled ? execution_defined(w->writer, m->full_name, m->text, &m->definition)
+                      : EXECUTION_ABSENT;
+    if (r != EXECUTION_ABSENT) return r;
+    PX_TRY(workflow_machine_compile(m, NULL));
+    if (journaled) PX_TRY(execution_define(w->writer, m->full_name, m->text, &m->definition));
+    asl_program_unref(&m->program);
+    return 0;
+}
+
 static int define_machines(struct workflows *w)
 {
-    for (size_t i = 0; i < w->catalogue.count; i++) {
-        const struct workflow_machine *m = &w->catalogue.machines[i];
-        uint64_t definition;
-        if (m->type != ASL_STANDARD) continue;
-        PX_TRY(execution_define(w->writer, m->full_name, m->program->source, &definition));
-        PX_TRY(version_add(w, definition, m->program));
-    }
+    for (size_t i = 0; i < w->catalogue.count; i++)
+        PX_TRY(define_machine(w, &w->catalogue.machines[i]));
     return 0;
 }
 
@@ -547,7 +570,6 @@ static int load(struct workflows *w)
         .prefix = data->aws_prefix.len ? data->aws_prefix : S(WORKFLOW_PREFIX),
         .environment = S("local"),
         .shards = shards,
-        /* no jsonata: shipped expressions are checked by tests, and the engine opens when one is evaluated */
     };
     PX_TRY(workflow_catalogue_load(&options, &w->arena, &w->catalogue));
     PX_TRY(schedules_init(w));

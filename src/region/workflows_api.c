@@ -480,8 +480,8 @@ static void do_describe_machine(struct api_call *call)
     if (m) {
         add_machine(call, m);
         px_buf_add_c(&call->reply, ",\"status\":\"ACTIVE\"");
-        add_text(&call->reply, "roleArn", m->program->role_arn);
-        add_text(&call->reply, "definition", m->program->source);
+        add_text(&call->reply, "roleArn", m->role_arn);
+        add_text(&call->reply, "definition", m->text);
         px_buf_add_char(&call->reply, '}');
     }
     answer(call);

@@ -105,7 +105,11 @@ struct px_str workflows_machine_name(
 uint64_t workflows_definition(const struct workflows *w, const struct asl_program *program);
 /* The program of a definition, borrowed; NULL when it is an old one that was not needed yet. */
 struct asl_program *workflows_known_program(const struct workflows *w, uint64_t definition);
-/* The same, parsed from `text` when it is not known. Faults: PX_F_CORRUPT when it is refused now. */
+/* The program of a machine as it is now, borrowed; compiled the first time. */
+PX_MUST_USE int workflows_machine_program(struct workflows *w,
+                                          const struct workflow_machine *machine,
+                                          struct asl_program **ret_program);
+/* The program of a definition, parsed from `text` when it is not known. Faults: PX_F_CORRUPT when it is refused now. */
 PX_MUST_USE int workflows_program(struct workflows *w, uint64_t definition, struct px_str machine,
                                   struct px_str text, struct asl_program **ret_program);
 PX_MUST_USE int answer_later(struct workflows *w, uint64_t number,

@@ -94,13 +94,16 @@ static void begin(struct start *s)
         PX_FMT(w->catalogue.region),
         request->machine->type == ASL_EXPRESS ? "express" : "execution",
         PX_FMT(request->machine->full_name), PX_FMT(request->name));
-    int r = arn.ptr ? asl_engine_start(w->engine,
-                                       &(struct asl_start){.program = request->machine->program,
-                                                           .name = request->name,
-                                                           .arn = arn,
-                                                           .input = request->input},
-                                       &execution)
-                    : PX_F_OOM;
+    struct asl_program *program = NULL;
+    int r = arn.ptr ? workflows_machine_program(w, request->machine, &program) : PX_F_OOM;
+    if (r != 0)
+        px_log_fault(w->options.log, r, "a machine cannot be used");
+    else
+        r = asl_engine_start(
+            w->engine,
+            &(struct asl_start){
+                .program = program, .name = request->name, .arn = arn, .input = request->input},
+            &execution);
     if (r == 0) {
         uint64_t number = asl_execution_info(execution)->number;
         r = run_add(w, number, request->machine, request->name, request->task, &run);

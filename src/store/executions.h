@@ -29,6 +29,9 @@ void execution_store_close(struct execution_store **store);
 /* The number of this text among the machine's definitions; a text that was the newest before keeps its number. */
 PX_MUST_USE int execution_define(struct execution_store *store, struct px_str machine,
                                  struct px_str text, uint64_t *ret_definition);
+/* The same for a text that is the newest already. Answers: EXECUTION_ABSENT: it is another one, or the first. */
+PX_MUST_USE int execution_defined(struct execution_store *store, struct px_str machine,
+                                  struct px_str text, uint64_t *ret_definition);
 /* Answers: EXECUTION_ABSENT. */
 PX_MUST_USE int execution_definition(struct execution_store *store, uint64_t definition,
                                      struct px_arena *arena, struct px_str *ret_text);

@@ -77,8 +77,8 @@ void execution_store_close(struct execution_store **store)
 
 /* ---- definitions ---- */
 
-static int newest_definition(struct execution_store *store, struct px_str machine,
-                             struct px_str text, uint64_t *ret_definition)
+int execution_defined(struct execution_store *store, struct px_str machine, struct px_str text,
+                      uint64_t *ret_definition)
 {
     PX_AUTO(lite_give) struct lite_stmt stmt = {0};
     PX_TRY(lite_take(&store->lite,
@@ -97,7 +97,7 @@ static int newest_definition(struct execution_store *store, struct px_str machin
 int execution_define(struct execution_store *store, struct px_str machine, struct px_str text,
                      uint64_t *ret_definition)
 {
-    int r = newest_definition(store, machine, text, ret_definition);
+    int r = execution_defined(store, machine, text, ret_definition);
     if (r != EXECUTION_ABSENT) return r;
     PX_AUTO(lite_give) struct lite_stmt stmt = {0};
     PX_TRY(

@@ -271,7 +271,10 @@ TEST(a_definition_keeps_its_number_until_its_text_changes)
 {
     PX_AUTO(execution_store_close) struct execution_store *store = store_open(t);
     uint64_t first, second, other, back;
+    CHECK_INT(execution_defined(store, S("m"), S("{1}"), &first), EXECUTION_ABSENT);
     CHECK_OK(execution_define(store, S("m"), S("{1}"), &first));
+    CHECK_OK(execution_defined(store, S("m"), S("{1}"), &second));
+    CHECK_INT(first, second);
     CHECK_OK(execution_define(store, S("m"), S("{1}"), &second));
     CHECK_INT(first, second);
     CHECK_OK(execution_define(store, S("n"), S("{1}"), &other));
