@@ -5,8 +5,9 @@ What has to hold: no acknowledged record is lost or doubled, no answer of a quer
 visible as soon as its request was answered: docs/api.md), writers and readers see nothing but answers that say to repeat, and in the end all is in one
 region and nothing is left in the other.
 
-PRISM_FIRE_ROUNDS and PRISM_FIRE_SEED set how many migrations and which (`make soak-migration`). With PRISM_FIRE_AIM_MS a migration that kept a
-writer waiting for longer fails the run, unless a region was lost or cut off meanwhile: then writers wait for that to end, whatever a migration does."""
+PRISM_FIRE_ROUNDS and PRISM_FIRE_SEED set how many migrations and which, PRISM_FIRE_LONG_CUTS which share of the partitions outlasts the machine's patience
+(`make soak-migration`). With PRISM_FIRE_AIM_MS a migration that kept a writer waiting for longer fails the run, unless a region was lost or cut off
+or a function stopped meanwhile: then writers wait for that to end, whatever a migration does."""
 
 import collections
 import contextlib
