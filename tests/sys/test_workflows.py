@@ -306,6 +306,56 @@ def test_an_evacuation_stops_moving_when_moves_fail(people):
         assert ended(people, arn)["error"] == "EvacuationFailed"
 
 
+def test_a_definition_that_is_wrong_is_told_at_the_start(tree):
+    tree.down()
+    path = tree.tree / "platform" / "workflows" / "key-rotation.asl.json"
+    right = path.read_text()
+    path.write_text(right.replace('"Next": "IsRequestFine"', '"Next": "Nowhere"'))
+    for _ in range(2):
+        refused = tree.run("up", "--detach", check=False)
+        assert refused.returncode == 1 and "key-rotation.asl.json: /States/Request/Next" in refused.stderr, refused.stderr
+    path.write_text(right)
+    tree.up()
+    assert ended(tree, started(tree, "key-rotation"))["error"] == "BadRequest"  # compiled now
+
+
+def test_a_map_reads_objects_and_writes_its_results(tmp_path):
+    bucket = {"Bucket": "prism-analytics"}
+    s3 = "arn:aws:states:::s3:"
+
+    def task(action, state_next, **parameters):
+        return {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:" + action, "Parameters": {**bucket, **parameters}, "ResultPath": None, "Next": state_next}
+
+    parse = {"Type": "Pass", "Parameters": {"files.$": "States.StringToJson($.manifest.Body)"}, "Next": "Results"}
+    machine = {"StartAt": "One", "States": {
+        "One": task("putObject", "Two", Key="lines/1.jsonl", Body='1\n{"n":2}\n'),
+        "Two": task("putObject", "Each", Key="lines/2.jsonl", Body="3"),
+        "Each": {"Type": "Map", "Next": "Manifest",
+                 "ItemReader": {"Resource": s3 + "listObjectsV2", "Parameters": {**bucket, "Prefix": "lines/"},
+                                "ReaderConfig": {"InputType": "JSONL", "Transformation": "LOAD_AND_FLATTEN"}},
+                 "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}},
+                 "ResultWriter": {"Resource": s3 + "putObject", "Parameters": {**bucket, "Prefix": "results"},
+                                  "WriterConfig": {"Transformation": "COMPACT", "OutputType": "JSON"}}},
+        "Manifest": {**task("getObject", "Parse"), "Parameters": {**bucket, "Key.$": "$.ResultWriterDetails.Key"}, "ResultPath": "$.manifest"},
+        "Parse": parse,
+        "Results": {**task("getObject", "Done"), "Parameters": {**bucket, "Key.$": "$.files.ResultFiles.SUCCEEDED[0].Key"}, "ResultPath": "$.results"},
+        "Done": {"Type": "Pass", "Parameters": {"results.$": "States.StringToJson($.results.Body)", "manifest.$": "$.files"}, "End": True}}}
+    tree = Tree(tmp_path, env=environment())
+    tree.edit("workflows.json", lambda root: root["machines"].update(files={"type": "STANDARD", "log_level": "ERROR", "may": {"buckets": ["analytics"]}}))
+    (tree.tree / "platform" / "workflows" / "files.asl.json").write_text(json.dumps(machine))
+    tree.up()
+    try:
+        execution = ended(tree, started(tree, "files"))
+        assert execution["status"] == "SUCCEEDED", execution
+        output = json.loads(execution["output"])
+        assert sorted(output["results"], key=str) == [1, 3, {"n": 2}]
+        assert output["manifest"]["DestinationBucket"] == "prism-analytics" and not output["manifest"]["ResultFiles"]["FAILED"]
+        started_runs = [e for e in history(tree, execution["executionArn"]) if e["type"] == "MapRunStarted"]
+        assert [e["mapRunStartedEventDetails"]["mapRunArn"] for e in started_runs] == [output["manifest"]["MapRunArn"]]
+    finally:
+        tree.down()
+
+
 # ---- names, stopping, listing ----
 
 
