@@ -1,8 +1,10 @@
 /* svc/sharding/placement.c - shards as items of table "shards".
  *
- * Invariant: `tenants` of a shard is the number of living tenants of this region that name it, after every
- * transaction of placement_create() and placement_delete(). A new shard's item is put with what the registry
- * counts; until it stands there nobody can be placed on it. */
+ * Invariant: `tenants` of a shard is the number of living tenants of this region that name it and have no item
+ * "arrived/<tenant>", after every transaction of placement_create(), placement_delete(), placement_move_commit() and
+ * adopt(). A new shard's item is put with what the registry counts; until it stands there nobody can be placed
+ * on it. An arrival's item is replicated before the tenant's, so whoever sees a tenant at home here sees it or
+ * what became of it. */
 #include "svc/sharding/placement.h"
 
 #include <stdlib.h>
@@ -16,6 +18,7 @@
 #define LOAD_KEPT_NS (2 * 86400 * PX_NS_PER_S)
 #define PREFIX_SHARD "shard/"
 #define PREFIX_LOAD "load/"
+#define PREFIX_ARRIVED "arrived/"
 
 static const struct px_str kind_names[] = {
     [SHARD_ANY] = {"any", 3},
@@ -202,20 +205,123 @@ static int walk(const struct placement *placement,
     }
 }
 
+/* ---- tenants that arrived and are not counted yet ---- */
+
+/* In order of names: DynamoDB, too, sorts within a partition. */
+static int arrivals_list(const struct placement *placement, struct px_arena *arena,
+                         struct table_item **ret_items, size_t *ret_count)
+{
+    struct table_query query = {.key = shards_key(placement, S(PREFIX_ARRIVED)), .max = PAGE};
+    return table_query(placement->registry.tables, &query, arena, ret_items, ret_count);
+}
+
+static struct px_str arrived_name(const struct table_item *item)
+{
+    return px_str_skip(item->sort, strlen(PREFIX_ARRIVED));
+}
+
+static int by_arrived_name(const void *name, const void *item)
+{
+    return px_str_cmp(*(const struct px_str *)name, arrived_name(item));
+}
+
+static bool is_arriving(const struct table_item *arrivals, size_t count, struct px_str name)
+{
+    return count > 0 && bsearch(&name, arrivals, count, sizeof(*arrivals), by_arrived_name);
+}
+
+/* Written where the tenant was, for the region to which it goes. */
+static int arrival_put(const struct tenant *tenant, int64_t epoch, struct px_arena *arena,
+                       struct table_put *ret_put)
+{
+    struct px_str sort = px_arena_printf(arena, PREFIX_ARRIVED "%.*s", PX_FMT(tenant->name));
+    struct px_str doc = px_arena_printf(arena, "{\"epoch\":%lld}", (long long)epoch);
+    if (!sort.ptr || !doc.ptr) return px_arena_fault(arena);
+    *ret_put = (struct table_put){.key = {S("shards"), tenant->moving_to, sort}, .document = doc};
+    return 0;
+}
+
+enum adoption { ADOPT_LATER, ADOPT_COUNTED, ADOPT_STALE };
+
+/* LATER: the tenant's item is not here yet. STALE: it went on, and was never counted here. */
+static enum adoption adoption_of(const struct placement *placement, const struct tenant *tenant,
+                                 int64_t epoch)
+{
+    if (tenant->epoch < epoch) return ADOPT_LATER;
+    bool here = px_str_eq(tenant->home_region, placement->registry.home.region);
+    return here && tenant->status != TENANT_DELETED ? ADOPT_COUNTED : ADOPT_STALE;
+}
+
+/* Count one arrival and take its item away, in one transaction. *adopted grows when it is gone.
+ * Answers: TABLE_CONDITION_FAILED: somebody else did, or the shard changed. */
+static int adopt_one(const struct placement *placement, struct shard *shards, size_t count,
+                     const struct table_item *item, struct px_arena *arena, size_t *adopted)
+{
+    struct tenant tenant;
+    yyjson_val *doc = NULL;
+    int r = px_json_parse(item->document, arena, &doc, NULL);
+    if (r == PX_JSON_INVALID)
+        return px_fault(PX_F_CORRUPT, "arrival of tenant %.*s", PX_FMT(arrived_name(item)));
+    PX_TRY(r);
+    r = registry_get(&placement->registry, arrived_name(item), arena, &tenant);
+    if (r == REGISTRY_ABSENT) return 0;
+    PX_TRY(r);
+    enum adoption adoption = adoption_of(placement, &tenant, px_json_i64(doc, "epoch", 0));
+    struct shard *shard = find(shards, count, tenant.shard);
+    if (adoption == ADOPT_LATER || (adoption == ADOPT_COUNTED && !shard)) return 0;
+    struct table_put puts[2] = {{.key = shards_key(placement, item->sort),
+                                 .condition = TABLE_VERSION,
+                                 .version = item->version}};
+    size_t put_count = 1;
+    if (adoption == ADOPT_COUNTED) {
+        if (px_str_eq(tenant.tier, S("dedicated")) && shard->load.tenants == 0 && count > 1)
+            shard->owner = tenant.name;
+        shard->load.tenants++;
+        PX_TRY(put_of(placement, shard, arena, &puts[put_count++]));
+    }
+    r = table_put_all(placement->registry.tables, puts, put_count, NULL);
+    if (r != 0) return r;
+    if (adoption == ADOPT_COUNTED) shard->version++;
+    ++*adopted;
+    return 0;
+}
+
+/* All that can be: what is left then waits for its tenant's item. Answers: TABLE_CONDITION_FAILED: the shards
+ * are to be read again. */
+static int adopt(const struct placement *placement, struct shard *shards, size_t count,
+                 struct px_arena *arena)
+{
+    struct table_item *items = NULL;
+    size_t arrived = 0, adopted = 0;
+    do {
+        adopted = 0;
+        PX_TRY(arrivals_list(placement, arena, &items, &arrived));
+        for (size_t i = 0; i < arrived; i++) {
+            int r = adopt_one(placement, shards, count, &items[i], arena, &adopted);
+            if (r != 0) return r;
+        }
+    } while (arrived == PAGE && adopted > 0);
+    return 0;
+}
+
 struct counting {
     struct shard *shards;
     size_t count;
+    const struct table_item *arrivals;
+    size_t arrival_count;
 };
 static int count_one(void *ctx, const struct tenant *tenant)
 {
     struct counting *counting = ctx;
     struct shard *shard = find(counting->shards, counting->count, tenant->shard);
-    if (shard) shard->load.tenants++;
+    if (shard && !is_arriving(counting->arrivals, counting->arrival_count, tenant->name))
+        shard->load.tenants++;
     return 0;
 }
 
-int placement_shards(const struct placement *placement, struct px_arena *arena,
-                     struct shard **ret_shards, size_t *ret_count)
+/* Those of the table, made where they are missing. */
+static int known_shards(const struct placement *placement, struct px_arena *arena,
+                        struct shard **ret_shards, size_t *ret_count)
 {
     struct shard *missing = px_arena_array(arena, struct shard, SHARDS_MAX);
     size_t missed = 0;
@@ -223,7 +329,11 @@ int placement_shards(const struct placement *placement, struct px_arena *arena,
     PX_TRY(stored_shards(placement, arena, ret_shards, ret_count));
     PX_TRY(missing_shards(placement, *ret_shards, *ret_count, missing, &missed));
     if (missed == 0) return 0;
-    struct counting counting = {missing, missed};
+    struct table_item *arrivals = NULL;
+    size_t arrived = 0;
+    PX_TRY(
+        arrivals_list(placement, arena, &arrivals, &arrived)); /* counted when they are adopted */
+    struct counting counting = {missing, missed, arrivals, arrived};
     PX_TRY(walk(placement, count_one, &counting));
     for (size_t i = 0; i < missed; i++) {
         struct table_put put;
@@ -232,6 +342,19 @@ int placement_shards(const struct placement *placement, struct px_arena *arena,
         PX_TRY(r < 0 ? r : 0); /* TABLE_CONDITION_FAILED: somebody else made it */
     }
     return stored_shards(placement, arena, ret_shards, ret_count);
+}
+
+int placement_shards(const struct placement *placement, struct px_arena *arena,
+                     struct shard **ret_shards, size_t *ret_count)
+{
+    for (int i = 0; i < ATTEMPTS; i++) {
+        if (i > 0) pause_a_little();
+        PX_TRY(known_shards(placement, arena, ret_shards, ret_count));
+        int r = adopt(placement, *ret_shards, *ret_count, arena);
+        if (r != TABLE_CONDITION_FAILED) return r;
+    }
+    return px_fault(PX_F_BUSY, "shards of %.*s: others change them all the time",
+                    PX_FMT(placement->registry.home.region));
 }
 
 /* ---- choosing ---- */
@@ -342,6 +465,46 @@ int placement_delete(const struct placement *placement, struct px_str name, stru
     for (int i = 0; i < ATTEMPTS; i++) {
         if (i > 0) pause_a_little();
         int r = delete_once(placement, name, arena, ret_tenant, ret_why);
+        if (r != REGISTRY_COMPANION) return r;
+    }
+    return PLACEMENT_BUSY;
+}
+
+/* ---- moving away ---- */
+
+static int commit_once(const struct placement *placement, struct px_str name, int64_t epoch,
+                       struct px_arena *arena, struct tenant *ret_tenant, const char **ret_why)
+{
+    const struct registry *registry = &placement->registry;
+    struct shard *shards = NULL;
+    struct table_put puts[2];
+    struct tenant tenant;
+    size_t count = 0, put_count = 0;
+    int r = registry_get(registry, name, arena, &tenant);
+    if (r == REGISTRY_ABSENT) return r;
+    PX_TRY(r);
+    bool known = registry->home.region.len > 0;
+    if (known && px_str_eq(tenant.home_region, registry->home.region) &&
+        tenant.moving_epoch == epoch) {
+        PX_TRY(placement_shards(placement, arena, &shards, &count));
+        struct shard *shard = find(shards, count, tenant.shard);
+        if (shard) {
+            if (shard->load.tenants > 0) shard->load.tenants--;
+            if (px_str_eq(shard->owner, name)) shard->owner = (struct px_str){0};
+            PX_TRY(put_of(placement, shard, arena, &puts[put_count++]));
+        }
+        PX_TRY(arrival_put(&tenant, epoch, arena, &puts[put_count++]));
+    }
+    return registry_move_commit_with(registry, name, epoch, puts, put_count, arena, ret_tenant,
+                                     ret_why);
+}
+
+int placement_move_commit(const struct placement *placement, struct px_str name, int64_t epoch,
+                          struct px_arena *arena, struct tenant *ret_tenant, const char **ret_why)
+{
+    for (int i = 0; i < ATTEMPTS; i++) {
+        if (i > 0) pause_a_little();
+        int r = commit_once(placement, name, epoch, arena, ret_tenant, ret_why);
         if (r != REGISTRY_COMPANION) return r;
     }
     return PLACEMENT_BUSY;
@@ -523,16 +686,19 @@ static int recount_once(const struct placement *placement, struct px_arena *aren
 {
     struct shard *shards = NULL;
     struct placed *placed = NULL;
-    size_t count = 0, tenants = 0, mended = 0;
+    struct table_item *arrivals = NULL;
+    size_t count = 0, tenants = 0, mended = 0, arrived = 0;
     PX_TRY(placement_shards(placement, arena, &shards, &count));
     struct table_put *puts = px_arena_array(arena, struct table_put, count + 1);
     if (!puts) return px_arena_fault(arena);
     PX_TRY(placement_tenants(placement, arena, &placed, &tenants));
+    PX_TRY(arrivals_list(placement, arena, &arrivals, &arrived)); /* after the tenants: see above */
     for (size_t i = 0; i < count; i++) {
         struct shard_load load = {0};
         bool owner_lives = false;
         for (size_t k = 0; k < tenants; k++) {
             if (!px_str_eq(placed[k].shard, shards[i].name)) continue;
+            if (is_arriving(arrivals, arrived, placed[k].tenant)) continue;
             load.tenants++;
             load.bytes = sum(load.bytes, placed[k].load.bytes);
             load.requests = sum(load.requests, placed[k].load.requests);

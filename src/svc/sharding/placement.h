@@ -5,8 +5,11 @@
  * partition, so conditional writes hold although the table is replicated.
  *
  * A tenant's item and its shard's count change in one transaction, on the count's version. So of many
- * onboardings at once none exceeds a bound, and one that fails takes no place. What can make a count wrong
- * is only what changes tenants elsewhere (a move between shards or regions): recount mends it. */
+ * onboardings at once none exceeds a bound, and one that fails takes no place.
+ *
+ * A move takes the tenant off its shard's count and leaves "arrived/<tenant>" in the target's partition, in
+ * the transaction that makes the target its home; the target counts it, and takes the item away, the
+ * next time that it looks at its shards. */
 #pragma once
 
 #include "svc/sharding/registry.h"
@@ -61,6 +64,11 @@ PX_MUST_USE int placement_create(const struct placement *placement, const struct
 PX_MUST_USE int placement_delete(const struct placement *placement, struct px_str name,
                                  struct px_arena *arena, struct tenant *ret_tenant,
                                  const char **ret_why);
+/* registry_move_commit(), and the place is given back here and noted for the target to count.
+ * Answers: those of registry_move_commit(), PLACEMENT_BUSY. */
+PX_MUST_USE int placement_move_commit(const struct placement *placement, struct px_str name,
+                                      int64_t epoch, struct px_arena *arena,
+                                      struct tenant *ret_tenant, const char **ret_why);
 /* Count the tenants of each shard and add up their loads; *ret_mended: shards whose count was wrong.
  * Answers: PLACEMENT_BUSY. */
 PX_MUST_USE int placement_recount(const struct placement *placement, struct px_arena *arena,

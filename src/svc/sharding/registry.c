@@ -67,6 +67,10 @@ void tenant_write(const struct tenant *tenant, struct px_buf *buf)
     if (tenant->moving_epoch > 0) {
         px_buf_add_c(buf, ",\"moving\":{\"to\":");
         px_buf_add_json_str(buf, tenant->moving_to);
+        if (tenant->moving_shard.len > 0) {
+            px_buf_add_c(buf, ",\"shard\":");
+            px_buf_add_json_str(buf, tenant->moving_shard);
+        }
         px_buf_printf(buf, ",\"epoch\":%lld}", (long long)tenant->moving_epoch);
     }
     px_buf_add_char(buf, '}');
@@ -100,9 +104,11 @@ static int read_item(const struct table_item *item, struct px_arena *arena,
     yyjson_val *quotas = px_json_obj(doc, "quotas"), *moving = px_json_obj(doc, "moving");
     if (moving) {
         tenant.moving_to = px_json_str(moving, "to");
+        tenant.moving_shard = px_json_str(moving, "shard");
         tenant.moving_epoch = px_json_i64(moving, "epoch", 0);
     }
-    bool moves_well = !moving || (word_ok(tenant.moving_to) && tenant.moving_epoch > tenant.epoch);
+    bool moves_well = !moving || (word_ok(tenant.moving_to) && tenant.moving_epoch > tenant.epoch &&
+                                  (tenant.moving_shard.len == 0 || word_ok(tenant.moving_shard)));
     bool whole = quotas && moves_well && px_str_eq(tenant.name, item->partition) &&
                  tier_ok(tenant.tier) && tenant.epoch > 0 &&
                  tenant_status_parse(px_json_str(doc, "status"), &tenant.status) &&
@@ -121,23 +127,29 @@ static int read_item(const struct table_item *item, struct px_arena *arena,
     return 0;
 }
 
-static int write_both(const struct registry *registry, const struct table_put *put,
-                      const struct table_put *companion, int64_t *ret_version)
+#define COMPANIONS_MAX 2
+
+static int write_together(const struct registry *registry, const struct table_put *put,
+                          const struct table_put *companions, size_t count, int64_t *ret_version)
 {
-    const struct table_put puts[] = {*put, *companion};
+    struct table_put puts[COMPANIONS_MAX + 1];
     size_t failed = 0;
-    int r = table_put_all(registry->tables, puts, PX_COUNT(puts), &failed);
-    if (r == TABLE_CONDITION_FAILED) return failed == 0 ? REGISTRY_CONFLICT : REGISTRY_COMPANION;
+    PX_ASSERT(count <= COMPANIONS_MAX);
+    memcpy(puts, companions, count * sizeof(*puts));
+    puts[count] = *put;
+    int r = table_put_all(registry->tables, puts, count + 1, &failed);
+    if (r == TABLE_CONDITION_FAILED)
+        return failed == count ? REGISTRY_CONFLICT : REGISTRY_COMPANION;
     PX_TRY(r);
     *ret_version = put->condition == TABLE_VERSION ? put->version + 1 : 1;
     return 0;
 }
 
-/* companion: NULL, or an item in the same transaction.
- * Answers: REGISTRY_CONFLICT when the tenant's condition fails, REGISTRY_COMPANION when the other's. */
-static int write_item(const struct registry *registry, struct tenant *tenant,
-                      enum table_condition condition, const struct table_put *companion,
-                      struct px_arena *arena)
+/* companions: items in the same transaction.
+ * Answers: REGISTRY_CONFLICT when the tenant's condition fails, REGISTRY_COMPANION when another's. */
+static int write_items(const struct registry *registry, struct tenant *tenant,
+                       enum table_condition condition, const struct table_put *companions,
+                       size_t count, struct px_arena *arena)
 {
     PX_AUTO(px_buf_deinit) struct px_buf doc;
     px_buf_init(&doc, 128 * 1024);
@@ -149,11 +161,19 @@ static int write_item(const struct registry *registry, struct tenant *tenant,
         .condition = condition,
         .version = tenant->version,
     };
-    if (companion) return write_both(registry, &put, companion, &tenant->version);
+    if (count > 0) return write_together(registry, &put, companions, count, &tenant->version);
     int r = table_put(registry->tables, &put, arena, &tenant->version, NULL);
     if (r == TABLE_CONDITION_FAILED) return REGISTRY_CONFLICT;
     PX_TRY(r);
     return 0;
+}
+
+/* companion: may be NULL. */
+static int write_item(const struct registry *registry, struct tenant *tenant,
+                      enum table_condition condition, const struct table_put *companion,
+                      struct px_arena *arena)
+{
+    return write_items(registry, tenant, condition, companion, companion ? 1 : 0, arena);
 }
 
 /* `change` over `old`, both objects or NULL, as an object text. Answers: REGISTRY_INVALID. */
@@ -393,7 +413,8 @@ int registry_delete_with(const struct registry *registry, struct px_str name,
 #define GIVEN_UP "this move was given up, or another one came after it"
 
 int registry_move_begin(const struct registry *registry, struct px_str name, struct px_str to,
-                        struct px_arena *arena, struct tenant *ret_tenant, const char **ret_why)
+                        struct px_str shard, struct px_arena *arena, struct tenant *ret_tenant,
+                        const char **ret_why)
 {
     struct tenant tenant = {0};
     *ret_why = NULL;
@@ -404,6 +425,8 @@ int registry_move_begin(const struct registry *registry, struct px_str name, str
         *ret_why = "each region has an operator's tenant of its own";
     else if (!word_ok(to))
         *ret_why = "to is a region: 1 to 63 of a-z, 0-9, - and _";
+    else if (shard.len > 0 && !word_ok(shard))
+        *ret_why = "shard is 1 to 63 of a-z, 0-9, - and _";
     else if (px_str_eq(to, tenant.home_region))
         *ret_why = "the tenant is at home there already";
     if (*ret_why) return REGISTRY_INVALID;
@@ -411,8 +434,13 @@ int registry_move_begin(const struct registry *registry, struct px_str name, str
         *ret_why = "the tenant is moving to another region";
         return REGISTRY_CONFLICT;
     }
+    if (tenant.moving_epoch > 0 && !px_str_eq(shard, tenant.moving_shard)) {
+        *ret_why = "the tenant is moving to another shard";
+        return REGISTRY_CONFLICT;
+    }
     if (tenant.moving_epoch == 0) {
         tenant.moving_to = to;
+        tenant.moving_shard = shard;
         tenant.moving_epoch = tenant.epoch + 1;
         r = write_item(registry, &tenant, TABLE_VERSION, NULL, arena);
         if (r != 0) return r;
@@ -424,6 +452,21 @@ int registry_move_begin(const struct registry *registry, struct px_str name, str
 /* A repeat after the home has changed is told by the epoch: it is at or beyond the move's. */
 int registry_move_commit(const struct registry *registry, struct px_str name, int64_t epoch,
                          struct px_arena *arena, struct tenant *ret_tenant, const char **ret_why)
+{
+    return registry_move_commit_with(registry, name, epoch, NULL, 0, arena, ret_tenant, ret_why);
+}
+
+static void move_ends(struct tenant *tenant, int64_t epoch)
+{
+    tenant->epoch = epoch;
+    tenant->moving_to = tenant->moving_shard = (struct px_str){0};
+    tenant->moving_epoch = 0;
+}
+
+int registry_move_commit_with(const struct registry *registry, struct px_str name, int64_t epoch,
+                              const struct table_put *companions, size_t count,
+                              struct px_arena *arena, struct tenant *ret_tenant,
+                              const char **ret_why)
 {
     struct tenant tenant = {0};
     *ret_why = NULL;
@@ -442,10 +485,9 @@ int registry_move_commit(const struct registry *registry, struct px_str name, in
         return REGISTRY_CONFLICT;
     }
     tenant.home_region = tenant.moving_to;
-    tenant.epoch = epoch;
-    tenant.moving_to = (struct px_str){0};
-    tenant.moving_epoch = 0;
-    r = write_item(registry, &tenant, TABLE_VERSION, NULL, arena);
+    if (tenant.moving_shard.len > 0) tenant.shard = tenant.moving_shard;
+    move_ends(&tenant, epoch);
+    r = write_items(registry, &tenant, TABLE_VERSION, companions, count, arena);
     if (r != 0) return r;
     *ret_tenant = tenant;
     return 0;
@@ -463,9 +505,7 @@ int registry_move_abort(const struct registry *registry, struct px_str name, int
         return tenant.epoch < epoch ? REGISTRY_ELSEWHERE : REGISTRY_CONFLICT;
     }
     if (tenant.moving_epoch == epoch) {
-        tenant.epoch = epoch;
-        tenant.moving_to = (struct px_str){0};
-        tenant.moving_epoch = 0;
+        move_ends(&tenant, epoch);
         r = write_item(registry, &tenant, TABLE_VERSION, NULL, arena);
         if (r != 0) return r;
     } else if (tenant.epoch < epoch) {

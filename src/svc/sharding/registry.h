@@ -21,8 +21,9 @@ struct tenant {
     struct px_str tier; /* "pooled" or "dedicated" */
     enum tenant_status status;
     int64_t epoch; /* of its last move, done or given up; a write with an older one is refused */
-    struct px_str moving_to; /* region; empty: it does not move */
-    int64_t moving_epoch;    /* of the move that is under way: epoch + 1; 0: none */
+    struct px_str moving_to;    /* region; empty: it does not move */
+    struct px_str moving_shard; /* there; empty: the one of the same name */
+    int64_t moving_epoch;       /* of the move that is under way: epoch + 1; 0: none */
     struct px_str
         quotas_json; /* object: quota name -> whole number; absent: the platform's default */
     int64_t created_ns;
@@ -92,11 +93,12 @@ PX_MUST_USE int registry_delete_with(const struct registry *registry, struct px_
 
 /* ---- moves, in the home region only; docs/design/migration.md ---- */
 
-/* Note that the tenant is to move: its item names the target and the move's epoch. The same target again is the same
- * move. Answers: REGISTRY_ABSENT (or deleted), REGISTRY_ELSEWHERE, REGISTRY_INVALID, REGISTRY_CONFLICT, also when
- * it is moving to another region; ret_why then says so. */
+/* Note that the tenant is to move: its item names the target, its shard there (empty: of the same name) and the
+ * move's epoch. The same target again is the same move. Answers: REGISTRY_ABSENT (or deleted),
+ * REGISTRY_ELSEWHERE, REGISTRY_INVALID, REGISTRY_CONFLICT, also when it is moving to another region or
+ * shard; ret_why then says so. */
 PX_MUST_USE int registry_move_begin(const struct registry *registry, struct px_str name,
-                                    struct px_str to, struct px_arena *arena,
+                                    struct px_str to, struct px_str shard, struct px_arena *arena,
                                     struct tenant *ret_tenant, const char **ret_why);
 /* The moment of a move: home and epoch in one conditional write, or neither. A repeat finds it done, also when the
  * tenant has gone on moving since. Answers: REGISTRY_ABSENT, REGISTRY_ELSEWHERE, REGISTRY_CONFLICT: this move was
@@ -104,6 +106,12 @@ PX_MUST_USE int registry_move_begin(const struct registry *registry, struct px_s
 PX_MUST_USE int registry_move_commit(const struct registry *registry, struct px_str name,
                                      int64_t epoch, struct px_arena *arena,
                                      struct tenant *ret_tenant, const char **ret_why);
+/* With items in one transaction, which come before the tenant's where it is replicated in order; written only when
+ * the tenant's is. Answers: also REGISTRY_COMPANION. */
+PX_MUST_USE int registry_move_commit_with(const struct registry *registry, struct px_str name,
+                                          int64_t epoch, const struct table_put *companions,
+                                          size_t count, struct px_arena *arena,
+                                          struct tenant *ret_tenant, const char **ret_why);
 /* Give it up: the home stays, the epoch is used up. Answers: as above; REGISTRY_CONFLICT with a reason when the move
  * was committed: then there is no way back but another move. REGISTRY_INVALID when no such move was begun. */
 PX_MUST_USE int registry_move_abort(const struct registry *registry, struct px_str name,

@@ -21,7 +21,7 @@ static const struct admin_route routes[] = {
     {"PATCH", ITEM, "change", " status tier quotas "},
     {"DELETE", ITEM, "delete", NULL},
     {NULL, NULL, "ensure", " name tier quotas shard "},
-    {NULL, NULL, "move-begin", " to "},
+    {NULL, NULL, "move-begin", " to shard "},
     {NULL, NULL, "move-commit", " epoch "},
     {NULL, NULL, "move-abort", " epoch "},
     {NULL, NULL, "shards", " "},
@@ -210,8 +210,10 @@ static int run_move_begin(const struct operation *op)
 {
     struct tenant tenant;
     const char *why = NULL;
+    yyjson_val *body = op->request->body;
     int r = registry_move_begin(&op->tenants->registry, op->request->tenant,
-                                px_json_str(op->request->body, "to"), op->arena, &tenant, &why);
+                                px_json_str(body, "to"), px_json_str(body, "shard"), op->arena,
+                                &tenant, &why);
     return answer_move(op, r, &tenant, why);
 }
 
@@ -225,8 +227,10 @@ static int run_move_commit(const struct operation *op)
     struct tenant tenant;
     const char *why = NULL;
     if (epoch_of(op) < 1) return admin_refuse(op->out, 400, "epoch is the move's, as begun");
-    int r = registry_move_commit(&op->tenants->registry, op->request->tenant, epoch_of(op),
-                                 op->arena, &tenant, &why);
+    const struct placement placement = placement_of(op);
+    int r = placement_move_commit(&placement, op->request->tenant, epoch_of(op), op->arena, &tenant,
+                                  &why);
+    if (r >= PLACEMENT_FULL) return refuse_place(op, r);
     return answer_move(op, r, &tenant, why);
 }
 

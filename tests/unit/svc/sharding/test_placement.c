@@ -208,6 +208,169 @@ TEST(a_recount_mends_what_moved_without_it)
     placement_close(&p);
 }
 
+/* ---- moves between regions ---- */
+
+#define OTHER "us-east-1"
+
+/* Two regions whose tables are one: replication without a lag. */
+struct regions {
+    struct placement here, there;
+};
+static struct regions regions_open(struct test *t)
+{
+    struct regions r = {0};
+    r.here = placement_open(t, "shard-0,shard-1");
+    CHECK_OK(place_open(t, "shard-0,shard-7", &r.there));
+    r.there.registry.home.region = S(OTHER);
+    return r;
+}
+static void regions_close(struct regions *r)
+{
+    placement_close(&r->here);
+    placement_close(&r->there);
+}
+
+static int64_t move_begin(struct test *t, const struct placement *from, const char *to,
+                          const char *shard)
+{
+    struct tenant tenant;
+    const char *why = NULL;
+    CHECK_OK(registry_move_begin(&from->registry, S("m"), px_str_c(to), px_str_c(shard), &t->arena,
+                                 &tenant, &why));
+    return tenant.moving_epoch;
+}
+static struct tenant commit(struct test *t, const struct placement *from, int64_t epoch)
+{
+    struct tenant tenant = {0};
+    const char *why = NULL;
+    CHECK_OK(placement_move_commit(from, S("m"), epoch, &t->arena, &tenant, &why));
+    return tenant;
+}
+static void check_counts(struct test *t, const struct regions *r, int64_t here, int64_t there,
+                         int64_t there_7)
+{
+    size_t mended = 9;
+    for (int i = 0; i < 2; i++) { /* a recount finds them as they are */
+        CHECK_INT(tenants_of(t, &r->here, "shard-0"), here);
+        CHECK_INT(tenants_of(t, &r->there, "shard-0"), there);
+        CHECK_INT(tenants_of(t, &r->there, "shard-7"), there_7);
+        CHECK_OK(placement_recount(&r->here, &t->arena, &mended));
+        CHECK_INT(mended, 0);
+        CHECK_OK(placement_recount(&r->there, &t->arena, &mended));
+        CHECK_INT(mended, 0);
+    }
+}
+
+TEST(a_tenant_that_moves_takes_its_place_along)
+{
+    struct regions r = regions_open(t);
+    CHECK_STR(place(t, &r.here, "m", "pooled"), S("shard-0"));
+    check_counts(t, &r, 1, 0, 0);
+    int64_t epoch = move_begin(t, &r.here, OTHER, "shard-7");
+    check_counts(t, &r, 1, 0, 0);
+    for (int i = 0; i < 3; i++) { /* with repeats, before and after the other region looked */
+        struct tenant moved = commit(t, &r.here, epoch);
+        CHECK_STR(moved.home_region, S(OTHER));
+        CHECK_STR(moved.shard, S("shard-7"));
+        if (i > 0) check_counts(t, &r, 0, 0, 1);
+    }
+    epoch = move_begin(t, &r.there, REGION, "shard-0");
+    commit(t, &r.there, epoch);
+    commit(t, &r.there, epoch);
+    check_counts(t, &r, 1, 0, 0);
+    /* on again at once: the place is given back before it was ever counted */
+    epoch = move_begin(t, &r.here, OTHER, "shard-0");
+    commit(t, &r.here, epoch);
+    epoch = move_begin(t, &r.there, REGION, "shard-0");
+    commit(t, &r.there, epoch);
+    check_counts(t, &r, 1, 0, 0);
+    end(t, &r.here, "m");
+    check_counts(t, &r, 0, 0, 0);
+    regions_close(&r);
+}
+
+TEST(a_move_that_is_given_up_moves_no_place)
+{
+    struct regions r = regions_open(t);
+    struct tenant tenant;
+    const char *why = NULL;
+    place(t, &r.here, "m", "pooled");
+    int64_t epoch = move_begin(t, &r.here, OTHER, "shard-7");
+    for (int i = 0; i < 2; i++)
+        CHECK_OK(registry_move_abort(&r.here.registry, S("m"), epoch, &t->arena, &tenant, &why));
+    CHECK_INT(placement_move_commit(&r.here, S("m"), epoch, &t->arena, &tenant, &why),
+              REGISTRY_CONFLICT);
+    check_counts(t, &r, 1, 0, 0);
+    CHECK_OK(registry_get(&r.here.registry, S("m"), &t->arena, &tenant));
+    CHECK_STR(tenant.shard, S("shard-0"));
+    regions_close(&r);
+}
+
+TEST(a_tenant_that_arrived_and_is_deleted_gives_its_place_back)
+{
+    struct regions r = regions_open(t);
+    place(t, &r.here, "m", "pooled");
+    commit(t, &r.here, move_begin(t, &r.here, OTHER, "shard-7"));
+    end(t, &r.there, "m"); /* before anybody looked */
+    check_counts(t, &r, 0, 0, 0);
+    regions_close(&r);
+}
+
+TEST(the_first_look_of_a_region_counts_who_arrived_before_it_once)
+{
+    struct regions r = regions_open(t);
+    place(t, &r.here, "m", "pooled");
+    commit(t, &r.here, move_begin(t, &r.here, OTHER, "shard-7"));
+    CHECK_INT(tenants_of(t, &r.there, "shard-7"), 1); /* the item of that shard is made now */
+    check_counts(t, &r, 0, 0, 1);
+    regions_close(&r);
+}
+
+TEST(an_arrival_waits_for_its_tenants_item)
+{
+    struct regions r = regions_open(t);
+    const struct table_put early = {.key = {S("shards"), S(OTHER), S("arrived/m")},
+                                    .document = S("{\"epoch\":2}")};
+    place(t, &r.here, "m", "pooled");
+    CHECK_OK(table_put(r.there.registry.tables, &early, &t->arena, NULL, NULL));
+    check_counts(t, &r, 1, 0, 0);
+    commit(t, &r.here, move_begin(t, &r.here, OTHER, "shard-0"));
+    check_counts(t, &r, 0, 1, 0);
+    regions_close(&r);
+}
+
+TEST(a_dedicated_tenant_frees_its_shard_and_owns_the_other)
+{
+    struct regions r = regions_open(t);
+    struct px_str shard = place(t, &r.here, "m", "dedicated");
+    CHECK_STR(shard_named(t, &r.here, "shard-0").owner, S("m"));
+    commit(t, &r.here, move_begin(t, &r.here, OTHER, "shard-7"));
+    CHECK_STR(shard_named(t, &r.here, "shard-0").owner, S(""));
+    CHECK_STR(shard_named(t, &r.there, "shard-7").owner, S("m"));
+    CHECK_STR(shard, S("shard-0"));
+    regions_close(&r);
+}
+
+TEST(a_move_to_another_shard_is_another_move)
+{
+    struct regions r = regions_open(t);
+    struct tenant tenant;
+    const char *why = NULL;
+    place(t, &r.here, "m", "pooled");
+    int64_t epoch = move_begin(t, &r.here, OTHER, "shard-7");
+    CHECK_INT(move_begin(t, &r.here, OTHER, "shard-7"), epoch);
+    CHECK_INT(registry_move_begin(&r.here.registry, S("m"), S(OTHER), S("shard-0"), &t->arena,
+                                  &tenant, &why),
+              REGISTRY_CONFLICT);
+    CHECK(why);
+    why = NULL;
+    CHECK_OK(registry_move_abort(&r.here.registry, S("m"), epoch, &t->arena, &tenant, &why));
+    CHECK_INT(
+        registry_move_begin(&r.here.registry, S("m"), S(OTHER), S("a b"), &t->arena, &tenant, &why),
+        REGISTRY_INVALID);
+    regions_close(&r);
+}
+
 /* ---- many at once ---- */
 
 #define CHILDREN 6

@@ -220,7 +220,8 @@ static struct tenant begin(struct test *t, const struct registry *registry, cons
 {
     struct tenant tenant;
     const char *why;
-    CHECK_OK(registry_move_begin(registry, S("acme"), px_str_c(to), &t->arena, &tenant, &why));
+    CHECK_OK(
+        registry_move_begin(registry, S("acme"), px_str_c(to), S(""), &t->arena, &tenant, &why));
     return tenant;
 }
 
@@ -236,7 +237,7 @@ TEST(a_move_changes_home_and_epoch_at_once_and_a_repeat_finds_it_done)
     CHECK_INT(tenant.epoch, 1);
     CHECK_STR(tenant.home_region, S("local"));
     CHECK_INT(begin(t, &local, "west").version, tenant.version); /* the same move */
-    CHECK_INT(registry_move_begin(&local, S("acme"), S("north"), &t->arena, &tenant, &why),
+    CHECK_INT(registry_move_begin(&local, S("acme"), S("north"), S(""), &t->arena, &tenant, &why),
               REGISTRY_CONFLICT);
     CHECK(why);
     CHECK_INT(registry_move_commit(&local, S("acme"), 3, &t->arena, &tenant, &why),
@@ -252,7 +253,7 @@ TEST(a_move_changes_home_and_epoch_at_once_and_a_repeat_finds_it_done)
     CHECK_INT(registry_move_abort(&local, S("acme"), 2, &t->arena, &tenant, &why),
               REGISTRY_CONFLICT); /* too late */
     CHECK(why);
-    CHECK_INT(registry_move_begin(&local, S("acme"), S("north"), &t->arena, &tenant, &why),
+    CHECK_INT(registry_move_begin(&local, S("acme"), S("north"), S(""), &t->arena, &tenant, &why),
               REGISTRY_ELSEWHERE);
     CHECK_INT(begin(t, &west, "local").moving_epoch, 3);
     table_store_close(&f.tables);
@@ -289,11 +290,11 @@ TEST(who_cannot_move_is_told_why)
     struct tenant tenant;
     const char *why;
     make(t, &f, "acme");
-    CHECK_INT(registry_move_begin(&local, S("nobody"), S("west"), &t->arena, &tenant, &why),
+    CHECK_INT(registry_move_begin(&local, S("nobody"), S("west"), S(""), &t->arena, &tenant, &why),
               REGISTRY_ABSENT);
-    CHECK_INT(registry_move_begin(&local, S("acme"), S("local"), &t->arena, &tenant, &why),
+    CHECK_INT(registry_move_begin(&local, S("acme"), S("local"), S(""), &t->arena, &tenant, &why),
               REGISTRY_INVALID);
-    CHECK_INT(registry_move_begin(&local, S("acme"), S("a b"), &t->arena, &tenant, &why),
+    CHECK_INT(registry_move_begin(&local, S("acme"), S("a b"), S(""), &t->arena, &tenant, &why),
               REGISTRY_INVALID);
     begin(t, &local, "west");
     CHECK_OK(registry_delete(&local, S("acme"), &t->arena, &tenant, &why));
