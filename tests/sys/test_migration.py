@@ -186,3 +186,18 @@ def test_ctrl_c_ends_the_command_and_not_the_move(regions):
     assert process.returncode == -signal.SIGINT and out == "" and "the move goes on without this command" in err
     name = err.split("prism workflow show ")[1].split()[0]
     assert regions.json("workflow", "show", name, "--region", US)["status"] == "RUNNING"
+
+
+def test_a_move_that_was_left_as_it_is_can_be_made_again(regions):
+    key = regions.tenant_in(US, "left-over")
+    assert regions.ingest("app", [{"n": 1}], key=key).status_code == 200
+    wrong = fence(regions, EU, "left-over", state="home", epoch=1000, region="")
+    asks = json.loads(migrate_verb(regions, "left-over", "--to", EU, "--json").stdout)
+    assert asks["outcome"] == "asks" and asks["error"] == "Fenced"
+    regions.run("workflow", "approve", asks["execution"], "--region", US, "--output", '{"action":"stop"}')
+    wait(lambda: regions.json("workflow", "show", asks["execution"], "--region", US)["status"] == "FAILED", seconds=60, every=0.1)
+    assert regions.query("SELECT n FROM app", key=key).json()["rows"] == [[1]]
+    wrong.unlink()
+    moved = json.loads(migrate_verb(regions, "left-over", "--to", EU, "--json").stdout)
+    assert moved["outcome"] == "moved" and moved["epoch"] == 3
+    assert wait(lambda: regions.query("SELECT n FROM app", key=key), seconds=60).status_code in (200, 503)
