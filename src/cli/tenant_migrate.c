@@ -619,7 +619,7 @@ const struct cli_verb verb_tenant_migrate = {
     .details =
         "Starts the state machine tenant-migration in the tenant's home region and follows it until the new home serves; "
         "with --wait until the old one has forgotten the tenant as well, with --no-wait it shows the execution's name at once. "
-        "Writers are told to repeat for a moment, queries are answered throughout. Ctrl-C ends the command, not the move. "
+        "Writers are told to repeat for a moment, and queries where the old home ends and the new one begins. Ctrl-C ends the command, not the move. "
         "Exit codes: 0 moved, 3 given up (then all is as before) or ended unfinished, 6 a person has to decide.",
     CLI_OPTIONS(options),
     .values_bytes = sizeof(struct migrate_values),

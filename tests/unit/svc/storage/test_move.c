@@ -402,7 +402,7 @@ static int child_main(char **argv)
 {
     struct kit kits[2] = {0};
     struct storage_moved moved;
-    int from = atoi(argv[4]);
+    int from = (int)strtol(argv[4], NULL, 10);
     char dir[256];
     int r = 0;
     for (int i = 0; i < 2 && r == 0; i++) {
