@@ -1,5 +1,6 @@
 /* cli/workflow_run.c - `prism workflow run`: one execution here and now, without a region; functions and services are stand-ins. */
 #include <time.h>
+#include <unistd.h>
 
 #include "asl/jsonata.h"
 #include "base/px_file.h"
@@ -164,7 +165,8 @@ static int execute(struct run *run, const struct run_values *v, struct asl_progr
         r = asl_engine_start(engine, &(struct asl_start){program, name, arn, input}, &execution);
     int exit;
     if (r == ASL_ENGINE_INVALID)
-        exit = cli_fail(run->cli, CLI_USAGE, "the input is not JSON of at most 256 KiB");
+        exit = cli_fail(run->cli, CLI_USAGE, "the input is not JSON of at most 256 KiB%s",
+                        v->input && access(v->input, R_OK) == 0 ? ": --input-file reads a file" : "");
     else if (r != 0)
         exit = cli_fault(run->cli, r < 0 ? r : PX_F_LIMIT, "the execution");
     else

@@ -226,3 +226,15 @@ def test_a_run_s_history_is_what_graph_reads(tmp_path):
 def test_what_is_refused_is_not_drawn():
     done = workflow("graph", "-", stdin="{}")
     assert done.returncode == REFUSED and done.stdout == "" and "These fields are required" in done.stderr
+
+
+# -- run --
+
+def test_an_input_that_is_a_files_name_is_refused_with_the_way_to_read_it(tmp_path):
+    path, given = tmp_path / "m.json", tmp_path / "input.json"
+    path.write_text(FINE)
+    given.write_text('{"a":1}')
+    done = workflow("run", path, "--input", given)
+    assert done.returncode == USAGE and "--input-file" in done.stderr
+    assert "--input-file" not in workflow("run", path, "--input", "{cut").stderr
+    assert json.loads(workflow("run", path, "--input-file", given).stdout) == {"a": 1}
