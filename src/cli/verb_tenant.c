@@ -211,7 +211,8 @@ static const struct cli_verb suspend = ONE_TENANT(
 static const struct cli_verb resume = ONE_TENANT("resume", "serve a suspended tenant again",
                                                  run_resume);
 static const struct cli_verb delete = ONE_TENANT(
-    "delete", "delete a tenant: its keys end at once, its data with retention", run_delete);
+    "delete", "delete a tenant: its keys end at once, its data with retention (see offboard)",
+    run_delete);
 
 static const struct cli_verb *const verbs[] = {&create,
                                                &list,
@@ -222,10 +223,11 @@ static const struct cli_verb *const verbs[] = {&create,
                                                &verb_tenant_placement,
                                                &verb_tenant_rebalance,
                                                &verb_tenant_migrate,
+                                               &verb_tenant_offboard,
                                                NULL};
 const struct cli_verb verb_tenant = {
     .name = "tenant",
     .arguments = "VERB ...",
-    .summary = "create, list, show, suspend, resume, delete, place and move tenants",
+    .summary = "create, list, show, suspend, resume, delete, offboard, place and move tenants",
     .verbs = verbs,
 };

@@ -113,5 +113,7 @@ PX_MUST_USE int hot_file_is_live(struct hot_store *store, const struct hot_file 
                                  bool *ret_live);
 /* Remove a closed file; absent is fine. Faults: PX_F_BUSY when its writer still holds it. */
 PX_MUST_USE int hot_file_remove(struct hot_store *store, const struct hot_file *file);
+/* Remove a file also when its writer still holds it, whose further frames nobody finds: for a deleted tenant. */
+PX_MUST_USE int hot_file_discard(struct hot_store *store, const struct hot_file *file);
 /* Remove what writers left that died while making a file, once older than age_ms. */
 PX_MUST_USE int hot_sweep(struct hot_store *store, int64_t age_ms, size_t *ret_removed);

@@ -273,8 +273,15 @@ int hot_file_remove(struct hot_store *store, const struct hot_file *file)
     bool live;
     PX_TRY(hot_file_is_live(store, file, &live));
     if (live) return px_fault(PX_F_BUSY, "%.*s still has its writer", PX_FMT(file->path));
+    return hot_file_discard(store, file);
+}
+
+int hot_file_discard(struct hot_store *store, const struct hot_file *file)
+{
+    (void)store;
     char path[PATH_MAX];
-    memcpy(path, file->path.ptr, file->path.len); /* its length was asserted above */
+    PX_ASSERT(file->path.len < sizeof path);
+    memcpy(path, file->path.ptr, file->path.len);
     path[file->path.len] = '\0';
     if (unlink(path) == 0 || errno == ENOENT) return 0;
     return px_fault_errno("remove %s", path);

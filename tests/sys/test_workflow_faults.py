@@ -17,6 +17,7 @@ WORKFLOWS = ROOT / "platform" / "workflows"
 ACME = {"Payload": {"name": "acme", "home_region": "us-east-1", "shard": "shard-1", "tier": "pooled", "status": "active", "epoch": 1}}
 FINE = {"Payload": {"op": "x", "more": False, "failed": 0}}
 KEYS = [{"id": "new", "status": "active"}, {"id": "old", "status": "active"}]
+EXPORT = {"Payload": {"more": False, "after": "", "sha256": "x"}}
 FAILURES = {"Attributes": {"failures": {"N": "3"}, "skips": {"N": "3"}}}
 
 
@@ -66,11 +67,17 @@ MACHINES = {
     },
     "tenant-offboarding": {
         "input": {"tenant": "acme", "confirm": "acme"},
-        "answers": {"Get": ACME, "Delete": {"Payload": {"keys_revoked": 1}}, "Remove": FINE, "RemoveObjects": FINE,
-                    "ReadRecord": {"Item": {"usage_key": {"S": "k1"}, "access_point": {"S": "fsap-1"}}}, "AskOperator": {"action": "stop"}},
-        "variants": {"not all removed": {"RemoveObjects": {"Payload": {"more": False, "failed": 1}}}},
+        "answers": {"Get": ACME, "Suspend": ACME, "Export": EXPORT, "Check": EXPORT, "Delete": {"Payload": {"keys_revoked": 1}}, "Remove": FINE, "RemoveObjects": FINE, "RemoveRest": FINE,
+                    "ReadRecord": {"Item": {"usage_key": {"S": "k1"}, "access_point": {"S": "fsap-1"}}}, "ListKeys": {"Payload": {"keys": [{"id": "a", "status": "revoked"}]}},
+                    "Prove": {"Payload": {"key": "_proofs/acme/x.json", "sha256": "y"}}, "AskOperator": {"action": "stop"}},
+        "variants": {"not all removed": {"RemoveObjects": {"Payload": {"more": False, "failed": 1}}},
+                     "another export than was checked": {"Check": {"Payload": {**EXPORT["Payload"], "sha256": "z"}}},
+                     "an export without end": {"Export": {"Payload": {**EXPORT["Payload"], "more": True}}},
+                     "deleted before": {"Get": {"Payload": {**ACME["Payload"], "status": "deleted"}}},
+                     "a key that opens": {"ListKeys": {"Payload": {"keys": [{"id": "a", "status": "active"}]}}},
+                     "a record that stays": {"LookForRecord": {"Item": {"tenant": {"S": "acme"}}}}},
         "tells": {"AskOperator", "Alert"},
-        "begins": {"Delete"},
+        "begins": {"Suspend", "Delete"},
     },
     "key-rotation": {
         "input": {"tenant": "acme", "keep": ["new"], "grace_s": 60},
@@ -258,6 +265,25 @@ def test_no_fault_leaves_a_machine_half_done_in_silence(name, tmp_path):
     wrong, count = Matrix(name, tmp_path).all()
     assert count >= 10
     assert not wrong, "\n".join(wrong)
+
+
+def test_nothing_is_deleted_before_its_export_is_checked(tmp_path):
+    matrix = Matrix("tenant-offboarding", tmp_path)
+    done, events = matrix.run(matrix.machine["answers"], {}, "plain")
+    tasks = matrix.tasks_in(events)
+    assert tasks[:5] == ["Get", "Suspend", "Export", "Check", "Delete"] and tasks[-1] == "Prove"
+    said = json.loads(done.stdout)
+    assert (said["exported"], said["proof"]["sha256"], said["manifest"]["sha256"]) == (True, "y", "x")
+    for state in ("Suspend", "Export", "Check"):
+        done, events = matrix.run(matrix.machine["answers"], {state: ["raise:Broken:for good", None]}, state)
+        assert json.loads(done.stdout)["Error"] == "OffboardingFailed" and not {"Delete", "Remove"} & set(matrix.tasks_in(events))
+    for variant in ("another export than was checked", "an export without end"):
+        done, events = matrix.run({**matrix.machine["answers"], **matrix.machine["variants"][variant]}, {}, variant)
+        assert done.returncode == 3 and not {"Delete", "Remove"} & set(matrix.tasks_in(events))
+    # without an export: what there was is written down all the same
+    matrix.machine = {**matrix.machine, "input": {"tenant": "acme", "confirm": "acme", "export": False}}
+    done, events = matrix.run(matrix.machine["answers"], {}, "without")
+    assert json.loads(done.stdout)["exported"] is False and matrix.tasks_in(events)[:4] == ["Get", "Suspend", "Export", "Delete"]
 
 
 def test_rotation_revokes_what_is_old_and_only_that(tmp_path):

@@ -45,7 +45,7 @@ while True:
     elif op == "square":
         post(request_id, "/response", {{"n": event["n"], "square": event["n"] ** 2}})
     else:
-        post(request_id, "/response", {{"op": op, "failed": 0, "more": False}})
+        post(request_id, "/response", {{"op": op, "failed": 0, "more": False, "after": "", "sha256": "x"}})
 """
 
 

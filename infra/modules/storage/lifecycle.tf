@@ -32,6 +32,20 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   }
 
   dynamic "rule" {
+    for_each = each.value.classes ? { exports = var.lifecycle_spec.upkeep.export_days } : {}
+    content {
+      id     = rule.key
+      status = "Enabled"
+      filter {
+        prefix = "_exports/"
+      }
+      expiration {
+        days = rule.value
+      }
+    }
+  }
+
+  dynamic "rule" {
     for_each = each.value.classes ? local.moving_classes : {}
     content {
       id     = "class-${rule.key}"

@@ -117,6 +117,7 @@ variable "lifecycle_spec" {
   description = "Classes of data and their ages: platform/lifecycle.json, decoded. (`lifecycle` is a word that Terraform keeps for itself.)"
   type = object({
     version = number
+    upkeep  = object({ export_days = number })
     classes = list(object({
       name           = string
       datasets       = list(string)
@@ -132,6 +133,10 @@ variable "lifecycle_spec" {
   validation {
     condition     = var.lifecycle_spec.version == 1
     error_message = "This module reads version 1 of platform/lifecycle.json."
+  }
+  validation {
+    condition     = var.lifecycle_spec.upkeep.export_days >= 1 && floor(var.lifecycle_spec.upkeep.export_days) == var.lifecycle_spec.upkeep.export_days
+    error_message = "upkeep.export_days in lifecycle.json must be a whole number of days, 1 or more."
   }
   validation {
     condition     = length(distinct([for class in var.lifecycle_spec.classes : class.name])) == length(var.lifecycle_spec.classes)

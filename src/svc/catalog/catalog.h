@@ -182,3 +182,12 @@ PX_MUST_USE int catalog_import(struct catalog *catalog, const struct catalog_arr
                                bool *ret_changed);
 /* Drop all datasets of a tenant. Marks stay: its hot files are still there; retain removes both. */
 PX_MUST_USE int catalog_drop_tenant(struct catalog *catalog, struct px_str tenant);
+/* How many rows the catalog has of a tenant, in whatever state. */
+struct catalog_remains {
+    int64_t datasets, segments, marks;
+};
+PX_MUST_USE int catalog_remains(struct catalog *catalog, struct px_str tenant,
+                                struct catalog_remains *ret_remains);
+/* Remove all of them. Only right for a deleted tenant of which neither hot files nor objects are left: nobody could find
+ * these any more. */
+PX_MUST_USE int catalog_erase_tenant(struct catalog *catalog, struct px_str tenant);

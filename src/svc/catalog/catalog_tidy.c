@@ -160,3 +160,34 @@ int catalog_set_retention(struct catalog *catalog, struct px_str tenant, struct 
                         "retention_days = $3, dropped_ns = 0",
                         params, PX_COUNT(params), NULL);
 }
+
+/* ---- a tenant that is gone ---- */
+
+int catalog_remains(struct catalog *catalog, struct px_str tenant,
+                    struct catalog_remains *ret_remains)
+{
+    const struct meta_value params[] = {meta_s(tenant)};
+    int64_t counts[3];
+    PX_TRY(catalog_select_ints(catalog,
+                               "SELECT (SELECT count(*) FROM datasets WHERE tenant = $1), "
+                               "(SELECT count(*) FROM segments WHERE tenant = $1), "
+                               "(SELECT count(*) FROM marks WHERE tenant = $1)",
+                               params, PX_COUNT(params), counts, PX_COUNT(counts)));
+    *ret_remains = (struct catalog_remains){counts[0], counts[1], counts[2]};
+    return 0;
+}
+
+static int erase_body(struct catalog *catalog, const void *ctx)
+{
+    const struct px_str *tenant = ctx;
+    const struct meta_value params[] = {meta_s(*tenant)};
+    PX_TRY(catalog_exec(catalog, "DELETE FROM segments WHERE tenant = $1", params, 1, NULL));
+    PX_TRY(catalog_exec(catalog, "DELETE FROM marks WHERE tenant = $1", params, 1, NULL));
+    return catalog_exec(catalog, "DELETE FROM datasets WHERE tenant = $1", params, 1, NULL);
+}
+
+int catalog_erase_tenant(struct catalog *catalog, struct px_str tenant)
+{
+    PX_ASSERT(tenant.len > 0);
+    return catalog_write(catalog, erase_body, &tenant);
+}

@@ -146,6 +146,7 @@ int lifecycle_parse(struct px_str json, struct px_arena *arena, struct lifecycle
     lifecycle.dead_grace_s = not_negative(&check, upkeep, "dead_grace_s");
     lifecycle.orphan_age_s = not_negative(&check, upkeep, "orphan_age_s");
     lifecycle.mark_idle_days = positive(&check, upkeep, "mark_idle_days");
+    lifecycle.export_days = positive(&check, upkeep, "export_days");
     read_classes(&check, px_json_arr(root, "classes"), &lifecycle);
     if (check.failed) return LIFECYCLE_INVALID;
     *ret_lifecycle = lifecycle;

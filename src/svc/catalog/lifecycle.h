@@ -34,6 +34,7 @@ struct lifecycle {
     int64_t object_bytes_target;                       /* of one analytics object */
     int64_t merge_files_min;                           /* that many of a size become one */
     int64_t dead_grace_s, orphan_age_s, mark_idle_days;
+    int64_t export_days; /* what a tenant that left may be fetched for */
     struct lifecycle_class classes[LIFECYCLE_CLASSES_MAX];
     size_t class_count;
 };

@@ -12,7 +12,7 @@
 #include "base/px_file.h"
 #include "base/px_json.h"
 #include "store/hot_fence.h"
-#include "svc/storage/storage_internal.h"
+#include "svc/storage/offboard.h"
 
 enum { PAGE = 256, MARKS_MAX = 10000 };
 
@@ -90,8 +90,10 @@ static int remove_if_orphan(struct storage *storage, struct object_store *store,
     int64_t age_ns = px_wall_ns(&px_clock_system) - info->modified_ns;
     if (age_ns < storage->options.lifecycle->orphan_age_s * PX_NS_PER_S) return 0;
     if (px_str_starts(info->key, S(QUARANTINE_PREFIX))) return 0;
-    bool known = true;
-    PX_TRY(catalog_knows(storage->options.catalog, info->key, &known));
+    if (px_str_starts(info->key, S(PROOFS_PREFIX))) return 0;
+    bool known = px_str_starts(info->key, S(EXPORTS_PREFIX)) &&
+                 age_ns < storage->options.lifecycle->export_days * NS_PER_DAY;
+    if (!known) PX_TRY(catalog_knows(storage->options.catalog, info->key, &known));
     if (known) return 0;
     PX_TRY(object_delete(store, info->key));
     counts->objects_removed++;
@@ -176,17 +178,18 @@ static int remove_dataset_folder(void *ctx, const char *name, bool is_dir)
     return is_dir ? remove_folder(walk->arena, walk->root, walk->tenant, px_str_c(name)) : 0;
 }
 
-static int remove_hot(struct storage *storage, struct px_str tenant, struct px_arena *arena,
-                      struct storage_counts *counts)
+int storage_remove_hot(struct storage *storage, struct px_str tenant, bool held_too,
+                       struct px_arena *arena, struct storage_counts *counts)
 {
     struct hot_file *files = NULL;
     size_t count = 0;
     PX_TRY(hot_list(storage->options.hot, tenant, S(""), arena, &files, &count));
     for (size_t i = 0; i < count; i++) {
-        bool live = true;
-        PX_TRY(hot_file_is_live(storage->options.hot, &files[i], &live));
+        bool live = false;
+        if (!held_too) PX_TRY(hot_file_is_live(storage->options.hot, &files[i], &live));
         if (live) continue;
-        int removed = hot_file_remove(storage->options.hot, &files[i]);
+        int removed = held_too ? hot_file_discard(storage->options.hot, &files[i])
+                               : hot_file_remove(storage->options.hot, &files[i]);
         if (removed == PX_F_BUSY) continue; /* another process looks at its lock: next time */
         PX_TRY(removed);
         counts->files_removed++;
@@ -213,7 +216,7 @@ static int remove_if_deleted(struct storage *storage, const struct table_item *i
     PX_TRY(r);
     if (!px_str_eq(px_json_str(root, "status"), S("deleted"))) return 0;
     PX_TRY(catalog_drop_tenant(storage->options.catalog, item->partition));
-    return remove_hot(storage, item->partition, &arena, counts);
+    return storage_remove_hot(storage, item->partition, false, &arena, counts);
 }
 
 static int remove_tenants(struct storage *storage, const struct storage_scope *scope,

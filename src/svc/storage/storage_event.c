@@ -6,6 +6,7 @@
 #include "base/px_json.h"
 #include "svc/catalog/names.h"
 #include "svc/storage/move.h"
+#include "svc/storage/offboard_event.h"
 
 /* What is left of the event's time when no new step is begun. A step takes seconds. */
 #define STEP_MARGIN_NS (60 * PX_NS_PER_S)
@@ -116,8 +117,10 @@ static const char *read_step(yyjson_val *root, const struct step_kind *kind, str
 struct request {
     struct px_str op;
     operation *run;               /* or: */
-    const struct step_kind *kind; /* with its step */
+    const struct step_kind *kind; /* with its step; or: */
     struct step step;
+    const struct offboard_kind *leaving;
+    struct offboard offboard;
     struct storage_scope scope;
     int64_t now_ns; /* 0: the machine's */
 };
@@ -159,11 +162,15 @@ static int read_event(const struct lambda_event *event, struct request *request)
     request->op = px_json_str(root, "op");
     request->run = find_operation(request->op);
     request->kind = find_step(request->op);
-    if (!request->run && !request->kind)
-        return refuse(event, "op is one of seal, compact, retain, ttl, or a step of a move");
+    request->leaving = offboard_find(request->op);
+    if (!request->run && !request->kind && !request->leaving)
+        return refuse(event, "op is one of seal, compact, retain, ttl, or a step of a move or of "
+                             "an offboarding");
     const char *why = read_scope(root, &request->scope);
     if (!why && request->kind) why = read_step(root, request->kind, &request->step);
     if (!why && request->kind && request->scope.tenant.len == 0) why = "a move needs its tenant";
+    request->offboard.tenant = request->scope.tenant;
+    if (!why && request->leaving) why = offboard_read(root, request->leaving, &request->offboard);
     if (why) return refuse(event, why);
     yyjson_val *now = yyjson_obj_get(root, "now");
     if (now && !px_time_parse(px_json_val_str(now), &request->now_ns))
@@ -171,6 +178,7 @@ static int read_event(const struct lambda_event *event, struct request *request)
     request->scope.deadline_mono_ns = lambda_deadline_mono_ns(event, STEP_MARGIN_NS);
     request->step.move.tenant = request->scope.tenant;
     request->step.move.deadline_mono_ns = request->scope.deadline_mono_ns;
+    request->offboard.deadline_mono_ns = request->scope.deadline_mono_ns;
     return 0;
 }
 
@@ -423,6 +431,8 @@ int storage_handle(const struct storage_function *function, const struct lambda_
     PX_TRY(storage_new(&options, &stores.storage));
     PX_TRY(open_sources(function, &request, &stores));
     if (request.kind) return run_step(function, &request, stores.storage, event);
+    if (request.leaving)
+        return offboard_run(request.leaving, &request.offboard, stores.storage, event);
     struct storage_counts counts = {0};
     int64_t begun_ns = px_mono_ns(&px_clock_system);
     PX_TRY(request.run(stores.storage, &request.scope, &counts));

@@ -12,6 +12,13 @@
  * that the step is meant for; another refuses it as "WrongRegion". One that comes at the wrong time is the
  * function error "Fenced"; fetch and check before the source packed are "Unpacked".
  *
+ *   {"op":"offboard-export"|"offboard-check"|"offboard-remove"|"offboard-prove", "tenant", "export"?, "after"?, "execution"?,
+ *    "began"?, "keys"?}
+ *   -> {"op":..., "objects":n, "rows":n, ..., "key","sha256","url", "after", "more":bool, "ms":n}
+ *
+ * Steps of a tenant that goes (svc/storage/offboard.h). Function errors: "NotStopped", "Unexported", "ExportDiffers",
+ * "DataRemains", each with the reason.
+ *
  * `now` moves the clock that ages of data are measured with, so that ageing can be seen and tested.
  * A wrong event is the function error "InvalidEvent". */
 #pragma once

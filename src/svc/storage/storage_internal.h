@@ -28,6 +28,9 @@ int storage_engine(struct storage *storage, struct sql_engine **ret_engine);
 /* Whether the tenant is at home here and stays; while it moves, the catalog is the move's (move.h). */
 PX_MUST_USE int storage_is_settled(struct storage *storage, struct px_str tenant,
                                    bool *ret_settled);
+/* Hot files, folders and fence of a deleted tenant. held_too: also files that a writer still holds. */
+PX_MUST_USE int storage_remove_hot(struct storage *storage, struct px_str tenant, bool held_too,
+                                   struct px_arena *arena, struct storage_counts *counts);
 bool storage_late(const struct storage_scope *scope, struct storage_counts *counts);
 /* Count a fault of one dataset and tell about it; the operation goes on. */
 void storage_failed(struct storage *storage, struct px_str tenant, struct px_str dataset, int fault,

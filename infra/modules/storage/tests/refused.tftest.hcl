@@ -219,7 +219,7 @@ run "no_retention_of_logs" {
 run "another_version_of_the_file" {
   command = plan
   variables {
-    lifecycle_spec = { version = 2, classes = [] }
+    lifecycle_spec = { version = 2, upkeep = { export_days = 30 }, classes = [] }
   }
   override_module {
     target  = module.service
@@ -231,7 +231,7 @@ run "another_version_of_the_file" {
 run "a_class_twice" {
   command = plan
   variables {
-    lifecycle_spec = { version = 1, classes = [{ name = "a", datasets = ["*"], retention_days = 1, transitions = [] }, { name = "a", datasets = ["*"], retention_days = 1, transitions = [] }] }
+    lifecycle_spec = { version = 1, upkeep = { export_days = 30 }, classes = [{ name = "a", datasets = ["*"], retention_days = 1, transitions = [] }, { name = "a", datasets = ["*"], retention_days = 1, transitions = [] }] }
   }
   override_module {
     target  = module.service
@@ -243,7 +243,7 @@ run "a_class_twice" {
 run "infrequent_access_before_day_30" {
   command = plan
   variables {
-    lifecycle_spec = { version = 1, classes = [{ name = "a", datasets = ["*"], retention_days = 365, transitions = [{ after_days = 29, storage_class = "STANDARD_IA" }] }] }
+    lifecycle_spec = { version = 1, upkeep = { export_days = 30 }, classes = [{ name = "a", datasets = ["*"], retention_days = 365, transitions = [{ after_days = 29, storage_class = "STANDARD_IA" }] }] }
   }
   override_module {
     target  = module.service
@@ -255,7 +255,7 @@ run "infrequent_access_before_day_30" {
 run "a_class_that_cannot_be_read_at_once" {
   command = plan
   variables {
-    lifecycle_spec = { version = 1, classes = [{ name = "a", datasets = ["*"], retention_days = 365, transitions = [{ after_days = 30, storage_class = "DEEP_ARCHIVE" }] }] }
+    lifecycle_spec = { version = 1, upkeep = { export_days = 30 }, classes = [{ name = "a", datasets = ["*"], retention_days = 365, transitions = [{ after_days = 30, storage_class = "DEEP_ARCHIVE" }] }] }
   }
   override_module {
     target  = module.service
@@ -267,7 +267,7 @@ run "a_class_that_cannot_be_read_at_once" {
 run "leaving_infrequent_access_too_early" {
   command = plan
   variables {
-    lifecycle_spec = { version = 1, classes = [{ name = "a", datasets = ["*"], retention_days = 365, transitions = [{ after_days = 30, storage_class = "STANDARD_IA" }, { after_days = 59, storage_class = "GLACIER_IR" }] }] }
+    lifecycle_spec = { version = 1, upkeep = { export_days = 30 }, classes = [{ name = "a", datasets = ["*"], retention_days = 365, transitions = [{ after_days = 30, storage_class = "STANDARD_IA" }, { after_days = 59, storage_class = "GLACIER_IR" }] }] }
   }
   override_module {
     target  = module.service
@@ -279,7 +279,7 @@ run "leaving_infrequent_access_too_early" {
 run "steps_out_of_order" {
   command = plan
   variables {
-    lifecycle_spec = { version = 1, classes = [{ name = "a", datasets = ["*"], retention_days = 365, transitions = [{ after_days = 120, storage_class = "GLACIER_IR" }, { after_days = 30, storage_class = "STANDARD_IA" }] }] }
+    lifecycle_spec = { version = 1, upkeep = { export_days = 30 }, classes = [{ name = "a", datasets = ["*"], retention_days = 365, transitions = [{ after_days = 120, storage_class = "GLACIER_IR" }, { after_days = 30, storage_class = "STANDARD_IA" }] }] }
   }
   override_module {
     target  = module.service
@@ -291,7 +291,7 @@ run "steps_out_of_order" {
 run "deleting_before_glacier_is_paid_for" {
   command = plan
   variables {
-    lifecycle_spec = { version = 1, classes = [{ name = "a", datasets = ["*"], retention_days = 200, transitions = [{ after_days = 120, storage_class = "GLACIER_IR" }] }] }
+    lifecycle_spec = { version = 1, upkeep = { export_days = 30 }, classes = [{ name = "a", datasets = ["*"], retention_days = 200, transitions = [{ after_days = 120, storage_class = "GLACIER_IR" }] }] }
   }
   override_module {
     target  = module.service
@@ -303,7 +303,7 @@ run "deleting_before_glacier_is_paid_for" {
 run "deleting_before_infrequent_access_is_paid_for" {
   command = plan
   variables {
-    lifecycle_spec = { version = 1, classes = [{ name = "a", datasets = ["*"], retention_days = 59, transitions = [{ after_days = 30, storage_class = "STANDARD_IA" }] }] }
+    lifecycle_spec = { version = 1, upkeep = { export_days = 30 }, classes = [{ name = "a", datasets = ["*"], retention_days = 59, transitions = [{ after_days = 30, storage_class = "STANDARD_IA" }] }] }
   }
   override_module {
     target  = module.service

@@ -199,7 +199,7 @@ run "encryption" {
 run "lifecycle_of_the_classes" {
   command = plan
   assert {
-    condition     = toset([for rule in aws_s3_bucket_lifecycle_configuration.this["analytics"].rule : rule.id]) == toset(["upkeep", "class-logs", "class-metrics", "class-default"])
+    condition     = toset([for rule in aws_s3_bucket_lifecycle_configuration.this["analytics"].rule : rule.id]) == toset(["upkeep", "exports", "class-logs", "class-metrics", "class-default"])
     error_message = "got ${jsonencode([for rule in aws_s3_bucket_lifecycle_configuration.this["analytics"].rule : rule.id])}"
   }
   assert {
@@ -207,8 +207,12 @@ run "lifecycle_of_the_classes" {
     error_message = "logs must move as platform/lifecycle.json says"
   }
   assert {
-    condition     = alltrue([for rule in aws_s3_bucket_lifecycle_configuration.this["analytics"].rule : rule.filter[0].tag[0].key == "class" && "class-${rule.filter[0].tag[0].value}" == rule.id if rule.id != "upkeep"])
+    condition     = alltrue([for rule in aws_s3_bucket_lifecycle_configuration.this["analytics"].rule : rule.filter[0].tag[0].key == "class" && "class-${rule.filter[0].tag[0].value}" == rule.id if startswith(rule.id, "class-")])
     error_message = "classes are told apart by the objects' tag"
+  }
+  assert {
+    condition     = one([for rule in aws_s3_bucket_lifecycle_configuration.this["analytics"].rule : "${rule.filter[0].prefix} ${rule.expiration[0].days}" if rule.id == "exports"]) == "_exports/ 30"
+    error_message = "exports must go after export_days, and nothing else"
   }
   assert {
     condition     = jsonencode([for rule in aws_s3_bucket_lifecycle_configuration.this["segments"].rule : rule.id]) == jsonencode(["upkeep"])
