@@ -249,6 +249,12 @@ int lite_run_script(struct lite *lite, const char *sql)
     return lite_fault(lite, sql);
 }
 
+int lite_empty_log(struct lite *lite)
+{
+    int code = sqlite3_wal_checkpoint_v2(lite->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    return code == SQLITE_OK ? 0 : lite_fault(lite, "emptying the log");
+}
+
 /* ---- transactions ---- */
 
 static int set_relaxed(struct lite *lite, bool relaxed)

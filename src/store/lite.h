@@ -54,6 +54,8 @@ struct px_str lite_column(const struct lite_stmt *stmt, int column);
 /* Statements without parameters or rows. */
 PX_MUST_USE int lite_run(struct lite *lite, const char *sql);
 PX_MUST_USE int lite_run_script(struct lite *lite, const char *sql);
+/* All of the log into the file, and the log to nothing. Faults: PX_F_BUSY when another connection reads for too long. */
+PX_MUST_USE int lite_empty_log(struct lite *lite);
 
 /* relaxed: the commit may be lost on power failure. */
 PX_MUST_USE int lite_begin_write(struct lite *lite, bool relaxed);

@@ -38,6 +38,10 @@ void meta_close(struct meta **meta);
  * calls wait only as busy_ms says. */
 void meta_set_deadline(struct meta *meta, int64_t mono_ns);
 
+/* Leave no byte of what was deleted in the file: SQLite overwrites what it deletes, but its log keeps it until that is
+ * written over; this empties it. PostgreSQL's vacuum does likewise by itself. Not in a transaction. Faults: PX_F_BUSY when others read. */
+PX_MUST_USE int meta_scrub(struct meta *meta);
+
 enum meta_type { META_NULL, META_INT, META_REAL, META_TEXT, META_BYTES };
 struct meta_value {
     enum meta_type type;

@@ -159,6 +159,8 @@ static int lite_has_table(struct meta *meta, const char *name, bool *ret_has)
 
 static void lite_set_deadline(struct meta *meta, int64_t mono_ns) { (void)meta, (void)mono_ns; }
 
+static int lite_scrub(struct meta *meta) { return lite_empty_log(lite_of(meta)); }
+
 static void meta_lite_close(struct meta *meta)
 {
     lite_close(lite_of(meta));
@@ -176,6 +178,7 @@ static const struct meta_half half = {.exec = lite_exec,
                                       .script_text = lite_script_text,
                                       .has_table = lite_has_table,
                                       .set_deadline = lite_set_deadline,
+                                      .scrub = lite_scrub,
                                       .close = meta_lite_close};
 
 int meta_lite_open(struct px_str path, const struct meta_options *options, struct meta **ret_meta)
@@ -186,6 +189,7 @@ int meta_lite_open(struct px_str path, const struct meta_options *options, struc
     *meta = (struct meta){&half, options->read_only};
     struct lite_options lite_options = {options->busy_ms, options->read_only};
     PX_TRY(lite_open(path, &lite_options, &made->lite));
+    if (!options->read_only) PX_TRY(lite_run_script(&made->lite, "PRAGMA secure_delete=ON"));
     *ret_meta = PX_TAKE(meta);
     return 0;
 }

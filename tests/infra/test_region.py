@@ -371,6 +371,7 @@ def test_lifecycle_follows_the_classes(region):
         assert rule["Filter"]["Tag"] == {"Key": "class", "Value": entry["name"]}
         assert sorted((t["Days"], t["StorageClass"]) for t in rule["Transitions"]) == [(t["after_days"], t["storage_class"]) for t in entry["transitions"]]
     assert rules["upkeep"]["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] >= 1
+    assert rules["exports"]["Filter"]["Prefix"] == "_exports/" and rules["exports"]["Expiration"]["Days"] == LIFECYCLE["upkeep"]["export_days"]
     segments = {r["ID"]: r for r in region("s3").get_bucket_lifecycle_configuration(Bucket=f"{region.prefix}-segments-{kit.ACCOUNT}")["Rules"]}
     assert not [r for r in segments.values() if r.get("Transitions")], "segments stay where they are read fast"
 

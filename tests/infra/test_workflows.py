@@ -11,6 +11,7 @@ import pytest
 REGION = "eu-west-1"
 PREFIX = "prism-prod-euw1"
 FINE = {"op": "x", "more": False, "failed": 0}
+EXPORT = {"op": "x", "more": False, "after": "", "sha256": "x"}
 ACME = {"name": "acme", "home_region": REGION, "shard": "shard-1", "tier": "pooled", "status": "active", "epoch": 1}
 KEY = {"key": "prism_id_secret", "id": "id"}
 
@@ -180,8 +181,11 @@ def test_onboarding_and_offboarding(machines):
 
     offboarding = machines.machine("tenant-offboarding")
     assert machines.run(offboarding, {"tenant": "acme"})["error"] == "NotConfirmed"
-    gone = machines.run(offboarding, {"tenant": "acme", "confirm": "acme"}, ACME, {"name": "acme", "keys_revoked": 2}, {**FINE, "more": True}, FINE, FINE)
-    assert json.loads(gone["output"])["keys_revoked"] == 2
+    gone = machines.run(offboarding, {"tenant": "acme", "confirm": "acme"}, ACME, {**ACME, "status": "suspended"},
+                        {**EXPORT, "more": True}, EXPORT, {**EXPORT, "more": True, "after": "data/app/a.parquet"}, EXPORT, {"name": "acme", "keys_revoked": 2},
+                        {**FINE, "more": True}, FINE, FINE, {**FINE, "more": True}, FINE, {"name": "acme", "keys_revoked": 2}, {"key": "_proofs/acme/x.json", "sha256": "y"})
+    gone = json.loads(gone["output"])
+    assert (gone["keys_revoked"], gone["exported"], gone["manifest"]["sha256"], gone["proof"]["sha256"]) == (2, True, "x", "y")
     assert [p["ClientToken"] for p in machines.client("efs").describe_access_points(FileSystemId=machines.file_system)["AccessPoints"]] == ["other"]
     assert not [i for i in machines.items("tenant-resources") if i["tenant"]["S"] == "acme"]
 

@@ -189,5 +189,6 @@ static int erase_body(struct catalog *catalog, const void *ctx)
 int catalog_erase_tenant(struct catalog *catalog, struct px_str tenant)
 {
     PX_ASSERT(tenant.len > 0);
-    return catalog_write(catalog, erase_body, &tenant);
+    PX_TRY(catalog_write(catalog, erase_body, &tenant));
+    return meta_scrub(catalog->meta); /* statistics of segments hold values of columns */
 }
