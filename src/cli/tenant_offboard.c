@@ -58,7 +58,7 @@ static int print_proof(struct cli *cli, yyjson_val *proof)
 static int wait_for_it(struct cli *cli, struct px_str arn)
 {
     yyjson_val *execution = NULL, *output = NULL;
-    struct px_str text;
+    struct px_str text = {0};
     int exit = workflow_wait(cli, arn, &execution, &text);
     if (exit != CLI_OK) return exit;
     bool good = px_str_eq(px_json_str(execution, "status"), S("SUCCEEDED"));
@@ -78,7 +78,7 @@ static int run(struct cli *cli, const void *values, int arg_count, char **args)
 {
     const struct offboard_values *v = values;
     yyjson_val *root = NULL;
-    struct px_str text;
+    struct px_str text = {0};
     (void)arg_count;
     if (!v->confirm || strcmp(v->confirm, args[0]) != 0)
         return cli_fail(cli, CLI_USAGE,

@@ -23,10 +23,7 @@ void meta_set_deadline(struct meta *meta, int64_t mono_ns)
     meta->half->set_deadline(meta, mono_ns);
 }
 
-int meta_scrub(struct meta *meta)
-{
-    return meta->half->scrub ? meta->half->scrub(meta) : 0;
-}
+int meta_scrub(struct meta *meta) { return meta->half->scrub ? meta->half->scrub(meta) : 0; }
 
 static int observed(struct observe_work *work, int r)
 {

@@ -18,7 +18,7 @@ struct meta_half {
     void (*script_text)(const char *sql, struct px_buf *buf); /* what script() sends */
     int (*has_table)(struct meta *meta, const char *name, bool *ret_has);
     void (*set_deadline)(struct meta *meta, int64_t mono_ns);
-    int (*scrub)(struct meta *meta); /* NULL: nothing to do */
+    int (*scrub)(struct meta *meta);  /* NULL: nothing to do */
     void (*close)(struct meta *meta); /* and free; rolls back what was not committed */
 };
 /* Each half's own structs begin with these. */

@@ -18,7 +18,7 @@
 
 struct offboard {
     struct px_str tenant;
-    bool copy;               /* export, prove: false: only an inventory is written, and no data copied */
+    bool copy; /* export, prove: false: only an inventory is written, and no data copied */
     struct px_str after;     /* check: where the last round ended; empty: at the beginning */
     struct px_str execution; /* prove: its ARN */
     struct px_str began;     /* prove: when it began, RFC 3339 */
@@ -29,8 +29,8 @@ struct offboarded {
     uint64_t datasets, objects, rows, bytes; /* export, check, prove: of the manifest */
     uint64_t copied, copied_bytes;           /* export: by this call */
     uint64_t checked;                        /* check: by this call */
-    uint64_t removed;                        /* remove: objects, files, items and rows, by this call */
-    struct px_str key;                       /* of the manifest, or of the proof; in arena */
+    uint64_t removed;  /* remove: objects, files, items and rows, by this call */
+    struct px_str key; /* of the manifest, or of the proof; in arena */
     char sha256[OFFBOARD_HEX_BYTES];
     struct px_str after;
     bool more;

@@ -73,14 +73,10 @@ static int write_done(const struct offboard_kind *kind, struct storage *storage,
     const struct {
         const char *name;
         uint64_t value;
-    } members[] = {{"datasets", done->datasets},
-                   {"objects", done->objects},
-                   {"rows", done->rows},
-                   {"bytes", done->bytes},
-                   {"copied", done->copied},
-                   {"copied_bytes", done->copied_bytes},
-                   {"checked", done->checked},
-                   {"removed", done->removed}};
+    } members[] = {{"datasets", done->datasets}, {"objects", done->objects},
+                   {"rows", done->rows},         {"bytes", done->bytes},
+                   {"copied", done->copied},     {"copied_bytes", done->copied_bytes},
+                   {"checked", done->checked},   {"removed", done->removed}};
     struct px_buf *body = event->reply->body;
     px_buf_printf(body, "{\"op\":\"%s\"", kind->name);
     for (size_t i = 0; i < PX_COUNT(members); i++)

@@ -253,8 +253,8 @@ static int export_all(struct exporting *x)
 {
     struct dataset_info *infos = NULL;
     size_t count = 0;
-    PX_TRY(catalog_list(x->storage->options.catalog, x->offboard->tenant, x->arena, &infos,
-                        &count));
+    PX_TRY(
+        catalog_list(x->storage->options.catalog, x->offboard->tenant, x->arena, &infos, &count));
     px_buf_add_c(x->text, "{\"format\":\"prism-export\",\"version\":1,\"tenant\":");
     px_buf_add_json_str(x->text, x->offboard->tenant);
     px_buf_printf(x->text,

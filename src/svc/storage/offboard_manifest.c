@@ -75,8 +75,8 @@ static int read_objects(yyjson_val *root, struct px_str key, struct px_arena *ar
 {
     yyjson_val *dataset, *object;
     size_t i, n, k, m, total = 0;
-    px_json_arr_foreach(px_json_arr(root, "datasets"), i, n, dataset) total += yyjson_arr_size(
-        px_json_arr(dataset, "objects"));
+    px_json_arr_foreach(px_json_arr(root, "datasets"), i, n, dataset)
+        total += yyjson_arr_size(px_json_arr(dataset, "objects"));
     manifest->objects = px_arena_array(arena, struct offboard_object, total + 1);
     if (!manifest->objects) return px_arena_fault(arena);
     px_json_arr_foreach(px_json_arr(root, "datasets"), i, n, dataset)

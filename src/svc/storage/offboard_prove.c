@@ -78,9 +78,8 @@ static int remove_claims(struct storage *storage, const struct offboard *offboar
 {
     PX_AUTO(px_arena_deinit) struct px_arena arena;
     px_arena_init(&arena, STORAGE_ARENA_BYTES_MAX);
-    const struct table_query query = {.key = {.table = S("idempotency"),
-                                              .partition = offboard->tenant},
-                                      .max = PAGE};
+    const struct table_query query = {
+        .key = {.table = S("idempotency"), .partition = offboard->tenant}, .max = PAGE};
     for (size_t count = PAGE; count == PAGE;) {
         struct table_item *items = NULL;
         px_arena_reset(&arena);
@@ -325,8 +324,8 @@ static int proof_key(const struct offboard *offboard, struct px_arena *arena,
                      struct px_str *ret_key)
 {
     const char *colon = memrchr(offboard->execution.ptr, ':', offboard->execution.len);
-    struct px_str name = px_str_skip(
-        offboard->execution, colon ? (size_t)(colon - offboard->execution.ptr) + 1 : 0);
+    struct px_str name = px_str_skip(offboard->execution,
+                                     colon ? (size_t)(colon - offboard->execution.ptr) + 1 : 0);
     *ret_key = px_arena_printf(arena, PROOFS_PREFIX "%.*s/%.*s.json", PX_FMT(offboard->tenant),
                                PX_FMT(name));
     return ret_key->ptr ? 0 : px_arena_fault(arena);

@@ -52,11 +52,12 @@ static void open_with_data(struct test *t, struct kit *kit)
     CHECK_OK(put_status(kit, "acme", "suspended"));
 }
 
-static const struct offboard with_export = {.tenant = {"acme", 4},
-                                            .copy = true,
-                                            .execution = {"arn:aws:states:r:0:execution:m:off-1", 36},
-                                            .began = {"2026-11-27T08:00:00Z", 20},
-                                            .keys = 2};
+static const struct offboard with_export = {
+    .tenant = {"acme", 4},
+    .copy = true,
+    .execution = {"arn:aws:states:r:0:execution:m:off-1", 36},
+    .began = {"2026-11-27T08:00:00Z", 20},
+    .keys = 2};
 
 /* Each id of the exported files once, as the manifest names them. */
 static size_t count_exported(struct test *t, struct kit *kit, size_t ids)
@@ -156,8 +157,8 @@ TEST(a_copy_that_was_changed_is_found)
     size_t count = 0;
     open_with_data(t, &kit);
     CHECK_OK(offboard_export(kit.storage, &with_export, &t->arena, &done));
-    CHECK_OK(object_list(kit.analytics, S("_exports/acme/data/"), S(""), 10, &t->arena, &infos,
-                         &count));
+    CHECK_OK(
+        object_list(kit.analytics, S("_exports/acme/data/"), S(""), 10, &t->arena, &infos, &count));
     CHECK(count > 1);
     CHECK_OK(object_put(kit.analytics, infos[1].key, S("PAR1")));
     CHECK_INT(offboard_check(kit.storage, &with_export, &t->arena, &done), OFFBOARD_DIFFERS);
@@ -293,7 +294,7 @@ static int child_main(char **argv)
 {
     struct kit kit = {0};
     int r = kit_open(&kit, argv[2]);
-    if (r == 0) r = run_step(&kit, atoi(argv[3]));
+    if (r == 0) r = run_step(&kit, (int)strtol(argv[3], NULL, 10));
     if (r == 0) kit_close(&kit);
     return r != 0;
 }
