@@ -293,6 +293,8 @@ static void add_remains(const struct proof *proof, struct px_arena *arena, struc
         add_remaining(text, "buckets: earlier versions of removed objects, here and in the replica",
                       0, "versioning; not counted here",
                       "noncurrent_version_expiration of each bucket");
+        add_remaining(text, "functions: copies of small objects in their temporary folders", 0,
+                      "queries that ran before; not counted here", "each function's instance ends");
         add_remaining(text, "backups of the file system, the tables and the catalog", 0,
                       "recovery; not counted here", "the retention of each backup");
     }
