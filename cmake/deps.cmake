@@ -5,6 +5,7 @@
 #   prism::archive pcre2                                  for the program alone, not for functions
 #   prism::yyjson llhttp otlp nanoarrow libpq quickjs     sources, compiled here so that sanitizers see into them
 #   PRISM_JSONATA_JS                                      file of the npm module jsonata
+#   PRISM_RDS_CERTIFICATES                                file with what RDS's own certificates are signed by
 #   prism::cmocka                                         for tests
 # Archives are preferred to shared libraries; headers are SYSTEM ones.
 
@@ -121,6 +122,8 @@ target_link_libraries(prism_duckdb INTERFACE "$<LINK_GROUP:RESCAN,${duckdb_group
 
 prism_part(duckdb-httpfs)
 set(PRISM_DUCKDB_HTTPFS ${duckdb-httpfs_DIR}/httpfs.duckdb_extension)
+prism_part(rds-certificates)
+set(PRISM_RDS_CERTIFICATES ${rds-certificates_DIR}/rds.pem)
 
 prism_part(yyjson)
 prism_source_library(yyjson ${yyjson_DIR} ${yyjson_DIR}/src/yyjson.c)

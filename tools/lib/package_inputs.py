@@ -60,6 +60,8 @@ class Origins:
             origin = "pkg:pypi/" + package.replace("==", "@")
         elif kind == "crate":
             origin = "pkg:cargo/" + package.replace("+", "%2B")
+        elif kind == "npm":
+            origin = "pkg:npm/" + package
         else:
             module, _, release = package.partition("@")
             origin = f"pkg:golang/{module}@{release}"
