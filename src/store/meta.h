@@ -21,7 +21,8 @@ struct meta_options {
     int busy_ms;      /* how long to wait for another writer, and to reach PostgreSQL; 0: 5000 */
     int statement_ms; /* PostgreSQL's limit of a statement where no deadline is set; 0: 30000 */
     bool read_only;
-    struct px_str reader_url;   /* PostgreSQL: where META_LAGGING may read; empty: from url */
+    struct px_str user, password; /* PostgreSQL: in place of the URL's; empty: the URL's */
+    struct px_str reader_url;     /* PostgreSQL: where META_LAGGING may read; empty: from url */
     struct cloud_shared *cloud; /* borrowed; signs for PostgreSQL; NULL: the store makes its own */
 };
 /* url: path of the SQLite file (created when absent, mode 0600), or "postgresql://user@host/database"

@@ -5,6 +5,7 @@
 #include "store/meta.h"
 
 struct meta_half {
+    bool has_users; /* who signs in, with rights (meta_users.h) */
     int (*exec)(struct meta *meta, const char *sql, const struct meta_value *params, size_t count,
                 int64_t *ret_changed);
     int (*select)(struct meta *meta, const char *sql, const struct meta_value *params, size_t count,

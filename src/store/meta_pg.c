@@ -464,7 +464,8 @@ static void pg_close(struct meta *meta)
     free(pg);
 }
 
-static const struct meta_half half = {.exec = pg_exec,
+static const struct meta_half half = {.has_users = true,
+                                      .exec = pg_exec,
                                       .select = pg_select,
                                       .next = pg_next,
                                       .end = pg_end,
@@ -477,6 +478,20 @@ static const struct meta_half half = {.exec = pg_exec,
                                       .set_deadline = pg_set_deadline,
                                       .close = pg_close};
 
+/* For the writer, which is where somebody else signs in than the URL says. */
+static int sign_in_as(const struct meta_options *options, struct pg_target *target)
+{
+    if (options->user.len >= sizeof target->user ||
+        options->password.len >= sizeof target->password)
+        return px_fault(PX_F_LIMIT, "the user's name or password is too long for PostgreSQL");
+    if (options->user.len > 0)
+        (void)snprintf(target->user, sizeof target->user, "%.*s", PX_FMT(options->user));
+    if (options->password.len > 0)
+        (void)snprintf(target->password, sizeof target->password, "%.*s",
+                       PX_FMT(options->password));
+    return 0;
+}
+
 int meta_pg_open(struct px_str url, const struct meta_options *options, struct meta **ret_meta)
 {
     struct pg_meta *pg = calloc(1, sizeof *pg);
@@ -487,6 +502,7 @@ int meta_pg_open(struct px_str url, const struct meta_options *options, struct m
     pg->statement_ms = options->statement_ms > 0 ? options->statement_ms : STATEMENT_MS;
     pg->has_reader = options->reader_url.len > 0;
     PX_TRY(pg_target_init(url, &pg->writer.target));
+    PX_TRY(sign_in_as(options, &pg->writer.target));
     if (pg->has_reader) PX_TRY(pg_target_init(options->reader_url, &pg->reader.target));
     pg->writer.cloud = pg->reader.cloud = options->cloud ? options->cloud : &pg->own;
     *ret_meta = PX_TAKE(meta);

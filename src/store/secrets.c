@@ -31,7 +31,7 @@ static bool name_is_valid(struct px_str name)
     for (size_t i = 0; i < name.len; i++) {
         char c = name.ptr[i];
         bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!plain && (c == '\0' || !strchr("/_+=.@-", c))) return false;
+        if (!plain && (c == '\0' || !strchr("/_+=.@-!", c))) return false;
     }
     return name.len >= 1 && name.len <= 200;
 }

@@ -4,7 +4,8 @@
  * (mode 0600) beside it; made on first use.
  * AWS half: Secrets Manager. Values are kept in memory for a while, so that a function asks at its first
  * event and then every few minutes; one that turns out wrong is asked for anew.
- * Names are Secrets Manager's: 1 to 200 of A-Z a-z 0-9 / _ + = . @ -. Values have 1 to 65536 bytes. */
+ * Names are Secrets Manager's: 1 to 200 of A-Z a-z 0-9 / _ + = . @ -, and ! in those that another service of AWS manages.
+ * Values have 1 to 65536 bytes. */
 #pragma once
 
 #include "base/px.h"
@@ -22,7 +23,8 @@ struct secret_options {           /* for Secrets Manager; a directory needs none
     uint32_t keep_ms;             /* how long a value is given without asking again; 0: 5 minutes */
     uint32_t again_ms;            /* and how long at least, though it may be wrong; 0: 10 s */
 };
-/* url: a directory path, or "secretsmanager://prefix" for the secrets "<prefix>/<name>".
+/* url: a directory path, or "secretsmanager://prefix" for the secrets "<prefix>/<name>"; without
+ * a prefix a name is all of it.
  * options may be NULL.
  * Faults with Secrets Manager, here and later: those of cloud_call(). */
 PX_MUST_USE int secret_store_open(struct px_str url, const struct secret_options *options,
