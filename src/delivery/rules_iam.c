@@ -461,8 +461,15 @@ static struct px_str bucket_store(struct verify *v, struct px_str resource)
     return S("");
 }
 
+/* What RDS keeps for a cluster: who owns the database may read it, and nobody else. */
+static bool is_administrators(struct px_str action, struct px_str resource)
+{
+    return px_str_starts(action, S("secretsmanager:")) && text_find(resource, S(":secret:rds!"));
+}
+
 static struct px_str store_of(struct verify *v, struct px_str action, struct px_str resource)
 {
+    if (is_administrators(action, resource)) return S("meta");
     if (px_str_starts(action, S("dynamodb:"))) return table_store(v, resource);
     if (px_str_starts(action, S("s3:"))) return bucket_store(v, resource);
     if (px_str_starts(action, S("elasticfilesystem:"))) return S("hot");
@@ -499,7 +506,11 @@ static void check_store_use(struct verify *v, const struct rule_function *f,
                   PX_FMT(action));
     if (store.len == 0) return;
     struct px_str word = word_for(f, store);
-    if (word.len == 0)
+    if (is_administrators(action, resource) && !rule_is(word, "own"))
+        rule_find(v, holder, "remove the statement: the function `schema` alone owns the database",
+                  "function %.*s may read the secret of the database's administrator",
+                  PX_FMT(f->name));
+    else if (word.len == 0)
         rule_find(v, holder, "remove the statement, or add the store to platform/functions.json",
                   "function %.*s may %.*s on %.*s, which the catalogue does not give it",
                   PX_FMT(f->name), PX_FMT(action), PX_FMT(store));

@@ -434,12 +434,27 @@ static void check_place(struct verify *v, struct plan_resource *it, const char *
         rule_find(v, it, "give it that group alone", "it is not in security group %s", group);
 }
 
+/* A function that network.json has a group for stands there, all others in `function`. */
+static const char *group_of_function(struct verify *v, struct plan_resource *it)
+{
+    const struct value *groups = value_get(v->network, S("groups"));
+    struct px_str name = plan_text(it, "function_name");
+    for (size_t i = 0; value_is(groups, VALUE_MAP) && i < groups->map.count; i++) {
+        struct px_str group = groups->map.fields[i].name;
+        struct px_str end = px_arena_printf(v->arena, "-%.*s", PX_FMT(group));
+        if (px_str_ends(name, end) &&
+            rule_is(value_str(value_get(groups->map.fields[i].value, S("tier"))), "function"))
+            return px_arena_cstr(v->arena, group);
+    }
+    return "function";
+}
+
 static void places(struct verify *v)
 {
     for (plan_each(v->plan, "aws_lambda_function", it))
         if (value_count(plan_get(it, "vpc_config")) > 0)
             check_place(v, it, "vpc_config.subnet_ids", "vpc_config.security_group_ids", "function",
-                        "function");
+                        group_of_function(v, it));
     for (plan_each(v->plan, "aws_efs_mount_target", it))
         check_place(v, it, "subnet_id", "security_groups", "data", "efs");
     for (plan_each(v->plan, "aws_db_subnet_group", it))

@@ -315,6 +315,8 @@ region("a function writes a table that it may only read", "PV-IAM-07", r"module\
         "tables.tenants": "read",
         "secrets": "read"
       },"""))
+region("another function owns the database as well", "PV-IAM-07", r"module\.catalog.*aws_iam_role(_policy)?\.function",
+       edit(f"{CATALOG}/functions.tf", 'if f.service == "catalog" && try(f.stores.meta, "") == "own"]', 'if f.service == "catalog"]'))
 region("a bucket lets anybody read", "PV-IAM-10", r"aws_s3_bucket(_policy)?\.this",
        edit(f"{STORAGE}/buckets.tf", """        Effect    = "Allow"
         Principal = { Service = "logging.s3.amazonaws.com" }

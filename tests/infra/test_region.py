@@ -196,7 +196,7 @@ def test_functions_are_those_of_the_catalogue(applied, region, vpc, groups):
         assert f["TracingConfig"]["Mode"] == "Active"
         assert bool(f.get("VpcConfig", {}).get("SubnetIds")) == spec["vpc"]
         if spec["vpc"]:
-            assert len(f["VpcConfig"]["SubnetIds"]) == 3 and [groups[g]["GroupName"] for g in f["VpcConfig"]["SecurityGroupIds"]] == [f"{region.prefix}-function"]
+            assert len(f["VpcConfig"]["SubnetIds"]) == 3 and [groups[g]["GroupName"] for g in f["VpcConfig"]["SecurityGroupIds"]] == [f"{region.prefix}-{name if name in kit.platform('network.json')['groups'] else 'function'}"]
         if spec["package"] == "image":
             code = region("lambda").get_function(FunctionName=full)["Code"]
             assert code["ImageUri"] == f"{kit.ACCOUNT}.dkr.ecr.{region.name}.amazonaws.com/prism-prod/{name}@sha256:{artifacts[name]['sha256']}"
@@ -279,9 +279,9 @@ def test_roles_of_functions_have_the_boundary_and_name_what_they_touch(region):
                     actions |= set(named)
         assert not [a for a in actions if "*" in a], (role_name, actions)
         stores = spec["stores"]
-        assert ("rds-db:connect" in actions) == ("meta" in stores), role_name
+        assert ("rds-db:connect" in actions) == (stores.get("meta", "own") != "own"), role_name
         assert ("elasticfilesystem:ClientMount" in actions) == bool(spec.get("hot_mount")), role_name
-        assert ("secretsmanager:GetSecretValue" in actions) == ("secrets" in stores), role_name
+        assert ("secretsmanager:GetSecretValue" in actions) == ("secrets" in stores or stores.get("meta") == "own"), role_name
         assert ("ssm:GetParametersByPath" in actions) == ("parameters" in stores), role_name
         writes = {s.split(".", 1)[1] for s, word in stores.items() if s.startswith("tables.") and word == "read-write"}
         assert ("dynamodb:PutItem" in actions) == bool(writes), role_name

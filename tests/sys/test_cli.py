@@ -12,6 +12,7 @@ import time
 
 import pytest
 from conftest import BUILD, PRISM, ROOT, Region, free_port
+from schema_kit import MADE_BEFORE
 
 DONE, FAILED, USAGE, NOT_RUNNING, REFUSED, REGION_ERROR = range(6)
 
@@ -81,25 +82,6 @@ def test_tables_are_brought_up_to_the_release(tmp_path):
         assert done.returncode == DONE and adding == {state} and answer["pending"] == 0 and answer["contract_pending"] == 1
     status = bare("migrate", "--status", "--meta", data / "meta.db")
     assert status.returncode == DONE and status.stdout.split()[:5] == ["STEP", "KIND", "NAME", "STATE", "APPLIED"]
-
-
-# What the release made that had no kinds of steps yet.
-MADE_BEFORE = """
-CREATE TABLE migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL,applied_ns BIGINT NOT NULL);
-INSERT INTO migrations VALUES(1,'datasets, segments, marks',1795766308842743693);
-CREATE TABLE datasets ( tenant TEXT NOT NULL, name TEXT NOT NULL, version BIGINT NOT NULL, schema_json TEXT NOT NULL, retention_days BIGINT NOT NULL,
- created_ns BIGINT NOT NULL, dropped_ns BIGINT NOT NULL, PRIMARY KEY (tenant, name));
-CREATE TABLE segments ( id BIGINT NOT NULL PRIMARY KEY, tenant TEXT NOT NULL, dataset TEXT NOT NULL, state BIGINT NOT NULL, object_key TEXT NOT NULL UNIQUE,
- tier BIGINT NOT NULL, time_min_us BIGINT NOT NULL, time_max_us BIGINT NOT NULL, row_count BIGINT NOT NULL, byte_count BIGINT NOT NULL,
- created_ns BIGINT NOT NULL, ended_ns BIGINT NOT NULL, reason TEXT NOT NULL, schema_json TEXT NOT NULL, stats_json TEXT NOT NULL);
-CREATE TABLE marks ( tenant TEXT NOT NULL, dataset TEXT NOT NULL, writer TEXT NOT NULL, sealed_seq BIGINT NOT NULL, sealed_ns BIGINT NOT NULL,
- PRIMARY KEY (tenant, dataset, writer));
-CREATE TABLE counters (name TEXT NOT NULL PRIMARY KEY, value BIGINT NOT NULL);
-INSERT INTO counters VALUES('segment',0);
-CREATE INDEX segments_by_dataset ON segments (tenant, dataset, state, time_max_us);
-CREATE INDEX segments_by_end ON segments (state, ended_ns);
-CREATE INDEX marks_by_age ON marks (sealed_ns);
-"""
 
 
 def test_tables_of_before_are_taken_over_and_contracted_by_a_word(tmp_path):

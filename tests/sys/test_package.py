@@ -104,7 +104,7 @@ def test_an_image_is_what_lambda_takes(packed, architecture, name, tmp_path):
                     assert member.name not in seen, f"{member.name} is in two layers"
                     seen.add(member.name)
     assert {"var/task/bootstrap", LOADER[architecture].lstrip("/"), f"lib/{GNU[architecture]}/libc.so.6"} <= seen
-    beside = {"var/task/httpfs.duckdb_extension"} if name in ("query", "storage") else set()
+    beside = {"var/task/httpfs.duckdb_extension"} if name in ("query", "storage") else {"var/task/rds.pem"} if name == "schema" else set()
     assert {path for path in seen if path.startswith("var/task/")} == {"var/task/bootstrap"} | beside
     needs = set()
     for blob in manifest["layers"]:
@@ -496,6 +496,7 @@ def test_a_bill_of_materials_is_valid_and_whole(packed, architecture, name):
     assert parts["aws-crt"].version == pins["aws-crt"].split()[0].split("-")[0]
     assert {"yyjson", "llhttp"} <= parts.keys()
     assert ("duckdb" in parts) == ("duckdb-httpfs" in parts) == (name in ("query", "storage"))
+    assert ("rds-certificates" in parts) == (name == "schema")
     assert ("libc6" in parts and "ca-certificates" in parts) == (name in IMAGES)
     related = {r.related_spdx_element_id for r in document.relationships}
     assert {p.spdx_id for p in document.packages} == related

@@ -31,6 +31,12 @@ COUNTS = {"Payload": {"source": {"segments": "s3://a", "analytics": "s3://b"}, "
 FORWARD, BACK = {"Leave", "Settle", "Clean"}, {"Abort", "Stay", "Part", "CleanCopy"}
 
 
+def schema(next_, number=0, **more):
+    """What function `schema` answers."""
+    return {"Payload": {"version": 1, "contracted": 0, "next": next_, "next_number": number, "next_name": "x", "functions": [], "users_missing": 0,
+                        "run": 1, "rows": 0, "more": False, "held": "", "unsound": 0, "left": 0, **more}}
+
+
 def move_ends(done, entered, worked):
     """Moved, given up with everything undone, or a question behind an alert."""
     asked = [name for name in entered if name.startswith("Ask")]
@@ -110,6 +116,19 @@ MACHINES = {
         "begins": FORWARD,
         "ends": move_ends,
     },
+    "schema-migration": {
+        "input": {"contract": True},
+        "answers": {"Status": [schema("expand", 1), schema("none")], "Expand": schema("backfill", 2), "Backfill": schema("contract", 3),
+                    "Verify": [schema("contract", 3), schema("none")], "FillAgain": schema("contract", 3), "VerifyAgain": schema("contract", 3),
+                    "AskToContract": {"action": "contract"}, "Contract": schema("none"), "AskOperator": {"action": "stop"}},
+        "variants": {"rows were written late": {"Verify": [schema("contract", 3, unsound=2, left=5), schema("none")], "FillAgain": [schema("contract", 3, more=True), schema("contract", 3)]},
+                     "it does not hold": {"Verify": schema("contract", 3, unsound=1, left=1), "VerifyAgain": schema("contract", 3, unsound=1, left=1)},
+                     "in use, then forced": {"Contract": [schema("contract", 3, held="in_use"), schema("none")],
+                                             "AskToContract": [{"action": "contract"}, {"action": "force"}]},
+                     "rejected": {"AskToContract": {"action": "no"}}},
+        "tells": {"AskOperator", "Alert"},
+        "begins": {"Expand", "Backfill", "Contract"},
+    },
 }
 PLATFORM = json.loads((ROOT / "platform" / "workflows.json").read_text())["machines"]
 
@@ -173,7 +192,8 @@ class Matrix:
                 continue
             behaviours = list(faults.get(state, []))
             if not behaviours or behaviours[-1] is not None:
-                behaviours.append("const:" + json.dumps(answers.get(state, {})))
+                answer = answers.get(state, {})  # a list: one after the other
+                behaviours += ["const:" + json.dumps(one) for one in (answer if isinstance(answer, list) else [answer])]
             for behaviour in behaviours:
                 if behaviour:
                     stubs += ["--stub", f"{state}={behaviour}"]
@@ -237,7 +257,7 @@ class Matrix:
                 wrong += self.judge(done, plain, {}, f"{variant} plain")
                 assert variant or done.returncode == 0, done.stdout
                 usual = self.tasks_in(plain)
-                again = any(answer.get("action") == "retry" for answer in answers.values())
+                again = any(isinstance(answer, dict) and answer.get("action") == "retry" for answer in answers.values())
                 jobs = {}
                 for state in usual:
                     for how, behaviours in self.faults_of(state):
@@ -353,3 +373,21 @@ def test_an_evacuation_stops_moving_when_moves_fail_in_a_row(tmp_path):
     half_open = {**answers, "ReadBreaker": breaker("half-open")}
     done, events = matrix.run(half_open, {}, "another probes")
     assert [n for k, n in events if k == "WaitStateEntered"] == ["AwaitProbe"] * 5 and "ClaimProbe" in matrix.tasks_in(events)
+
+
+def test_a_schema_is_expanded_filled_checked_and_contracted_by_a_word(tmp_path):
+    matrix = Matrix("schema-migration", tmp_path)
+    answers = matrix.machine["answers"]
+    done, events = matrix.run(answers, {}, "plain")
+    assert json.loads(done.stdout) == {"version": 1, "contracted": 0, "contract_pending": 0}
+    assert matrix.tasks_in(events) == ["Status", "Expand", "Backfill", "Verify", "TellOfContract", "AskToContract", "Contract"]
+    done, events = matrix.run({**answers, "Status": schema("none"), "Verify": schema("none")}, {}, "nothing to do")
+    assert done.returncode == 0 and matrix.tasks_in(events) == ["Status", "Verify"]
+    done, events = matrix.run({**answers, **matrix.machine["variants"]["rejected"]}, {}, "rejected")
+    assert json.loads(done.stdout)["contract_pending"] == 3 and "Contract" not in matrix.tasks_in(events)
+    done, events = matrix.run({**answers, **matrix.machine["variants"]["in use, then forced"]}, {}, "forced")
+    assert done.returncode == 0 and [n for kind, n in events if kind == "TaskStateEntered"].count("AskToContract") == 2
+    matrix.machine["input"] = {}
+    done, events = matrix.run(answers, {}, "without a contract")
+    matrix.machine["input"] = {"contract": True}
+    assert json.loads(done.stdout)["contract_pending"] == 3 and "AskToContract" not in matrix.tasks_in(events)

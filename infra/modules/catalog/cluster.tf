@@ -1,11 +1,17 @@
-# The catalog's database: Aurora PostgreSQL Serverless v2, a writer and readers in different zones. Functions connect as a database user by IAM; nobody
-# holds a password. The administrator's is made, kept and rotated by RDS in Secrets Manager.
-# The schema is not made here: a function of this service migrates it, expanding first and contracting a release later.
+# The catalog's database: Aurora PostgreSQL Serverless v2, a writer and readers in different zones. Functions connect as a database user each by IAM;
+# nobody holds a password. The administrator's is made, kept and rotated by RDS in Secrets Manager.
+# Neither tables nor users are made here: function `schema` of this service does so, expanding first and contracting a release later.
 locals {
   name = "${var.context.prefix}-catalog"
   aws  = "arn:${var.context.partition}"
   here = "${var.context.region}:${var.context.account_id}"
-  user = var.context.project
+  user = "${var.context.project}_{function}" # module function puts its name in
+
+  # Whose functions sign in, by catalogue name.
+  users = { for name, f in var.platform.functions : name => {
+    name = replace(local.user, "{function}", replace(name, "-", "_"))
+    word = f.stores.meta
+  } if contains(["read", "read-write"], try(f.stores.meta, "")) }
   tags = { Service = "catalog" }
   this = toset(["this"])
 

@@ -1,5 +1,5 @@
 output "meta" {
-  description = "The store `meta`: where functions find it and what they need to connect. Offered when somebody answers there."
+  description = "The store `meta`: where functions find it and what they need to connect; {function} stands for the function's name. Offered when somebody answers there."
   value = {
     url          = "postgresql://${local.user}@proxy.${var.network.private_zone_name}:5432/${var.context.project}?iam=1"
     reader_url   = "postgresql://${local.user}@reader.${var.network.private_zone_name}:5432/${var.context.project}?iam=1"
@@ -26,7 +26,7 @@ output "proxy_name" {
 
 output "administrator_secret_arn" {
   description = "Secret that RDS keeps the administrator's password in, for who migrates the schema."
-  value       = one([for secret in aws_rds_cluster.catalog.master_user_secret : secret.secret_arn])
+  value       = local.administrator_secret_arn
 }
 
 output "functions" {

@@ -44,7 +44,7 @@ resource "aws_iam_role_policy" "proxy" {
       Sid      = "Connect"
       Effect   = "Allow"
       Action   = ["rds-db:connect"]
-      Resource = ["${local.aws}:rds-db:${local.here}:dbuser:${aws_rds_cluster.catalog.cluster_resource_id}/${local.user}"]
+      Resource = [for user in local.users : "${local.aws}:rds-db:${local.here}:dbuser:${aws_rds_cluster.catalog.cluster_resource_id}/${user.name}"]
     }]
   })
 }

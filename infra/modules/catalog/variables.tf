@@ -82,11 +82,11 @@ variable "log_retention_days" {
 }
 
 variable "network" {
-  description = "Where cluster and proxy stand and what they are called; outputs of module network."
+  description = "Where cluster, proxy and who owns the database stand, and what they are called; outputs of module network."
   type = object({
     azs                = list(string)
     subnet_ids         = object({ data = list(string) })
-    security_group_ids = object({ proxy = string, cluster = string })
+    security_group_ids = object({ proxy = string, cluster = string, schema = string })
     private_zone_id    = string
     private_zone_name  = string
   })

@@ -44,8 +44,10 @@ locals {
         { on = "key", actions = ["kms:Decrypt", "kms:DescribeKey"] },
       ]
     }
-    # What a session may do in the database is the database's own matter: GRANT to the user that it connects as.
+    # What a session may do in the database is the database's own matter: function `schema` gives each function's user its rights. Who owns
+    # the database signs in otherwise; module catalog says how.
     metadata = {
+      "own"        = []
       "read"       = [{ on = "self", actions = ["rds-db:connect"] }]
       "read-write" = [{ on = "self", actions = ["rds-db:connect"] }]
     }
@@ -93,13 +95,16 @@ locals {
 
   touches_tenant_data = anytrue([for use in local.known_uses : use.kind == "objects" || contains(local.tenant_tables, use.table)])
 
+  # A function's own user of the database is called after it.
+  database_name = replace(var.name, "-", "_")
+
   access_point_arn = try(var.stores.hot.access_point_arns[var.shard], "")
 
   # The ARNs of each store that is used, and of the keys over it.
   arns = { for use in local.known_uses : use.key =>
     use.kind == "hot" ? [var.stores.hot.file_system_arn] :
     use.kind == "tables" ? [var.stores.tables.arns[use.table]] :
-    use.kind == "metadata" ? var.stores.meta.connect_arns :
+    use.kind == "metadata" ? [for arn in var.stores.meta.connect_arns : replace(arn, "{function}", local.database_name)] :
     use.kind == "parameters" ? var.stores.parameters.arns :
     use.kind == "secrets" ? [for name in sort(keys(var.stores.secrets.arns)) : var.stores.secrets.arns[name]] :
     [var.stores[use.store].arn]

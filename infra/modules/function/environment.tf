@@ -15,11 +15,14 @@ locals {
     local.touches_tenant_data ? { PRISM_TENANT_ROLE_ARN = var.runtime.tenant_access_role_arn } : {},
   )
 
-  store_urls = { for use in local.known_uses : var.catalogue.stores[use.store].env => var.stores[use.store].url... }
+  # The database's owner has an URL of its own, from the module that makes the database.
+  url_uses = [for use in local.known_uses : use if use.kind != "metadata" || use.word != "own"]
+
+  store_urls = { for use in local.url_uses : var.catalogue.stores[use.store].env => replace(var.stores[use.store].url, "{function}", local.database_name)... }
 
   # A reader may lag behind, so it is beside the primary and a function chooses by what it asks.
   reader_urls = {
-    for use in local.known_uses : replace(var.catalogue.stores[use.store].env, "/_URL$/", "_READER_URL") => var.stores.meta.reader_url
+    for use in local.url_uses : replace(var.catalogue.stores[use.store].env, "/_URL$/", "_READER_URL") => replace(var.stores.meta.reader_url, "{function}", local.database_name)
     if use.kind == "metadata"
   }
 

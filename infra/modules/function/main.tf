@@ -12,6 +12,9 @@ locals {
 
   tags = { Service = var.spec.service }
 
+  # Not coalesce(): of a list whose ids are not known yet it makes one of unknown length.
+  security_group_ids = var.extra.security_group_ids == null ? var.runtime.network.security_group_ids : var.extra.security_group_ids
+
   this             = toset(["this"])
   schedules        = { for s in var.spec.schedules : s.name => s if !can(s.workflow) } # a workflow calls at the others' times
   has_schedules    = length(local.schedules) > 0
@@ -73,7 +76,7 @@ resource "aws_lambda_function" "function" {
 
     content {
       subnet_ids         = var.runtime.network.subnet_ids
-      security_group_ids = var.runtime.network.security_group_ids
+      security_group_ids = local.security_group_ids
     }
   }
 

@@ -42,7 +42,7 @@ locals {
         resources = concat(
           ["${local.aws}:ec2:${local.here}:network-interface/*"],
           [for id in var.runtime.network.subnet_ids : "${local.aws}:ec2:${local.here}:subnet/${id}"],
-          [for id in var.runtime.network.security_group_ids : "${local.aws}:ec2:${local.here}:security-group/${id}"],
+          [for id in local.security_group_ids : "${local.aws}:ec2:${local.here}:security-group/${id}"],
         )
         condition = {}
       },

@@ -235,7 +235,7 @@ variable "artifact" {
 }
 
 variable "extra" {
-  description = "What a service module adds for its own resources: statements of the role and settings of the environment."
+  description = "What a service module adds for its own resources: statements of the role, settings of the environment, and where it stands in the network."
   type = object({
     statements = optional(list(object({
       sid       = string
@@ -243,7 +243,8 @@ variable "extra" {
       resources = list(string)
       condition = optional(map(map(list(string))), {})
     })), [])
-    environment = optional(map(string), {})
+    environment        = optional(map(string), {})
+    security_group_ids = optional(list(string)) # in place of the usual ones
   })
   default  = {}
   nullable = false

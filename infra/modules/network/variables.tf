@@ -58,8 +58,8 @@ variable "network" {
     error_message = "This module reads version 1 of platform/network.json."
   }
   validation {
-    condition     = length(setsubtract(["function", "data", "endpoint"], keys(var.network.tiers))) == 0 && length(setsubtract(["function", "endpoint", "proxy", "cluster", "efs"], keys(var.network.groups))) == 0
-    error_message = "network.json must have the tiers function, data, endpoint and the groups function, endpoint, proxy, cluster, efs: other modules ask for them."
+    condition     = length(setsubtract(["function", "data", "endpoint"], keys(var.network.tiers))) == 0 && length(setsubtract(["function", "schema", "endpoint", "proxy", "cluster", "efs"], keys(var.network.groups))) == 0
+    error_message = "network.json must have the tiers function, data, endpoint and the groups function, schema, endpoint, proxy, cluster, efs: other modules ask for them."
   }
   validation {
     condition = alltrue([for tier in values(var.network.tiers) :

@@ -22,5 +22,5 @@ module "function" {
   stores    = var.runtime.stores
   runtime   = var.runtime
   artifact  = var.artifacts[each.value.name]
-  extra     = try(var.extra[each.value.name], {})
+  extra     = contains(keys(var.extra), each.value.name) ? var.extra[each.value.name] : null # try() would hide all of it while a part is unknown
 }

@@ -99,7 +99,8 @@ variable "extra" {
       resources = list(string)
       condition = optional(map(map(list(string))), {})
     })), [])
-    environment = optional(map(string), {})
+    environment        = optional(map(string), {})
+    security_group_ids = optional(list(string))
   }))
   default  = {}
   nullable = false

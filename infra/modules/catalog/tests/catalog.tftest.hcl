@@ -26,6 +26,7 @@ mock_provider "aws" {
   mock_resource "aws_rds_cluster" {
     defaults = {
       cluster_resource_id = "cluster-ABCDEF"
+      master_user_secret  = [{ kms_key_id = "k", secret_arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:rds!cluster-0f1e2d3c-AbCdEf", secret_status = "active" }]
       endpoint            = "prism-dev-euw1-catalog.cluster-x.eu-west-1.rds.amazonaws.com"
       reader_endpoint     = "prism-dev-euw1-catalog.cluster-ro-x.eu-west-1.rds.amazonaws.com"
       id                  = "prism-dev-euw1-catalog"
@@ -69,6 +70,7 @@ variables {
     keys       = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
     tenants    = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
     catalog    = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "image" }
+    schema     = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "image" }
   }
 
   runtime = {
@@ -133,7 +135,7 @@ variables {
   network = {
     azs                = ["eu-west-1a", "eu-west-1b", "eu-west-1c"]
     subnet_ids         = { data = ["subnet-a", "subnet-b", "subnet-c"] }
-    security_group_ids = { proxy = "sg-proxy", cluster = "sg-cluster" }
+    security_group_ids = { proxy = "sg-proxy", cluster = "sg-cluster", schema = "sg-schema" }
     private_zone_id    = "Z123"
     private_zone_name  = "euw1.dev.prism.internal"
   }
@@ -203,15 +205,15 @@ run "the_proxy" {
   }
   assert {
     condition = jsondecode(aws_iam_role_policy.proxy["this"].policy).Statement == [{
-      Sid = "Connect", Effect = "Allow", Action = ["rds-db:connect"], Resource = ["arn:aws:rds-db:eu-west-1:111122223333:dbuser:cluster-ABCDEF/prism"]
+      Sid = "Connect", Effect = "Allow", Action = ["rds-db:connect"], Resource = [for user in ["catalog", "ingest", "query", "storage"] : "arn:aws:rds-db:eu-west-1:111122223333:dbuser:cluster-ABCDEF/prism_${user}"]
     }]
-    error_message = "The proxy connects as one user to one cluster."
+    error_message = "The proxy connects as the functions' users, to one cluster."
   }
   assert {
     condition = output.meta == {
-      url          = "postgresql://prism@proxy.euw1.dev.prism.internal:5432/prism?iam=1"
-      reader_url   = "postgresql://prism@reader.euw1.dev.prism.internal:5432/prism?iam=1"
-      connect_arns = ["arn:aws:rds-db:eu-west-1:111122223333:dbuser:prx-0123456789abcdef0/prism"]
+      url          = "postgresql://prism_{function}@proxy.euw1.dev.prism.internal:5432/prism?iam=1"
+      reader_url   = "postgresql://prism_{function}@reader.euw1.dev.prism.internal:5432/prism?iam=1"
+      connect_arns = ["arn:aws:rds-db:eu-west-1:111122223333:dbuser:prx-0123456789abcdef0/prism_{function}"]
     }
     error_message = "Functions connect to the proxy: ${jsonencode(output.meta)}"
   }
@@ -273,7 +275,7 @@ run "development_sleeps" {
   }
   assert {
     condition = (
-      output.meta.connect_arns == ["arn:aws:rds-db:eu-west-1:111122223333:dbuser:cluster-ABCDEF/prism"] &&
+      output.meta.connect_arns == ["arn:aws:rds-db:eu-west-1:111122223333:dbuser:cluster-ABCDEF/prism_{function}"] &&
       aws_route53_record.catalog["proxy"].records == toset(["prism-dev-euw1-catalog.cluster-x.eu-west-1.rds.amazonaws.com"]) &&
       aws_route53_record.catalog["reader"].records == toset(["prism-dev-euw1-catalog.cluster-ro-x.eu-west-1.rds.amazonaws.com"])
     )
@@ -289,8 +291,20 @@ run "the_functions" {
   command = plan
 
   assert {
-    condition     = keys(output.functions) == ["catalog"] && keys(output.functions.catalog) == ["s0", "s1"]
-    error_message = "catalog exists once per shard."
+    condition     = keys(output.functions) == ["catalog", "schema"] && keys(output.functions.catalog) == ["s0", "s1"]
+    error_message = "catalog exists once per shard, schema once."
+  }
+  assert {
+    condition = local.extra.schema.environment == {
+      PRISM_META_URL      = "postgresql://prism_admin@prism-dev-euw1-catalog.cluster-x.eu-west-1.rds.amazonaws.com:5432/prism?sslrootcert=/var/task/rds.pem"
+      PRISM_SCHEMA_SECRET = "rds!cluster-0f1e2d3c"
+      PRISM_SCHEMA_USERS  = "prism_catalog=read-write,prism_ingest=read,prism_query=read,prism_storage=read-write"
+    }
+    error_message = "schema signs in as the administrator, past the proxy, and makes a user for each function: ${jsonencode(local.extra.schema.environment)}"
+  }
+  assert {
+    condition     = keys(local.extra) == ["schema"] && local.extra.schema.security_group_ids == ["sg-schema"]
+    error_message = "Nobody but schema owns the database."
   }
 }
 
@@ -489,7 +503,7 @@ run "two_zones" {
     network = {
       azs                = ["eu-west-1a", "eu-west-1b"]
       subnet_ids         = { data = ["subnet-a", "subnet-b"] }
-      security_group_ids = { proxy = "sg-proxy", cluster = "sg-cluster" }
+      security_group_ids = { proxy = "sg-proxy", cluster = "sg-cluster", schema = "sg-schema" }
       private_zone_id    = "Z123"
       private_zone_name  = "euw1.dev.prism.internal"
     }

@@ -55,7 +55,7 @@ run "the_smallest_range_fits" {
 run "flows_with_a_proxy" {
   command = plan
   assert {
-    condition     = toset(keys(aws_vpc_security_group_egress_rule.group)) == toset(["function/endpoint/443", "function/proxy/5432", "proxy/cluster/5432", "function/efs/2049"])
+    condition     = toset(keys(aws_vpc_security_group_egress_rule.group)) == toset(["function/endpoint/443", "function/proxy/5432", "proxy/cluster/5432", "function/efs/2049", "schema/endpoint/443", "schema/cluster/5432"])
     error_message = "got ${jsonencode(keys(aws_vpc_security_group_egress_rule.group))}"
   }
   assert {
@@ -76,7 +76,7 @@ run "flows_without_a_proxy" {
   command = plan
   variables { proxy = false }
   assert {
-    condition     = toset(keys(aws_vpc_security_group_ingress_rule.group)) == toset(["function/endpoint/443", "function/cluster/5432", "function/efs/2049"])
+    condition     = toset(keys(aws_vpc_security_group_ingress_rule.group)) == toset(["function/endpoint/443", "function/cluster/5432", "function/efs/2049", "schema/endpoint/443", "schema/cluster/5432"])
     error_message = "got ${jsonencode(keys(aws_vpc_security_group_ingress_rule.group))}"
   }
   assert {
@@ -155,7 +155,7 @@ run "endpoints" {
     error_message = "S3's gateway must lead to this installation's buckets only"
   }
   assert {
-    condition     = jsondecode(local.endpoint_policies["interface/secretsmanager"]).Statement[0].Resource == ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:prism/dev/euw1/*"]
+    condition     = jsondecode(local.endpoint_policies["interface/secretsmanager"]).Statement[0].Resource == ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:prism/dev/euw1/*", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!cluster-*"]
     error_message = "got ${local.endpoint_policies["interface/secretsmanager"]}"
   }
   assert {

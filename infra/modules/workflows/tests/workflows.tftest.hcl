@@ -72,6 +72,7 @@ variables {
     c = { name = "prism-dev-euw1-tenants", alias_arn = "arn:aws:lambda:eu-west-1:123456789012:function:prism-dev-euw1-tenants:live" }
     d = { name = "prism-dev-euw1-keys", alias_arn = "arn:aws:lambda:eu-west-1:123456789012:function:prism-dev-euw1-keys:live" }
     e = { name = "prism-dev-euw1-bridge", alias_arn = "arn:aws:lambda:eu-west-1:123456789012:function:prism-dev-euw1-bridge:live" }
+    f = { name = "prism-dev-euw1-schema", alias_arn = "arn:aws:lambda:eu-west-1:123456789012:function:prism-dev-euw1-schema:live" }
   }
   hot                = { file_system_id = "fs-0123456789abcdef0", file_system_arn = "arn:aws:elasticfilesystem:eu-west-1:123456789012:file-system/fs-0123456789abcdef0" }
   usage_plan_ids     = { pooled = "aaa", dedicated = "bbb" }
@@ -84,7 +85,7 @@ run "every_machine_is_logged_traced_encrypted_and_bounded" {
   command = plan
 
   assert {
-    condition     = keys(aws_sfn_state_machine.this) == ["data-lifecycle", "key-rotation", "region-evacuation", "tenant-migration", "tenant-offboarding", "tenant-onboarding"]
+    condition     = keys(aws_sfn_state_machine.this) == ["data-lifecycle", "key-rotation", "region-evacuation", "schema-migration", "tenant-migration", "tenant-offboarding", "tenant-onboarding"]
     error_message = "one machine an entry of workflows.json"
   }
   assert {
