@@ -181,4 +181,31 @@ TEST(a_step_of_a_move_without_what_it_needs_is_refused)
     px_buf_deinit(&f.body);
 }
 
+TEST(a_step_of_an_offboarding_answers_or_says_why_not)
+{
+    static const char *const wrong[] = {
+        "{\"op\":\"offboard-export\"}",
+        "{\"op\":\"offboard-export\",\"tenant\":\"_system\"}",
+        "{\"op\":\"offboard-prove\",\"tenant\":\"acme\",\"began\":\"2026-11-27T08:00:00Z\"}",
+        "{\"op\":\"offboard-prove\",\"tenant\":\"acme\",\"execution\":\"a:../b\",\"began\":\"2026-11-27T08:00:00Z\"}",
+        "{\"op\":\"offboard-prove\",\"tenant\":\"acme\",\"execution\":\"a:b\",\"began\":\"now\"}",
+        "{\"op\":\"offboard-give-up\",\"tenant\":\"acme\"}"};
+    struct fixture f = {0};
+    open_function(t, &f);
+    for (size_t i = 0; i < PX_COUNT(wrong); i++) check_error(t, &f, wrong[i], "InvalidEvent");
+    PX_AUTO(table_store_close) struct table_store *tables = NULL;
+    struct table_put put = {.key = {S("tenants"), S("acme"), S("")},
+                            .document = S("{\"status\":\"active\",\"epoch\":1}")};
+    CHECK_OK(table_store_open(f.fn.urls.tables, NULL, &tables));
+    CHECK_OK(table_put(tables, &put, &t->arena, NULL, NULL));
+    check_error(t, &f, "{\"op\":\"offboard-export\",\"tenant\":\"acme\"}", "NotStopped");
+    check_error(t, &f, "{\"op\":\"offboard-check\",\"tenant\":\"acme\"}", "Unexported");
+    put.document = S("{\"status\":\"suspended\",\"epoch\":1}");
+    CHECK_OK(table_put(tables, &put, &t->arena, NULL, NULL));
+    CHECK_INT(count_of(t, &f, "{\"op\":\"offboard-export\",\"tenant\":\"acme\"}", "objects"), 0);
+    CHECK(px_str_starts(px_str_skip(px_buf_str(&f.body), 1), S("\"op\":\"offboard-export\"")));
+    CHECK_INT(count_of(t, &f, "{\"op\":\"offboard-check\",\"tenant\":\"acme\"}", "checked"), 0);
+    px_buf_deinit(&f.body);
+}
+
 TEST_MAIN
