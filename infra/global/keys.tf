@@ -5,6 +5,7 @@ locals {
     registry  = "Registry and idempotency tables"
     artifacts = "Artifact buckets and image repositories"
     logs      = "Log groups and alarms of the global stack"
+    secrets   = "Secrets that all regions share"
   }
 
   regional_keys = merge([for region in local.remote_regions : {
@@ -35,7 +36,7 @@ data "aws_iam_policy_document" "key" {
 
   # As in the keys that AWS itself makes for a service: whoever may use the table or the bucket may use its key, through that service only.
   dynamic "statement" {
-    for_each = { for service in lookup({ registry = ["dynamodb"], artifacts = ["s3", "ecr"] }, each.value.purpose, []) : service => service }
+    for_each = { for service in lookup({ registry = ["dynamodb"], artifacts = ["s3", "ecr"], secrets = ["secretsmanager"] }, each.value.purpose, []) : service => service }
 
     content {
       sid       = "Through${title(statement.value)}"

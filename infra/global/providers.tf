@@ -1,5 +1,15 @@
-# One provider. What this stack holds in another region carries the `region` argument.
+# One provider, in fact. What this stack holds in another region carries the `region` argument.
 provider "aws" {
+  region = var.home_region
+
+  default_tags {
+    tags = module.naming.tags
+  }
+}
+
+# For values of secrets alone: they come from an ephemeral resource, which Terraform's mocked providers do not know, so tests mock the other one.
+provider "aws" {
+  alias  = "values"
   region = var.home_region
 
   default_tags {

@@ -16,6 +16,8 @@ locals {
       contains(keys(local.provisioned), name) ? {} : { ceiling = var.tables.ceiling },
     ) }
     tables_key_arn              = local.key_arns[region].registry
+    secrets                     = local.secret_arns[region]
+    secrets_key_arn             = local.key_arns[region].secrets
     artifact_bucket             = local.artifact_buckets[region]
     artifacts_key_arn           = local.key_arns[region].artifacts
     image_registry              = local.image_registries[region]
@@ -44,6 +46,7 @@ resource "aws_ssm_parameter" "global" {
     aws_ecr_repository_policy.this,
     aws_s3_bucket_policy.artifacts,
     aws_s3_bucket_server_side_encryption_configuration.artifacts,
+    aws_secretsmanager_secret_policy.this,
   ]
 
   lifecycle {

@@ -155,6 +155,39 @@ variable "tables" {
   }
 }
 
+variable "secrets" {
+  description = <<-EOT
+    The secrets that all regions share.
+      recovery_days   how long a deleted one can be had back; 0: not at all. null: 30, in dev 0
+      generation      by secret, one more makes a new value in all regions
+      administrators  ARNs or patterns of roles besides the functions that may read or write values
+  EOT
+  type = object({
+    recovery_days  = optional(number)
+    generation     = optional(map(number), {})
+    administrators = optional(list(string), [])
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.secrets.recovery_days == null ? true : var.secrets.recovery_days == 0 || (var.secrets.recovery_days >= 7 && var.secrets.recovery_days <= 30)
+    error_message = "secrets.recovery_days must be 0 or 7 to 30, as Secrets Manager takes it."
+  }
+  validation {
+    condition     = var.environment != "prod" || var.secrets.recovery_days == null ? true : var.secrets.recovery_days > 0
+    error_message = "In production a deleted secret must be recoverable: secrets.recovery_days 7 to 30. Without the pepper no API key opens anything any more."
+  }
+  validation {
+    condition     = length(setsubtract(keys(var.secrets.generation), keys(local.secrets))) == 0
+    error_message = "secrets.generation names secrets that do not exist; there are: ${join(", ", keys(local.secrets))}."
+  }
+  validation {
+    condition     = alltrue([for arn in var.secrets.administrators : can(regex("^arn:[a-z-]+:(iam|sts)::[0-9]{12}:.+$", arn))])
+    error_message = "secrets.administrators must be ARNs of roles of an account, or patterns of them."
+  }
+}
+
 variable "edge" {
   description = <<-EOT
     The edge: CloudFront, its router and its firewall.

@@ -41,8 +41,13 @@ locals {
         arns     = { for name, table in local.global.tables : name => table.arn }
         key_arns = [local.global.tables_key_arn]
       }
-      meta    = module.catalog.meta
-      secrets = { url = module.security.secrets_url, arns = module.security.secret_arns }
+      meta = module.catalog.meta
+      # What all regions share is the global stack's; a function finds it in its own region.
+      secrets = {
+        url      = "secretsmanager://${var.project}/${var.environment}/"
+        arns     = merge({ for name, arn in local.global.secrets : replace(name, "-", "_") => arn }, module.security.secret_arns)
+        key_arns = [local.global.secrets_key_arn]
+      }
 
       parameters = module.security.parameters
     }

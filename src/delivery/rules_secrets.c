@@ -1,4 +1,5 @@
 /* delivery/rules_secrets.c - nothing secret in a plan, and so in no state. */
+#include "delivery/eval.h"
 #include "delivery/rule.h"
 
 #define MANAGED                                                                                    \
@@ -159,6 +160,38 @@ static void rotation(struct verify *v)
     }
 }
 
+static const struct value *replica_in(const struct value *replicas, struct px_str region)
+{
+    for (size_t i = 0; i < value_count(replicas); i++)
+        if (px_str_eq(value_str(value_get(value_item(replicas, i), S("region"))), region))
+            return value_item(replicas, i);
+    return NULL;
+}
+
+/* A secret of the global stack is one that all regions need: in each of them, under a key of the customer's there. */
+static void replicated(struct verify *v)
+{
+    const struct value *regions = eval_variable(v->plan->module, S("regions"));
+    if (!rule_needs(v, "aws_secretsmanager_secret", "infra/global/secrets.tf makes them")) return;
+    for (plan_each(v->plan, "aws_secretsmanager_secret", it)) {
+        for (size_t i = 0; value_is(regions, VALUE_MAP) && i < regions->map.count; i++) {
+            struct px_str region = regions->map.fields[i].name;
+            const struct value *replica = replica_in(plan_get(it, "replica"), region);
+            rule_look(v);
+            if (px_str_eq(region, v->plan->region)) continue;
+            if (!replica)
+                rule_find(
+                    v, it, "add a replica block for every region",
+                    "it is not in %.*s: what is signed or hashed with it elsewhere is nothing "
+                    "there",
+                    PX_FMT(region));
+            else if (value_is_null(value_get(replica, S("kms_key_id"))))
+                rule_find(v, it, "set kms_key_id of the replica to a key of that region",
+                          "its replica in %.*s is under a key of AWS's", PX_FMT(region));
+        }
+    }
+}
+
 #define BOTH (VERIFY_GLOBAL | VERIFY_REGION)
 const struct verify_rule rules_secrets[] = {
     {"PV-SEC-01", "No value of a secret is planned", MANAGED,
@@ -170,7 +203,10 @@ const struct verify_rule rules_secrets[] = {
     {"PV-SEC-04", "Outputs print no secret", SCOPED, "names of outputs that are not sensitive",
      BOTH, VERIFY_ERROR, outputs},
     {"PV-SEC-05", "Secrets are scoped and name their readers", SCOPED,
-     "names begin with project and environment, and a policy says who reads", VERIFY_REGION,
-     VERIFY_ERROR, rotation},
+     "names begin with project and environment, and a policy says who reads", BOTH, VERIFY_ERROR,
+     rotation},
+    {"PV-SEC-06", "Secrets that all regions share are in every region", MANAGED,
+     "a replica under its own key in each region of variable `regions`", VERIFY_GLOBAL,
+     VERIFY_ERROR, replicated},
     {0},
 };

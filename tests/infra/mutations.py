@@ -695,7 +695,7 @@ resource "aws_api_gateway_api_key" "tenant" {
 
 region("a secret's value in the plan", "PV-SEC-01", r"aws_secretsmanager_secret_version\.plain", add(f"{SECURITY}/mutation_value.tf", """
 resource "aws_secretsmanager_secret_version" "plain" {
-  secret_id     = aws_secretsmanager_secret.this["api-key-pepper"].id
+  secret_id     = aws_secretsmanager_secret.this["token-signing-key"].id
   secret_string = "correct-horse-battery"
 }
 """))
@@ -715,6 +715,8 @@ output "administrator_password" {
   value = "see the safe"
 }
 """))
+globally("the pepper stays at home", "PV-SEC-06", r"aws_secretsmanager_secret\.this",
+         edit("global/secrets.tf", "    for_each = local.remote_regions\n\n    content {\n      region     = replica.key", "    for_each = []\n\n    content {\n      region     = replica.key"))
 region("nobody says who reads a secret", "PV-SEC-05", r"aws_secretsmanager_secret\.this",
        edit(f"{SECURITY}/secrets.tf", """resource "aws_secretsmanager_secret_policy" "this" {
   for_each = local.secrets

@@ -420,7 +420,7 @@ def test_readers_scale_on_connections_and_cpu(region):
 
 
 def test_secrets_have_the_regions_key_and_no_value_in_state(region, applied):
-    names = {f"prism/prod/{region.code}/{n}" for n in ("api-key-pepper", "token-signing-key")}
+    names = {f"prism/prod/{region.code}/{n}" for n in ("token-signing-key",)}
     found = {s["Name"]: s for s in everything(region("secretsmanager"), "list_secrets", "SecretList") if s["Name"] in names}
     assert set(found) == names
     state = region.aws("s3").get_object(Bucket=kit.STATE_BUCKET, Key=f"prism/prod/{region.name}.tfstate")["Body"].read().decode()
@@ -428,6 +428,32 @@ def test_secrets_have_the_regions_key_and_no_value_in_state(region, applied):
         assert f":{region.name}:" in secret["KmsKeyId"]
         value = region("secretsmanager").get_secret_value(SecretId=secret["ARN"])["SecretString"]
         assert len(value) >= 32 and value not in state, "a secret's value is in the state"
+
+
+def test_the_pepper_is_the_same_in_every_region_and_of_the_region(region, applied, aws):
+    """By name, in the region itself, by whoever the catalogue lets read secrets."""
+    pepper = region("secretsmanager").get_secret_value(SecretId="prism/prod/api-key-pepper")
+    assert f":{region.name}:" in pepper["ARN"]
+    assert len({aws("secretsmanager", other).get_secret_value(SecretId="prism/prod/api-key-pepper")["SecretString"] for other in kit.REGIONS}) == 1
+    state = aws("s3").get_object(Bucket=kit.STATE_BUCKET, Key="prism/prod/global.tfstate")["Body"].read().decode()
+    assert len(pepper["SecretString"]) >= 32 and pepper["SecretString"] not in state, "the pepper's value is in the state"
+    environment = region("lambda").get_function_configuration(FunctionName=f"{region.prefix}-authorizer")["Environment"]["Variables"]
+    assert environment["PRISM_SECRETS_URL"] == "secretsmanager://prism/prod/"
+    role = region("iam").get_role_policy(RoleName=f"{region.prefix}-fn-authorizer", PolicyName="function")["PolicyDocument"]
+    reads = [s for s in role["Statement"] if "secretsmanager:GetSecretValue" in s["Action"]]
+    assert any(pepper["ARN"] in s["Resource"] for s in reads), reads
+
+
+def test_only_the_bridge_calls_other_regions_and_what_the_catalogue_names(region):
+    other, = set(kit.REGIONS) - {region.name}
+    want = sorted(f"prism-prod-{kit.REGIONS[other]}-storage-{shard}" for shard in SHARDS)
+    environment = region("lambda").get_function_configuration(FunctionName=f"{region.prefix}-bridge")["Environment"]["Variables"]
+    assert json.loads(environment["PRISM_BRIDGE_FUNCTIONS"]) == {other: want}
+    for full, (name, spec, _) in region.functions().items():
+        short = full.removeprefix(region.prefix + "-")
+        policy = region("iam").get_role_policy(RoleName=f"{region.prefix}-fn-{short}", PolicyName="function")["PolicyDocument"]
+        called = sorted(r for s in policy["Statement"] if "lambda:InvokeFunction" in s["Action"] for r in s["Resource"])
+        assert called == ([f"arn:aws:lambda:{other}:{kit.ACCOUNT}:function:{w}:live" for w in want] if name == "bridge" else []), full
 
 
 # ---- API --------------------------------------------------------------------------------------------------------

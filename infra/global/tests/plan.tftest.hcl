@@ -68,6 +68,11 @@ mock_provider "aws" {
       arn = "arn:aws:kms:us-east-1:123456789012:key/mrk-00000000000000000000000000000001"
     }
   }
+  mock_resource "aws_secretsmanager_secret" {
+    defaults = {
+      arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:prism/dev/mocked-AbCdEf"
+    }
+  }
   mock_resource "aws_kms_replica_key" {
     defaults = {
       arn = "arn:aws:kms:eu-west-1:123456789012:key/mrk-00000000000000000000000000000001"
@@ -92,6 +97,26 @@ mock_provider "aws" {
     defaults = {
       arn = "arn:aws:wafv2:us-east-1:123456789012:global/webacl/mocked/1"
     }
+  }
+}
+
+# Mocked providers know no ephemeral resources; nothing is called, because the module that opens one is overridden.
+provider "aws" {
+  alias                       = "values"
+  region                      = "us-east-1"
+  access_key                  = "none"
+  secret_key                  = "none"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_region_validation      = true
+  skip_requesting_account_id  = true
+}
+
+override_module {
+  target          = module.secret_value
+  override_during = plan
+  outputs = {
+    arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:prism/dev/api-key-pepper-AbCdEf"
   }
 }
 
@@ -150,6 +175,20 @@ run "two_regions" {
   assert {
     condition     = local.published["eu-west-1"].tables.tenants.arn == "arn:aws:dynamodb:eu-west-1:123456789012:table/prism-dev-tenants"
     error_message = "each region is told its own replica's ARN"
+  }
+  assert {
+    condition     = local.published["eu-west-1"].secrets == { api-key-pepper = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prism/dev/api-key-pepper-AbCdEf" } && strcontains(local.published["us-east-1"].secrets["api-key-pepper"], ":us-east-1:")
+    error_message = "each region is told its own replica of a shared secret"
+  }
+  assert {
+    condition     = aws_secretsmanager_secret.this["api-key-pepper"].name == "prism/dev/api-key-pepper" && [for replica in aws_secretsmanager_secret.this["api-key-pepper"].replica : replica.region] == ["eu-west-1"]
+    error_message = "one name, and a replica in every region but the home one"
+  }
+  assert {
+    condition = jsondecode(aws_secretsmanager_secret_policy.this["api-key-pepper"].policy).Statement[0].Condition.ArnNotLike["aws:PrincipalArn"] == [
+      for pair in setproduct(["euw1", "use1"], ["authorizer", "keys", "tenants"]) : "arn:aws:iam::123456789012:role/prism-dev-${pair[0]}-fn-${pair[1]}"
+    ]
+    error_message = "values are for the functions of each region that the catalogue gives the store `secrets`"
   }
   assert {
     condition     = local.published["eu-west-1"].image_registry == "123456789012.dkr.ecr.eu-west-1.amazonaws.com/prism-dev"

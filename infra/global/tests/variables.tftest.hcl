@@ -63,6 +63,11 @@ mock_provider "aws" {
       arn = "arn:aws:kms:us-east-1:123456789012:key/mrk-00000000000000000000000000000001"
     }
   }
+  mock_resource "aws_secretsmanager_secret" {
+    defaults = {
+      arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:prism/dev/mocked-AbCdEf"
+    }
+  }
   mock_resource "aws_kms_replica_key" {
     defaults = {
       arn = "arn:aws:kms:eu-west-1:123456789012:key/mrk-00000000000000000000000000000001"
@@ -87,6 +92,26 @@ mock_provider "aws" {
     defaults = {
       arn = "arn:aws:wafv2:us-east-1:123456789012:global/webacl/mocked/1"
     }
+  }
+}
+
+# Mocked providers know no ephemeral resources; nothing is called, because the module that opens one is overridden.
+provider "aws" {
+  alias                       = "values"
+  region                      = "us-east-1"
+  access_key                  = "none"
+  secret_key                  = "none"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_region_validation      = true
+  skip_requesting_account_id  = true
+}
+
+override_module {
+  target          = module.secret_value
+  override_during = plan
+  outputs = {
+    arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:prism/dev/api-key-pepper-AbCdEf"
   }
 }
 
@@ -482,4 +507,34 @@ run "disposable_production" {
   }
 
   expect_failures = [var.disposable]
+}
+
+run "a_recovery_that_secrets_manager_does_not_have" {
+  command = plan
+
+  variables {
+    secrets = { recovery_days = 3 }
+  }
+
+  expect_failures = [var.secrets]
+}
+
+run "a_generation_of_nothing" {
+  command = plan
+
+  variables {
+    secrets = { generation = { pepper = 2 } }
+  }
+
+  expect_failures = [var.secrets]
+}
+
+run "an_administrator_by_name" {
+  command = plan
+
+  variables {
+    secrets = { administrators = ["alice"] }
+  }
+
+  expect_failures = [var.secrets]
 }

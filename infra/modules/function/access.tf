@@ -112,7 +112,8 @@ locals {
   key_arns = { for use in local.known_uses : use.key =>
     use.kind == "tables" ? var.stores.tables.key_arns :
     use.kind == "objects" ? [var.runtime.keys.data] :
-    contains(["secrets", "parameters"], use.kind) ? [var.runtime.keys.secrets] : []
+    use.kind == "secrets" ? concat([var.runtime.keys.secrets], var.stores.secrets.key_arns) :
+    use.kind == "parameters" ? [var.runtime.keys.secrets] : []
   }
 
   store_statements = flatten([for use in local.known_uses : [

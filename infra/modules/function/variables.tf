@@ -175,7 +175,7 @@ variable "stores" {
     analytics  = object({ url = string, arn = string })
     tables     = object({ url = string, arns = map(string), key_arns = optional(list(string), []) })
     meta       = object({ url = string, reader_url = string, connect_arns = list(string) })
-    secrets    = object({ url = string, arns = map(string) })
+    secrets    = object({ url = string, arns = map(string), key_arns = optional(list(string), []) })
     parameters = object({ url = string, arns = list(string) })
   })
   nullable = false

@@ -30,7 +30,7 @@ variable "runtime" {
       analytics  = object({ url = string, arn = string })
       tables     = object({ url = string, arns = map(string), key_arns = optional(list(string), []) })
       meta       = object({ url = string, reader_url = string, connect_arns = list(string) })
-      secrets    = object({ url = string, arns = map(string) })
+      secrets    = object({ url = string, arns = map(string), key_arns = optional(list(string), []) })
       parameters = object({ url = string, arns = list(string) })
     })
     network                 = object({ subnet_ids = list(string), security_group_ids = list(string) })

@@ -48,7 +48,7 @@ locals {
           format(local.in_region, "elasticfilesystem", "file-system/*"),
           format(local.in_region, "rds-db", "dbuser:*/${var.context.project}_*"),
           "${local.aws}:s3:::${var.context.prefix}-*",
-          format(local.in_region, "secretsmanager", "secret:${local.secret_path}/*"),
+          format(local.in_region, "secretsmanager", "secret:${var.context.project}/${var.context.environment}/*"),
           format(local.in_region, "secretsmanager", "secret:rds!cluster-*"),
           format(local.in_region, "ssm", "parameter${var.context.path}/*"),
         ]

@@ -14,11 +14,6 @@ output "secret_arns" {
   depends_on  = [aws_secretsmanager_secret_policy.this]
 }
 
-output "secrets_url" {
-  description = "What functions get in PRISM_SECRETS_URL; a secret's name goes behind it."
-  value       = "secretsmanager://${local.secret_path}/"
-}
-
 output "parameters" {
   description = "Settings that change without a deploy: what functions get in PRISM_PARAMETERS_URL, and what a policy names for whoever reads them by path."
   value = {

@@ -1,8 +1,7 @@
-# Two secrets that every region has for itself. Their values are made by Secrets Manager and go to it without passing through configuration, plan or
+# Secrets that a region has for itself; what all regions share is infra/global/secrets.tf. Their values are made by Secrets Manager and go to it without passing through configuration, plan or
 # state: an ephemeral resource feeds a write-only argument. A new generation makes a new value.
 locals {
   secrets = {
-    "api-key-pepper"    = "Makes API keys' hashes useless to whoever has the tables only. The second new value ends every key made before the first."
     "token-signing-key" = "Signs tokens of the region."
   }
   # Secrets Manager's names have no leading slash, or its ARNs would have two.

@@ -30,7 +30,7 @@ variable "runtime" {
       analytics  = object({ url = string, arn = string })
       tables     = object({ url = string, arns = map(string), key_arns = optional(list(string), []) })
       meta       = object({ url = string, reader_url = string, connect_arns = list(string) })
-      secrets    = object({ url = string, arns = map(string) })
+      secrets    = object({ url = string, arns = map(string), key_arns = optional(list(string), []) })
       parameters = object({ url = string, arns = list(string) })
     })
     network                 = object({ subnet_ids = list(string), security_group_ids = list(string) })
@@ -118,7 +118,7 @@ variable "secrets" {
 
   validation {
     condition     = var.secrets.recovery_days > 0 || var.context.environment != "prod"
-    error_message = "In production a deleted secret must be recoverable: secrets.recovery_days 7 to 30. Without the pepper no API key opens anything any more."
+    error_message = "In production a deleted secret must be recoverable: secrets.recovery_days 7 to 30."
   }
 
   validation {

@@ -155,7 +155,7 @@ run "endpoints" {
     error_message = "S3's gateway must lead to this installation's buckets only"
   }
   assert {
-    condition     = jsondecode(local.endpoint_policies["interface/secretsmanager"]).Statement[0].Resource == ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:prism/dev/euw1/*", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!cluster-*"]
+    condition     = jsondecode(local.endpoint_policies["interface/secretsmanager"]).Statement[0].Resource == ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:prism/dev/*", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!cluster-*"]
     error_message = "got ${local.endpoint_policies["interface/secretsmanager"]}"
   }
   assert {
