@@ -241,8 +241,10 @@ def test_a_breaker_is_closed_by_hand(tree):
 
 
 # In place of `keys` and `tenants`: five tenants at home here, none of which can move; each has a new key and an old one.
-PEOPLE = STORAGE.replace("""        post(request_id, "/response", {{"op": op, "failed": 0, "more": False}})
-""", """        post(request_id, "/response", say(op, event))
+ANSWER = """        post(request_id, "/response", {{"op": op, "failed": 0, "more": False, "after": "", "sha256": "x"}})
+"""
+assert ANSWER in STORAGE
+PEOPLE = STORAGE.replace(ANSWER, """        post(request_id, "/response", say(op, event))
 """).replace("while True:", """def say(op, event):
     revoked = os.environ["PRISM_TMP"] + "/revoked"
     if op == "revoke":
