@@ -11,10 +11,6 @@ provider "aws" {
 provider "aws" {
   alias  = "values"
   region = var.home_region
-
-  default_tags {
-    tags = module.naming.tags
-  }
 }
 
 data "aws_caller_identity" "this" {}
