@@ -19,7 +19,7 @@ import botocore.session
 
 KNOWN = {"user", "database", "client_encoding", "application_name"}
 PINS = re.compile(r"\b(PREPARE|EXECUTE|DEALLOCATE|DISCARD|LISTEN|DECLARE|TEMP|TEMPORARY|set_config|nextval|setval|pg_advisory_lock|pg_try_advisory_lock)\b"
-                  r"|\bSET\s+(?!LOCAL\b|value\b|name\b|version\b|state\b|sealed|schema|dropped|retention)", re.IGNORECASE)
+                  r"|(^|;)\s*SET\s+(?!LOCAL\b)", re.IGNORECASE)  # SET as a statement, not of an UPDATE
 
 
 class Signatures:
