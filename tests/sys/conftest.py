@@ -139,9 +139,9 @@ class Region:
         return self.warm() if self.up_options and (self.data / "tenant.key").exists() else self
 
     def warm(self, seconds=60):
-        """The first key is looked up: on a busy machine an emulator may take longer for that than the authorizer has."""
+        """The first key is looked up, and nothing else done: on a busy machine an emulator may take longer than the authorizer has."""
         deadline = time.time() + seconds
-        while self.call("GET", "/v1/datasets/none").status_code == 500 and time.time() < deadline:
+        while self.call("GET", "/v1/admin/tenants").status_code == 500 and time.time() < deadline:
             time.sleep(0.2)
         return self
 
