@@ -4,8 +4,8 @@ run "made" {
   command = apply
 
   assert {
-    condition     = output.vpc_cidr == "10.200.0.0/16" && output.subnets == 9 && output.groups == 6
-    error_message = "AWS has ${output.vpc_cidr}, ${output.subnets} subnets, ${output.groups} groups; wanted are one subnet per tier and zone, five groups and the default one."
+    condition     = output.vpc_cidr == "10.200.0.0/16" && output.subnets == 9 && output.groups == 7
+    error_message = "AWS has ${output.vpc_cidr}, ${output.subnets} subnets, ${output.groups} groups; wanted are one subnet per tier and zone, six groups and the default one."
   }
   assert {
     condition     = length(output.network.vpc_endpoint_ids.interface) == length(jsondecode(file("../../../platform/network.json")).endpoints.interface)
