@@ -32,6 +32,8 @@ APART = [
     {"copies are switched off", "buckets forget"},
     {"buckets under S3's own key", "copies are switched off"},
     {"functions share a role", "functions before what they may do"},
+    {"functions share a role", "another function owns the database as well"},
+    {"functions share a role", "the bridge calls any function of another region"},
 ]
 
 
