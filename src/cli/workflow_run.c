@@ -166,7 +166,8 @@ static int execute(struct run *run, const struct run_values *v, struct asl_progr
     int exit;
     if (r == ASL_ENGINE_INVALID)
         exit = cli_fail(run->cli, CLI_USAGE, "the input is not JSON of at most 256 KiB%s",
-                        v->input && access(v->input, R_OK) == 0 ? ": --input-file reads a file" : "");
+                        v->input && access(v->input, R_OK) == 0 ? ": --input-file reads a file"
+                                                                : "");
     else if (r != 0)
         exit = cli_fault(run->cli, r < 0 ? r : PX_F_LIMIT, "the execution");
     else
