@@ -112,6 +112,7 @@ class Region:
         if stores:
             self.up_options, more = stores.of_a_region()
             self.env.update(more)
+        self.warms = bool(self.up_options)
 
     # -- the command --
 
@@ -136,7 +137,7 @@ class Region:
 
     def up(self):
         self.run("up", "--detach")
-        return self.warm() if self.up_options and (self.data / "tenant.key").exists() else self
+        return self.warm() if self.warms and (self.data / "tenant.key").exists() else self
 
     def warm(self, seconds=60):
         """The first key is looked up, and nothing else done: on a busy machine an emulator may take longer than the authorizer has."""

@@ -79,6 +79,7 @@ class Tree(Region):
         shutil.copytree(platform, self.tree / "platform")
         for name, text in (replace or {}).items():
             self.replace(name, text)
+        self.warms = self.warms and "authorizer" not in (replace or {})
         if functions:
             self.edit("functions.json", functions)
         if contract:
