@@ -8,7 +8,7 @@
 #include "base/px_json.h"
 
 #define FLEET_BYTES_MAX (64u << 10)
-#define SECRET_BYTES_MAX (64u << 10)
+#define SECRET_BYTES_MAX (256u << 10) /* three values of 64 KiB and what they are called */
 
 static bool is_cut(yyjson_val *cuts, struct px_str a, struct px_str b)
 {

@@ -170,4 +170,38 @@ TEST(an_url_that_is_no_name_is_refused)
     }
 }
 
+/* As Secrets Manager documents PutSecretValue: an id that has another value is refused. */
+TEST(an_id_that_has_another_value_is_taken)
+{
+    struct rig rig;
+    RIG_START(&rig, FAKE_OK("{}"), FAKE_ERROR(400, "ResourceExistsException"),
+              FAKE_ERROR(400, "ResourceNotFoundException"));
+    const struct px_str id = S("11111111-1111-4111-8111-111111111111");
+    CHECK_OK(secret_put_pending(rig.store, S("pepper"), id, S("v")));
+    CHECK(strstr(rig.fake.request, "X-Amz-Target: secretsmanager.PutSecretValue\r\n"));
+    CHECK(strstr(rig.fake.request,
+                 "{\"SecretId\":\"prism/dev/pepper\",\"ClientRequestToken\":\"11111111-1111-4111-"
+                 "8111-111111111111\",\"SecretString\":\"v\",\"VersionStages\":[\"AWSPENDING\"]}"));
+    CHECK_INT(secret_put_pending(rig.store, S("pepper"), id, S("w")), SECRET_TAKEN);
+    CHECK_INT(secret_put_pending(rig.store, S("pepper"), id, S("w")), SECRET_ABSENT);
+    rig_stop(&rig);
+}
+
+TEST(promoting_moves_the_label_from_whoever_has_it)
+{
+    struct rig rig;
+    RIG_START(
+        &rig,
+        FAKE_OK("{\"VersionIdsToStages\":{\"one\":[\"AWSCURRENT\"],\"two\":[\"AWSPENDING\"]}}"),
+        FAKE_OK("{}"), FAKE_OK("{}"),
+        FAKE_OK("{\"VersionIdsToStages\":{\"one\":[\"AWSPREVIOUS\"],\"two\":[\"AWSCURRENT\"]}}"));
+    CHECK_OK(secret_promote(rig.store, S("pepper"), S("two")));
+    CHECK_INT(rig.fake.requests, 3);
+    CHECK(strstr(rig.fake.request,
+                 "\"VersionStage\":\"AWSPENDING\",\"RemoveFromVersionId\":\"two\"}"));
+    CHECK_OK(secret_promote(rig.store, S("pepper"), S("two"))); /* again: nothing to move */
+    CHECK_INT(rig.fake.requests, 4);
+    rig_stop(&rig);
+}
+
 TEST_MAIN
