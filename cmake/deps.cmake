@@ -104,8 +104,10 @@ prism_system_library(protobuf_c protobuf-c/protobuf-c.h protobuf-c)
 if(NOT PRISM_FUNCTIONS_ONLY)
   prism_system_library(pcre2 pcre2.h pcre2-8)
   prism_system_library(nettle nettle/hmac.h nettle)
-  prism_system_library(archive archive.h archive)
-  target_link_libraries(prism::archive INTERFACE prism::nettle prism::z)
+  prism_system_library(bz2 bzlib.h bz2)
+  prism_system_library(lzma lzma.h lzma)
+  prism_system_library(archive archive.h archive) # its reader of ZIP wants the three last
+  target_link_libraries(prism::archive INTERFACE prism::nettle prism::z prism::bz2 prism::lzma)
   target_link_options(prism::archive INTERFACE -Wl,--gc-sections) # other formats want libraries of their own
 endif()
 

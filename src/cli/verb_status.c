@@ -64,6 +64,43 @@ static void print_lowered(struct cli *cli, yyjson_val *status)
     }
 }
 
+/* Only of functions whose calls go to other code than what was built. */
+static int print_versions(struct cli *cli, yyjson_val *functions)
+{
+    static const char *const names[] = {"ROLLED OUT", ">VERSION", ">WEIGHT", ">INSTANCES", ">CALLS",
+                                        ">ERRORS",    ">P50 ms",  ">P99 ms", NULL};
+    struct table table;
+    size_t i, n, k, m, count = 0;
+    yyjson_val *function, *version;
+    PX_TRY(table_init(&table, &cli->arena, names));
+    px_json_arr_foreach(functions, i, n, function)
+    {
+        px_json_arr_foreach(px_json_arr(function, "versions"), k, m, version)
+        {
+            double weight = px_json_f64(version, "weight", 0);
+            yyjson_val *recent = px_json_obj(version, "recent");
+            if (px_json_str(version, "digest").len == 0 ||
+                (weight <= 0 && px_json_i64(version, "instances", 0) == 0))
+                continue;
+            struct px_str *row = table_row(&table);
+            if (!row) return px_arena_fault(&cli->arena);
+            row[0] = px_json_str(function, "name");
+            row[1] = number_of(cli, version, "version");
+            row[2] = px_arena_printf(&cli->arena, "%.4g %%", weight * 100);
+            row[3] = number_of(cli, version, "instances");
+            row[4] = number_of(cli, recent, "invocations");
+            row[5] = number_of(cli, recent, "errors");
+            row[6] = px_arena_printf(&cli->arena, "%.3g", px_json_f64(recent, "p50_ms", 0));
+            row[7] = px_arena_printf(&cli->arena, "%.3g", px_json_f64(recent, "p99_ms", 0));
+            count++;
+        }
+    }
+    if (count == 0) return 0;
+    (void)fputc('\n', cli->out);
+    table_print(&table, table_terminal_width(cli->out), cli->out);
+    return 0;
+}
+
 static int print_data(struct cli *cli, yyjson_val *data)
 {
     static const char *const names[] = {"DATA", ">FILES", ">SIZE", NULL};
@@ -177,6 +214,7 @@ static int run(struct cli *cli, const void *values, int arg_count, char **args)
     print_head(cli, status);
     int r = print_functions(cli, px_json_arr(status, "functions"));
     if (r == 0) print_lowered(cli, status);
+    if (r == 0) r = print_versions(cli, px_json_arr(status, "functions"));
     if (r == 0) r = print_data(cli, px_json_obj(status, "data"));
     return r == 0 ? CLI_OK : cli_fault(cli, r, "status");
 }

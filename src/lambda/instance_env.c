@@ -41,7 +41,7 @@ static const char *value_of(const struct env *env, struct px_str name, const cha
     return otherwise;
 }
 
-static void add_logging(struct env *env, const char *function)
+static void add_logging(struct env *env, const char *function, const char *version)
 {
     unsigned char random[16];
     char hex[33], day[16] = "1970/01/01";
@@ -51,7 +51,7 @@ static void add_logging(struct env *env, const char *function)
     struct tm utc;
     if (gmtime_r(&now, &utc)) (void)strftime(day, sizeof day, "%Y/%m/%d", &utc);
     struct px_str group = px_arena_printf(env->arena, "/aws/lambda/%s", function);
-    struct px_str stream = px_arena_printf(env->arena, "%s/[$LATEST]%s", day, hex);
+    struct px_str stream = px_arena_printf(env->arena, "%s/[%s]%s", day, version, hex);
     add(env, "AWS_LAMBDA_LOG_GROUP_NAME", group.ptr ? group.ptr : "");
     add(env, "AWS_LAMBDA_LOG_STREAM_NAME", stream.ptr ? stream.ptr : "");
 }
@@ -80,7 +80,8 @@ int instance_environment(const struct lambda_pool *pool, uint16_t port, bool pro
     struct px_str api = px_arena_printf(arena, "127.0.0.1:%u", port);
     add(&env, "AWS_LAMBDA_RUNTIME_API", api.ptr ? api.ptr : "");
     add(&env, "AWS_LAMBDA_FUNCTION_NAME", pool->options.name);
-    add(&env, "AWS_LAMBDA_FUNCTION_VERSION", "$LATEST");
+    const char *version = pool->options.version ? pool->options.version : "$LATEST";
+    add(&env, "AWS_LAMBDA_FUNCTION_VERSION", version);
     (void)snprintf(text, sizeof text, "%u", pool->options.memory_mb);
     add(&env, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", text);
     add(&env, "AWS_LAMBDA_INITIALIZATION_TYPE",
@@ -90,7 +91,7 @@ int instance_environment(const struct lambda_pool *pool, uint16_t port, bool pro
     add(&env, "AWS_DEFAULT_REGION", region);
     (void)snprintf(text, sizeof text, "%d", (int)getpid());
     add(&env, RUNTIME_REGION_PID, text);
-    add_logging(&env, pool->options.name);
+    add_logging(&env, pool->options.name, version);
     add_paths(&env, pool->options.executable);
     if (arena->full) return px_arena_fault(arena);
     *ret_env = env.at;

@@ -20,6 +20,7 @@
 #define SCALE_AFTER_MS 5
 #define SHORT_EVENT_MS 5.0
 #define SAMPLE_MS 100
+#define SHARED_LOOK_MS 10
 #define IDLE_MS_DEFAULT 60000
 #define QUEUE_DEFAULT 1000
 #define LOG_BYTES_MAX (16u << 20)
@@ -63,6 +64,9 @@ void pool_finish(struct lambda_invocation *invocation, enum lambda_outcome outco
     if (outcome != LAMBDA_OK && outcome != LAMBDA_THROTTLED) pool->stats.errors++;
     if (outcome == LAMBDA_THROTTLED) pool->stats.throttles++;
     struct lambda_call call = invocation->call;
+    bool spilled = instance && !instance->provisioned && pool->options.concurrency_min > 0;
+    if (pool->options.on_ended && !pool->freed)
+        pool->options.on_ended(pool->options.ended_ctx, &result, spilled);
     bool tell = !pool->freed;
     free(invocation);
     if (tell) call.on_done(call.ctx, &result);
@@ -227,6 +231,20 @@ static uint32_t instances_wanted(struct lambda_pool *pool, const struct census *
     return PX_MIN(more, options->concurrency_max - PX_MIN(census->live, options->concurrency_max));
 }
 
+/* Of a limit that several pools share, what the others leave. While there is no room the pool looks again soon: an
+ * instance of theirs that ends does not wake this one. */
+static uint32_t within_shared(struct lambda_pool *pool, uint32_t live, uint32_t wanted)
+{
+    const struct lambda_pool_options *options = &pool->options;
+    if (!options->others || wanted == 0) return wanted;
+    uint32_t all = live + options->others(options->others_ctx, false);
+    uint32_t room = options->concurrency_max - PX_MIN(all, options->concurrency_max);
+    if (room >= wanted) return wanted;
+    (void)options->others(options->others_ctx, true);
+    pool_wake(pool, uv_now(pool->loop) + SHARED_LOOK_MS);
+    return room;
+}
+
 static void pool_scale(struct lambda_pool *pool)
 {
     if (pool->freed) return;
@@ -237,7 +255,7 @@ static void pool_scale(struct lambda_pool *pool)
         if (census.live < pool->options.concurrency_min) pool_wake(pool, pool->spawn_after_ms);
         return;
     }
-    uint32_t more = instances_wanted(pool, &census, now_ms);
+    uint32_t more = within_shared(pool, census.live, instances_wanted(pool, &census, now_ms));
     for (uint32_t i = 0; i < more; i++) {
         bool provisioned = census.live + i < pool->options.concurrency_min;
         if (instance_spawn(pool, provisioned) != 0) {
@@ -407,6 +425,7 @@ void lambda_pool_stats(const struct lambda_pool *pool, struct lambda_pool_stats 
     stats.idle = census.live - census.starting - census.busy;
     stats.queued = pool->queued;
     stats.last_error = pool->last_error;
+    stats.init_failures = pool->init_failures;
     for (struct instance *i = pool->instances; i; i = i->next) {
         if (!instance_is_live(i)) continue;
         if (i->state == INSTANCE_IDLE)
@@ -414,6 +433,30 @@ void lambda_pool_stats(const struct lambda_pool *pool, struct lambda_pool_stats 
         stats.rss_bytes += i->rss_bytes;
     }
     *ret_stats = stats;
+}
+
+void lambda_pool_keep(struct lambda_pool *pool, uint32_t concurrency_min)
+{
+    pool->options.concurrency_min = PX_MIN(concurrency_min, pool->options.concurrency_max);
+    pool_wake(pool, uv_now(pool->loop));
+}
+
+bool lambda_pool_shed(struct lambda_pool *pool)
+{
+    struct instance *idle = idle_instance(pool);
+    if (idle) instance_stop(idle, SIGTERM);
+    return idle != NULL;
+}
+
+uint32_t lambda_pool_live(const struct lambda_pool *pool) { return census_of(pool).live; }
+
+uint32_t lambda_pool_busy(const struct lambda_pool *pool) { return census_of(pool).busy; }
+
+void lambda_pool_limit(struct lambda_pool *pool, uint32_t concurrency_max)
+{
+    PX_ASSERT(concurrency_max >= 1);
+    pool->options.concurrency_max = concurrency_max;
+    pool->options.concurrency_min = PX_MIN(pool->options.concurrency_min, concurrency_max);
 }
 
 /* ---- life ---- */

@@ -16,8 +16,10 @@
 struct lambda_pool; /* opaque */
 
 /* Everything is borrowed while the pool lives. */
+struct lambda_result;
 struct lambda_pool_options {
     const char *name;       /* function name */
+    const char *version;    /* NULL: "$LATEST" */
     const char *executable; /* path of bootstrap */
     const char *const *env; /* "NAME=value", NULL-ended; the pool adds the AWS_* ones */
     const char *log_path;   /* appended, NULL: none; one old file is kept as PATH.1 at 16 MiB */
@@ -36,6 +38,14 @@ struct lambda_pool_options {
     /* An OTLP request with spans that an instance posted to /v1/traces beside its Runtime API; NULL: 404. */
     void (*on_spans)(void *ctx, const char *function, struct px_str otlp);
     void *ctx;
+    /* Each invocation that ended, before its caller is told; spilled: a warm pool's minimum did not have it. NULL: nobody
+     * counts. */
+    void (*on_ended)(void *ended_ctx, const struct lambda_result *result, bool spilled);
+    void *ended_ctx;
+    /* Several pools may share one limit: how many instances the others have. The pool asks with give true when it
+     * wants one more and there is no room, so that an idle one of theirs ends. NULL: concurrency_max is its own. */
+    uint32_t (*others)(void *others_ctx, bool give);
+    void *others_ctx;
 };
 PX_MUST_USE int lambda_pool_new(uv_loop_t *loop, const struct lambda_pool_options *options,
                                 struct lambda_pool **ret_pool);
@@ -47,6 +57,15 @@ void lambda_pool_stop(struct lambda_pool *pool, uint32_t grace_ms, void (*done)(
 /* Kill what is left. No callback is called any more, so invocations should have ended before. The
  * memory goes when the loop has run its close callbacks. */
 void lambda_pool_free(struct lambda_pool **pool);
+
+/* Keep that many warm from now on, at most concurrency_max. Those above it end when they have idled. */
+void lambda_pool_keep(struct lambda_pool *pool, uint32_t concurrency_min);
+/* End one idle instance for another pool's sake; false: none is idle. */
+bool lambda_pool_shed(struct lambda_pool *pool);
+uint32_t lambda_pool_live(const struct lambda_pool *pool);
+uint32_t lambda_pool_busy(const struct lambda_pool *pool);
+/* Another concurrency_max from now on, at least 1; what runs above it ends when it has idled. */
+void lambda_pool_limit(struct lambda_pool *pool, uint32_t concurrency_max);
 
 enum lambda_outcome {
     LAMBDA_OK,
@@ -96,6 +115,7 @@ struct lambda_pool_stats {
     uint32_t starting, idle, busy, queued;
     uint64_t invocations, errors, throttles, timeouts, crashes, cold_starts;
     uint64_t rss_bytes;
+    uint32_t init_failures; /* in a row, up to now */
     const char
         *last_error; /* of a crash, a time-out or a failed start; empty: none. The pool's own */
 };

@@ -1,6 +1,7 @@
 /* region/control.c - the control socket (<data>/region.sock, mode 0600): whoever can open it owns the
  * region. HTTP, so that curl --unix-socket works; invocation has Lambda's own path and headers.
  * Source: AWS Lambda API reference, Invoke. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "aws/uri.h"
@@ -15,6 +16,7 @@ struct invoke_call {
     struct region *region;
     struct http_request *request;
     char request_id[37];
+    char executed[16];
     struct px_str payload;
 };
 
@@ -30,7 +32,7 @@ static void on_invoked(void *ctx, const struct lambda_result *result)
     struct invoke_call *call = ctx;
     struct http_header headers[5] = {
         {S("Content-Type"), S("application/json")},
-        {S("X-Amz-Executed-Version"), S("$LATEST")},
+        {S("X-Amz-Executed-Version"), px_str_c(call->executed)},
         {S("x-amzn-RequestId"), px_str_c(call->request_id)},
     };
     size_t count = 3;
@@ -46,8 +48,17 @@ static void on_invoked(void *ctx, const struct lambda_result *result)
 }
 
 static void invoke_sync(struct region *region, struct http_request *request,
-                        const struct function_spec *function, struct px_str payload)
+                        const struct function_spec *function, struct px_str qualifier,
+                        struct px_str payload)
 {
+    const char *executed = NULL;
+    struct lambda_pool *pool = versions_qualified(
+        region->versions, (size_t)(function - region->catalogue.functions), qualifier, &executed);
+    if (!pool) {
+        elsewhere_refuse(request, 404, "ResourceNotFoundException",
+                         "no such version or alias of the function");
+        return;
+    }
     struct invoke_call *call = calloc(1, sizeof(*call));
     if (!call) {
         answer_problem(request, 503, "out of memory");
@@ -56,12 +67,13 @@ static void invoke_sync(struct region *region, struct http_request *request,
     call->region = region;
     call->request = request;
     call->payload = payload;
+    (void)snprintf(call->executed, sizeof call->executed, "%s", executed);
     px_uuid7(px_wall_ns(region->clock), call->request_id);
     const struct lambda_call invoke = {.payload = call->payload,
                                        .request_id = px_str_c(call->request_id),
                                        .on_done = on_invoked,
                                        .ctx = call};
-    (void)lambda_pool_invoke(region_pool(region, px_str_c(function->name)), &invoke);
+    (void)lambda_pool_invoke(pool, &invoke);
 }
 
 static void invoke_async(struct region *region, struct http_request *request,
@@ -94,6 +106,17 @@ static bool region_of(const struct region *region, struct px_str name,
     return px_str_eq(part, region->data.region_name);
 }
 
+static struct px_str qualifier_of(const struct http_request *request)
+{
+    struct px_str rest = request->query, pair, key;
+    while (rest.len > 0) {
+        (void)px_str_cut(&rest, '&', &pair);
+        (void)px_str_cut(&pair, '=', &key);
+        if (px_str_eq(key, S("Qualifier"))) return pair;
+    }
+    return S("");
+}
+
 /* POST /2015-03-31/functions/{name or ARN}/invocations */
 static void serve_invoke(struct region *region, struct http_request *request, struct px_str rest)
 {
@@ -124,7 +147,8 @@ static void serve_invoke(struct region *region, struct http_request *request, st
     else if (later)
         invoke_async(region, request, function);
     else
-        invoke_sync(region, request, function, request->body.len ? request->body : S("{}"));
+        invoke_sync(region, request, function, qualifier_of(request),
+                    request->body.len ? request->body : S("{}"));
 }
 
 /* POST /tick/{op}: run a schedule's event now and wait for what it says. */
@@ -134,7 +158,7 @@ static void serve_tick(struct region *region, struct http_request *request, stru
         const struct function_spec *f = &region->catalogue.functions[i];
         for (size_t k = 0; k < f->schedule_count; k++) {
             if (px_str_eq(px_str_c(f->schedules[k].name), op)) {
-                invoke_sync(region, request, f, f->schedules[k].input);
+                invoke_sync(region, request, f, S(""), f->schedules[k].input);
                 return;
             }
         }
@@ -159,6 +183,14 @@ static bool serve_siblings(struct region *region, struct http_request *request)
     return true;
 }
 
+static const struct function_spec *function_of(void *ctx, struct px_str name)
+{
+    const struct region *region = ctx;
+    const struct sibling *sibling = NULL;
+    bool own = region_of(region, name, &sibling) && !sibling;
+    return own ? workflows_function(region->workflows, name) : NULL;
+}
+
 static void on_request(void *ctx, struct http_request *request)
 {
     struct region *region = ctx;
@@ -179,6 +211,8 @@ static void on_request(void *ctx, struct http_request *request)
         answer_problem(request, 503, "the region is draining");
     } else if (post && px_str_eq(request->path, S("/")) &&
                workflows_serve(region->workflows, request)) {
+        return;
+    } else if (serving && versions_serve(region->versions, request, function_of, region)) {
         return;
     } else if (post && px_str_starts(request->path, invoke)) {
         serve_invoke(region, request, px_str_skip(request->path, invoke.len));

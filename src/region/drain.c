@@ -22,27 +22,21 @@ static void unwatch(struct region *region)
     close_now((uv_handle_t *)&region->drain_timer);
 }
 
-static void on_pool_stopped(void *ctx)
+static void on_pools_stopped(void *ctx)
 {
-    struct region_pool_link *link = ctx;
-    struct region *region = link->region;
-    link->stopped = true;
-    if (--region->pools_running > 0) return;
+    struct region *region = ctx;
     workflows_close(region->workflows);
     elsewhere_close(region->elsewhere);
     telemetry_free(&region->telemetry);
     http_server_free(&region->control);
-    for (size_t i = 0; i < region->catalogue.count; i++) lambda_pool_free(&region->pools[i]);
+    versions_free_pools(region->versions);
     unwatch(region);
 }
 
 /* Also once more, to hurry. */
 static void stop_pools(struct region *region, uint32_t grace_ms)
 {
-    size_t running = region->pools_running;
-    for (size_t i = 0; running && i < region->catalogue.count; i++)
-        if (region->pools[i] && !region->links[i].stopped)
-            lambda_pool_stop(region->pools[i], grace_ms, on_pool_stopped, &region->links[i]);
+    versions_stop(region->versions, grace_ms, on_pools_stopped, region);
 }
 
 static uint32_t time_left_ms(const struct region *region)

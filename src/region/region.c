@@ -17,7 +17,7 @@ struct lambda_pool *region_pool(void *ctx, struct px_str function)
     struct region *region = ctx;
     const struct function_spec *spec = function_find(&region->catalogue, function);
     PX_ASSERT(spec); /* region_check_contract() saw to it */
-    return region->pools[spec - region->catalogue.functions];
+    return versions_pool(region->versions, (size_t)(spec - region->catalogue.functions));
 }
 
 static int check_contract(const struct region *region)
@@ -100,24 +100,27 @@ static void on_spans(void *ctx, const char *function, struct px_str otlp)
     telemetry_done(region->telemetry, TELEMETRY_SPAN);
 }
 
-static int start_pool(struct region *region, size_t index)
+/* All of a pool but which version it runs. */
+static int pool_options(void *ctx, const struct function_spec *f,
+                        struct lambda_pool_options *ret_options)
 {
-    const struct function_spec *f = &region->catalogue.functions[index];
+    struct region *region = ctx;
     struct px_arena *arena = &region->arena;
-    const char *const *env = NULL;
+    size_t index = (size_t)(f - region->catalogue.functions);
+    const char *const *env = region->environments[index];
     const struct environment_of of = {&region->catalogue, &region->data, &region->siblings};
-    PX_TRY(environment_build(&of, f, arena, &env));
-    const struct lambda_pool_options options = {
+    if (!env) PX_TRY(environment_build(&of, f, arena, &env));
+    region->environments[index] = env;
+    if (!region->log_paths[index])
+        region->log_paths[index] =
+            px_arena_printf(arena, "%.*s/logs/%s.log", PX_FMT(region->data.path), f->name).ptr;
+    if (!region->log_paths[index]) return px_arena_fault(arena);
+    *ret_options = (struct lambda_pool_options){
         .name = f->name,
-        .executable =
-            px_arena_printf(arena, "%s/%s/bootstrap", region->options->functions_dir, f->name).ptr,
         .env = env,
-        .log_path =
-            px_arena_printf(arena, "%.*s/logs/%s.log", PX_FMT(region->data.path), f->name).ptr,
+        .log_path = region->log_paths[index],
         .memory_mb = f->memory_mb,
         .timeout_ms = f->timeout_ms,
-        .concurrency_min = f->concurrency_min,
-        .concurrency_max = f->concurrency_max,
         .queue_max = f->queue_max,
         .idle_ms = region->tuning.idle_ms,
         .cancel_on_gone = f->cancel_on_gone,
@@ -126,25 +129,30 @@ static int start_pool(struct region *region, size_t index)
         .on_spans = on_spans,
         .ctx = region,
     };
-    if (!options.executable || !options.log_path) return px_arena_fault(arena);
-    if (access(options.executable, X_OK) != 0)
-        return px_fault(PX_F_CONFIG, "function %s: %s cannot be executed: %m", f->name,
-                        options.executable);
-    PX_TRY(lambda_pool_new(&region->loop, &options, &region->pools[index]));
-    region->links[index].region = region;
-    region->pools_running++;
     return 0;
 }
 
 static int start_pools(struct region *region)
 {
     size_t count = region->catalogue.count;
-    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
-    region->pools = px_arena_array(&region->arena, struct lambda_pool *, count);
-    region->links = px_arena_array(&region->arena, struct region_pool_link, count);
-    if (!region->pools || !region->links) return px_arena_fault(&region->arena);
-    for (size_t i = 0; i < count; i++) PX_TRY(start_pool(region, i));
-    return 0;
+    const struct versions_options options = {
+        .loop = &region->loop,
+        .catalogue = &region->catalogue,
+        .data_dir = px_arena_cstr(&region->arena, region->data.path),
+        .region_name = px_arena_cstr(&region->arena, region->data.region_name),
+        .functions_dir = region->options->functions_dir,
+        .clock = region->clock,
+        .log = &region->log,
+        .pool_options = pool_options,
+        .ctx = region,
+    };
+    /* NOLINTBEGIN(bugprone-sizeof-expression): arrays of pointers */
+    region->environments = px_arena_array(&region->arena, const char *const *, count);
+    region->log_paths = px_arena_array(&region->arena, const char *, count);
+    /* NOLINTEND(bugprone-sizeof-expression) */
+    if (!region->environments || !region->log_paths || !options.data_dir || !options.region_name)
+        return px_arena_fault(&region->arena);
+    return versions_new(&options, &region->versions);
 }
 
 static int start_gateway(struct region *region)
@@ -170,7 +178,8 @@ static int start_gateway(struct region *region)
 static int start_services(struct region *region)
 {
     const struct telemetry_options telemetry = {.loop = &region->loop,
-                                                .ingest = region_pool(region, S("ingest")),
+                                                .pool = region_pool,
+                                                .pool_ctx = region,
                                                 .clock = region->clock,
                                                 .log = &region->log};
     const struct async_options async = {
@@ -278,6 +287,7 @@ static int run(struct region *region)
     elsewhere_free(&region->elsewhere);
     copies_free(&region->copies);
     replicator_free(&region->replicator);
+    versions_free(&region->versions);
     PX_ASSERT(uv_loop_close(&region->loop) == 0); /* nothing is left open */
     return r;
 }

@@ -17,6 +17,7 @@
 #include "region/schedules.h"
 #include "region/telemetry.h"
 #include "region/tuning.h"
+#include "region/versions.h"
 #include "region/workflows.h"
 
 /* Phases: STARTING -> SERVING -> DRAINING (no new requests) -> STOPPING (instances end) -> gone. */
@@ -27,11 +28,6 @@ struct log_follower {
     struct http_request *request;
     struct px_str function; /* empty: all */
     size_t queued_bytes;
-};
-/* What a pool knows its region by. */
-struct region_pool_link {
-    struct region *region;
-    bool stopped;
 };
 struct region {
     const struct region_options *options;
@@ -44,8 +40,10 @@ struct region {
     struct function_catalogue catalogue;
     uint64_t memory_mb; /* of the machine */
     struct api_contract contract;
-    struct lambda_pool **pools; /* by index in the catalogue */
-    struct region_pool_link *links;
+    struct versions *versions; /* and the pools that run them */
+    /* by index of the catalogue; made with a function's first pool */
+    const char *const **environments;
+    const char **log_paths;
     struct telemetry *telemetry;
     struct metric_sums *sums; /* of the functions' metric lines */
     struct gateway *gateway;
@@ -63,7 +61,6 @@ struct region {
     uint16_t port;
     int64_t started_wall_ns;
     enum region_phase phase;
-    size_t pools_running;
     int64_t drain_until_ns; /* monotonic */
 };
 

@@ -58,7 +58,7 @@ static void write_functions(struct region *region, struct px_buf *buf)
     for (size_t i = 0; i < region->catalogue.count; i++) {
         const struct function_spec *f = &region->catalogue.functions[i];
         struct lambda_pool_stats s;
-        lambda_pool_stats(region->pools[i], &s);
+        versions_stats(region->versions, i, &s);
         px_buf_printf(buf,
                       "%s{\"name\":\"%s\",\"service\":\"%s\",\"instances\":%u,\"starting\":%u,"
                       "\"idle\":%u,\"busy\":%u,\"queued\":%u,\"min\":%u,\"max\":%u,"
@@ -72,6 +72,8 @@ static void write_functions(struct region *region, struct px_buf *buf)
                       (unsigned long long)s.timeouts, (unsigned long long)s.crashes,
                       (unsigned long long)s.cold_starts, (unsigned long long)s.rss_bytes);
         px_buf_add_json_str(buf, px_str_c(s.last_error));
+        px_buf_add_c(buf, ",\"versions\":");
+        versions_write(region->versions, i, buf);
         px_buf_add_c(buf, "}");
     }
     px_buf_add_c(buf, "]");
@@ -145,7 +147,8 @@ static void on_walked(uv_work_t *work, int error)
     const struct http_header header = {S("Content-Type"), S("application/json")};
     struct px_buf body;
     px_buf_init(&body, 4 << 20);
-    bool there = error == 0 && w->region->pools_running > 0; /* else it has ended meanwhile */
+    bool there = error == 0 &&
+                 versions_running(w->region->versions); /* else it has ended meanwhile */
     if (there) status_write(w->region, w->sizes, &body);
     http_reply(w->request, !there || px_buf_fault(&body) ? 503 : 200, &header, 1,
                px_buf_str(&body));
@@ -209,7 +212,7 @@ void status_metrics(struct region *region)
     for (size_t i = 0; i < region->catalogue.count; i++) {
         const char *name = region->catalogue.functions[i].name;
         struct lambda_pool_stats s;
-        lambda_pool_stats(region->pools[i], &s);
+        versions_stats(region->versions, i, &s);
         if (s.invocations == 0 && s.cold_starts == 0) continue;
         metric(region, now, "function.invocations", name, (double)s.invocations);
         metric(region, now, "function.errors", name, (double)s.errors);

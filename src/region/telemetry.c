@@ -115,7 +115,7 @@ static void send_batch(struct stream *stream)
                                      .request_id = px_str_c(stream->key),
                                      .on_done = on_done,
                                      .ctx = stream};
-    (void)lambda_pool_invoke(t->options.ingest, &call);
+    (void)lambda_pool_invoke(t->options.pool(t->options.pool_ctx, S("ingest")), &call);
 }
 
 static void maybe_drained(struct telemetry *t)

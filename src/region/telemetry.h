@@ -26,7 +26,8 @@ struct telemetry; /* opaque */
 
 struct telemetry_options {
     uv_loop_t *loop;
-    struct lambda_pool *ingest;
+    struct lambda_pool *(*pool)(void *ctx, struct px_str function);
+    void *pool_ctx;
     const struct px_clock *clock;
     const struct px_log *log;
     uint32_t flush_ms;       /* 0: 1000 */
