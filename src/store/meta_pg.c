@@ -111,8 +111,12 @@ static int reach(struct pg_meta *pg, struct pg_work *work)
     work->until_ns = reach_until(pg);
     if (now_ns() >= work->until_ns) return px_fault(PX_F_TIMEOUT, "no time is left for PostgreSQL");
     for (unsigned tries = 0;; tries++) {
+        char before[sizeof pg->writer.trouble];
+        memcpy(before, pg->writer.trouble, sizeof before);
         int r = attempt(pg, &pg->writer, work);
         if (r != PG_GONE) return r;
+        if (tries > 0 && now_ns() >= work->until_ns) /* cut short: the one before knows why */
+            memcpy(pg->writer.trouble, before, sizeof before);
         observe_store_kind(PX_F_UNAVAILABLE);
         /* a connection that was left idle is often broken: the first time the next one comes at once */
         uint32_t delay_ms = tries == 0 ? 0 : retry_delay_ms(&pace, tries, px_random_u64());
