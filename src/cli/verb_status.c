@@ -64,6 +64,17 @@ static void print_lowered(struct cli *cli, yyjson_val *status)
     }
 }
 
+static void print_alarms(struct cli *cli, yyjson_val *alarms)
+{
+    size_t i, n;
+    yyjson_val *alarm;
+    px_json_arr_foreach(px_json_arr(alarms, "firing"), i, n, alarm)
+    {
+        (void)fprintf(cli->out, "%salarm %.*s: %.*s\n", i == 0 ? "\n" : "",
+                      PX_FMT(px_json_str(alarm, "name")), PX_FMT(px_json_str(alarm, "reason")));
+    }
+}
+
 /* Only of functions whose calls go to other code than what was built. */
 static int print_versions(struct cli *cli, yyjson_val *functions)
 {
@@ -215,6 +226,7 @@ static int run(struct cli *cli, const void *values, int arg_count, char **args)
     int r = print_functions(cli, px_json_arr(status, "functions"));
     if (r == 0) print_lowered(cli, status);
     if (r == 0) r = print_versions(cli, px_json_arr(status, "functions"));
+    if (r == 0) print_alarms(cli, px_json_obj(status, "alarms"));
     if (r == 0) r = print_data(cli, px_json_obj(status, "data"));
     return r == 0 ? CLI_OK : cli_fault(cli, r, "status");
 }

@@ -210,7 +210,8 @@ static void on_request(void *ctx, struct http_request *request)
     } else if (post && !serving) {
         answer_problem(request, 503, "the region is draining");
     } else if (post && px_str_eq(request->path, S("/")) &&
-               workflows_serve(region->workflows, request)) {
+               (watch_serve(region->watch, request) ||
+                workflows_serve(region->workflows, request))) {
         return;
     } else if (serving && versions_serve(region->versions, request, function_of, region)) {
         return;

@@ -14,7 +14,7 @@
 
 struct slot {
     int64_t number; /* second or minute since 1970; 0: none */
-    uint32_t invocations, errors, throttles, cold_starts, spilled, running_max, timed;
+    uint32_t invocations, errors, throttles, cold_starts, spilled, refused, running_max, timed;
     double sum_ms, min_ms, max_ms;
     uint32_t classes[FIGURES_CLASSES];
 };
@@ -57,6 +57,7 @@ static void count(struct slot *slot, int64_t number, const struct figures_event 
     slot->errors += event->error;
     slot->cold_starts += event->cold;
     slot->spilled += event->spilled;
+    slot->refused += event->refused;
     slot->running_max = PX_MAX(slot->running_max, event->running);
     if (event->duration_ms < 0) return;
     slot->min_ms = slot->timed ? fmin(slot->min_ms, event->duration_ms) : event->duration_ms;
@@ -81,6 +82,7 @@ static void take(const struct slot *slot, struct figures_sum *sum)
     sum->throttles += slot->throttles;
     sum->cold_starts += slot->cold_starts;
     sum->spilled += slot->spilled;
+    sum->refused += slot->refused;
     sum->running_max = PX_MAX(sum->running_max, (uint64_t)slot->running_max);
     if (slot->timed == 0) return;
     sum->duration_min_ms = sum->timed ? fmin(sum->duration_min_ms, slot->min_ms) : slot->min_ms;

@@ -17,13 +17,14 @@ struct figures; /* opaque; about 100 KB, most of it untouched in a function that
 
 /* Of some time; also the sum of several. */
 struct figures_sum {
-    uint64_t invocations, errors, throttles, cold_starts, spilled, running_max;
+    uint64_t invocations, errors, throttles, cold_starts, spilled, refused, running_max;
     uint64_t timed; /* how many have a duration */
     double duration_sum_ms, duration_min_ms, duration_max_ms;
     uint64_t classes[FIGURES_CLASSES]; /* of durations */
 };
 struct figures_event {
     bool error, throttled, cold, spilled;
+    bool refused;       /* the gateway's: an answer with 400 to 499 */
     double duration_ms; /* negative: none */
     uint32_t running;   /* instances that are busy */
 };

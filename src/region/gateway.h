@@ -10,6 +10,7 @@
 #include "base/px_log.h"
 #include "http/server.h"
 #include "lambda/pool.h"
+#include "region/figures.h"
 #include "region/openapi.h"
 #include "region/telemetry.h"
 
@@ -23,6 +24,7 @@ struct gateway_options {
     void *pool_ctx;
     struct telemetry *telemetry;
     const struct px_clock *clock;
+    struct figures *figures; /* of all answers; NULL: nobody counts */
     const struct px_log *log;
     const char *region_name;
     const char *host;

@@ -118,6 +118,12 @@ void gateway_log_access(struct gateway_call *call)
 {
     struct telemetry *telemetry = call->gateway->options.telemetry;
     double ms = (double)(px_mono_ns(call->gateway->options.clock) - call->started_mono_ns) / 1e6;
+    const struct figures_event event = {.error = call->status >= 500,
+                                        .refused = call->status >= 400 && call->status < 500,
+                                        .duration_ms = ms};
+    if (call->gateway->options.figures)
+        figures_add(call->gateway->options.figures, px_wall_ns(call->gateway->options.clock),
+                    &event);
     struct px_buf *row = telemetry_row(telemetry, TELEMETRY_ACCESS);
     if (row) {
         access_row(call, ms, row);

@@ -165,6 +165,7 @@ static int start_gateway(struct region *region)
         .pool = region_pool,
         .pool_ctx = region,
         .telemetry = region->telemetry,
+        .figures = region->figures,
         .clock = region->clock,
         .log = &region->log,
         .region_name = px_arena_cstr(&region->arena, region->data.region_name),
@@ -204,6 +205,13 @@ static int start_services(struct region *region)
                                                 .log = &region->log};
     PX_TRY(workflows_new(&workflows, &region->workflows));
     PX_TRY(elsewhere_new(&region->loop, &region->siblings, region->replicator, &region->elsewhere));
+    const struct watch_options watch = {.catalogue = &region->catalogue,
+                                        .versions = region->versions,
+                                        .gateway = region->figures,
+                                        .platform_dir = region->options->platform_dir,
+                                        .prefix = workflows_prefix(region->workflows),
+                                        .clock = region->clock};
+    PX_TRY(watch_new(&watch, &region->watch));
     return control_start(region);
 }
 
@@ -247,6 +255,7 @@ static int start(struct region *region, struct px_str *ret_key)
     PX_TRY(join_siblings(region));
     PX_TRY(start_replicator(region));
     PX_TRY(first_start(&region->data, &region->arena, region->clock, ret_key));
+    PX_TRY(figures_new(&region->figures));
     PX_TRY(start_pools(region));
     PX_TRY(start_services(region));
     int r = start_gateway(region);
@@ -287,7 +296,9 @@ static int run(struct region *region)
     elsewhere_free(&region->elsewhere);
     copies_free(&region->copies);
     replicator_free(&region->replicator);
+    watch_free(&region->watch);
     versions_free(&region->versions);
+    figures_free(&region->figures);
     PX_ASSERT(uv_loop_close(&region->loop) == 0); /* nothing is left open */
     return r;
 }

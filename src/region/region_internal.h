@@ -18,6 +18,7 @@
 #include "region/telemetry.h"
 #include "region/tuning.h"
 #include "region/versions.h"
+#include "region/watch.h"
 #include "region/workflows.h"
 
 /* Phases: STARTING -> SERVING -> DRAINING (no new requests) -> STOPPING (instances end) -> gone. */
@@ -41,6 +42,8 @@ struct region {
     uint64_t memory_mb; /* of the machine */
     struct api_contract contract;
     struct versions *versions; /* and the pools that run them */
+    struct figures *figures;   /* of the gateway */
+    struct watch *watch;
     /* by index of the catalogue; made with a function's first pool */
     const char *const **environments;
     const char **log_paths;

@@ -118,6 +118,8 @@ static void status_write(struct region *region, const struct status_size sizes[S
                   w.running, (unsigned long long)w.started, (unsigned long long)w.succeeded,
                   (unsigned long long)w.failed, w.stalled ? "true" : "false");
     write_functions(region, buf);
+    px_buf_add_c(buf, ",\"alarms\":");
+    watch_write_status(region->watch, buf);
     write_data(sizes, buf);
     px_buf_add_c(buf, "}");
 }

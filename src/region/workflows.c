@@ -622,6 +622,8 @@ static struct px_str bare_name(struct px_str name)
     return head;
 }
 
+struct px_str workflows_prefix(const struct workflows *w) { return w->catalogue.prefix; }
+
 const struct function_spec *workflows_function(const struct workflows *w, struct px_str name)
 {
     const struct function_catalogue *functions = w->options.functions;

@@ -48,6 +48,8 @@ bool workflows_serve(struct workflows *workflows, struct http_request *request);
 /* GET /workflows/interventions: messages of queues whose token is waited for. */
 void workflows_serve_interventions(struct workflows *workflows, struct http_request *request);
 
+/* What names of this region's resources begin with. */
+struct px_str workflows_prefix(const struct workflows *workflows);
 /* By a catalogue name, "<prefix>-<name>", or that with "-<shard>" behind it (all shards of a local region are served by the same
  * function), alone or as an ARN, whichever its region, with an alias or without. NULL: there is none. */
 const struct function_spec *workflows_function(const struct workflows *workflows,

@@ -10,6 +10,7 @@ import threading
 
 import boto3
 import botocore.config
+import botocore.session
 import requests
 
 from region_kit import Tree, probe_in_place_of
@@ -99,6 +100,19 @@ def client(region, service="lambda"):
         try:
             yield boto3.client(service, endpoint_url=relay.url, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test",
                                config=botocore.config.Config(retries={"max_attempts": 0}))
+        finally:
+            relay.shutdown()
+
+
+@contextlib.contextmanager
+def cloudwatch(region):
+    """The same for CloudWatch, in its JSON protocol: a region does not speak CBOR."""
+    session = botocore.session.get_session()
+    session.get_component("data_loader").load_service_model("cloudwatch", "service-2")["metadata"].update(protocol="json", protocols=["json"])
+    with Relay(region.data / "region.sock") as relay:
+        try:
+            yield session.create_client("cloudwatch", endpoint_url=relay.url, region_name="us-east-1", aws_access_key_id="test",
+                                        aws_secret_access_key="test", config=botocore.config.Config(retries={"max_attempts": 0}))
         finally:
             relay.shutdown()
 

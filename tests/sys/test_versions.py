@@ -6,18 +6,27 @@ import io
 import json
 import math
 import os
+import time
 import zipfile
 
 import pytest
 from botocore.exceptions import ClientError
 
 from region_kit import ENV_QUICK, control, function, invoke, wait
-from rollout_kit import client, publish, tree_of_versions, version, write_version
+from rollout_kit import client, cloudwatch, publish, tree_of_versions, version, write_version
+
+
+def quick_alarms(root):
+    """Errors fire after one bad window of an hour, so that no test waits and none is too slow."""
+    alarm = next(a for a in root["alarms"] if a["id"] == "function-errors")
+    alarm.update({"period_s": 3600, "periods": 1, "datapoints": 1})
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    r = tree_of_versions(tmp_path_factory.mktemp("versions"), env=ENV_QUICK).up()
+    r = tree_of_versions(tmp_path_factory.mktemp("versions"), env=ENV_QUICK)
+    r.edit("alarms.json", quick_alarms)
+    r.up()
     yield r
     r.down()
 
@@ -233,3 +242,62 @@ def test_a_rollout_stands_where_it_stood_after_kill(tree, api, tmp_path):
     tree.down()
     tree.up()
     assert said(tree) == "k"
+
+
+# ---- figures and alarms ----
+
+def metric(name, stat, executed=None, function="catalog", **more):
+    dimensions = [{"Name": "FunctionName", "Value": function}, {"Name": "Resource", "Value": function + ":live"}]
+    if executed:
+        dimensions.append({"Name": "ExecutedVersion", "Value": executed})
+    return {"Id": more.pop("Id", "m"), "MetricStat": {"Metric": {"Namespace": "AWS/Lambda", "MetricName": name, "Dimensions": dimensions},
+                                                     "Period": 3600, "Stat": stat, **more}}
+
+
+def values(watch, *queries, since=None):
+    now = time.time()
+    queries = [{**q, "Id": f"q{i}"} for i, q in enumerate(queries)]
+    answer = watch.get_metric_data(MetricDataQueries=queries, StartTime=since or now - 3600, EndTime=now + 60)
+    return [sum(r["Values"]) for r in sorted(answer["MetricDataResults"], key=lambda r: r["Id"])]
+
+
+def test_figures_are_told_by_version(tree, api, tmp_path):
+    number = publish(api, write_version(tmp_path / "f", "f", sleep_s=0.02))
+    api.update_alias(FunctionName="catalog", Name="live", FunctionVersion="1", RoutingConfig={"AdditionalVersionWeights": {number: 0.5}})
+    with cloudwatch(tree) as watch:
+        old = values(watch, metric("Invocations", "Sum", "1"), metric("Invocations", "Sum"))
+        got = [said(tree) for _ in range(60)]
+        new = values(watch, metric("Invocations", "Sum", "1"), metric("Invocations", "Sum"), metric("Invocations", "Sum", number),
+                     metric("Errors", "Sum", number), metric("Duration", "p50", number), metric("Duration", "SampleCount", number),
+                     metric("Duration", "PR(:10)", number), metric("Duration", "PR(10:)", number), metric("Duration", "Minimum", number))
+        assert new[0] - old[0] == got.count("1") and new[1] - old[1] == 60
+        assert new[2] == got.count("f") == new[5] and new[3] == 0
+        assert new[4] >= 20 and new[6] == 0 and new[7] == 100 and new[8] >= 20
+        assert values(watch, metric("Invocations", "Sum", "99"), metric("Invocations", "Sum", function="nobody")) == [0, 0]
+        count = {"Namespace": "AWS/ApiGateway", "MetricName": "Count", "Dimensions": [{"Name": "ApiName", "Value": "prism"}]}
+        assert values(watch, {"Id": "c", "MetricStat": {"Metric": count, "Period": 3600, "Stat": "Sum"}})[0] >= 60
+        refused("InvalidParameterValue", watch.get_metric_data, StartTime=0, EndTime=60, MetricDataQueries=[metric("Errors", "p50")])
+        refused("InvalidParameterValue", watch.get_metric_data, StartTime=0, EndTime=60, MetricDataQueries=[metric("Errors", "Sum", Period=7)])
+    recent = {v["version"]: v["recent"] for v in function(tree, "catalog")["versions"]}
+    assert recent[int(number)]["invocations"] == got.count("f") and recent[int(number)]["p50_ms"] >= 20
+
+
+def test_an_alarm_fires_on_errors_and_says_why(tree, api, tmp_path):
+    with cloudwatch(tree) as watch:
+        names = [a["AlarmName"] for a in watch.describe_alarms()["MetricAlarms"]]
+        name = next(n for n in names if n.endswith("-function-errors-catalog"))
+        api_5xx = next(n for n in names if n.endswith("-api-5xx-shard-0"))
+        assert name.replace("catalog", "query") in names and not [n for n in names if "cluster" in n]
+        assert watch.describe_alarms(AlarmNames=[api_5xx])["MetricAlarms"][0]["MetricName"] == "5XXError"
+        assert {a["AlarmName"] for a in watch.describe_alarms(AlarmNamePrefix=name)["MetricAlarms"]} == {name}
+        before = watch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]
+        number = publish(api, write_version(tmp_path / "bad", "bad", error_rate=1.0))
+        status, headers, body = control(tree, "POST", f"/2015-03-31/functions/catalog/invocations?Qualifier={number}", {})
+        assert headers["X-Amz-Function-Error"]
+        after = watch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]
+        assert after["StateValue"] == "ALARM" and "1 of the last 1 datapoints" in after["StateReason"]
+        assert before["MetricName"] == "Errors" and before["EvaluationPeriods"] == 1
+        firing = watch.describe_alarms(StateValue="ALARM")["MetricAlarms"]
+        assert name in [a["AlarmName"] for a in firing]
+    assert name in [a["name"] for a in tree.status()["alarms"]["firing"]]
+    assert f"alarm {name}: " in tree.run("status").stdout
