@@ -46,8 +46,19 @@ struct action_host {
     void (*progress)(void *ctx, const struct action_progress *progress);
     int (*note)(void *ctx, struct px_str json);
     int (*keep)(void *ctx, struct px_str name, struct px_str bytes);
-    int (*kept)(void *ctx, struct px_str name, struct px_buf *buf);
+    int (*kept)(void *ctx, struct px_str step, struct px_str name, struct px_buf *buf);
+    int (*delivered)(void *ctx, struct px_str environment, struct action_release *ret_release);
     void *ctx;
+};
+
+struct action_gate {    /* a person's decision about this step, for action `approval` */
+    bool asked;         /* it waits already */
+    struct px_str plan; /* what was asked about */
+    bool approved, rejected;
+    struct px_str by, why;
+    int64_t decided_ns, expires_ns; /* wall time */
+    bool by_starter;                /* what the environment allows */
+    int64_t expires_s;
 };
 
 struct action_context {
@@ -75,6 +86,8 @@ struct action_context {
     bool again;        /* it was begun before and its end is not known */
     int64_t began_ns;  /* wall time of the first beginning, the same after a crash */
     int64_t deadline_ns; /* monotonic; the engine does not cut an action off, the action looks */
+    const struct action_gate *gate;
+    const struct action_table *table;
     const struct action_host *host;
     struct px_buf *error; /* of action_fail() */
 };
@@ -87,6 +100,7 @@ enum action_kind {
     ACTION_BOOL,
     ACTION_OBJECT, /* with names of its own; the action checks it */
     ACTION_CHOICE, /* one of `choices` */
+    ACTION_STEP,   /* name of a step before it in its list, or in the stage's `steps` */
 };
 struct action_field {
     const char *name;
@@ -111,8 +125,18 @@ struct action {
     struct px_str (*describe)(struct px_arena *arena, yyjson_val *with);
 };
 #define ACTION_FIELDS(table) .fields = (table), .field_count = PX_COUNT(table)
+/* What a bake looks at. Counted since the bake began, in the context's environment and region (a wave: all of its stage's). */
+struct action_figures {
+    uint64_t requests;
+    unsigned watched, fire;   /* alarms */
+    struct px_str fire_names; /* "ingest-errors, query-latency" */
+};
 struct action_table {
     const struct action *const *actions; /* NULL-ended */
+    /* Where `wait` gets figures from when a step names no program for it. alarms: names, or "*" for all. NULL: nowhere. */
+    int (*figures)(struct action_context *ctx, yyjson_val *alarms, int64_t since_ns,
+                   struct action_figures *ret_figures);
+    int64_t schema_expands_to, schema_contracts_to; /* of this program's catalog, for `release` */
 };
 /* command, wait, approval, promote, release */
 extern const struct action *const action_builtins[];
@@ -143,6 +167,12 @@ PX_MUST_USE int action_keep(const struct action_context *ctx, struct px_str name
                             struct px_str bytes);
 PX_MUST_USE int action_kept(const struct action_context *ctx, struct px_str step,
                             struct px_str name, struct px_buf *buf);
+/* What an environment got last, by a stage that ended; id empty: nothing yet. */
+PX_MUST_USE int action_delivered(const struct action_context *ctx, struct px_str environment,
+                                 struct action_release *ret_release);
+/* The result of the step that an ACTION_STEP names; ret_step: its path. NULL: it has none. */
+yyjson_val *action_result_of(const struct action_context *ctx, struct px_str name,
+                             struct px_str *ret_step);
 /* A result out of JSON text, in ctx->arena. */
 PX_MUST_USE int action_result(const struct action_context *ctx, struct px_buf *json,
                               yyjson_val **ret_result);

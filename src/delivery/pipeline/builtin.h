@@ -1,0 +1,7 @@
+/* delivery/pipeline/builtin.h - the actions that come with the engine. */
+#pragma once
+
+#include "delivery/pipeline/action.h"
+
+extern const struct action action_command, action_wait, action_approval, action_promote,
+    action_release;

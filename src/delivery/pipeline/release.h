@@ -1,0 +1,25 @@
+/* delivery/pipeline/release.h - what is delivered: a folder or object prefix as `prism package` leaves it, with release.json in it.
+ *
+ *   {"release":"<id>","source":"<commit>","created":"<time>","artifacts":{"ingest":{"kind":"zip","sha256":"<hex>"},...},
+ *    "platform_sha256":"<hex>","config_sha256":"<hex>","schema":{"expands_to":N,"contracts_to":N}}
+ *
+ * The id is the first 12 hex digits of the SHA-256 over all the other members, minified, in their order. */
+#pragma once
+
+#include "delivery/pipeline/action.h"
+
+enum release_answer { RELEASE_INVALID = 1 };
+
+/* Read and check <place>/release.json. What is wrong is a detail of px_fault_text(PX_F_CONFIG).
+ * Answers: RELEASE_INVALID: none there, or its id is not that of its content. Everything is in arena. */
+PX_MUST_USE int release_read(struct px_str place, struct cloud_shared *cloud,
+                             struct px_arena *arena, struct action_release *ret_release);
+/* Check the text of a release.json. Answers: RELEASE_INVALID. */
+PX_MUST_USE int release_parse(struct px_str text, struct px_arena *arena,
+                              yyjson_val **ret_document);
+/* The id of a document; its member `release` does not count. */
+PX_MUST_USE int release_id(yyjson_val *document, char ret_id[13]);
+/* A key of a place: where a ZIP lies, "functions/<name>/<sha256>.zip", or an image's manifest, "images/blobs/sha256/<sha256>". */
+struct px_str release_key(struct px_arena *arena, struct px_str name, yyjson_val *artifact);
+/* One digest over all files below a folder, by their names and contents; `except` is a name in it that does not count, or NULL. */
+PX_MUST_USE int release_digest_tree(const char *dir, const char *except, char ret_hex[65]);
