@@ -9,7 +9,7 @@
 
 #define FIGURES_BYTES_MAX ((size_t)1 << 20)
 #define EVERY_S_DEFAULT 15
-#define LOOK_S_MAX 300 /* of a program that tells figures */
+#define LOOK_S_MAX 60 /* of a program that tells figures */
 
 struct bake {
     struct action_context *ctx;
@@ -97,7 +97,7 @@ static int ask_program(struct bake *bake, yyjson_val *list)
         .env = env,
         .dir = ctx->root,
         .clock = ctx->clock,
-        .deadline_ns = PX_MIN(ctx->deadline_ns, px_mono_ns(ctx->clock) + LOOK_S_MAX * PX_NS_PER_S),
+        .deadline_ns = px_mono_ns(ctx->clock) + LOOK_S_MAX * PX_NS_PER_S,
         .is_cancelled = never,
         .on_output = on_output,
         .ctx = &text,

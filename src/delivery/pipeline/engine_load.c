@@ -60,7 +60,8 @@ static int apply(struct pipeline *p, const struct entry *entry)
 {
     PX_TRY(state_apply(&p->state, entry));
     atomic_store(&p->lease.seq, p->state.seq);
-    if (p->options->on_change && p->loaded) p->options->on_change(p->options->ctx, &p->state, entry, NULL);
+    if (p->options->on_change && p->loaded)
+        p->options->on_change(p->options->ctx, &p->state, entry, NULL);
     return 0;
 }
 

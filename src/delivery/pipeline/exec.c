@@ -1,10 +1,10 @@
 /* delivery/pipeline/exec.c - see exec.h.
  *
- *   engine -- orders (pipe) --> guardian -- fork, exec --> program, which leads the group
+ *   engine -- orders (socket) -> guardian -- fork, exec --> program, which leads the group
  *          <- report (pipe) --          <- its end ------
  *
  * The guardian is a fork without exec in a process that has threads, so it calls nothing but what signal-safety(7) allows. An
- * order is one byte: 'T' end it, 'K' kill it; the end of the pipe is the end of the engine, and an order to end it. */
+ * order is one byte: 'T' end it, 'K' kill it; the end of the socket is the end of the engine, and an order to end it. */
 #include "delivery/pipeline/exec.h"
 
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -190,8 +191,12 @@ static void close_pipes(struct pipes *pipes)
 
 static int open_pipes(struct pipes *pipes)
 {
-    for (size_t i = 0; i < PIPES; i++)
-        if (pipe2(pipes->fds[i], O_CLOEXEC) != 0) return px_fault_errno("pipe");
+    for (size_t i = 0; i < PIPES; i++) {
+        /* orders to a guardian that has just ended shall raise no signal */
+        int r = i == ORDERS ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pipes->fds[i])
+                            : pipe2(pipes->fds[i], O_CLOEXEC);
+        if (r != 0) return px_fault_errno("pipe");
+    }
     return 0;
 }
 
@@ -260,7 +265,7 @@ static void give_orders(const struct exec_options *options, struct following *f,
     bool cancelled = options->is_cancelled && options->is_cancelled(options->ctx);
     if (f->ending != EXEC_EXITED || (!late && !cancelled)) return;
     f->ending = cancelled ? EXEC_CANCELLED : EXEC_LATE;
-    ssize_t n = write(orders, &order, 1); /* the guardian counts the grace */
+    ssize_t n = send(orders, &order, 1, MSG_NOSIGNAL); /* the guardian counts the grace */
     (void)n;
 }
 
