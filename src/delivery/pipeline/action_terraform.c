@@ -1,0 +1,280 @@
+/* delivery/pipeline/action_terraform.c - one stack of the run's environment, opened from a step's parameters. */
+#include "delivery/pipeline/action_terraform.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/px_file.h"
+#include "base/px_json.h"
+
+#define SAID_BYTES_MAX (4u << 20)
+#define GRACE_MS 600000 /* for what runs when it is stopped: a database takes minutes */
+#define FILE_BYTES_MAX (16u << 20)
+
+/* ---- looking on ---- */
+
+static bool stop(void *ctx) { return action_cancelled(ctx); }
+
+static void said(void *ctx, struct px_str line) { action_say(ctx, "%.*s", PX_FMT(line)); }
+
+/* ---- where things are ---- */
+
+static const char *text(struct action_context *ctx, const char *fmt, struct px_str a,
+                        struct px_str b)
+{
+    return px_arena_printf(ctx->arena, fmt, PX_FMT(a), PX_FMT(b)).ptr;
+}
+
+/* Absolute, for Terraform runs in its stack's folder. */
+static const char *absolute(struct action_context *ctx, struct px_str path)
+{
+    char here[PATH_MAX];
+    if (px_str_starts(path, S("/"))) return px_arena_cstr(ctx->arena, path);
+    const char *root = ctx->root ? ctx->root : ".";
+    if (root[0] == '/') return text(ctx, "%.*s/%.*s", px_str_c(root), path);
+    if (!getcwd(here, sizeof here)) return NULL;
+    const char *base = strcmp(root, ".") == 0
+                           ? here
+                           : text(ctx, "%.*s/%.*s", px_str_c(here), px_str_c(root));
+    return base ? text(ctx, "%.*s/%.*s", px_str_c(base), path) : NULL;
+}
+
+static bool is_region(struct px_str stack) { return px_str_eq(stack, S("region")); }
+
+static int set_place(struct action_context *ctx, yyjson_val *with, struct terraform_stack *stack)
+{
+    struct px_str name = px_json_str(with, "stack"), infra = px_json_str(with, "infra");
+    const char *folder = absolute(ctx, infra.len > 0 ? infra : S("infra"));
+    const char *work = absolute(ctx, px_str_c(ctx->work_dir));
+    if (!folder || !work) return px_arena_fault(ctx->arena);
+    if (memchr(name.ptr, '/', name.len) || name.ptr[0] == '.')
+        return action_fail(ctx, ACTION_REFUSED, "stack: \"%.*s\" is no name of a folder",
+                           PX_FMT(name));
+    if (is_region(name) && ctx->region.len == 0)
+        return action_fail(ctx, ACTION_REFUSED,
+                           "the stack of a region is for steps of a wave (region_steps)");
+    stack->tf.dir = text(ctx, "%.*s/%.*s", px_str_c(folder), name);
+    stack->tf.data_dir = text(ctx, "%.*s/%.*s", px_str_c(work), S("terraform"));
+    stack->platform = absolute(ctx, S("platform"));
+    stack->label = is_region(name) ? px_arena_printf(ctx->arena, "region %.*s of %.*s",
+                                                     PX_FMT(ctx->region), PX_FMT(ctx->environment))
+                                   : px_arena_printf(ctx->arena, "%.*s of %.*s", PX_FMT(name),
+                                                     PX_FMT(ctx->environment));
+    if (!stack->tf.dir || !stack->tf.data_dir || !stack->platform || !stack->label.ptr)
+        return px_arena_fault(ctx->arena);
+    if (access(stack->tf.dir, R_OK | X_OK) != 0)
+        return action_fail(ctx, ACTION_REFUSED, "%s: %m", stack->tf.dir);
+    return 0;
+}
+
+/* ---- backend ---- */
+
+static int add_setting(struct action_context *ctx, struct terraform *tf, struct px_str name,
+                       struct px_str value)
+{
+    size_t n = 0;
+    while (tf->backend[n]) n++;
+    if (n == TERRAFORM_SETTINGS_MAX)
+        return action_fail(ctx, ACTION_REFUSED, "backend: more than %d settings",
+                           TERRAFORM_SETTINGS_MAX);
+    tf->backend[n] = text(ctx, "%.*s=%.*s", name, value);
+    return tf->backend[n] ? 0 : px_arena_fault(ctx->arena);
+}
+
+static int set_backend(struct action_context *ctx, yyjson_val *with, struct terraform_stack *stack)
+{
+    static const struct {
+        const char *name, *variable;
+    } usual[] = {{"bucket", "PRISM_STATE_BUCKET"}, {"region", "PRISM_STATE_REGION"}};
+    yyjson_val *backend = px_json_obj(with, "backend"), *key, *value;
+    struct px_str name = px_json_str(with, "stack");
+    size_t i, n;
+    px_json_obj_foreach(backend, i, n, key, value)
+    {
+        if (!yyjson_is_str(value))
+            return action_fail(ctx, ACTION_REFUSED, "backend.%s: needs to be a text",
+                               yyjson_get_str(key));
+        int r = add_setting(ctx, &stack->tf, px_json_val_str(key), px_json_val_str(value));
+        if (r != 0) return r;
+    }
+    if (backend && !yyjson_obj_get(backend, "bucket")) return 0; /* it is none of S3 */
+    for (i = 0; i < PX_COUNT(usual); i++) {
+        const char *set = getenv(usual[i].variable);
+        if (backend && yyjson_obj_get(backend, usual[i].name)) continue;
+        if (!set || !set[0])
+            return action_fail(
+                ctx, ACTION_REFUSED,
+                "where Terraform's state is must be said: set %s, or backend.%s of the "
+                "step",
+                usual[i].variable, usual[i].name);
+        int r = add_setting(ctx, &stack->tf, px_str_c(usual[i].name), px_str_c(set));
+        if (r != 0) return r;
+    }
+    if (backend && yyjson_obj_get(backend, "key")) return 0;
+    struct px_str state = px_arena_printf(ctx->arena, "prism/%.*s/%.*s.tfstate",
+                                          PX_FMT(ctx->environment),
+                                          PX_FMT(is_region(name) ? ctx->region : name));
+    if (!state.ptr) return px_arena_fault(ctx->arena);
+    return add_setting(ctx, &stack->tf, S("key"), state);
+}
+
+/* ---- variables ---- */
+
+static int add_file(struct action_context *ctx, struct terraform *tf, const char *path)
+{
+    size_t n = 0;
+    while (tf->var_files[n]) n++;
+    if (!path) return px_arena_fault(ctx->arena);
+    if (n == TERRAFORM_VAR_FILES_MAX)
+        return action_fail(ctx, ACTION_REFUSED, "more than %d files of variables",
+                           TERRAFORM_VAR_FILES_MAX);
+    if (access(path, R_OK) != 0) return action_fail(ctx, ACTION_REFUSED, "%s: %m", path);
+    tf->var_files[n] = path;
+    return 0;
+}
+
+/* What the release brings: the digests of what functions run. */
+static int add_artifacts(struct action_context *ctx, struct terraform *tf)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf buf;
+    yyjson_val *artifacts = px_json_obj(ctx->release.document, "artifacts");
+    const char *path = absolute(ctx, px_str_c(ctx->work_dir));
+    if (!artifacts) return 0;
+    path = path ? text(ctx, "%.*s/%.*s", px_str_c(path), S("artifacts.tfvars.json")) : NULL;
+    if (!path) return px_arena_fault(ctx->arena);
+    px_buf_init(&buf, FILE_BYTES_MAX);
+    px_buf_add_str(&buf, S("{\"artifacts\":"));
+    px_buf_add_json(&buf, artifacts);
+    px_buf_add_str(&buf, S("}\n"));
+    PX_TRY(px_buf_fault(&buf));
+    PX_TRY(px_file_write_atomic(path, px_buf_str(&buf), 0600));
+    return add_file(ctx, tf, path);
+}
+
+static int set_variables(struct action_context *ctx, yyjson_val *with,
+                         struct terraform_stack *stack)
+{
+    struct px_str config = px_json_str(with, "config"), name = px_json_str(with, "stack");
+    yyjson_val *file;
+    size_t i, n;
+    int r = 0;
+    if (config.len > 0) {
+        struct px_str path = px_arena_printf(ctx->arena, "%.*s/%.*s.tfvars.json", PX_FMT(config),
+                                             PX_FMT(is_region(name) ? ctx->region : name));
+        if (!path.ptr) return px_arena_fault(ctx->arena);
+        r = add_file(ctx, &stack->tf, absolute(ctx, path));
+    }
+    if (r == 0 && is_region(name)) r = add_artifacts(ctx, &stack->tf);
+    px_json_arr_foreach(px_json_arr(with, "var_files"), i, n, file)
+    {
+        if (r == 0) r = add_file(ctx, &stack->tf, absolute(ctx, px_json_val_str(file)));
+    }
+    return r;
+}
+
+/* ---- the stack ---- */
+
+int terraform_stack_open(struct action_context *ctx, yyjson_val *with,
+                         struct terraform_stack *ret_stack)
+{
+    struct px_str program = px_json_str(with, "program"), cache = px_json_str(with, "plugin_cache");
+    *ret_stack = (struct terraform_stack){
+        .host = {.stop = stop, .said = said, .ctx = ctx},
+        .tf = {.program = program.len > 0 ? px_arena_cstr(ctx->arena, program) : "terraform",
+               .plugin_cache = cache.len > 0 ? absolute(ctx, cache) : NULL,
+               .lock_timeout_s = px_json_i64(with, "lock_timeout_s", 300),
+               .parallelism = (int)px_json_i64(with, "parallelism", 0),
+               .deadline_ns = ctx->deadline_ns,
+               .grace_ms = GRACE_MS,
+               .clock = ctx->clock,
+               .arena = ctx->arena}};
+    px_buf_init(&ret_stack->said, SAID_BYTES_MAX);
+    px_buf_init(&ret_stack->error, SAID_BYTES_MAX);
+    if (!ret_stack->tf.program || (cache.len > 0 && !ret_stack->tf.plugin_cache))
+        return px_arena_fault(ctx->arena);
+    int r = set_place(ctx, with, ret_stack);
+    if (r == 0) r = set_backend(ctx, with, ret_stack);
+    if (r == 0) r = set_variables(ctx, with, ret_stack);
+    ret_stack->tf.host = &ret_stack->host;
+    ret_stack->tf.said = &ret_stack->said;
+    ret_stack->tf.error = &ret_stack->error;
+    return r;
+}
+
+void terraform_stack_close(struct terraform_stack *stack)
+{
+    px_buf_deinit(&stack->said);
+    px_buf_deinit(&stack->error);
+}
+
+int terraform_stack_answer(struct action_context *ctx, struct terraform_stack *stack, int answer)
+{
+    struct px_str error = px_buf_str(&stack->error);
+    switch (answer) {
+    case TERRAFORM_CANCELLED: return ACTION_CANCELLED;
+    case TERRAFORM_LATE:
+        return action_fail(ctx, ACTION_FAILED, "%.*s: Terraform did not end in time",
+                           PX_FMT(stack->label));
+    case TERRAFORM_LOCKED:
+        return action_fail(
+            ctx, ACTION_FAILED,
+            "%.*s: somebody else is at work on its state. When nobody is (a machine "
+            "was lost), `terraform force-unlock ID` with the lock's ID frees it. %.*s",
+            PX_FMT(stack->label), PX_FMT(error));
+    case TERRAFORM_STALE:
+        return action_fail(ctx, ACTION_FAILED,
+                           "%.*s: its state was changed while the plan was made; try again",
+                           PX_FMT(stack->label));
+    case TERRAFORM_FAILED:
+        return action_fail(ctx, ACTION_FAILED, "%.*s: %.*s", PX_FMT(stack->label), PX_FMT(error));
+    default: return answer;
+    }
+}
+
+/* ---- parts ---- */
+
+struct px_str terraform_sibling_step(const struct action_context *ctx, struct px_str name)
+{
+    size_t end = ctx->step.len;
+    while (end > 0 && ctx->step.ptr[end - 1] != '/') end--;
+    return px_arena_printf(ctx->arena, "%.*s%.*s", (int)end, ctx->step.ptr, PX_FMT(name));
+}
+
+int terraform_plan_document(struct action_context *ctx, const struct changes *changes,
+                            struct px_str *ret_document, struct px_str *ret_digest)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf buf;
+    char hex[CHANGES_HEX_BYTES];
+    px_buf_init(&buf, CHANGES_TEXT_MAX);
+    PX_TRY(changes_document(changes, &buf));
+    changes_digest(px_buf_str(&buf), hex);
+    struct px_str document = px_arena_dup(ctx->arena, px_buf_str(&buf));
+    struct px_str digest = px_arena_dup(ctx->arena, px_str_c(hex));
+    if (!document.ptr || !digest.ptr) return px_arena_fault(ctx->arena);
+    *ret_document = document;
+    *ret_digest = digest;
+    return 0;
+}
+
+int terraform_files(const struct terraform_stack *stack, struct px_buf *buf)
+{
+    px_buf_add_char(buf, '[');
+    for (size_t i = 0; stack->tf.var_files[i]; i++) {
+        PX_AUTO(px_buf_deinit) struct px_buf content;
+        char hex[CHANGES_HEX_BYTES];
+        px_buf_init(&content, FILE_BYTES_MAX);
+        int r = px_file_read(stack->tf.var_files[i], &content);
+        if (r > 0)
+            return px_fault(PX_F_CONFIG, "%s is gone, or larger than %u MiB",
+                            stack->tf.var_files[i], FILE_BYTES_MAX >> 20);
+        PX_TRY(r);
+        changes_digest(px_buf_str(&content), hex);
+        px_buf_add_str(buf, i > 0 ? S(",{\"path\":") : S("{\"path\":"));
+        px_buf_add_json_str(buf, px_str_c(stack->tf.var_files[i]));
+        px_buf_printf(buf, ",\"sha256\":\"%s\"}", hex);
+    }
+    px_buf_add_char(buf, ']');
+    return 0;
+}

@@ -1,0 +1,35 @@
+/* delivery/pipeline/action_terraform.h - what the actions with Terraform share: one stack of the run's environment, opened.
+ *
+ * A stack is a folder of infra/: "global", once for an environment, or "region", once for each region. Its variables come from the
+ * rendered configuration (CONFIG/global.tfvars.json, CONFIG/<region>.tfvars.json) and, for a region, the release's artifacts. Its
+ * state is prism/<environment>/global.tfstate or prism/<environment>/<region>.tfstate in the bucket of PRISM_STATE_BUCKET, which is
+ * in PRISM_STATE_REGION; `backend` says otherwise. */
+#pragma once
+
+#include "delivery/pipeline/action.h"
+#include "delivery/terraform/terraform.h"
+
+extern const struct action action_terraform_plan, action_terraform_apply;
+
+struct terraform_stack {
+    struct terraform tf;
+    struct terraform_host host;
+    struct px_buf said, error;
+    struct px_str label;  /* "region eu-west-1 of prod" */
+    const char *platform; /* folder of platform/ */
+};
+/* From a plan step's parameters; they may be another step's. `kind` of the folder for what is between: "plan", "apply".
+ * Answers: enum action_answer, said. */
+PX_MUST_USE int terraform_stack_open(struct action_context *ctx, yyjson_val *with,
+                                     struct terraform_stack *ret_stack);
+void terraform_stack_close(struct terraform_stack *stack);
+/* terraform_init() and so on ended with this answer: the action's, said. 0 stays 0. */
+int terraform_stack_answer(struct action_context *ctx, struct terraform_stack *stack, int answer);
+
+/* "stage/wave/region/apply" and "plan" make "stage/wave/region/plan". */
+struct px_str terraform_sibling_step(const struct action_context *ctx, struct px_str name);
+/* The document of a plan and its digest, in ctx->arena. */
+PX_MUST_USE int terraform_plan_document(struct action_context *ctx, const struct changes *changes,
+                                        struct px_str *ret_document, struct px_str *ret_digest);
+/* [{"path","sha256"}]: the files that the stack's variables come from. */
+PX_MUST_USE int terraform_files(const struct terraform_stack *stack, struct px_buf *buf);
