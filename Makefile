@@ -51,7 +51,7 @@ soak-workflows: build ## Kill a region 500 times while a thousand executions of 
 
 soak-migration: build ## Move a tenant to and fro 200 times under writers and readers, kills, a late registry and partitions
 	@tools/setup test
-	@PRISM_FIRE_ROUNDS=$${PRISM_FIRE_ROUNDS:-200} PRISM_FIRE_SEED=$${PRISM_FIRE_SEED:-1} PRISM_FIRE_AIM_MS=2000 PRISM_FIRE_LONG_CUTS=0.1 \
+	@PRISM_FIRE_ROUNDS=$${PRISM_FIRE_ROUNDS:-200} PRISM_FIRE_SEED=$${PRISM_FIRE_SEED:-1} PRISM_FIRE_AIM_MS=2000 PRISM_FIRE_LONG_CUTS=0.1 PRISM_FIRE_CONTROLS=$${PRISM_FIRE_CONTROLS:-40} \
 		PYTEST_ADDOPTS=-s tools/run-tests --sys -k test_migration_under_fire
 
 bench: ## Run the benchmarks, each beside its reference

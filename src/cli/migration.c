@@ -18,9 +18,15 @@ static const struct {
     {"Freeze", "stops writers", MIGRATION_FROZEN},
     {"PackLast", "writes down the rest", -1},
     {"FetchLast", "copies the rest", -1},
+    {"Thaw", "lets writers on, since it took too long", -1},
+    {"LetWritersOn", "lets writers on, and begins another round", MIGRATION_COPYING},
+    {"Close", "decides", -1},
     {"Commit", "decides", -1},
+    {"CommitAgain", "decides", -1},
     {"Leave", "leaves the old home", MIGRATION_FROZEN},
+    {"LeaveAgain", "leaves the old home", MIGRATION_FROZEN},
     {"Settle", "opens the new home", -1},
+    {"SettleAgain", "opens the new home", -1},
     {"Drain", "has moved; the last queries in the old home end", MIGRATION_MOVED},
     {"Clean", "has moved; the old home forgets it", MIGRATION_MOVED},
     {"Abort", "gives up", MIGRATION_BACK},
@@ -45,8 +51,14 @@ static void enter(struct migration_view *view, struct px_str state, double at_s)
         view->step = states[i].step;
         if (states[i].phase >= 0) view->phase = (enum migration_phase)states[i].phase;
     }
-    if (is(state, "Freeze") && view->frozen_at_s == 0) view->frozen_at_s = at_s;
-    if (is(state, "NextRound")) view->rounds++;
+    bool thawed = view->thawed_at_s > 0;
+    if (is(state, "Freeze") && (view->frozen_at_s == 0 || thawed)) {
+        view->waited_s = migration_waited_s(view, at_s);
+        view->frozen_at_s = at_s;
+        view->thawed_at_s = 0;
+    }
+    if (is(state, "SettleAgain")) view->thawed_at_s = 0; /* Settle was left, and by its Catch */
+    if (is(state, "NextRound") || is(state, "AnotherRound")) view->rounds++;
 }
 
 static void add_counts(struct migration_view *view, yyjson_val *counts, bool copied)
@@ -62,8 +74,9 @@ static void leave(struct migration_view *view, struct px_str state, double at_s,
     bool fetched = is(state, "Fetch") || is(state, "FetchLast");
     if (is(state, "Begin")) view->epoch = px_json_i64(px_json_obj(data, "move"), "epoch", 0);
     if (fetched) add_counts(view, px_json_obj(data, "fetch"), true);
-    if (is(state, "Settle") || is(state, "Stay"))
-        view->thawed_at_s = view->frozen_at_s > 0 ? at_s : 0;
+    bool goes_on = is(state, "Thaw") || is(state, "Settle") || is(state, "SettleAgain");
+    bool thaws = view->thawed_at_s == 0 && view->frozen_at_s > 0;
+    if (thaws && (goes_on || is(state, "Stay"))) view->thawed_at_s = at_s;
     yyjson_val *error = px_json_obj(data, view->phase == MIGRATION_BACK &&
                                                   px_json_obj(data, "compensation_error")
                                               ? "compensation_error"
@@ -92,7 +105,7 @@ double migration_waited_s(const struct migration_view *view, double now_s)
 {
     if (view->frozen_at_s == 0) return 0;
     double end_s = view->thawed_at_s > 0 ? view->thawed_at_s : now_s;
-    return end_s > view->frozen_at_s ? end_s - view->frozen_at_s : 0;
+    return PX_MAX(view->waited_s, end_s - view->frozen_at_s);
 }
 
 size_t migration_line(const struct migration_view *view, double now_s, char *buf, size_t buf_bytes)

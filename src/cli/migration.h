@@ -17,12 +17,13 @@ struct migration_view {
     int64_t epoch, rounds;
     uint64_t segments, rows, bytes_copied;
     double frozen_at_s, thawed_at_s; /* of the history's clock; 0: not yet */
+    double waited_s;                 /* the longest of the freezes before this one */
     char error[128], cause[1024];    /* of the failure that it gives up or asks for; cut to fit */
 };
 void migration_view_init(struct migration_view *view);
 /* One event, as GetExecutionHistory gives it; arena holds outputs that are parsed. */
 void migration_view_take(struct migration_view *view, yyjson_val *event, struct px_arena *arena);
-/* How long writers were, or have been, told to repeat; now_s: of the same clock. */
+/* How long writers were, or have been, told to repeat, at most at a stretch; now_s: of the same clock. */
 double migration_waited_s(const struct migration_view *view, double now_s);
 /* "copies, round 2, 1.4 MB copied, writers waited 0.312 s". Returns its length. */
 size_t migration_line(const struct migration_view *view, double now_s, char *buf, size_t buf_bytes);

@@ -26,7 +26,7 @@
 static const struct px_str names[] = {
     [HOT_FENCE_NONE] = {"none", 4},         [HOT_FENCE_HOME] = {"home", 4},
     [HOT_FENCE_LEAVING] = {"leaving", 7},   [HOT_FENCE_LEFT] = {"left", 4},
-    [HOT_FENCE_ARRIVING] = {"arriving", 8},
+    [HOT_FENCE_ARRIVING] = {"arriving", 8}, [HOT_FENCE_THAWED] = {"thawed", 6},
 };
 
 struct px_str hot_fence_state_name(enum hot_fence_state state)
@@ -85,7 +85,8 @@ static int parse(struct px_str tenant, struct px_str text, struct hot_fence *ret
     yyjson_val *root = NULL;
     int r = px_json_parse(text, &arena, &root, NULL);
     if (r < 0) return r;
-    struct hot_fence fence = {.epoch = px_json_i64(root, "epoch", 0)};
+    struct hot_fence fence = {.epoch = px_json_i64(root, "epoch", 0),
+                              .until_ms = px_json_i64(root, "until_ms", 0)};
     struct px_str region = px_json_str(root, "region");
     bool whole = r == 0 && hot_fence_state_parse(px_json_str(root, "state"), &fence.state) &&
                  fence.state != HOT_FENCE_NONE && fence.epoch > 0 &&
@@ -120,14 +121,23 @@ int hot_fence_read(struct hot_store *store, struct px_str tenant, struct hot_fen
 
 static bool same(const struct hot_fence *a, const struct hot_fence *b)
 {
-    return a->state == b->state && a->epoch == b->epoch && strcmp(a->region, b->region) == 0;
+    return a->state == b->state && a->epoch == b->epoch && a->until_ms == b->until_ms &&
+           strcmp(a->region, b->region) == 0;
 }
 
 static bool gives_way(const struct hot_fence *old, const struct hot_fence *new)
 {
     if (old->epoch != new->epoch) return old->epoch < new->epoch;
-    bool ends = new->state == HOT_FENCE_HOME || new->state == HOT_FENCE_LEFT;
-    return ends && (old->state == HOT_FENCE_LEAVING || old->state == HOT_FENCE_ARRIVING);
+    bool home = new->state == HOT_FENCE_HOME, left = new->state == HOT_FENCE_LEFT;
+    switch (old->state) {
+    case HOT_FENCE_LEAVING: return home || (left && old->until_ms == 0);
+    case HOT_FENCE_THAWED: return home;
+    case HOT_FENCE_ARRIVING: return home || left;
+    case HOT_FENCE_NONE:
+    case HOT_FENCE_HOME:
+    case HOT_FENCE_LEFT: break;
+    }
+    return false;
 }
 
 static int write_fence(const char *path, const struct hot_fence *fence)
@@ -138,13 +148,16 @@ static int write_fence(const char *path, const struct hot_fence *fence)
     px_buf_add_json_str(&text, hot_fence_state_name(fence->state));
     px_buf_printf(&text, ",\"epoch\":%lld,\"region\":", (long long)fence->epoch);
     px_buf_add_json_str(&text, px_str_c(fence->region));
+    if (fence->until_ms != 0)
+        px_buf_printf(&text, ",\"until_ms\":%lld", (long long)fence->until_ms);
     px_buf_add_c(&text, "}\n");
     PX_TRY(px_buf_fault(&text));
     return px_file_write_atomic(path, px_buf_str(&text), 0640);
 }
 
-/* The folder may be new, and then its own name has to last as well: px_dir_make() sees to that. */
-static int lock(const struct hot_store *store, struct px_str tenant, int *ret_fd)
+/* The folder may be new, and then its own name has to last as well: px_dir_make() sees to that.
+ * Answers: HOT_FENCE_HELD (only without `wait`). */
+static int lock(const struct hot_store *store, struct px_str tenant, bool wait, int *ret_fd)
 {
     char path[PATH_MAX];
     PX_TRY(path_of(store, tenant, "", path));
@@ -152,13 +165,27 @@ static int lock(const struct hot_store *store, struct px_str tenant, int *ret_fd
     PX_TRY(path_of(store, tenant, LOCK_FILE, path));
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (fd < 0) return px_fault_errno("open %s", path);
-    if (TEMP_FAILURE_RETRY(flock(fd, LOCK_EX)) != 0) {
-        int r = px_fault_errno("flock %s", path);
+    if (TEMP_FAILURE_RETRY(flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB))) != 0) {
+        int r = errno == EWOULDBLOCK ? HOT_FENCE_HELD : px_fault_errno("flock %s", path);
         px_close(&fd);
         return r;
     }
     *ret_fd = fd;
     return 0;
+}
+
+/* Under the lock. */
+static int put(const struct hot_store *store, struct px_str tenant, const struct hot_fence *old,
+               const struct hot_fence *fence)
+{
+    char path[PATH_MAX];
+    if (!same(old, fence)) {
+        PX_TRY(path_of(store, tenant, FENCE_FILE, path));
+        return write_fence(path, fence);
+    }
+    /* perhaps by a call that died before its name was synced */
+    PX_TRY(path_of(store, tenant, "", path));
+    return px_dir_sync(path);
 }
 
 int hot_fence_raise(struct hot_store *store, struct px_str tenant, const struct hot_fence *fence,
@@ -168,19 +195,73 @@ int hot_fence_raise(struct hot_store *store, struct px_str tenant, const struct 
     PX_ASSERT(memchr(fence->region, '\0', sizeof fence->region));
     PX_AUTO(px_close) int fd = -1;
     struct hot_fence old;
-    char path[PATH_MAX];
-    PX_TRY(lock(store, tenant, &fd));
+    PX_TRY(lock(store, tenant, true, &fd));
     PX_TRY(hot_fence_read(store, tenant, &old));
-    if (same(&old, fence)) { /* perhaps by a call that died before its name was synced */
-        PX_TRY(path_of(store, tenant, "", path));
-        PX_TRY(px_dir_sync(path));
-    } else {
-        if (ret_fence) *ret_fence = old;
-        if (!gives_way(&old, fence)) return HOT_FENCE_STALE;
-        PX_TRY(path_of(store, tenant, FENCE_FILE, path));
-        PX_TRY(write_fence(path, fence));
-    }
+    if (ret_fence) *ret_fence = old;
+    if (!same(&old, fence) && !gives_way(&old, fence)) return HOT_FENCE_STALE;
+    PX_TRY(put(store, tenant, &old, fence));
     if (ret_fence) *ret_fence = *fence;
+    return 0;
+}
+
+int hot_fence_freeze(struct hot_store *store, struct px_str tenant, const struct hot_fence *fence,
+                     struct hot_fence *ret_fence)
+{
+    PX_ASSERT(fence->state == HOT_FENCE_LEAVING && fence->epoch > 0 && fence->until_ms > 0);
+    PX_ASSERT(memchr(fence->region, '\0', sizeof fence->region));
+    PX_AUTO(px_close) int fd = -1;
+    struct hot_fence old, raised = *fence; /* it may be ret_fence */
+    PX_TRY(lock(store, tenant, true, &fd));
+    PX_TRY(hot_fence_read(store, tenant, &old));
+    *ret_fence = old;
+    if (old.epoch == raised.epoch) {
+        if (old.state != HOT_FENCE_LEAVING && old.state != HOT_FENCE_THAWED) return HOT_FENCE_STALE;
+        if (old.state == HOT_FENCE_LEAVING) raised = old;
+        /* a clock that was set back must not make two freezes one */
+        if (old.state == HOT_FENCE_THAWED)
+            raised.until_ms = PX_MAX(raised.until_ms, old.until_ms + 1);
+    } else if (!gives_way(&old, &raised)) {
+        return HOT_FENCE_STALE;
+    }
+    PX_TRY(put(store, tenant, &old, &raised));
+    *ret_fence = raised;
+    return 0;
+}
+
+int hot_fence_close(struct hot_store *store, struct px_str tenant, int64_t epoch, int64_t until_ms,
+                    int64_t now_ms)
+{
+    PX_AUTO(px_close) int fd = -1;
+    struct hot_fence old;
+    PX_TRY(lock(store, tenant, true, &fd));
+    PX_TRY(hot_fence_read(store, tenant, &old));
+    if (old.epoch != epoch || old.state != HOT_FENCE_LEAVING) return HOT_FENCE_STALE;
+    bool closed = old.until_ms == 0; /* by a call whose answer was lost */
+    if (!closed && (old.until_ms != until_ms || now_ms >= until_ms)) return HOT_FENCE_STALE;
+    struct hot_fence fence = old;
+    fence.until_ms = 0;
+    return put(store, tenant, &old, &fence);
+}
+
+int hot_fence_thaw(struct hot_store *store, struct px_str tenant, int64_t epoch, bool wait,
+                   struct hot_fence *ret_fence)
+{
+    PX_AUTO(px_close) int fd = -1;
+    int r = lock(store, tenant, wait, &fd);
+    if (r == HOT_FENCE_HELD) {
+        PX_TRY(hot_fence_read(store, tenant, ret_fence));
+        return HOT_FENCE_HELD;
+    }
+    PX_TRY(r);
+    PX_TRY(hot_fence_read(store, tenant, ret_fence));
+    struct hot_fence fence = *ret_fence;
+    if (fence.epoch < epoch) return 0;
+    bool thawed = fence.state == HOT_FENCE_THAWED;
+    bool thaws = fence.state == HOT_FENCE_LEAVING && fence.until_ms != 0;
+    if (fence.epoch > epoch || !(thawed || thaws)) return HOT_FENCE_STALE;
+    fence.state = HOT_FENCE_THAWED;
+    PX_TRY(put(store, tenant, ret_fence, &fence));
+    *ret_fence = fence;
     return 0;
 }
 
@@ -188,7 +269,7 @@ int hot_fence_hold(struct hot_store *store, struct px_str tenant, struct hot_fen
                    int *ret_fd)
 {
     int fd = -1;
-    PX_TRY(lock(store, tenant, &fd));
+    PX_TRY(lock(store, tenant, true, &fd));
     int r = hot_fence_read(store, tenant, ret_fence);
     if (r != 0) {
         px_close(&fd);

@@ -14,12 +14,16 @@ enum hot_fence_state {
     HOT_FENCE_LEAVING,  /* nothing is taken any more; still read here */
     HOT_FENCE_LEFT,     /* at home in `region` since `epoch` */
     HOT_FENCE_ARRIVING, /* comes from `region`; neither taken nor read yet */
+    HOT_FENCE_THAWED, /* was LEAVING for too long: taken and read as at home, and the move goes on */
 };
 #define HOT_FENCE_REGION_BYTES 64
 struct hot_fence {
     enum hot_fence_state state;
     int64_t epoch;
     char region[HOT_FENCE_REGION_BYTES]; /* the other one; empty for NONE and HOME */
+    /* LEAVING: wall time at which whoever sees it may thaw it; 0: it stays until the move says. It is the number
+     * of this freeze as well: each one of an epoch has a higher one. THAWED: the number of the freeze before. */
+    int64_t until_ms;
 };
 struct px_str hot_fence_state_name(enum hot_fence_state state);
 PX_MUST_USE bool hot_fence_state_parse(struct px_str name, enum hot_fence_state *ret_state);
@@ -31,12 +35,30 @@ PX_MUST_USE int hot_fence_read(struct hot_store *store, struct px_str tenant,
                                struct hot_fence *ret_fence);
 
 /* Raise or change it; on stable storage when the call returns, and then every later hot_fence_read() gives it.
- * One that stands already is fine. A higher epoch replaces any; of one epoch, LEAVING becomes LEFT or
- * HOME, ARRIVING becomes HOME or LEFT, and HOME and LEFT are final.
+ * One that stands already is fine. A higher epoch replaces any; of one epoch, LEAVING becomes LEFT (not as long as
+ * it has an end) or HOME, THAWED becomes HOME, ARRIVING becomes HOME or LEFT, and HOME and LEFT are final.
  * Answers: HOT_FENCE_STALE: another stands that does not give way; it is in ret_fence (may be NULL). */
-enum hot_fence_answer { HOT_FENCE_STALE = 1 };
+enum hot_fence_answer { HOT_FENCE_STALE = 1, HOT_FENCE_HELD };
 PX_MUST_USE int hot_fence_raise(struct hot_store *store, struct px_str tenant,
                                 const struct hot_fence *fence, struct hot_fence *ret_fence);
+/* Raise LEAVING with an end, also over THAWED of the same epoch. One of this epoch that stands is left as it is.
+ * ret_fence: what stands then, with the number of the freeze. Answers: HOT_FENCE_STALE. */
+PX_MUST_USE int hot_fence_freeze(struct hot_store *store, struct px_str tenant,
+                                 const struct hot_fence *fence, struct hot_fence *ret_fence);
+/* Take the end away from this very freeze, before it is over: it was not thawed in between, so nothing was taken
+ * since it was raised. Answers: HOT_FENCE_STALE: it was thawed, or its time is over. */
+PX_MUST_USE int hot_fence_close(struct hot_store *store, struct px_str tenant, int64_t epoch,
+                                int64_t until_ms, int64_t now_ms);
+/* LEAVING with an end becomes THAWED. ret_fence: what stands then, whatever the answer.
+ *   wait   false: HOT_FENCE_HELD instead of waiting for another's change
+ * Answers: HOT_FENCE_STALE: it is final, or of a later epoch. An earlier one, or none, is left as it is. */
+PX_MUST_USE int hot_fence_thaw(struct hot_store *store, struct px_str tenant, int64_t epoch,
+                               bool wait, struct hot_fence *ret_fence);
+/* May whoever sees this fence thaw it? */
+static inline bool hot_fence_is_over(const struct hot_fence *fence, int64_t now_ms)
+{
+    return fence->state == HOT_FENCE_LEAVING && fence->until_ms != 0 && now_ms >= fence->until_ms;
+}
 /* The fence, and nobody can raise another until the caller closes *ret_fd: for changes that must not be made
  * under a later one. A process that dies lets go. */
 PX_MUST_USE int hot_fence_hold(struct hot_store *store, struct px_str tenant,

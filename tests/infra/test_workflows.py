@@ -223,7 +223,7 @@ def test_onboarding_undoes_what_it_made(machines):
 def test_a_tenant_moves_by_functions_of_this_region_alone(machines):
     """The other region's functions are called through bridge: Step Functions itself calls none of another region."""
     answer = {"op": "x", "source": {"segments": "s3://a", "analytics": "s3://b"}, "segments": 2, "rows": 7, "bytes": 9, "copied": 0, "copied_bytes": 0,
-              "frames": 0, "differ": 0, "last": True, "more": False}
+              "frames": 0, "differ": 0, "freeze": 0, "last": True, "more": False}
     begun = {"shard": "shard-1", "epoch": 1, "moving": {"to": "us-east-1", "epoch": 2}}
     called = {}
 
@@ -233,7 +233,7 @@ def test_a_tenant_moves_by_functions_of_this_region_alone(machines):
                 called[name] = state["Parameters"].get("FunctionName", state["Parameters"].get("FunctionName.$"))
 
     moved = machines.run(machines.machine("tenant-migration", change), {"tenant": "acme", "to": "us-east-1", "to_prefix": "prism-prod-use1", "to_shard": "shard-0"},
-                         begun, *[answer] * 11)
+                         begun, *[answer] * 4, begun, *[answer] * 8)
     assert moved["status"] == "SUCCEEDED" and json.loads(moved["output"])["outcome"] == "moved", moved
     assert all(f":lambda:{REGION}:" in name for name in called.values()), called
     assert {name for name, function in called.items() if f"function:{PREFIX}-bridge:live" in function} == {

@@ -6,8 +6,9 @@ visible as soon as its request was answered: docs/api.md), writers and readers s
 region and nothing is left in the other.
 
 PRISM_FIRE_ROUNDS and PRISM_FIRE_SEED set how many migrations and which, PRISM_FIRE_LONG_CUTS which share of the partitions outlasts the machine's patience
-(`make soak-migration`). With PRISM_FIRE_AIM_MS a migration that kept a writer waiting for longer fails the run, unless a region was lost or cut off
-or a function stopped meanwhile: then writers wait for that to end, whatever a migration does."""
+(`make soak-migration`). With PRISM_FIRE_AIM_MS a migration that kept a writer waiting for longer fails the run. Only one kind of waiting is not the migration's: that for
+the home itself, while its process was dead or its ingest or authorizer was stopped. PRISM_FIRE_CONTROLS is how many times the same faults come without any
+migration, for comparison."""
 
 import collections
 import contextlib
@@ -44,6 +45,9 @@ FUNCTIONS = ("ingest", "query", "storage", "tenants", "authorizer")
 FAULTS = ((), ("functions",), ("functions",), ("lag",), ("lag", "functions"), ("region",), ("region", "functions"), ("partition",),
           ("partition", "lag", "functions"), ("pauses",), ("pauses", "functions"))
 OUTAGES = {"region", "partition", "pauses"}
+CONTROLS = int(os.environ.get("PRISM_FIRE_CONTROLS", "0"))
+WRITERS_NEED = {"ingest", "authorizer"}
+SHOWN_MS = 1000  # a migration that kept a writer waiting for longer is shown step by step
 CUT_S_MAX = 3.0
 LONG_CUT_S = 45.0  # longer than the machine tries again: the move is given up, or asks
 LONG_CUTS = float(os.environ.get("PRISM_FIRE_LONG_CUTS", "0"))  # the share of partitions that are so long
@@ -168,6 +172,9 @@ class Move:
         self.began, self.ended, self.outcome = time.monotonic(), 0.0, ""
         self.asked, self.tries = 0, []
         self.waited_ms = 0.0  # the longest that a writer was refused
+        self.own_ms = 0.0  # without the time for which the home itself was away
+        self.execution, self.freezes = "", 0
+        self.outages = []  # (what, region, began, ended)
 
     @property
     def counts(self):
@@ -175,13 +182,28 @@ class Move:
 
     def __str__(self):
         return (f"{self.number:4} {self.source} -> {self.target} {self.outcome}, {self.ended - self.began:.2f} s, writers waited "
-                f"{self.waited_ms:.0f} ms, asked {self.asked}, tried {1 + len(self.tries)}, faults: {', '.join(self.faults) or 'none'}")
+                f"{self.waited_ms:.0f} ms ({self.own_ms:.0f} of its own), {self.freezes} freezes, asked {self.asked}, tried {1 + len(self.tries)}, faults: {', '.join(self.faults) or 'none'}")
+
+
+def overlap(a, b):
+    return max(0.0, min(a[1], b[1]) - max(a[0], b[0]))
+
+
+def union(spans):
+    """The same time without doubles."""
+    merged = []
+    for begin, end in sorted(spans):
+        if merged and begin <= merged[-1][1]:
+            merged[-1][1] = max(merged[-1][1], end)
+        else:
+            merged.append([begin, end])
+    return merged
 
 
 class Fire:
     def __init__(self, regions, chance):
         self.regions, self.chance = regions, chance
-        self.stop, self.broken, self.moves = threading.Event(), [], []
+        self.stop, self.broken, self.moves, self.controls = threading.Event(), [], [], []
         self.headers = {"Authorization": f"Bearer {regions.tenant_in(US, 'mover')}"}
         self.writers = [Writer(self, i) for i in range(WRITERS)]
         self.readers = [Reader(self, i) for i in range(READERS)]
@@ -221,40 +243,57 @@ class Fire:
     # ---- faults ----
 
     def signal_function(self, region, number):
-        """To one instance of a function, or to all of them; their process ids."""
+        """To one instance of a function, or to all of them; its name and their process ids."""
         one, name = self.regions.one(region), self.chance.choice(FUNCTIONS)
         with contextlib.suppress(AssertionError):  # the region itself may be away
             pids = instances(one, name)[: self.chance.choice((1, 100))]
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, number)
-            return pids
-        return []
+            return name, pids
+        return name, []
 
-    def pause_function(self, region):
+    @contextlib.contextmanager
+    def outage(self, move, what, region):
+        began = time.monotonic()
+        yield
+        move.outages.append((what, region, began, time.monotonic()))
+
+    def pause_function(self, move, region):
         """As a machine does that swaps, or a hypervisor: what it decided before is old when it goes on."""
-        stopped = self.signal_function(region, signal.SIGSTOP)
+        began = time.monotonic()
+        name, stopped = self.signal_function(region, signal.SIGSTOP)
         time.sleep(self.chance.uniform(0.1, 2.0))
         for pid in stopped:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
+        move.outages.append((name, region, began, time.monotonic()))
 
-    def kill_region(self, region):
+    def is_ready(self, region):
+        with contextlib.suppress(AssertionError):
+            return self.regions.of(region)["state"] == "ready"
+        return False
+
+    def kill_region(self, move, region):
         """By SIGKILL, and the supervisor starts it again; or by `prism region kill` for a while."""
-        if self.chance.random() < 0.5:
-            pid = self.regions.of(region)["pid"]
-            with contextlib.suppress(ProcessLookupError):
-                if pid:
-                    os.kill(pid, signal.SIGKILL)
-            return
-        self.regions.region("kill", region)
-        time.sleep(self.chance.uniform(0.0, 1.5))
-        self.regions.region("heal", region)
+        by_supervisor, pause_s, pid = self.chance.random() < 0.5, self.chance.uniform(0.0, 1.5), self.regions.of(region)["pid"]
+        with self.outage(move, "region", region):
+            if by_supervisor:
+                with contextlib.suppress(ProcessLookupError):
+                    if pid:
+                        os.kill(pid, signal.SIGKILL)
+                wait(lambda: self.regions.of(region)["pid"] not in (None, 0, pid), seconds=PATIENCE_S, every=0.02)
+            else:
+                self.regions.region("kill", region)
+                time.sleep(pause_s)
+                self.regions.region("heal", region)
+            wait(lambda: self.is_ready(region), seconds=PATIENCE_S, every=0.02)
 
-    def cut(self):
-        self.regions.region("partition", US, EU)
-        time.sleep(LONG_CUT_S if self.chance.random() < LONG_CUTS else self.chance.uniform(0.1, CUT_S_MAX))
-        self.regions.region("heal", US, EU)
+    def cut(self, move):
+        with self.outage(move, "partition", ""):
+            self.regions.region("partition", US, EU)
+            time.sleep(LONG_CUT_S if self.chance.random() < LONG_CUTS else self.chance.uniform(0.1, CUT_S_MAX))
+            self.regions.region("heal", US, EU)
 
     def harm(self, move, span):
         """What a migration has to bear, beginning at some moment of the next `span` seconds."""
@@ -266,12 +305,12 @@ class Fire:
         if "pauses" in move.faults:
             for _ in range(self.chance.randint(1, 3)):
                 time.sleep(self.chance.uniform(0.0, span / 3))
-                self.pause_function(self.chance.choice(places))
+                self.pause_function(move, self.chance.choice(places))
         time.sleep(self.chance.uniform(0.0, span))
         if "region" in move.faults:
-            self.kill_region(self.chance.choice(places))
+            self.kill_region(move, self.chance.choice(places))
         if "partition" in move.faults:
-            self.cut()
+            self.cut(move)
 
     def housekeeping(self):
         """Steps of storage come at any moment, too."""
@@ -288,6 +327,7 @@ class Fire:
             done = self.regions.run("tenant", "migrate", "mover", "--to", move.target, "--json", check=False, timeout=PATIENCE_S)
             said = json.loads(done.stdout)
             outcome = said.get("outcome")
+            move.execution = said.get("execution") or move.execution
             if outcome == "moved":
                 assert done.returncode == 0, said
                 return "moved"
@@ -326,16 +366,66 @@ class Fire:
         harm.start()
         self.housekeeping()
         move.outcome = self.go(move)
+        self.conclude(move, harm)
+        return target if move.outcome == "moved" else source
+
+    def control(self, number, home, other):
+        """The same faults with nobody moving."""
+        move = Move(number, home, other, self.chance.choice([f for f in FAULTS if OUTAGES & set(f)]))
+        move.outcome = "stays"
+        harm = threading.Thread(target=self.harm, args=(move, self.chance.choice((0.2, 0.4, 1.0))), daemon=True)
+        harm.start()
+        self.conclude(move, harm, self.controls)
+
+    def conclude(self, move, harm, kept=None):
         harm.join(PATIENCE_S)
         move.ended = time.monotonic()
         self.until(lambda: all(r["state"] == "ready" for r in self.regions.status()["regions"]))
-        home = target if move.outcome == "moved" else source
         before = [w.acknowledged for w in self.writers]
         self.until(lambda: all(w.acknowledged > n + 1 for w, n in zip(self.writers, before)))
-        move.waited_ms = max([1000 * (end - begin) for w in self.writers for begin, end in w.refusals if end >= move.began], default=0.0)
-        self.moves.append(move)
+        self.attribute(move)
+        (self.moves if kept is None else kept).append(move)
         print(move, flush=True)
-        return home
+
+    def attribute(self, move):
+        """How long a writer waited at most, and for what."""
+        steps = self.steps(move)
+        move.freezes = sum(name == "Freeze" for name, *_ in steps)
+        commits = [end for name, _, end in steps if name.startswith("Commit")]
+        committed = min(commits) if commits and move.outcome == "moved" else float("inf")
+        away = union([(begin, end) for what, region, begin, end in move.outages for home, since, until in
+                      ((move.source, 0.0, committed), (move.target, committed, float("inf")))
+                      if (what == "region" or what in WRITERS_NEED) and region == home and begin < until and end > since])
+        for writer in self.writers:
+            for span in [r for r in writer.refusals if r[1] >= move.began]:
+                waited_ms = 1000 * (span[1] - span[0])
+                move.waited_ms = max(move.waited_ms, waited_ms)
+                move.own_ms = max(move.own_ms, waited_ms - 1000 * sum(overlap(span, a) for a in away))
+                if waited_ms > SHOWN_MS:
+                    self.show(writer, span, steps, move)
+
+    def show(self, writer, span, steps, move):
+        at = lambda moment: f"{1000 * (moment - span[0]):.0f}"  # noqa: E731
+        print(f"     {writer.name} waited {1000 * (span[1] - span[0]):.0f} ms: "
+              + ", ".join(f"{name} {at(begin)}..{at(end)}" for name, begin, end in steps if overlap(span, (begin, end)) > 0.005)
+              + "; " + ", ".join(f"{what} {region} {at(begin)}..{at(end)}" for what, region, begin, end in move.outages if overlap(span, (begin, end)) > 0), flush=True)
+
+    def steps(self, move):
+        """(state, entered, left) of the move's execution, by the test's clock."""
+        if not move.execution:
+            return []
+        done = self.regions.run("workflow", "show", move.execution, "--history", "--region", move.source, "--json", check=False)
+        if done.returncode != 0:
+            return []
+        offset, now, found, entered = time.time() - time.monotonic(), time.monotonic(), [], {}
+        for event in json.loads(done.stdout)["events"]:
+            at = event["timestamp"] - offset
+            if event["type"].endswith("StateEntered"):
+                entered[event["stateEnteredEventDetails"]["name"]] = at
+            elif event["type"].endswith("StateExited"):
+                name = event["stateExitedEventDetails"]["name"]
+                found.append((name, entered.pop(name, at), at))
+        return found + [(name, at, now) for name, at in entered.items()]
 
 
 def percentile(values, share):
@@ -343,11 +433,16 @@ def percentile(values, share):
 
 
 def report(fire):
-    for name, moves in (("without an outage", [m for m in fire.moves if m.counts]), ("with an outage", [m for m in fire.moves if not m.counts])):
-        waits = [m.waited_ms for m in moves]
+    outages = [m for m in fire.moves if not m.counts]
+    rows = [("migrations without an outage", [m for m in fire.moves if m.counts]), ("migrations with an outage", outages)]
+    for kind in sorted(OUTAGES):
+        rows += [(f"of them with {kind}", [m for m in outages if kind in m.faults]), (f"times {kind} without a migration", [m for m in fire.controls if kind in m.faults])]
+    for name, moves in rows:
+        waits, own = [m.waited_ms for m in moves], [m.own_ms for m in moves]
         if waits:
-            print(f"{len(moves)} migrations {name}: writers waited at most (ms) p50 {percentile(waits, 0.5):.0f}, p99 {percentile(waits, 0.99):.0f}, max {max(waits):.0f}; "
-                  f"{sum(m.outcome == 'moved' for m in moves)} moved, {sum(m.outcome != 'moved' for m in moves)} given up, {sum(m.asked for m in moves)} questions")
+            print(f"{len(moves)} {name}: writers waited at most (ms) p50 {percentile(waits, 0.5):.0f}, p99 {percentile(waits, 0.99):.0f}, max {max(waits):.0f}; "
+                  f"while the home was there p99 {percentile(own, 0.99):.0f}, max {max(own):.0f}; more than 2 s {sum(w > 2000 for w in waits)}, of its own {sum(w > 2000 for w in own)}; "
+                  f"{sum(m.freezes > 1 for m in moves)} thawed in between; {sum(m.outcome == 'moved' for m in moves)} moved, {sum(m.outcome != 'moved' for m in moves)} given up, {sum(m.asked for m in moves)} questions")
     statuses = sum((c.statuses for c in (*fire.writers, *fire.readers)), collections.Counter())
     print(f"{sum(w.acknowledged for w in fire.writers) * BATCH} records acknowledged, {sum(r.answers for r in fire.readers)} queries answered, "
           f"answers by status {dict(sorted(statuses.items()))}")
@@ -362,6 +457,9 @@ def test_migration_under_fire(tmp_path):
         for number in range(ROUNDS):
             home = fire.migrate(number, home, EU if home == US else US)
         regions.region("lag", "0")
+        fire.chance = random.Random(f"{SEED}/control")
+        for number in range(CONTROLS):
+            fire.control(number, home, EU if home == US else US)
         fire.finish()
         report(fire)
         check_the_end(fire, home)
@@ -369,7 +467,7 @@ def test_migration_under_fire(tmp_path):
             check_executions(fire)
     finally:
         regions.down()
-    slow = [str(m) for m in fire.moves if AIM_MS and m.counts and m.waited_ms > AIM_MS]
+    slow = [str(m) for m in fire.moves if AIM_MS and m.own_ms > AIM_MS]
     assert not slow, slow
 
 

@@ -20,7 +20,7 @@ DEFINITION = json.loads(re.sub(r"\$\{(\w+)\}", lambda m: VALUES[m[1]], (ROOT / "
 INPUT = {"tenant": "acme", "to": "us-east-1", "to_prefix": "prism-dev-use1", "to_shard": "shard-0"}
 
 COUNTS = {"source": {"segments": "s3://a", "analytics": "s3://b"}, "segments": 2, "rows": 7, "bytes": 9, "copied": 0, "copied_bytes": 0,
-          "frames": 0, "differ": 0, "last": True, "more": False}
+          "frames": 0, "differ": 0, "freeze": 0, "last": True, "more": False}
 FUNCTIONS = {name: state for name, state in DEFINITION["States"].items() if state["Type"] == "Task" and state["Resource"].endswith("lambda:invoke")}
 FORWARD = {"Leave", "Settle", "Clean"}
 BACK = {"Abort", "Stay", "Part", "CleanCopy"}
@@ -81,12 +81,12 @@ class Run:
             assert self.failed and self.entered.index(alert) < self.entered.index(ask)
             return "asked"
         if not self.failed:
-            assert self.output["outcome"] == "moved" and FORWARD <= self.succeeded
+            assert self.output["outcome"] == "moved" and FORWARD <= {name.removesuffix("Again") for name in self.succeeded}
             return "moved"
         if self.entered[-1] == "NothingDone":
             assert self.succeeded == set()
             return "nothing done"
-        assert BACK <= self.succeeded and not FORWARD & set(self.entered) and "Commit" not in self.succeeded
+        assert BACK <= self.succeeded and not FORWARD & set(self.entered) and not {"Commit", "CommitAgain"} & self.succeeded
         return "given up"
 
 
@@ -97,7 +97,7 @@ def test_all_goes_well(tmp_path):
 
 
 def test_a_commit_whose_answer_was_lost_goes_on(tmp_path):
-    lost = {f"Commit-{i}": "raise:Broken:lost" for i in range(ATTEMPTS)} | {f"Abort-{i}": "raise:Decided:it has moved" for i in range(ATTEMPTS)}
+    lost = {f"{name}-{i}": "raise:Broken:lost" for name in ("Commit", "CommitAgain") for i in range(ATTEMPTS)} | {f"Abort-{i}": "raise:Decided:it has moved" for i in range(ATTEMPTS)}
     run = Run(tmp_path, "Commit", lost)
     assert not run.failed and run.output["outcome"] == "moved" and "Stay" not in run.entered
 
@@ -125,6 +125,26 @@ def test_rounds_are_bounded(tmp_path):
     assert run.ending() == "moved" and run.entered.count("Fetch") == 20
 
 
+def test_a_freeze_that_takes_too_long_is_thawed_and_another_one_comes_behind_a_round(tmp_path):
+    run = Run(tmp_path, "Close", {"Close-0": "raise:Fenced:its time is over"})
+    assert run.ending() == "given up" and run.output["Error"] == "FrozenTooLong"
+    assert [run.entered.count(name) for name in ("Freeze", "Thaw", "Check", "Pack", "Commit")] == [8, 8, 1, 8, 0]
+    thawed = Run(tmp_path, "PackLast", {"PackLast-0": "const:" + json.dumps(COUNTS | {"last": False})})  # a writer met it when it was over
+    assert thawed.ending() == "given up" and thawed.output["Error"] == "FrozenTooLong" and "Close" not in thawed.entered
+
+
+@pytest.mark.parametrize("name", ["Freeze", "PackLast", "FetchLast"])
+def test_what_fails_behind_the_freeze_lets_writers_on_at_once(name, tmp_path):
+    run = Run(tmp_path, name, {f"{name}-0": "raise:Broken:x"})
+    assert run.ending() == "given up" and run.entered[run.entered.index(name) + 1] == "Thaw" and run.entered.count(name) == 8
+
+
+@pytest.mark.parametrize("name", ["Commit", "Leave", "Settle"])
+def test_what_comes_behind_the_decision_is_called_once_more_without_a_pause(name, tmp_path):
+    run = Run(tmp_path, name, {f"{name}-0": "raise:Broken:x"})
+    assert run.ending() == "moved" and run.entered[run.entered.index(name) + 1] == f"{name}Again"
+
+
 def test_an_alert_that_cannot_be_sent_does_not_keep_the_question_from_being_asked(tmp_path):
-    broken = {f"Settle-{i}": "raise:Broken:always" for i in range(ATTEMPTS)} | {"sns:publish": "raise:SNS.SdkClientException:down"}
+    broken = {f"{name}-{i}": "raise:Broken:always" for name in ("Settle", "SettleAgain") for i in range(ATTEMPTS)} | {"sns:publish": "raise:SNS.SdkClientException:down"}
     assert Run(tmp_path, "Settle", broken).ending() == "asked"

@@ -27,7 +27,7 @@ def breaker(state, failures=3):
 
 # what the functions of a move say; they are called in two regions
 COUNTS = {"Payload": {"source": {"segments": "s3://a", "analytics": "s3://b"}, "segments": 2, "rows": 7, "bytes": 9, "copied": 0, "copied_bytes": 0,
-                      "frames": 0, "differ": 0, "last": True, "more": False}}
+                      "frames": 0, "differ": 0, "freeze": 7, "last": True, "more": False}}
 FORWARD, BACK = {"Leave", "Settle", "Clean"}, {"Abort", "Stay", "Part", "CleanCopy"}
 
 
@@ -41,13 +41,13 @@ def move_ends(done, entered, worked):
     """Moved, given up with everything undone, or a question behind an alert."""
     asked = [name for name in entered if name.startswith("Ask")]
     if done.returncode == 0:
-        fine = json.loads(done.stdout)["outcome"] == "moved" and FORWARD <= worked
+        fine = json.loads(done.stdout)["outcome"] == "moved" and FORWARD <= {name.removesuffix("Again") for name in worked}
     elif asked:
         fine = all(entered.index(name.replace("Ask", "Alert")) < entered.index(name) for name in asked)
     elif entered[-1] == "NothingDone":
         fine = not worked
     else:
-        fine = BACK <= worked and not FORWARD & set(entered) and "Commit" not in worked
+        fine = BACK <= worked and not FORWARD & set(entered) and not {"Commit", "CommitAgain"} & worked
     return fine
 
 # machine: its input; answers by state ({} without); which states tell somebody; what undoes what; what, once begun, must not fail in silence;
@@ -106,11 +106,12 @@ MACHINES = {
     },
     "tenant-migration": {
         "input": {"tenant": "acme", "to": "us-east-1", "to_prefix": "prism-dev-use1", "to_shard": "shard-0"},
-        "answers": {**{state: COUNTS for state in ("Greet", "Pack", "Fetch", "Check", "PackLast", "FetchLast", "Clean", "CleanCopy")},
+        "answers": {**{state: COUNTS for state in ("Greet", "Pack", "Fetch", "Check", "Freeze", "PackLast", "FetchLast", "Clean", "CleanCopy")},
                     "Begin": {"Payload": {"moving": {"to": "us-east-1", "epoch": 2}, "shard": "shard-0", "epoch": 1}},
                     "AskForward": {"action": "stop"}, "AskBack": {"action": "stop"}},
         "variants": {"it differs": {"Check": {"Payload": {**COUNTS["Payload"], "differ": 1}}},
-                     "not all came": {"FetchLast": {"Payload": {**COUNTS["Payload"], "rows": 6}}}},
+                     "not all came": {"FetchLast": {"Payload": {**COUNTS["Payload"], "rows": 6}}},
+                     "thawed before it was packed": {"PackLast": {"Payload": {**COUNTS["Payload"], "last": False, "freeze": 0}}}},
         "tells": {"AlertForward", "AlertBack", "AskForward", "AskBack"},
         "undone_by": {"Begin": "Stay", "Pack": "CleanCopy", "Freeze": "Stay"},
         "begins": FORWARD,

@@ -31,7 +31,8 @@ enum home_verdict home_decide(const struct home *home, const struct hot_fence *f
     if (fence->state == HOT_FENCE_NONE || fence->epoch < claim->epoch)
         return at_home ? HOME_HERE : HOME_ELSEWHERE;
     switch (fence->state) {
-    case HOT_FENCE_HOME: return HOME_HERE;
+    case HOT_FENCE_HOME:
+    case HOT_FENCE_THAWED: return HOME_HERE;
     case HOT_FENCE_LEAVING: return purpose == HOME_READ ? HOME_HERE : HOME_MOVING;
     case HOT_FENCE_LEFT: /* also for whom this region stands in: what it took would be cleaned away */
         *ret_region = px_str_c(fence->region);

@@ -153,6 +153,17 @@ static int refuse_elsewhere(struct px_str region, struct refusal *refusal)
     return r;
 }
 
+/* A freeze whose time is over is nobody's any more: whoever meets it lets writers on, so they wait for no function
+ * and no region that the move may have lost. */
+static int read_fence(const struct ingest_options *options, struct px_str tenant,
+                      struct hot_fence *ret_fence)
+{
+    PX_TRY(hot_fence_read(options->hot, tenant, ret_fence));
+    if (!hot_fence_is_over(ret_fence, px_wall_ns(options->clock) / PX_NS_PER_MS)) return 0;
+    int r = hot_fence_thaw(options->hot, tenant, ret_fence->epoch, false, ret_fence);
+    return PX_MIN(r, 0);
+}
+
 /* Asked before the claim, to spare the work, and again once the frame is on stable storage, which is what
  * counts: see store/hot_fence.h. */
 static int check_fence(struct ingest *ingest, const struct api_caller *caller,
@@ -162,7 +173,7 @@ static int check_fence(struct ingest *ingest, const struct api_caller *caller,
     struct hot_fence fence;
     struct px_str region;
     PX_TRY(need(ingest, INGEST_WRITER, options->writer));
-    PX_TRY(hot_fence_read(options->hot, caller->tenant, &fence));
+    PX_TRY(read_fence(options, caller->tenant, &fence));
     const struct home_claim claim = {caller->home_region, caller->epoch};
     switch (home_decide(&options->home, &fence, &claim, HOME_WRITE, &region)) {
     case HOME_HERE: return 0;

@@ -64,8 +64,9 @@ int manifest_put(struct object_store *store, struct px_str tenant, int64_t epoch
     PX_AUTO(px_buf_deinit) struct px_buf text;
     px_buf_init(&text, MANIFEST_BYTES_MAX);
     PX_TRY(index_key(tenant, epoch, arena, &key));
-    px_buf_printf(&text, "{\"last\":%s,\"barrier\":%lld,\"datasets\":[",
-                  manifest->last ? "true" : "false", (long long)manifest->barrier);
+    px_buf_printf(&text, "{\"last\":%s,\"freeze\":%lld,\"barrier\":%lld,\"datasets\":[",
+                  manifest->last ? "true" : "false", (long long)manifest->freeze,
+                  (long long)manifest->barrier);
     for (size_t i = 0; i < manifest->count; i++) {
         if (i > 0) px_buf_add_char(&text, ',');
         px_buf_add_json_str(&text, manifest->datasets[i]);
@@ -148,6 +149,7 @@ int manifest_get(struct object_store *store, struct px_str tenant, int64_t epoch
     yyjson_val *names = px_json_arr(root, "datasets"), *name;
     if (!names) return corrupt(key);
     struct manifest manifest = {.last = px_json_bool(root, "last", false),
+                                .freeze = px_json_i64(root, "freeze", 0),
                                 .barrier = px_json_i64(root, "barrier", 0)};
     manifest.datasets = px_arena_array(arena, struct px_str, yyjson_arr_size(names) + 1);
     if (!manifest.datasets) return px_arena_fault(arena);

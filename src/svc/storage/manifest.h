@@ -10,6 +10,7 @@
 
 struct manifest {
     bool last;       /* packed behind the fence */
+    int64_t freeze;  /* then: under which */
     int64_t barrier; /* number of what was written behind the last claim that counts */
     struct px_str *datasets;
     size_t count;

@@ -143,7 +143,7 @@ static int pack_all(struct storage *storage, const struct storage_move *move, in
     struct catalog *catalog = storage->options.catalog;
     PX_TRY(catalog_list(catalog, move->tenant, arena, &infos, &count));
     PX_TRY(catalog_dropped(catalog, move->tenant, arena, &dropped, &dropped_count));
-    struct manifest manifest = {.last = moved->last, .barrier = barrier};
+    struct manifest manifest = {.last = moved->last, .barrier = barrier, .freeze = moved->freeze};
     manifest.datasets = px_arena_array(arena, struct px_str, count + dropped_count + 1);
     if (!manifest.datasets) return px_arena_fault(arena);
     for (size_t i = 0; i < count + dropped_count; i++) {
@@ -167,12 +167,14 @@ int storage_pack(struct storage *storage, const struct storage_move *move,
     struct hot_fence fence = {0};
     PX_TRY(hot_fence_read(storage->options.hot, move->tenant, &fence));
     if (fence.epoch > move->epoch) return MOVE_FENCED;
-    if (fence.epoch == move->epoch && fence.state != HOT_FENCE_LEAVING) return MOVE_FENCED;
+    bool may_pack = fence.state == HOT_FENCE_LEAVING || fence.state == HOT_FENCE_THAWED;
+    if (fence.epoch == move->epoch && !may_pack) return MOVE_FENCED;
     bool fenced = stands(&fence, HOT_FENCE_LEAVING, move->epoch);
     PX_TRY(hot_refresh(storage->options.hot, move->tenant, &arena));
     PX_TRY(seal_all(storage, move, moved));
     if (moved->more) return 0; /* what is written down is whole or not there */
     moved->last = fenced;
+    moved->freeze = fenced ? fence.until_ms : 0;
     int64_t barrier = 0;
     PX_TRY(put_barrier(storage, move, &arena, &barrier));
     return pack_all(storage, move, barrier, &arena, moved);
@@ -343,6 +345,7 @@ int storage_fetch(struct storage *storage, const struct storage_move *move,
     PX_TRY(wait_for_barrier(storage, move, manifest.barrier, &seen));
     moved->more = !seen;
     moved->last = manifest.last && seen;
+    moved->freeze = manifest.freeze;
     return 0;
 }
 
@@ -523,13 +526,53 @@ int storage_clean(struct storage *storage, const struct storage_move *move,
 
 /* ---- greet, fence ---- */
 
-int storage_fence(struct storage *storage, const struct storage_move *move,
-                  enum hot_fence_state state, struct px_str region)
+static int fence_of(const struct storage_move *move, enum hot_fence_state state,
+                    struct px_str region, struct hot_fence *ret_fence)
 {
     struct hot_fence fence = {.state = state, .epoch = move->epoch};
     if (region.len >= sizeof fence.region)
         return px_fault(PX_F_LIMIT, "a region's name of %zu bytes", region.len);
     if (region.len > 0) memcpy(fence.region, region.ptr, region.len);
+    *ret_fence = fence;
+    return 0;
+}
+
+static int64_t now_ms(const struct storage *storage)
+{
+    return px_wall_ns(storage->options.clock) / PX_NS_PER_MS;
+}
+
+int storage_freeze(struct storage *storage, const struct storage_move *move, struct px_str to,
+                   int64_t for_ms, struct storage_moved *moved)
+{
+    struct hot_fence fence;
+    PX_ASSERT(for_ms > 0);
+    PX_TRY(fence_of(move, HOT_FENCE_LEAVING, to, &fence));
+    fence.until_ms = now_ms(storage) + for_ms;
+    int r = hot_fence_freeze(storage->options.hot, move->tenant, &fence, &fence);
+    if (r == 0) moved->freeze = fence.until_ms;
+    return r == HOT_FENCE_STALE ? MOVE_FENCED : r;
+}
+
+int storage_close(struct storage *storage, const struct storage_move *move, int64_t freeze)
+{
+    int r = hot_fence_close(storage->options.hot, move->tenant, move->epoch, freeze,
+                            now_ms(storage));
+    return r == HOT_FENCE_STALE ? MOVE_FENCED : r;
+}
+
+int storage_thaw(struct storage *storage, const struct storage_move *move)
+{
+    struct hot_fence fence;
+    int r = hot_fence_thaw(storage->options.hot, move->tenant, move->epoch, true, &fence);
+    return r == HOT_FENCE_STALE ? MOVE_FENCED : r;
+}
+
+int storage_fence(struct storage *storage, const struct storage_move *move,
+                  enum hot_fence_state state, struct px_str region)
+{
+    struct hot_fence fence;
+    PX_TRY(fence_of(move, state, region, &fence));
     int r = hot_fence_raise(storage->options.hot, move->tenant, &fence, NULL);
     return r == HOT_FENCE_STALE ? MOVE_FENCED : r;
 }

@@ -4,7 +4,10 @@
  *   source:  pack    seal, then write down what there is, as objects under _moves/ of the segments store
  *   target:  fetch   copy what is written there and not here yet, then make the catalog say so
  *   target:  check   compare every dataset and every object with what was packed
- *   any:     fence   freeze, cut over, give up: the fence's next state
+ *   source:  freeze  raise the fence for a time: leaving, and nothing is taken until that is over
+ *            close   what was packed under this very freeze is all: no end any more
+ *            thaw    it took too long: records are taken again, and the move goes on with another round
+ *   any:     fence   cut over, give up: the fence's next state
  *   either:  clean   the side that the tenant is not at home at any more forgets it
  *
  * Each may be killed at any instruction, repeated, and come late: changes of a catalog are made while the
@@ -25,7 +28,8 @@ struct storage_moved {
     uint64_t copied, copied_bytes; /* fetch: objects that were not there yet */
     uint64_t frames;               /* pack: sealed by this call */
     uint64_t differ;               /* check: datasets and objects that are not the same */
-    bool last;                     /* what was packed behind the fence: nothing comes after it */
+    int64_t freeze; /* freeze: its number; pack, fetch: under which it was packed; 0: none */
+    bool last;      /* what was packed behind the fence: nothing comes after it */
     bool
         more; /* stopped at the deadline, a dataset was not sealed whole, or claims are under way: repeat */
 };
@@ -38,6 +42,13 @@ PX_MUST_USE int storage_greet(struct storage *storage, const struct storage_move
                               struct px_str from, struct storage_moved *moved);
 PX_MUST_USE int storage_fence(struct storage *storage, const struct storage_move *move,
                               enum hot_fence_state state, struct px_str region);
+/* for_ms: how long records are refused at most before anybody may thaw it. The freeze's number is in moved->freeze. */
+PX_MUST_USE int storage_freeze(struct storage *storage, const struct storage_move *move,
+                               struct px_str to, int64_t for_ms, struct storage_moved *moved);
+/* Answers: MOVE_FENCED as well when this freeze is over: then nothing is decided, and thaw is next. */
+PX_MUST_USE int storage_close(struct storage *storage, const struct storage_move *move,
+                              int64_t freeze);
+PX_MUST_USE int storage_thaw(struct storage *storage, const struct storage_move *move);
 PX_MUST_USE int storage_pack(struct storage *storage, const struct storage_move *move,
                              struct storage_moved *moved);
 PX_MUST_USE int storage_fetch(struct storage *storage, const struct storage_move *move,

@@ -11,6 +11,7 @@
 /* What is left of the event's time when no new step is begun. A step takes seconds. */
 #define STEP_MARGIN_NS (60 * PX_NS_PER_S)
 #define SAY_MS 2000
+#define FREEZE_MS_MAX 60000
 #define META_MARGIN_NS (2 * PX_NS_PER_S) /* for telling that the catalog gave no answer */
 
 typedef int operation(struct storage *storage, const struct storage_scope *scope,
@@ -32,6 +33,7 @@ struct step {
     struct px_str region;
     struct px_str at;                          /* where the step is meant to run */
     struct px_str segments_url, analytics_url; /* of the source */
+    int64_t for_ms, freeze;                    /* how long at most; the number of a freeze */
 };
 typedef int step_run(struct storage *storage, const struct step *step, struct storage_moved *moved);
 
@@ -55,10 +57,22 @@ static int run_clean(struct storage *storage, const struct step *step, struct st
 {
     return storage_clean(storage, &step->move, moved);
 }
+/* Without an end where none is asked for, as machines of before do. */
 static int run_freeze(struct storage *storage, const struct step *step, struct storage_moved *moved)
 {
+    if (step->for_ms == 0)
+        return storage_fence(storage, &step->move, HOT_FENCE_LEAVING, step->region);
+    return storage_freeze(storage, &step->move, step->region, step->for_ms, moved);
+}
+static int run_close(struct storage *storage, const struct step *step, struct storage_moved *moved)
+{
+    moved->freeze = step->freeze;
+    return storage_close(storage, &step->move, step->freeze);
+}
+static int run_thaw(struct storage *storage, const struct step *step, struct storage_moved *moved)
+{
     (void)moved;
-    return storage_fence(storage, &step->move, HOT_FENCE_LEAVING, step->region);
+    return storage_thaw(storage, &step->move);
 }
 static int run_left(struct storage *storage, const struct step *step, struct storage_moved *moved)
 {
@@ -81,6 +95,7 @@ static const struct step_kind {
     {"move-check", run_check, false, true},  {"move-leave", run_left, true, false},
     {"move-settle", run_home, false, false}, {"move-stay", run_home, false, false},
     {"move-part", run_left, true, false},    {"move-clean", run_clean, false, false},
+    {"move-close", run_close, false, false}, {"move-thaw", run_thaw, false, false},
 };
 
 static const struct step_kind *find_step(struct px_str name)
@@ -104,6 +119,9 @@ static const char *read_step(yyjson_val *root, const struct step_kind *kind, str
     step->at = px_json_str(root, "at");
     step->segments_url = px_json_str(source, "segments");
     step->analytics_url = px_json_str(source, "analytics");
+    step->for_ms = px_json_i64(root, "for_ms", 0);
+    step->freeze = px_json_i64(root, "freeze", 0);
+    if (step->for_ms < 0 || step->for_ms > FREEZE_MS_MAX) return "for_ms is at most a minute";
     if (step->move.epoch < 1) return "epoch is the move's, as function tenants began it";
     if (kind->region && (step->region.len == 0 || step->region.len >= HOT_FENCE_REGION_BYTES))
         return "region is the other region of the move";
@@ -348,7 +366,8 @@ static void write_moved(const struct storage_function *function, const struct re
     px_buf_add_json_str(body, function->urls.segments);
     px_buf_add_c(body, ",\"analytics\":");
     px_buf_add_json_str(body, function->urls.analytics);
-    px_buf_printf(body, "},\"last\":%s,\"more\":%s,\"ms\":%lld}", moved->last ? "true" : "false",
+    px_buf_printf(body, "},\"freeze\":%lld,\"last\":%s,\"more\":%s,\"ms\":%lld}",
+                  (long long)moved->freeze, moved->last ? "true" : "false",
                   moved->more ? "true" : "false", (long long)ms);
 }
 

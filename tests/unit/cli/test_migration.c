@@ -74,6 +74,28 @@ TEST(a_move_is_followed_from_its_first_to_its_last_step)
     CHECK_STR(px_str_c(view.error), S(""));
 }
 
+TEST(of_several_freezes_the_longest_is_what_writers_waited)
+{
+    struct migration_view view;
+    migration_view_init(&view);
+    enter(t, &view, "Task", "Freeze", 5);
+    enter(t, &view, "Task", "Thaw", 6);
+    leave(t, &view, "Thaw", 7, "{\"error\":{\"Error\":\"FrozenTooLong\",\"Cause\":\"\"}}");
+    enter(t, &view, "Wait", "LetWritersOn", 7);
+    CHECK_INT(view.phase, MIGRATION_COPYING);
+    enter(t, &view, "Pass", "AnotherRound", 8);
+    CHECK_INT(view.rounds, 2);
+    CHECK(migration_waited_s(&view, 99) == 2);
+    enter(t, &view, "Task", "Freeze", 20);
+    leave(t, &view, "Freeze", 20, "{}");
+    CHECK(migration_waited_s(&view, 21) == 2 && migration_waited_s(&view, 23) == 3);
+    leave(t, &view, "Settle", 20.5, "{}"); /* by its Catch */
+    enter(t, &view, "Task", "SettleAgain", 20.5);
+    CHECK(migration_waited_s(&view, 24) == 4);
+    leave(t, &view, "SettleAgain", 25, "{}");
+    CHECK(migration_waited_s(&view, 99) == 5);
+}
+
 TEST(a_move_that_is_given_up_says_why_and_since_when_writers_are_served)
 {
     struct migration_view view;

@@ -107,6 +107,86 @@ TEST(the_fence_is_no_dataset_and_no_hot_file)
     CHECK_OK(hot_refresh(store, S("nobody"), &t->arena));
 }
 
+/* ---- a freeze that has an end ---- */
+
+static int freeze(struct hot_store *store, int64_t epoch, int64_t until_ms, int64_t *ret_number)
+{
+    const struct hot_fence fence = {
+        .state = HOT_FENCE_LEAVING, .epoch = epoch, .region = "elsewhere", .until_ms = until_ms};
+    struct hot_fence stands;
+    int r = hot_fence_freeze(store, ACME, &fence, &stands);
+    *ret_number = stands.until_ms;
+    return r;
+}
+
+static int thaw(struct hot_store *store, int64_t epoch)
+{
+    struct hot_fence stands;
+    return hot_fence_thaw(store, ACME, epoch, true, &stands);
+}
+
+TEST(a_freeze_is_closed_before_its_end_or_not_at_all)
+{
+    PX_AUTO(hot_store_close) struct hot_store *store = store_open(t);
+    struct hot_fence fence;
+    int64_t first = 0, again = 0, second = 0;
+    CHECK_OK(freeze(store, 2, 1000, &first));
+    CHECK_OK(freeze(store, 2, 5000, &again)); /* a repeat makes nobody wait for longer */
+    CHECK(first == 1000 && again == 1000);
+    CHECK_OK(hot_fence_read(store, ACME, &fence));
+    CHECK(!hot_fence_is_over(&fence, 999) && hot_fence_is_over(&fence, 1000));
+    CHECK_INT(raise_fence(store, HOT_FENCE_LEFT, 2), HOT_FENCE_STALE); /* nothing is decided */
+    CHECK_INT(hot_fence_close(store, ACME, 2, 1000, 1000), HOT_FENCE_STALE);
+    CHECK_INT(hot_fence_close(store, ACME, 2, 999, 0), HOT_FENCE_STALE);
+    CHECK_OK(thaw(store, 2));
+    CHECK_OK(thaw(store, 2));
+    check_fence(store, HOT_FENCE_THAWED, 2);
+    CHECK_INT(raise_fence(store, HOT_FENCE_LEFT, 2), HOT_FENCE_STALE);
+    CHECK_OK(freeze(store, 2, 500, &second)); /* the clock was set back */
+    CHECK_INT(second, 1001);
+    CHECK_INT(hot_fence_close(store, ACME, 2, first, 0), HOT_FENCE_STALE); /* another freeze's */
+    CHECK_OK(hot_fence_close(store, ACME, 2, second, 1000));
+    CHECK_OK(hot_fence_close(store, ACME, 2, second, 9000)); /* a repeat */
+    CHECK_OK(hot_fence_read(store, ACME, &fence));
+    CHECK(fence.state == HOT_FENCE_LEAVING && !hot_fence_is_over(&fence, INT64_MAX));
+    CHECK_INT(thaw(store, 2), HOT_FENCE_STALE);
+    CHECK_OK(raise_fence(store, HOT_FENCE_LEFT, 2));
+    CHECK_INT(freeze(store, 2, 9000, &again), HOT_FENCE_STALE);
+    CHECK_INT(thaw(store, 2), HOT_FENCE_STALE);
+    CHECK_INT(thaw(store, 1), HOT_FENCE_STALE);
+    check_fence(store, HOT_FENCE_LEFT, 2);
+}
+
+TEST(a_thawed_move_is_given_up_by_the_same_step_as_a_frozen_one)
+{
+    PX_AUTO(hot_store_close) struct hot_store *store = store_open(t);
+    int64_t number = 0;
+    CHECK_OK(thaw(store, 3)); /* the freeze was never raised */
+    check_fence(store, HOT_FENCE_NONE, 0);
+    CHECK_OK(freeze(store, 3, 1000, &number));
+    CHECK_OK(thaw(store, 4)); /* as when the one of epoch 4 was not */
+    check_fence(store, HOT_FENCE_LEAVING, 3);
+    CHECK_OK(thaw(store, 3));
+    CHECK_OK(raise_fence(store, HOT_FENCE_HOME, 3));
+    CHECK_INT(freeze(store, 3, 2000, &number), HOT_FENCE_STALE); /* a late repeat */
+    check_fence(store, HOT_FENCE_HOME, 3);
+}
+
+TEST(who_may_not_wait_does_not_wait_for_somebody_that_sleeps_in_a_change)
+{
+    PX_AUTO(hot_store_close) struct hot_store *store = store_open(t);
+    struct hot_fence fence;
+    int64_t number = 0;
+    PX_AUTO(px_close) int fd = -1;
+    CHECK_OK(freeze(store, 2, 1000, &number));
+    CHECK_OK(hot_fence_hold(store, ACME, &fence, &fd));
+    CHECK_INT(hot_fence_thaw(store, ACME, 2, false, &fence), HOT_FENCE_HELD);
+    CHECK_INT(fence.state, HOT_FENCE_LEAVING);
+    px_close(&fd);
+    CHECK_OK(hot_fence_thaw(store, ACME, 2, false, &fence));
+    CHECK_INT(fence.state, HOT_FENCE_THAWED);
+}
+
 /* ---- killed while raising ---- */
 
 TEST(a_process_killed_while_it_raises_leaves_the_old_or_the_new)

@@ -43,7 +43,8 @@ static enum home_verdict decide(struct px_str region, int64_t epoch, enum hot_fe
                                 struct px_str *ret_region)
 {
     static struct hot_fence fence; /* ret_region may be a view into it */
-    fence = (struct hot_fence){state, state == HOT_FENCE_NONE ? 0 : fence_epoch, "us-west-2"};
+    fence = (struct hot_fence){
+        .state = state, .epoch = state == HOT_FENCE_NONE ? 0 : fence_epoch, .region = "us-west-2"};
     const struct home_claim claim = {region, epoch};
     return home_decide(&west, &fence, &claim, purpose, ret_region);
 }
@@ -53,7 +54,7 @@ static enum home_verdict decide(struct px_str region, int64_t epoch, enum hot_fe
 TEST(without_a_fence_or_with_an_older_one_the_registry_says_where_a_tenant_is)
 {
     struct px_str region;
-    for (int state = HOT_FENCE_NONE; state <= HOT_FENCE_ARRIVING; state++) {
+    for (int state = HOT_FENCE_NONE; state <= HOT_FENCE_THAWED; state++) {
         enum hot_fence_state fence = (enum hot_fence_state)state;
         CHECK_INT(decide(HERE, 5, fence, 4, HOME_WRITE, &region), HOME_HERE);
         CHECK_INT(decide(THERE, 5, fence, 4, HOME_READ, &region), HOME_ELSEWHERE);
@@ -76,6 +77,7 @@ TEST(a_fence_that_is_as_new_overrules_what_a_gateway_remembers)
         {HOT_FENCE_LEFT, THERE, HOME_ELSEWHERE, HOME_ELSEWHERE},
         {HOT_FENCE_ARRIVING, HERE, HOME_MOVING, HOME_MOVING},
         {HOT_FENCE_ARRIVING, THERE, HOME_ELSEWHERE, HOME_ELSEWHERE},
+        {HOT_FENCE_THAWED, HERE, HOME_HERE, HOME_HERE},
     };
     for (size_t i = 0; i < PX_COUNT(cases); i++) {
         for (int64_t epoch = 3; epoch <= 4; epoch++) {
@@ -90,7 +92,7 @@ TEST(a_fence_that_is_as_new_overrules_what_a_gateway_remembers)
 
 TEST(a_tenant_that_left_is_not_served_even_where_the_region_stands_in_for_its_home)
 {
-    struct hot_fence fence = {HOT_FENCE_LEFT, 4, "us-east-1"};
+    struct hot_fence fence = {.state = HOT_FENCE_LEFT, .epoch = 4, .region = "us-east-1"};
     const struct home_claim claim = {S("us-east-1"), 4};
     struct px_str region;
     CHECK_INT(home_decide(&west, &fence, &claim, HOME_WRITE, &region), HOME_ELSEWHERE);

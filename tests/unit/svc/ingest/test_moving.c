@@ -108,6 +108,23 @@ TEST(the_new_home_takes_records_when_its_fence_says_so_whatever_a_gateway_rememb
     CHECK_STATUS(200, send_keyed(t, &west, "east"));
 }
 
+TEST(whoever_meets_a_freeze_whose_time_is_over_is_served_and_lets_others_on)
+{
+    PX_AUTO(region_deinit) struct region_of east;
+    region_init(t, &east, "east");
+    int64_t now_ms = px_wall_ns(&t->clock) / PX_NS_PER_MS;
+    struct hot_fence fence = {
+        .state = HOT_FENCE_LEAVING, .epoch = 2, .region = "west", .until_ms = now_ms + 1000};
+    CHECK_OK(hot_fence_freeze(east.other, S("acme"), &fence, &fence));
+    check_moving(send_keyed(t, &east, "east"));
+    test_advance(t, PX_NS_PER_S);
+    CHECK_STATUS(200, send_keyed(t, &east, "east"));
+    CHECK_INT(stored_in(t, east.it.hot, "events").frames, 1);
+    CHECK_OK(hot_fence_read(east.other, S("acme"), &fence));
+    CHECK_INT(fence.state, HOT_FENCE_THAWED);
+    CHECK_INT(hot_fence_close(east.other, S("acme"), 2, fence.until_ms, now_ms), HOT_FENCE_STALE);
+}
+
 TEST(a_fence_raised_during_an_append_refuses_it)
 {
     PX_AUTO(region_deinit) struct region_of east;

@@ -261,6 +261,71 @@ TEST(a_fetch_before_the_freeze_waits_for_the_claims_of_its_own_round)
     pair_close(&pair);
 }
 
+/* ---- a freeze that takes too long ---- */
+
+static int64_t freeze_for(struct pair *pair, int64_t for_ms)
+{
+    struct storage_moved moved = {0};
+    const struct storage_move move = move_of(source(pair), pair->epoch);
+    CHECK_OK(storage_freeze(source(pair)->storage, &move, S("west"), for_ms, &moved));
+    return moved.freeze;
+}
+
+TEST(what_is_taken_after_a_freeze_was_thawed_goes_along_with_the_next_one)
+{
+    struct pair pair;
+    struct storage_moved moved;
+    pair_open(t, &pair);
+    write_more(&pair, 2);
+    pair.epoch = 2;
+    run(&pair, "greet", NULL);
+    const struct storage_move move = move_of(source(&pair), 2);
+    int64_t first = freeze_for(&pair, 3600 * 1000);
+    run(&pair, "pack", &moved);
+    CHECK(moved.last && moved.freeze == first);
+    run(&pair, "fetch", &moved);
+    CHECK(moved.last && moved.freeze == first);
+    CHECK_OK(storage_thaw(source(&pair)->storage, &move));
+    write_more(&pair, 1); /* acknowledged, and in no copy */
+    CHECK_INT(storage_close(source(&pair)->storage, &move, first), MOVE_FENCED);
+    CHECK_INT(do_step(&pair, "leave", &moved), MOVE_FENCED);
+    run(&pair, "pack", &moved); /* the rounds go on */
+    CHECK(!moved.last && moved.freeze == 0);
+    run(&pair, "fetch", NULL);
+    write_more(&pair, 1);
+    int64_t second = freeze_for(&pair, 3600 * 1000);
+    CHECK(second > first);
+    run(&pair, "pack", &moved);
+    run(&pair, "fetch", &moved);
+    CHECK(moved.last && moved.freeze == second);
+    CHECK_INT(storage_close(source(&pair)->storage, &move, first), MOVE_FENCED);
+    CHECK_OK(storage_close(source(&pair)->storage, &move, second));
+    CHECK_INT(storage_thaw(source(&pair)->storage, &move), MOVE_FENCED);
+    run(&pair, "check", NULL);
+    run(&pair, "leave", NULL);
+    run(&pair, "settle", NULL);
+    run(&pair, "clean", NULL);
+    pair.home = 1;
+    check_all(&pair);
+    pair_close(&pair);
+}
+
+TEST(a_freeze_that_is_over_is_not_closed)
+{
+    struct pair pair;
+    pair_open(t, &pair);
+    write_more(&pair, 1);
+    pair.epoch = 2;
+    run(&pair, "greet", NULL);
+    const struct storage_move move = move_of(source(&pair), 2);
+    int64_t freeze = freeze_for(&pair, 1);
+    (void)usleep(3000);
+    CHECK_INT(storage_close(source(&pair)->storage, &move, freeze), MOVE_FENCED);
+    run(&pair, "stay", NULL);
+    check_all(&pair);
+    pair_close(&pair);
+}
+
 /* ---- steps at the wrong time ---- */
 
 TEST(a_step_that_comes_too_early_or_too_late_changes_nothing)
