@@ -5,8 +5,8 @@ static const char *const exit_codes[] = {
     "done",
     "it could not be done: a file, the machine, no answer in time",
     "wrong arguments; nothing was tried",
-    "no region is running on the data folder or port; workflow: the execution failed",
+    "no region is running on the data folder or port; workflow, pipeline: the execution or run failed",
     "refused: a wrong key, bad SQL, refused records (HTTP 4xx), a plan or definition with errors, pending steps",
     "the region failed, or the function that was invoked did (HTTP 5xx)",
-    "an execution waits for a decision: prism workflow approve or reject",
+    "a person has to decide: prism workflow or prism pipeline approve or reject, or what it says",
 };
