@@ -8,5 +8,5 @@ static const char *const exit_codes[] = {
     "no region is running on the data folder or port; workflow, pipeline: the execution or run failed",
     "refused: a wrong key, bad SQL, refused records (HTTP 4xx), a plan or definition with errors, pending steps",
     "the region failed, or the function that was invoked did (HTTP 5xx)",
-    "a person has to decide: prism workflow or prism pipeline approve or reject, or what it says",
+    "a person has to decide: prism workflow or prism pipeline approve or reject, or what is said",
 };

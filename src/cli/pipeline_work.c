@@ -6,13 +6,15 @@
 
 #include "cli/interrupt.h"
 #include "cli/pipeline.h"
+#include "delivery/pipeline/action_terraform.h"
 #include "delivery/pipeline/builtin.h"
 #include "svc/catalog/catalog.h"
 
 /* ---- actions ---- */
 
 static const struct action *const actions[] = {
-    &action_command, &action_wait, &action_approval, &action_promote, &action_release, NULL,
+    &action_command, &action_wait,           &action_approval,        &action_promote,
+    &action_release, &action_terraform_plan, &action_terraform_apply, NULL,
 };
 
 void pipeline_actions(struct action_table *ret_table)

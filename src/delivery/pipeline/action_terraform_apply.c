@@ -14,7 +14,7 @@
 #define BEGINS "apply-begins"
 
 static const struct action_field fields[] = {
-    {"plan", ACTION_TEXT, true, 0, 0, NULL}, /* the step that planned, in the same list */
+    {"plan", ACTION_STEP, true, 0, 0, NULL}, /* the step that planned, in the same list */
 };
 
 struct approved {

@@ -35,13 +35,15 @@ static int write_result(const struct planned *p, yyjson_val *with, struct px_str
                         struct px_buf *buf)
 {
     const size_t *counts = p->changes->counts;
+    bool any = changes_any(p->changes); /* nobody is asked about a plan that changes nothing */
     px_buf_printf(buf, "{\"digest\":\"%.*s\",\"summary\":", PX_FMT(p->digest));
     px_buf_add_json_str(buf, summary);
     px_buf_printf(buf,
-                  ",\"made\":%zu,\"changed\":%zu,\"replaced\":%zu,\"destroyed\":%zu,"
+                  ",\"changes\":%s,\"made\":%zu,\"changed\":%zu,\"replaced\":%zu,\"destroyed\":%zu,"
                   "\"outputs\":%zu,\"drift\":%zu,\"warnings\":",
-                  counts[CHANGE_CREATE], counts[CHANGE_UPDATE], counts[CHANGE_REPLACE],
-                  counts[CHANGE_DESTROY], p->changes->outputs, p->changes->drift_count);
+                  any ? "true" : "false", counts[CHANGE_CREATE], counts[CHANGE_UPDATE],
+                  counts[CHANGE_REPLACE], counts[CHANGE_DESTROY], p->changes->outputs,
+                  p->changes->drift_count);
     PX_TRY(summary_warnings(p->changes, &p->words, buf));
     px_buf_add_str(buf, S(",\"cost\":"));
     summary_cost(&p->cost, buf);
