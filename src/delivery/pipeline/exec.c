@@ -222,21 +222,18 @@ static int find_program(const struct exec_options *options, char path[PATH_BYTES
                     PX_FMT(name));
 }
 
-/* Answers: 1: late or cancelled. */
-static int take_lock(const struct exec_options *options, int *ret_fd)
+/* Answers: 1: late or cancelled. The file is the caller's to close whatever comes. */
+static int take_lock(const struct exec_options *options, int *fd)
 {
-    *ret_fd = -1;
     if (!options->lock) return 0;
-    PX_AUTO(px_close) int fd = open(options->lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) return px_fault_errno("%s", options->lock);
-    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    *fd = open(options->lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (*fd < 0) return px_fault_errno("%s", options->lock);
+    while (flock(*fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK && errno != EINTR) return px_fault_errno("lock %s", options->lock);
         if (px_mono_ns(options->clock) >= options->deadline_ns) return 1;
         if (options->is_cancelled && options->is_cancelled(options->ctx)) return 1;
         (void)nanosleep(&(struct timespec){0, LOOK_MS * PX_NS_PER_MS}, NULL);
     }
-    *ret_fd = fd;
-    fd = -1;
     return 0;
 }
 

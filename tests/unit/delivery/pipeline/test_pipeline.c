@@ -344,7 +344,7 @@ static void edit(const struct bench *bench, const char *name, const char *from, 
     CHECK_OK(px_file_read(path, &text));
     char *at = memmem(text.ptr, text.len, from, strlen(from));
     CHECK(at && strlen(from) == strlen(to));
-    memcpy(at, to, strlen(to));
+    for (size_t i = 0; to[i]; i++) at[i] = to[i];
     CHECK_OK(px_file_write_atomic(path, px_buf_str(&text), 0600));
 }
 static void take_out(const struct bench *bench, const char *name)
