@@ -141,4 +141,9 @@ resource "aws_lambda_alias" "live" {
   description      = "The version that is called."
   function_name    = aws_lambda_function.function.function_name
   function_version = aws_lambda_function.function.version
+
+  # Made with the first version; `prism rollout` moves it from then on, step by step and back (docs/design/rollout.md).
+  lifecycle {
+    ignore_changes = [function_version, routing_config]
+  }
 }

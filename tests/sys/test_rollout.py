@@ -1,0 +1,196 @@
+"""`prism rollout` on a region that is being called: good versions get all calls, bad ones go back by themselves and say why."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from region_kit import ENV_QUICK, control, wait
+from rollout_kit import Load, client, publish, tree_of_versions, write_version
+
+# No alarm counts, and no latency unless a test says so: a busy machine makes any version slow.
+QUICK = ["--bake", "1s", "--requests", "20", "--poll", "100ms", "--alarms", "none-is-called-so", "--slower", "100000"]
+
+
+def quick_alarms(root):
+    alarm = next(a for a in root["alarms"] if a["id"] == "function-errors")
+    alarm.update({"period_s": 5, "periods": 1, "datapoints": 1})
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rollout")
+    r = tree_of_versions(folder, env=ENV_QUICK, min=2)
+    r.edit("alarms.json", quick_alarms)
+    r.store = folder / "delivery"
+    r.up()
+    yield r
+    r.down()
+
+
+def rollout(tree, verb, *args, check=True):
+    return tree.run("rollout", verb, "catalog", "--store", tree.store, *args, check=check, timeout=300)
+
+
+@contextlib.contextmanager
+def started(tree, *args):
+    """`rollout start` as a process of its own."""
+    p = subprocess.Popen([tree.tree / "prism", "rollout", "start", "catalog", "--store", tree.store, *map(str, args)], env=tree.env,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield p
+    finally:
+        p.kill()
+        p.communicate()
+
+
+def status(tree):
+    return json.loads(rollout(tree, "status", "--json").stdout)
+
+
+def weight(tree):
+    with client(tree) as api:
+        alias = api.get_alias(FunctionName="catalog", Name="live")
+    return alias["FunctionVersion"], alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
+
+
+def story(tree):
+    return [e["what"] for e in status(tree)["events"]]
+
+
+def went_back(tree, old, *args):
+    """A rollout that must end on the old version; its reason."""
+    done = rollout(tree, "start", *QUICK, *args, check=False)
+    assert done.returncode == 1 and "is back on the old version" in done.stderr, done.stdout + done.stderr
+    assert weight(tree) == (old, {})
+    assert status(tree)["state"] == "rolled-back" and status(tree)["reason"] in done.stderr
+    return status(tree)["reason"]
+
+
+def test_a_good_version_gets_all_calls_and_not_one_fails(tree, tmp_path):
+    with Load(tree) as load:
+        done = rollout(tree, "start", "--code", write_version(tmp_path / "good", "good"), *QUICK)
+    assert not load.bad and load.versions["good"] > 0 and load.versions["1"] > 0
+    number, weights = weight(tree)
+    assert number != "1" and weights == {}
+    said = status(tree)
+    assert said["state"] == "done" and said["alias"] == {"main": int(number), "other": 0, "weight": 0}
+    told = story(tree)
+    assert [re.sub(r"[:;].*", "", t) for t in told] == [
+        "begins", "starts", "gets 10 % of the calls", "step of 10 % was fine", "gets 33 % of the calls", "step of 33 % was fine",
+        "gets 100 % of the calls", "step of 100 % was fine", "gets all calls"]
+    assert all(t in done.stdout for t in told)
+    assert "rollout of" in rollout(tree, "status").stdout
+    again = rollout(tree, "start", "--version", number, *QUICK)
+    assert "is live already" in again.stdout
+
+
+@pytest.mark.parametrize("how, more, reason", [
+    ({"error_rate": 0.5}, [], "errors: "), ({"sleep_s": 0.4}, ["--slower", "25", "--steps", "33,100"], "latency: p90 is ")], ids=["errors", "latency"])
+def test_a_worse_version_goes_back_by_itself(tree, tmp_path, how, more, reason):
+    old, _ = weight(tree)
+    with Load(tree, threads=4) as load:
+        wait(lambda: load.total() > 200, seconds=120)
+        why = went_back(tree, old, "--code", write_version(tmp_path / "bad", "bad", **how), "--requests", "100000", *more)
+        seen = load.total()
+        wait(lambda: load.total() > seen + 200, seconds=120)
+    assert why.startswith(reason)
+    assert len(load.bad) < 0.1 * load.total(), (len(load.bad), load.total())  # soak-rollout asks for 99.9 %
+
+
+def test_a_version_that_does_not_start_gets_no_call_at_all(tree, tmp_path):
+    old, _ = weight(tree)
+    with Load(tree) as load:
+        why = went_back(tree, old, "--code", write_version(tmp_path / "dead", "dead", crash=True))
+    assert why == "the new version does not start: FUNCTION_ERROR_INIT_FAILURE"
+    assert not load.bad
+    assert not any("gets" in t for t in story(tree))
+
+
+def test_an_alarm_takes_it_back(tree, tmp_path):
+    old, _ = weight(tree)
+    with client(tree) as api:
+        bad = publish(api, write_version(tmp_path / "bad", "fails", error_rate=1.0))
+
+    def fire_until_its_end(p):
+        """The alarm looks back for five seconds only."""
+        while p.poll() is None:
+            control(tree, "POST", f"/2015-03-31/functions/catalog/invocations?Qualifier={bad}", {})
+            time.sleep(0.2)
+        return p.communicate()
+
+    quiet = lambda: not [a for a in tree.status()["alarms"]["firing"] if a["name"].endswith("-function-errors-catalog")]
+    wait(quiet, seconds=60)
+    code = write_version(tmp_path / "fine", "fine")
+    with started(tree, "--code", code, "--bake", "10m", "--poll", "100ms", "--slower", "100000") as p:
+        wait(lambda: weight(tree)[1], seconds=60)
+        _, err = fire_until_its_end(p)
+    assert p.returncode == 1 and re.search(r"alarm \S+-function-errors-catalog fires: 1 of the last 1 datapoints", err), err
+    assert weight(tree) == (old, {})
+    with started(tree, "--code", code) as p:
+        _, err = fire_until_its_end(p)
+    assert p.returncode == 4 and "fires already" in err and weight(tree) == (old, {})
+    wait(quiet, seconds=60)
+
+
+def test_people_pause_resume_promote_and_roll_back(tree, tmp_path):
+    old, _ = weight(tree)
+    for verb in ("pause", "resume", "promote"):
+        assert rollout(tree, verb, check=False).returncode == 4
+    code = write_version(tmp_path / "mine", "mine")
+    with Load(tree) as load:
+        with started(tree, "--code", code, *QUICK, "--bake", "3s") as p:
+            wait(lambda: weight(tree)[1], seconds=60)
+            rollout(tree, "pause")
+            number, share = next(iter(weight(tree)[1].items()))
+            assert share == pytest.approx(0.1) and status(tree)["paused"]
+            p.send_signal(signal.SIGINT)
+            p.communicate(timeout=60)
+            assert p.returncode == -signal.SIGINT  # and nothing was moved
+            assert weight(tree) == (old, {number: share})
+        other = rollout(tree, "start", "--version", "1" if old != "1" else number, *QUICK, check=False)
+        assert old == "1" or (other.returncode == 4 and "is under way" in other.stderr)
+        rollout(tree, "promote")
+        assert weight(tree) == (number, {}) and status(tree)["state"] == "done"
+        rollout(tree, "rollback", "--reason", "on second thoughts")
+        assert weight(tree) == (old, {}) and "on second thoughts" in status(tree)["reason"]
+        rollout(tree, "rollback")  # again: nothing to do
+        with started(tree, "--version", number, *QUICK, "--bake", "10m") as p:
+            wait(lambda: weight(tree)[1], seconds=60)
+            rollout(tree, "rollback")
+            p.communicate(timeout=60)
+            assert p.returncode == 1
+        assert weight(tree) == (old, {})
+    assert not load.bad
+
+
+def test_who_moves_the_alias_besides_is_left_alone(tree, tmp_path):
+    old, _ = weight(tree)
+    with started(tree, "--code", write_version(tmp_path / "a", "a"), *QUICK, "--bake", "10m") as p, client(tree) as api:
+        number = wait(lambda: weight(tree)[1], seconds=60).popitem()[0]
+        api.update_alias(FunctionName="catalog", Name="live", FunctionVersion=number, RoutingConfig={"AdditionalVersionWeights": {old: 0.5}})
+        _, err = p.communicate(timeout=60)
+        assert p.returncode == 4 and "moved by somebody else" in err
+        assert weight(tree) == (number, {old: 0.5}) and status(tree)["state"] == "failed"
+        api.update_alias(FunctionName="catalog", Name="live", FunctionVersion=old, RoutingConfig={"AdditionalVersionWeights": {}})
+
+
+@pytest.mark.parametrize("arguments", [["--steps", "10,5,100"], ["--steps", "10,50"], ["--steps", "x"], ["--version", "1", "--s3", "a/b"], ["--s3", "nothing"]])
+def test_wrong_arguments_touch_nothing(tree, arguments):
+    before = weight(tree)
+    done = rollout(tree, "start", *arguments, check=False)
+    assert done.returncode == 2 and done.stderr.startswith("prism: ") and weight(tree) == before
+
+
+def test_code_that_is_none_is_refused(tree, tmp_path):
+    before = weight(tree)
+    (tmp_path / "empty").mkdir()
+    done = rollout(tree, "start", "--code", tmp_path / "empty", check=False)
+    assert done.returncode == 4 and "has no executable file bootstrap" in done.stderr
+    done = rollout(tree, "start", "--version", "999", check=False)
+    assert done.returncode == 4 and "no version 999" in done.stderr and weight(tree) == before

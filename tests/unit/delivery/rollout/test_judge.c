@@ -1,0 +1,127 @@
+/* Whether a new version is worse. Tails were computed with exact fractions. */
+#include "support/support.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "delivery/rollout/judge.h"
+
+static const struct judge_limits limits = {
+    .alpha = 0.01,
+    .error_floor = 0.001,
+    .latency_ratio = 1.25,
+    .latency_floor_ms = 2,
+    .quantile = 0.9,
+    .errors_min = 10,
+    .latency_min = 30,
+};
+
+static bool near(double a, double b) { return fabs(a - b) <= 1e-9 * fabs(b); }
+
+TEST(tails_are_those_of_exact_fractions)
+{
+    CHECK(near(judge_tail(30, 3, 3, 3), 0.0002463054187192118));
+    CHECK(near(judge_tail(20, 10, 10, 7), 0.08944770399878758));
+    CHECK(near(judge_tail(1100, 12, 100, 6), 0.0002870783544004263));
+    CHECK(near(judge_tail(2000, 1000, 1700, 900), 2.0731153112181953e-10));
+    CHECK(near(judge_tail(60, 30, 51, 27), 0.23582227948275783));
+    CHECK(near(judge_tail(500, 50, 30, 10), 0.0002639650131469329));
+    CHECK(judge_tail(10, 5, 5, 0) == 1 && judge_tail(10, 5, 5, 6) == 0);
+    CHECK(judge_tail(10, 8, 5, 3) == 1); /* at least three must be among them */
+}
+
+static enum judge_verdict look(struct judge *judge, struct judge_side o, struct judge_side n,
+                               char *why)
+{
+    return judge_look(judge, &limits, &o, &n, why, 320);
+}
+
+TEST(errors_of_the_new_version_are_a_regression_when_chance_does_not_explain_them)
+{
+    char why[320];
+    struct judge judge = {0};
+    CHECK_INT(
+        look(&judge, (struct judge_side){.calls = 900}, (struct judge_side){.calls = 100}, why),
+        JUDGE_FINE);
+    struct judge again = {0};
+    CHECK_INT(look(&again, (struct judge_side){.calls = 900, .errors = 90},
+                   (struct judge_side){.calls = 100, .errors = 12}, why),
+              JUDGE_FINE); /* both fail alike */
+    struct judge few = {0};
+    CHECK_INT(look(&few, (struct judge_side){.calls = 80},
+                   (struct judge_side){.calls = 9, .errors = 9}, why),
+              JUDGE_FINE); /* below the floor of requests */
+    struct judge bad = {0};
+    CHECK_INT(look(&bad, (struct judge_side){.calls = 90},
+                   (struct judge_side){.calls = 10, .errors = 4}, why),
+              JUDGE_ERRORS);
+    CHECK(strstr(why, "4 of 10 calls of the new version failed, 0 of 90 of the old one"));
+}
+
+TEST(a_certain_difference_that_is_too_small_to_matter_is_none)
+{
+    char why[320];
+    struct judge judge = {0};
+    CHECK_INT(look(&judge, (struct judge_side){.calls = 10000000, .errors = 1000},
+                   (struct judge_side){.calls = 10000000, .errors = 8000}, why),
+              JUDGE_FINE);
+    struct judge slow = {0};
+    struct judge_side o = {.calls = 100000, .timed = 100000, .below = 90000, .quantile_ms = 100},
+                      n = {.calls = 100000, .timed = 100000, .below = 80000, .quantile_ms = 120};
+    CHECK_INT(look(&slow, o, n, why), JUDGE_FINE);
+}
+
+TEST(a_new_version_that_takes_longer_is_a_regression)
+{
+    char why[320];
+    struct judge judge = {0};
+    struct judge_side o = {.calls = 400, .timed = 400, .below = 360, .quantile_ms = 20},
+                      n = {.calls = 45, .timed = 45, .below = 10, .quantile_ms = 60};
+    CHECK_INT(look(&judge, o, n, why), JUDGE_LATENCY);
+    CHECK(strstr(why, "latency: p90 is 60 ms, of the old version 20 ms"));
+    struct judge few = {0};
+    n.timed = 29;
+    CHECK_INT(look(&few, o, n, why), JUDGE_FINE);
+    struct judge tiny = {0};
+    o.quantile_ms = 0.5, n.quantile_ms = 1.5, n.timed = 45; /* three times, but a millisecond */
+    CHECK_INT(look(&tiny, o, n, why), JUDGE_FINE);
+}
+
+static uint64_t next(uint64_t *state)
+{
+    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return *state >> 33;
+}
+
+/* 300 rollouts of a version that is as good as the old one, watched all the time: one in a hundred may be taken for worse. */
+TEST(looking_often_raises_no_false_alarms)
+{
+    uint64_t dice = 7;
+    int alarms = 0;
+    for (int run = 0; run < 300; run++) {
+        struct judge judge = {0};
+        struct judge_side o = {0}, n = {0};
+        char why[320];
+        bool alarm = false;
+        for (int i = 0; i < 4000 && !alarm; i++) {
+            struct judge_side *side = next(&dice) % 10 == 0 ? &n : &o;
+            side->calls++, side->timed++;
+            side->errors += next(&dice) % 100 < 3;
+            side->below += next(&dice) % 10 < 9;
+            o.quantile_ms = 10, n.quantile_ms = 100; /* only the count speaks */
+            if (judge_is_due(&judge, n.calls)) alarm = look(&judge, o, n, why) != JUDGE_FINE;
+        }
+        alarms += alarm;
+    }
+    CHECK(alarms <= 6);
+}
+
+TEST(one_looks_again_when_there_is_a_quarter_more)
+{
+    struct judge judge = {.looked_calls = 100};
+    CHECK(!judge_is_due(&judge, 100) && !judge_is_due(&judge, 124) && judge_is_due(&judge, 125));
+    struct judge fresh = {0};
+    CHECK(!judge_is_due(&fresh, 0) && judge_is_due(&fresh, 1));
+}
+
+TEST_MAIN
