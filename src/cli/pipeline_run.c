@@ -6,7 +6,7 @@
 
 struct drive_values {
     struct pipeline_place place;
-    const char *file, *release, *until, *why;
+    const char *file, *release, *until, *pause, *key, *why;
     bool wait, attend, dry_run, leave;
 };
 #define OPTION_FLAG(name, letter, member, help)                                                    \
@@ -20,7 +20,16 @@ struct drive_values {
     OPTION_FLAG("attend", 0, attend,                                                               \
                 "stay while an approval is waited for, instead of leaving with exit code 6")
 
+#define OPTION_PAUSE                                                                               \
+    {                                                                                              \
+        "pause-behind", 0, CLI_TEXT, offsetof(struct drive_values, pause), "STAGE",                \
+            "leave the run, resumable, when this stage is done", NULL, 0, 0                        \
+    }
+
 static const struct cli_option run_options[] = {
+    {"key", 'k', CLI_TEXT, offsetof(struct drive_values, key), "KEY",
+     "when the last run began with this key, drive that one on instead of beginning another", NULL,
+     0, 0},
     {"file", 'f', CLI_TEXT, offsetof(struct drive_values, file), "FILE",
      "the pipeline (default platform/pipeline.json in the sources)", NULL, 0, 0},
     {"release", 'r', CLI_TEXT, offsetof(struct drive_values, release), "DIR|URL",
@@ -29,11 +38,13 @@ static const struct cli_option run_options[] = {
     {"until", 'u', CLI_TEXT, offsetof(struct drive_values, until), "STAGE", "end behind this stage",
      NULL, 0, 0},
     OPTION_FLAG("dry-run", 'n', dry_run, "check the pipeline and print its steps; nothing is run"),
+    OPTION_PAUSE,
     OPTION_WAIT,
     OPTION_ATTEND,
     PIPELINE_OPTIONS(struct drive_values, place),
 };
 static const struct cli_option resume_options[] = {
+    OPTION_PAUSE,
     OPTION_WAIT,
     OPTION_ATTEND,
     PIPELINE_OPTIONS(struct drive_values, place),
@@ -118,6 +129,8 @@ static int open_work(struct pipeline_work *work, struct cli *cli, const struct d
     work->options.wait = v->wait;
     work->options.attend = v->attend;
     work->options.until = v->until;
+    work->options.pause_behind = v->pause;
+    work->options.key = v->key;
     int exit = pipeline_work_open(work, cli, &v->place);
     if (exit != CLI_OK) return exit;
     if (v->file) work->options.file = v->file;

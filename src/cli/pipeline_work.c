@@ -129,7 +129,8 @@ void pipeline_work_follow(struct pipeline_work *work)
 static enum cli_exit exit_of(int answer)
 {
     switch (answer) {
-    case 0: return CLI_OK;
+    case 0:
+    case PIPELINE_PAUSED: return CLI_OK;
     case PIPELINE_FAILED:
     case PIPELINE_ABORTED: return CLI_EXECUTION_FAILED;
     case PIPELINE_WAITS:
@@ -144,7 +145,7 @@ static const char *word_of(int answer)
 {
     static const char *const words[] = {"done",        "failed",  "aborted", "waits",
                                         "interrupted", "stuck",   "lost",    "busy",
-                                        "none",        "refused", "invalid"};
+                                        "none",        "refused", "invalid", "paused"};
     return words[answer];
 }
 
@@ -173,8 +174,9 @@ int pipeline_work_end(struct pipeline_work *work, int answer)
     struct px_str said = px_str_trim(pipeline_said(work->pipeline));
     if (cli->json) print_json(work, answer);
     if (said.len > 0) {
-        FILE *to = answer == 0 && !cli->json ? cli->out : cli->err;
-        (void)fprintf(to, "%s%.*s\n", answer == 0 ? "" : "prism: ", PX_FMT(said));
+        bool good = exit_of(answer) == CLI_OK;
+        FILE *to = good && !cli->json ? cli->out : cli->err;
+        (void)fprintf(to, "%s%.*s\n", good ? "" : "prism: ", PX_FMT(said));
     }
     if (answer == PIPELINE_INTERRUPTED && work->signal_number != 0) {
         (void)fflush(NULL);

@@ -195,6 +195,15 @@ static bool is_behind_until(const struct state *state, size_t at)
     return false;
 }
 
+/* Whoever drives a run from several places, each with rights of its own, drives a part of it at a time. */
+static bool is_behind_pause(const struct pipeline *p, size_t at)
+{
+    const char *pause = p->options->pause_behind;
+    for (size_t i = 0; pause && i < p->definition.steps[at].stage; i++)
+        if (px_str_eq(p->definition.stages[i].name, px_str_c(pause))) return true;
+    return false;
+}
+
 int engine_end(struct pipeline *p, const char *outcome, struct px_str why)
 {
     PX_AUTO(px_buf_deinit) struct px_buf data;
@@ -246,6 +255,8 @@ static int drive_on(struct pipeline *p)
             PX_TRY(engine_end(p, "succeeded", S("")));
         } else if (p->state.aborting) {
             PX_TRY(engine_turn_back(p, at, p->state.abort_why));
+        } else if (is_behind_pause(p, at)) {
+            return PIPELINE_PAUSED;
         } else {
             int r = run_step(p, at);
             if (r != 0) return r;
@@ -271,6 +282,11 @@ int engine_drive(struct pipeline *p)
             p,
             "run %u was interrupted and can go on: prism pipeline resume (or prism pipeline abort)",
             p->state.run);
-    engine_release(p, r == PIPELINE_INTERRUPTED ? "interrupted" : "stopped");
+    if (r == PIPELINE_PAUSED)
+        engine_say(p, "run %u stands behind stage %s: prism pipeline resume goes on", p->state.run,
+                   p->options->pause_behind);
+    engine_release(p, r == PIPELINE_INTERRUPTED ? "interrupted"
+                      : r == PIPELINE_PAUSED    ? "paused"
+                                                : "stopped");
     return r;
 }

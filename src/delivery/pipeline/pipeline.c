@@ -100,12 +100,13 @@ static int read_definition(struct pipeline *p, struct px_buf *text, struct px_ar
     return r == DEFINITION_INVALID ? PIPELINE_INVALID : r;
 }
 
-static int check_until(struct pipeline *p, const struct definition *definition)
+/* Answers: PIPELINE_INVALID. */
+static int check_stage(struct pipeline *p, const struct definition *definition, const char *name)
 {
-    if (!p->options->until) return 0;
+    if (!name) return 0;
     for (size_t i = 0; i < definition->stage_count; i++)
-        if (px_str_eq(definition->stages[i].name, px_str_c(p->options->until))) return 0;
-    engine_say(p, "%s has no stage '%s'", p->options->file, p->options->until);
+        if (px_str_eq(definition->stages[i].name, px_str_c(name))) return 0;
+    engine_say(p, "the pipeline has no stage '%s'", name);
     return PIPELINE_INVALID;
 }
 
@@ -160,6 +161,10 @@ static int write_first(struct pipeline *p, const char *sha256, const struct acti
         px_buf_add_c(&data, ",\"until\":");
         px_buf_add_json_str(&data, px_str_c(p->options->until));
     }
+    if (p->options->key) {
+        px_buf_add_c(&data, ",\"key\":");
+        px_buf_add_json_str(&data, px_str_c(p->options->key));
+    }
     if (release->id.len > 0) {
         px_buf_add_c(&data, ",\"release\":");
         px_buf_add_json_str(&data, release->id);
@@ -207,6 +212,8 @@ static int begin_run(struct pipeline *p, struct px_str text, const struct action
 {
     for (;;) {
         int r = pipeline_load(p, 0);
+        if (r == 0 && p->options->key && px_str_eq(p->state.key, px_str_c(p->options->key)))
+            return 0;
         if (r == 0) r = wait_for_turn(p);
         if (r != 0 && r != PIPELINE_NONE) return r;
         r = begin(p, text, release);
@@ -225,18 +232,20 @@ int pipeline_run(struct pipeline *p)
     px_arena_init(&arena, ENGINE_STEP_ARENA_BYTES);
     px_buf_init(&text, DEFINITION_BYTES_MAX);
     int r = read_definition(p, &text, &arena, &definition);
-    if (r == 0) r = check_until(p, &definition);
+    if (r == 0) r = check_stage(p, &definition, p->options->until);
+    if (r == 0) r = check_stage(p, &definition, p->options->pause_behind);
     if (r == 0) r = read_release(p, &arena, &release);
     if (r == 0) r = begin_run(p, px_buf_str(&text), &release);
-    if (r == 0) r = engine_take(p);
+    if (r != 0) return r;
+    r = p->state.ended ? 0 : engine_take(p); /* ended: a run of this key */
     return r == 0 ? engine_drive(p) : r;
 }
 
 int pipeline_resume(struct pipeline *p)
 {
     int r = pipeline_load(p, 0);
-    if (r != 0) return r;
-    r = engine_take(p);
+    if (r == 0) r = check_stage(p, &p->definition, p->options->pause_behind);
+    if (r == 0) r = engine_take(p);
     return r == 0 ? engine_drive(p) : r;
 }
 

@@ -21,6 +21,7 @@ enum pipeline_answer {
     PIPELINE_NONE,        /* there is no such run, or nothing to do for it */
     PIPELINE_REFUSED,     /* a decision that may not be made */
     PIPELINE_INVALID,     /* the pipeline's definition has errors */
+    PIPELINE_PAUSED,      /* behind the stage that it was asked for; resume goes on */
 };
 
 struct pipeline_options {
@@ -34,8 +35,12 @@ struct pipeline_options {
     const char *file;     /* platform/pipeline.json, for run */
     const char *release;  /* folder or URL with release.json; NULL: a step of the run makes one */
     const char *until;    /* a stage: the run ends behind it; NULL: the last one */
-    bool wait;            /* for another run, or its holder, to end */
-    bool attend;          /* stay while an approval is waited for */
+    const char
+        *pause_behind; /* a stage: return when it is done, the run being resumable; NULL: none */
+    const char
+        *key;    /* of run: when the last run began with this key, drive that one on; NULL: none */
+    bool wait;   /* for another run, or its holder, to end */
+    bool attend; /* stay while an approval is waited for */
     /* Something has changed. progress: of the step at work, or NULL. */
     void (*on_change)(void *ctx, const struct state *state, const struct entry *entry,
                       const struct action_progress *progress);

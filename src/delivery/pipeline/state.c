@@ -64,6 +64,7 @@ static const char *on_run_started(struct state *state, const struct entry *entry
     state->definition_sha256 = definition;
     state->file = px_json_str(entry->data, "file");
     state->until = px_json_str(entry->data, "until");
+    state->key = px_json_str(entry->data, "key");
     state->release = (struct action_release){px_json_str(entry->data, "release"),
                                              px_json_str(entry->data, "place"),
                                              px_json_obj(entry->data, "document")};

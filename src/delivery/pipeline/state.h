@@ -54,7 +54,8 @@ struct state {
     char hash[DIGEST_HEX_BYTES];
     struct state_step *steps;
     bool *stages_done;
-    struct px_str starter, definition_sha256, file, until; /* until: the last stage; empty: all */
+    struct px_str starter, definition_sha256, file, key; /* key: of who began it, may be empty */
+    struct px_str until;                                 /* until: the last stage; empty: all */
     int64_t started_ns, ended_ns;
     struct action_release release;
     struct state_holder holder;

@@ -121,6 +121,41 @@ TEST(an_interrupted_run_goes_on)
     bench_check(&bench);
 }
 
+TEST(a_run_is_driven_stage_by_stage)
+{
+    struct bench bench;
+    bench_init(&bench, t, "b", PIPELINE_SMALL);
+    bench.options.pause_behind = "build";
+    CHECK_INT(bench_do(&bench, BENCH_RUN), PIPELINE_PAUSED);
+    CHECK_STR(bench_made(&bench), S("made-package--=.\n"));
+    CHECK_INT(bench_do(&bench, BENCH_RESUME), PIPELINE_PAUSED);
+    CHECK_INT(bench_do(&bench, BENCH_RUN), PIPELINE_BUSY);
+    bench.options.pause_behind = "nowhere";
+    CHECK_INT(bench_do(&bench, BENCH_RESUME), PIPELINE_INVALID);
+    bench.options.pause_behind = "dev"; /* the last one: it has ended */
+    CHECK_OK(bench_do(&bench, BENCH_RESUME));
+    bench_check(&bench);
+}
+
+TEST(a_key_begins_one_run)
+{
+    struct bench bench;
+    PX_AUTO(pipeline_close) struct pipeline *p = NULL;
+    bench_init(&bench, t, "b", PIPELINE_SMALL);
+    bench.options.key = "41";
+    bench.options.pause_behind = "build";
+    CHECK_INT(bench_do(&bench, BENCH_RUN), PIPELINE_PAUSED);
+    bench.options.pause_behind = NULL;
+    bench.options.key = "42";
+    CHECK_INT(bench_do(&bench, BENCH_RUN), PIPELINE_BUSY);
+    bench.options.key = "41";
+    CHECK_OK(bench_do(&bench, BENCH_RUN));
+    CHECK_OK(bench_do(&bench, BENCH_RUN)); /* tells how it ended */
+    open_it(&bench, &p);
+    CHECK_OK(pipeline_load(p, 0));
+    CHECK_INT(pipeline_state(p)->run, 1);
+}
+
 static pid_t in_background(struct bench *bench, enum bench_verb verb)
 {
     pid_t child = fork();
