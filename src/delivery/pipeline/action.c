@@ -11,8 +11,9 @@
 #define LOOK_MS 50
 #define SAY_BYTES 400
 
-const struct action *const action_builtins[] = {&action_command, &action_wait,    &action_approval,
-                                                &action_promote, &action_release, NULL};
+const struct action *const action_builtins[] = {
+    &action_command, &action_wait, &action_approval, &action_promote, &action_release,
+    &action_publish, NULL};
 
 const struct action *action_find(const struct action_table *table, struct px_str name)
 {

@@ -138,7 +138,7 @@ struct action_table {
                    struct action_figures *ret_figures);
     int64_t schema_expands_to, schema_contracts_to; /* of this program's catalog, for `release` */
 };
-/* command, wait, approval, promote, release */
+/* command, wait, approval, promote, release, publish */
 extern const struct action *const action_builtins[];
 /* NULL: there is none of that name. */
 const struct action *action_find(const struct action_table *table, struct px_str name);

@@ -1,7 +1,12 @@
-/* delivery/pipeline/action_promote.c - action `promote`: the very same artifacts go on to the next environment.
+/* delivery/pipeline/action_promote.c - actions `promote` and `publish`: the very same artifacts go on to the next environment.
  *
- * What `from` runs by a stage that ended is what this run delivers, or it is refused; and each artifact's bytes have the digest that
- * the release names. With `copy_to` they are copied to another place (the next account's bucket) under the release's id. */
+ * promote  what `from` got by a stage that ended is what this run delivers, or it is refused
+ * publish  puts the release where an environment's functions are deployed from: <to>/functions/<name>/<sha256>.zip
+ *
+ * Both look at each artifact's bytes: they have the digest that the release names. Images go by their digest from registry to
+ * registry (`prism package --push`); their manifests are looked at where they lie beside. */
+#include <stdlib.h>
+
 #include "base/px_json.h"
 #include "delivery/pipeline/builtin.h"
 #include "delivery/pipeline/digest.h"
@@ -13,6 +18,8 @@
 struct promotion {
     struct action_context *ctx;
     struct object_store *from, *to; /* to: NULL: nothing is copied */
+    struct px_str prefix;           /* of release.json in from */
+    struct px_str place;            /* of the release from now on */
     unsigned checked;
 };
 
@@ -22,14 +29,53 @@ static void deinit(struct promotion *p)
     object_store_close(&p->to);
 }
 
+/* ---- where to ---- */
+
+static int open_target(struct promotion *p, struct px_str url)
+{
+    const struct object_options options = {.cloud = p->ctx->cloud};
+    struct action_context *ctx = p->ctx;
+    while (url.len > 1 && url.ptr[url.len - 1] == '/') url.len--;
+    p->place = px_arena_printf(ctx->arena, "%.*s/releases/%.*s", PX_FMT(url),
+                               PX_FMT(ctx->release.id));
+    if (!p->place.ptr) return px_arena_fault(ctx->arena);
+    PX_TRY(object_store_open(url, &options, &p->to));
+    return 0;
+}
+
+/* An URL, or the name of a variable of the environment that holds it: buckets' names have an account's number in them.
+ * Answers: ACTION_REFUSED. */
+static int find_target(struct promotion *p, yyjson_val *with, const char *name)
+{
+    char variable[64];
+    (void)snprintf(variable, sizeof variable, "%s_variable", name);
+    struct px_str url = px_json_str(with, name), from = px_json_str(with, variable);
+    if (from.len > 0) {
+        const char *key = px_arena_cstr(p->ctx->arena, from);
+        if (!key) return px_arena_fault(p->ctx->arena);
+        url = px_str_c(getenv(key));
+        if (url.len == 0)
+            return action_fail(
+                p->ctx, ACTION_REFUSED,
+                "the environment has no variable %s; set it to the folder or s3://bucket that artifacts go to",
+                key);
+    }
+    if (url.len > 0) PX_TRY(open_target(p, url));
+    return 0;
+}
+
+/* ---- artifacts ---- */
+
 static int take_artifact(struct promotion *p, struct px_str name, yyjson_val *artifact)
 {
     PX_AUTO(px_buf_deinit) struct px_buf bytes;
     char hash[DIGEST_HEX_BYTES];
     struct px_str key = release_key(p->ctx->arena, name, artifact);
+    bool image = px_str_eq(px_json_str(artifact, "kind"), S("image"));
     px_buf_init(&bytes, ARTIFACT_BYTES_MAX);
     if (!key.ptr) return px_arena_fault(p->ctx->arena);
     int r = object_get(p->from, key, &bytes);
+    if (r == OBJECT_ABSENT && image) return 0;
     if (r == OBJECT_ABSENT)
         return action_fail(p->ctx, ACTION_REFUSED, "%.*s lacks %.*s", PX_FMT(p->ctx->release.place),
                            PX_FMT(key));
@@ -42,7 +88,7 @@ static int take_artifact(struct promotion *p, struct px_str name, yyjson_val *ar
                            "%.*s of %.*s is not what was released: its digest is %s", PX_FMT(key),
                            PX_FMT(p->ctx->release.place), hash);
     p->checked++;
-    if (p->to) PX_TRY(object_put(p->to, key, px_buf_str(&bytes)));
+    if (p->to && !image) PX_TRY(object_put(p->to, key, px_buf_str(&bytes)));
     return 0;
 }
 
@@ -60,33 +106,66 @@ static int take_all(struct promotion *p)
     return 0;
 }
 
-/* The same release stands where it is said to stand. */
-static int check_place(struct promotion *p)
+/* The same release stands where it is said to stand; it is there in the new place once all its artifacts are. */
+static int take_document(struct promotion *p)
 {
     PX_AUTO(px_buf_deinit) struct px_buf text;
     yyjson_val *document = NULL;
+    struct action_context *ctx = p->ctx;
+    struct px_str from = px_arena_printf(ctx->arena, "%.*srelease.json", PX_FMT(p->prefix));
+    struct px_str to = px_arena_printf(ctx->arena, "releases/%.*s/release.json",
+                                       PX_FMT(ctx->release.id));
     px_buf_init(&text, 1u << 20);
-    int r = object_get(p->from, S("release.json"), &text);
-    if (r == 0) r = release_parse(px_buf_str(&text), p->ctx->arena, &document);
+    if (!from.ptr || !to.ptr) return px_arena_fault(ctx->arena);
+    int r = object_get(p->from, from, &text);
+    if (r == 0) r = release_parse(px_buf_str(&text), ctx->arena, &document);
     if (r < 0) return px_fold(r, __FILE__, __LINE__);
-    if (r > 0 || !px_str_eq(px_json_str(document, "release"), p->ctx->release.id))
-        return action_fail(p->ctx, ACTION_REFUSED, "%.*s does not hold release %.*s",
-                           PX_FMT(p->ctx->release.place), PX_FMT(p->ctx->release.id));
-    if (p->to)
-        PX_TRY(object_put(
-            p->to, S("release.json"),
-            px_buf_str(&text))); /* for who looks; again at the end it would be the same */
+    if (r > 0 || !px_str_eq(px_json_str(document, "release"), ctx->release.id))
+        return action_fail(ctx, ACTION_REFUSED, "%.*s does not hold release %.*s",
+                           PX_FMT(ctx->release.place), PX_FMT(ctx->release.id));
+    if (p->to) PX_TRY(object_put(p->to, to, px_buf_str(&text)));
     return 0;
 }
+
+static int give_result(struct promotion *p, yyjson_val **ret_result)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf json;
+    px_buf_init(&json, 2u << 20);
+    px_buf_printf(&json, "{\"artifacts\":%u,\"release\":{\"id\":", p->checked);
+    px_buf_add_json_str(&json, p->ctx->release.id);
+    px_buf_add_c(&json, ",\"place\":");
+    px_buf_add_json_str(&json, p->place);
+    px_buf_add_c(&json, ",\"document\":");
+    px_buf_add_json(&json, p->ctx->release.document);
+    px_buf_add_c(&json, "}}");
+    PX_TRY(action_result(p->ctx, &json, ret_result));
+    return 0;
+}
+
+static int hand_on(struct action_context *ctx, yyjson_val *with, const char *target,
+                   yyjson_val **ret_result)
+{
+    PX_AUTO(deinit) struct promotion p = {.ctx = ctx, .place = ctx->release.place};
+    if (ctx->release.id.len == 0)
+        return action_fail(
+            ctx, ACTION_REFUSED,
+            "there is no release yet; a step `release` makes one, or give --release");
+    int r = find_target(&p, with, target);
+    if (r != 0) return r;
+    PX_TRY(release_open(ctx->release.place, ctx->cloud, ctx->arena, &p.from, &p.prefix));
+    r = take_all(&p);
+    if (r == 0) r = take_document(&p);
+    if (r != 0) return r;
+    PX_TRY(give_result(&p, ret_result));
+    return 0;
+}
+
+/* ---- promote ---- */
 
 static int check_delivered(struct action_context *ctx, struct px_str from)
 {
     struct action_release there;
     PX_TRY(action_delivered(ctx, from, &there));
-    if (ctx->release.id.len == 0)
-        return action_fail(
-            ctx, ACTION_REFUSED,
-            "there is no release to promote; a step `release` makes one, or give --release");
     if (there.id.len == 0)
         return action_fail(ctx, ACTION_REFUSED,
                            "environment %.*s has no release yet; deliver it there first",
@@ -99,56 +178,48 @@ static int check_delivered(struct action_context *ctx, struct px_str from)
     return 0;
 }
 
-static int give_result(struct promotion *p, struct px_str place, yyjson_val **ret_result)
+static int run_promote(struct action_context *ctx, yyjson_val *with, yyjson_val **ret_result)
 {
-    PX_AUTO(px_buf_deinit) struct px_buf json;
-    px_buf_init(&json, 2u << 20);
-    px_buf_printf(&json, "{\"artifacts\":%u,\"release\":{\"id\":", p->checked);
-    px_buf_add_json_str(&json, p->ctx->release.id);
-    px_buf_add_c(&json, ",\"place\":");
-    px_buf_add_json_str(&json, place);
-    px_buf_add_c(&json, ",\"document\":");
-    px_buf_add_json(&json, p->ctx->release.document);
-    px_buf_add_c(&json, "}}");
-    PX_TRY(action_result(p->ctx, &json, ret_result));
-    return 0;
-}
-
-static int run(struct action_context *ctx, yyjson_val *with, yyjson_val **ret_result)
-{
-    PX_AUTO(deinit) struct promotion p = {.ctx = ctx};
-    const struct object_options options = {.cloud = ctx->cloud};
-    struct px_str place = ctx->release.place, copy_to = px_json_str(with, "copy_to");
     int r = check_delivered(ctx, px_json_str(with, "from"));
-    if (r != 0) return r;
-    PX_TRY(object_store_open(place, &options, &p.from));
-    if (copy_to.len > 0) {
-        place = px_arena_printf(ctx->arena, "%.*s/%.*s", PX_FMT(copy_to), PX_FMT(ctx->release.id));
-        if (!place.ptr) return px_arena_fault(ctx->arena);
-        PX_TRY(object_store_open(place, &options, &p.to));
-    }
-    r = take_all(&p);
-    if (r == 0) r = check_place(&p);
-    if (r != 0) return r;
-    PX_TRY(give_result(&p, place, ret_result));
-    return 0;
+    return r == 0 ? hand_on(ctx, with, "copy_to", ret_result) : r;
 }
 
-static struct px_str describe(struct px_arena *arena, yyjson_val *with)
+static struct px_str describe_promote(struct px_arena *arena, yyjson_val *with)
 {
     return px_arena_printf(arena, "promote what %.*s runs to %.*s",
                            PX_FMT(px_json_str(with, "from")), PX_FMT(px_json_str(with, "to")));
 }
 
-static const struct action_field fields[] = {
+static const struct action_field promote_fields[] = {
     {"from", ACTION_TEXT, true, 0, 0, NULL}, /* environment */
     {"to", ACTION_TEXT, true, 0, 0, NULL},   /* likewise, for people */
     {"copy_to", ACTION_TEXT, false, 0, 0, NULL},
+    {"copy_to_variable", ACTION_TEXT, false, 0, 0, NULL},
 };
 const struct action action_promote = {
     .name = "promote",
     .summary = "hand the very same artifacts on to the next environment",
-    ACTION_FIELDS(fields),
-    .run = run,
-    .describe = describe,
+    ACTION_FIELDS(promote_fields),
+    .run = run_promote,
+    .describe = describe_promote,
+};
+
+/* ---- publish ---- */
+
+static int run_publish(struct action_context *ctx, yyjson_val *with, yyjson_val **ret_result)
+{
+    if (!yyjson_obj_get(with, "to") && !yyjson_obj_get(with, "to_variable"))
+        return action_fail(ctx, ACTION_REFUSED, "publish where? give `to` or `to_variable`");
+    return hand_on(ctx, with, "to", ret_result);
+}
+
+static const struct action_field publish_fields[] = {
+    {"to", ACTION_TEXT, false, 0, 0, NULL},
+    {"to_variable", ACTION_TEXT, false, 0, 0, NULL},
+};
+const struct action action_publish = {
+    .name = "publish",
+    .summary = "put the release's artifacts where functions are deployed from",
+    ACTION_FIELDS(publish_fields),
+    .run = run_publish,
 };

@@ -3,5 +3,6 @@
 
 #include "delivery/pipeline/action.h"
 
+extern const struct action action_publish;
 extern const struct action action_command, action_wait, action_approval, action_promote,
     action_release;

@@ -67,16 +67,35 @@ int release_parse(struct px_str text, struct px_arena *arena, yyjson_val **ret_d
     return 0;
 }
 
+int release_open(struct px_str place, struct cloud_shared *cloud, struct px_arena *arena,
+                 struct object_store **ret_store, struct px_str *ret_prefix)
+{
+    const struct object_options options = {.cloud = cloud};
+    const size_t tail = strlen("/releases/") + ID_BYTES - 1;
+    struct px_str base = place, prefix = S("");
+    if (place.len > tail && px_str_starts(px_str_skip(place, place.len - tail), S("/releases/"))) {
+        base = px_str(place.ptr, place.len - tail);
+        prefix = px_arena_printf(arena, "releases/%.*s/", ID_BYTES - 1,
+                                 place.ptr + place.len - ID_BYTES + 1);
+        if (!prefix.ptr) return px_arena_fault(arena);
+    }
+    PX_TRY(object_store_open(base, &options, ret_store));
+    *ret_prefix = prefix;
+    return 0;
+}
+
 int release_read(struct px_str place, struct cloud_shared *cloud, struct px_arena *arena,
                  struct action_release *ret_release)
 {
     PX_AUTO(object_store_close) struct object_store *store = NULL;
     PX_AUTO(px_buf_deinit) struct px_buf text;
-    const struct object_options options = {.cloud = cloud};
     yyjson_val *document = NULL;
+    struct px_str prefix = {0};
     px_buf_init(&text, RELEASE_BYTES_MAX);
-    PX_TRY(object_store_open(place, &options, &store));
-    int r = object_get(store, S("release.json"), &text);
+    PX_TRY(release_open(place, cloud, arena, &store, &prefix));
+    struct px_str key = px_arena_printf(arena, "%.*srelease.json", PX_FMT(prefix));
+    if (!key.ptr) return px_arena_fault(arena);
+    int r = object_get(store, key, &text);
     if (r > 0) return RELEASE_INVALID;
     PX_TRY(r);
     r = release_parse(px_buf_str(&text), arena, &document);

@@ -3,6 +3,9 @@
  *   {"release":"<id>","source":"<commit>","created":"<time>","artifacts":{"ingest":{"kind":"zip","sha256":"<hex>"},...},
  *    "platform_sha256":"<hex>","config_sha256":"<hex>","schema":{"expands_to":N,"contracts_to":N}}
  *
+ * A place is such a folder or prefix. Where several releases share their artifacts (a bucket that functions are deployed from), it is
+ * "<base>/releases/<id>", and artifacts lie below the base.
+ *
  * The id is the first 12 hex digits of the SHA-256 over all the other members, minified, in their order. */
 #pragma once
 
@@ -14,6 +17,11 @@ enum release_answer { RELEASE_INVALID = 1 };
  * Answers: RELEASE_INVALID: none there, or its id is not that of its content. Everything is in arena. */
 PX_MUST_USE int release_read(struct px_str place, struct cloud_shared *cloud,
                              struct px_arena *arena, struct action_release *ret_release);
+/* The store of a place, and what stands before "release.json" in it ("" or "releases/<id>/"). */
+struct object_store;
+PX_MUST_USE int release_open(struct px_str place, struct cloud_shared *cloud,
+                             struct px_arena *arena, struct object_store **ret_store,
+                             struct px_str *ret_prefix);
 /* Check the text of a release.json. Answers: RELEASE_INVALID. */
 PX_MUST_USE int release_parse(struct px_str text, struct px_arena *arena,
                               yyjson_val **ret_document);

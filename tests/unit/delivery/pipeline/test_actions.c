@@ -375,12 +375,36 @@ TEST(only_what_an_environment_runs_is_promoted)
                           &there));
     CHECK_STR(there.id, a.ctx.release.id);
     digest_of(S("zip"), hash);
-    CHECK(access(test_path(t, "next/%.*s/functions/f/%s.zip", PX_FMT(there.id), hash).ptr, R_OK) ==
-          0);
+    CHECK(access(test_path(t, "next/functions/f/%s.zip", hash).ptr, R_OK) == 0);
     CHECK_OK(
         px_file_write_atomic(test_path(t, "package/functions/f/%s.zip", hash).ptr, S("zap"), 0600));
     CHECK_INT(act(&a, &action_promote, PROMOTE, &result), ACTION_REFUSED);
     CHECK(has(px_buf_str(&a.error), "is not what was released"));
+}
+
+TEST(a_release_is_published_where_functions_are_deployed_from)
+{
+    ALONE(a);
+    char hash[DIGEST_HEX_BYTES];
+    package(t, "zip");
+    release(&a, &a.ctx.release);
+    CHECK_INT(act(&a, &action_publish, "{}", &result), ACTION_REFUSED);
+    (void)unsetenv("PIPELINE_BUCKET");
+    CHECK_INT(act(&a, &action_publish, "{\"to_variable\":\"PIPELINE_BUCKET\"}", &result),
+              ACTION_REFUSED);
+    CHECK(has(px_buf_str(&a.error), "no variable PIPELINE_BUCKET"));
+    (void)setenv("PIPELINE_BUCKET", test_path(t, "bucket/").ptr, 1);
+    CHECK_OK(act(&a, &action_publish, "{\"to_variable\":\"PIPELINE_BUCKET\"}", &result));
+    struct px_str place = px_json_str(px_json_obj(result, "release"), "place");
+    CHECK(px_str_ends(place, a.ctx.release.id));
+    digest_of(S("zip"), hash);
+    CHECK(access(test_path(t, "bucket/functions/f/%s.zip", hash).ptr, R_OK) == 0);
+    struct action_release there;
+    CHECK_OK(release_read(place, NULL, &t->arena, &there));
+    CHECK_STR(there.id, a.ctx.release.id);
+    a.ctx.release = there; /* from there once more, as on another machine */
+    CHECK_OK(act(&a, &action_publish, "{\"to_variable\":\"PIPELINE_BUCKET\"}", &result));
+    CHECK_STR(px_json_str(px_json_obj(result, "release"), "place"), place);
 }
 
 /* ---- approval ---- */
