@@ -55,18 +55,22 @@ static int set_place(struct action_context *ctx, yyjson_val *with, struct terraf
     if (is_region(name) && ctx->region.len == 0)
         return action_fail(ctx, ACTION_REFUSED,
                            "the stack of a region is for steps of a wave (region_steps)");
-    stack->tf.dir = text(ctx, "%.*s/%.*s", px_str_c(folder), name);
+    const char *sources = text(ctx, "%.*s/%.*s", px_str_c(folder), name);
+    const char *view = text(ctx, "%.*s/%.*s", px_str_c(work), S("sources"));
     stack->tf.data_dir = text(ctx, "%.*s/%.*s", px_str_c(work), S("terraform"));
     stack->platform = absolute(ctx, S("platform"));
     stack->label = is_region(name) ? px_arena_printf(ctx->arena, "region %.*s of %.*s",
                                                      PX_FMT(ctx->region), PX_FMT(ctx->environment))
                                    : px_arena_printf(ctx->arena, "%.*s of %.*s", PX_FMT(name),
                                                      PX_FMT(ctx->environment));
-    if (!stack->tf.dir || !stack->tf.data_dir || !stack->platform || !stack->label.ptr)
+    const char *stack_name = px_arena_cstr(ctx->arena, name);
+    if (!sources || !view || !stack->tf.data_dir || !stack->platform || !stack->label.ptr ||
+        !stack_name)
         return px_arena_fault(ctx->arena);
-    if (access(stack->tf.dir, R_OK | X_OK) != 0)
-        return action_fail(ctx, ACTION_REFUSED, "%s: %m", stack->tf.dir);
-    return 0;
+    if (access(sources, R_OK | X_OK) != 0)
+        return action_fail(ctx, ACTION_REFUSED, "%s: %m", sources);
+    PX_TRY(px_dir_make(view));
+    return terraform_view(folder, stack_name, view, ctx->arena, &stack->tf.dir);
 }
 
 /* ---- backend ---- */
@@ -99,7 +103,7 @@ static int set_backend(struct action_context *ctx, yyjson_val *with, struct terr
         int r = add_setting(ctx, &stack->tf, px_json_val_str(key), px_json_val_str(value));
         if (r != 0) return r;
     }
-    if (backend && !yyjson_obj_get(backend, "bucket")) return 0; /* it is none of S3 */
+    if (backend && yyjson_obj_get(backend, "path")) return 0; /* a file: it is none of S3 */
     for (i = 0; i < PX_COUNT(usual); i++) {
         const char *set = getenv(usual[i].variable);
         if (backend && yyjson_obj_get(backend, usual[i].name)) continue;
@@ -138,7 +142,7 @@ static int add_file(struct action_context *ctx, struct terraform *tf, const char
 /* What the release brings: the digests of what functions run. */
 static int add_artifacts(struct action_context *ctx, struct terraform *tf)
 {
-    PX_AUTO(px_buf_deinit) struct px_buf buf;
+    PX_AUTO(px_buf_deinit) struct px_buf buf = {0};
     yyjson_val *artifacts = px_json_obj(ctx->release.document, "artifacts");
     const char *path = absolute(ctx, px_str_c(ctx->work_dir));
     if (!artifacts) return 0;
@@ -235,17 +239,10 @@ int terraform_stack_answer(struct action_context *ctx, struct terraform_stack *s
 
 /* ---- parts ---- */
 
-struct px_str terraform_sibling_step(const struct action_context *ctx, struct px_str name)
-{
-    size_t end = ctx->step.len;
-    while (end > 0 && ctx->step.ptr[end - 1] != '/') end--;
-    return px_arena_printf(ctx->arena, "%.*s%.*s", (int)end, ctx->step.ptr, PX_FMT(name));
-}
-
 int terraform_plan_document(struct action_context *ctx, const struct changes *changes,
                             struct px_str *ret_document, struct px_str *ret_digest)
 {
-    PX_AUTO(px_buf_deinit) struct px_buf buf;
+    PX_AUTO(px_buf_deinit) struct px_buf buf = {0};
     char hex[CHANGES_HEX_BYTES];
     px_buf_init(&buf, CHANGES_TEXT_MAX);
     PX_TRY(changes_document(changes, &buf));
@@ -262,7 +259,7 @@ int terraform_files(const struct terraform_stack *stack, struct px_buf *buf)
 {
     px_buf_add_char(buf, '[');
     for (size_t i = 0; stack->tf.var_files[i]; i++) {
-        PX_AUTO(px_buf_deinit) struct px_buf content;
+        PX_AUTO(px_buf_deinit) struct px_buf content = {0};
         char hex[CHANGES_HEX_BYTES];
         px_buf_init(&content, FILE_BYTES_MAX);
         int r = px_file_read(stack->tf.var_files[i], &content);

@@ -26,8 +26,6 @@ void terraform_stack_close(struct terraform_stack *stack);
 /* terraform_init() and so on ended with this answer: the action's, said. 0 stays 0. */
 int terraform_stack_answer(struct action_context *ctx, struct terraform_stack *stack, int answer);
 
-/* "stage/wave/region/apply" and "plan" make "stage/wave/region/plan". */
-struct px_str terraform_sibling_step(const struct action_context *ctx, struct px_str name);
 /* The document of a plan and its digest, in ctx->arena. */
 PX_MUST_USE int terraform_plan_document(struct action_context *ctx, const struct changes *changes,
                                         struct px_str *ret_document, struct px_str *ret_digest);

@@ -14,7 +14,7 @@
 #define BEGINS "apply-begins"
 
 static const struct action_field fields[] = {
-    {"plan", ACTION_STEP, true, 0, 0, NULL}, /* the step that planned, in the same list */
+    {"plan", ACTION_STEP, true, 0, 0, NULL}, /* the step that planned */
 };
 
 struct approved {
@@ -27,18 +27,16 @@ struct approved {
 static int find_plan(struct action_context *ctx, yyjson_val *with, struct approved *a)
 {
     struct px_str name = px_json_str(with, "plan");
-    a->step = terraform_sibling_step(ctx, name);
-    if (!a->step.ptr) return px_arena_fault(ctx->arena);
-    a->result = ctx->results ? yyjson_obj_getn(ctx->results, a->step.ptr, a->step.len) : NULL;
+    a->result = action_result_of(ctx, name, &a->step);
     a->digest = px_json_str(a->result, "digest");
     if (a->digest.len == 0)
-        return action_fail(ctx, ACTION_REFUSED, "step %.*s made no plan", PX_FMT(a->step));
+        return action_fail(ctx, ACTION_REFUSED, "step %.*s made no plan", PX_FMT(name));
     return 0;
 }
 
 static int read_document(struct action_context *ctx, struct approved *a)
 {
-    PX_AUTO(px_buf_deinit) struct px_buf buf;
+    PX_AUTO(px_buf_deinit) struct px_buf buf = {0};
     char hex[CHANGES_HEX_BYTES];
     px_buf_init(&buf, CHANGES_TEXT_MAX);
     int r = action_kept(ctx, a->step, S("changes.json"), &buf);
@@ -72,7 +70,7 @@ static bool has_begun(struct action_context *ctx)
 static int check_files(struct action_context *ctx, const struct approved *a,
                        const struct terraform_stack *stack)
 {
-    PX_AUTO(px_buf_deinit) struct px_buf now;
+    PX_AUTO(px_buf_deinit) struct px_buf now = {0};
     size_t i, n;
     yyjson_val *file, *files;
     px_buf_init(&now, RESULT_BYTES_MAX);
@@ -116,7 +114,7 @@ static int refuse(struct action_context *ctx, const struct approved *a, struct p
 static int hold_against(struct action_context *ctx, const struct approved *a,
                         const struct changes *changes)
 {
-    PX_AUTO(px_buf_deinit) struct px_buf differ;
+    PX_AUTO(px_buf_deinit) struct px_buf differ = {0};
     struct px_str document, digest;
     yyjson_val *now;
     bool begun = has_begun(ctx);
@@ -142,7 +140,7 @@ static int give_result(struct action_context *ctx, const struct approved *a,
                        const struct terraform_stack *stack, const struct changes *changes,
                        yyjson_val **ret_result)
 {
-    PX_AUTO(px_buf_deinit) struct px_buf buf;
+    PX_AUTO(px_buf_deinit) struct px_buf buf = {0};
     px_buf_init(&buf, RESULT_BYTES_MAX);
     struct px_str summary = px_arena_printf(
         ctx->arena, "%.*s: %zu made, %zu changed in place, %zu replaced, %zu destroyed",

@@ -156,7 +156,7 @@ void changes_show(const struct changes *all, yyjson_val *value, yyjson_val *secr
         px_buf_add_str(buf, S("nothing"));
         return;
     }
-    PX_AUTO(px_buf_deinit) struct px_buf text;
+    PX_AUTO(px_buf_deinit) struct px_buf text = {0};
     px_buf_init(&text, CHANGES_TEXT_MAX);
     px_buf_add_json(&text, value);
     struct px_str shown = px_buf_str(&text);

@@ -158,7 +158,7 @@ int summary_warnings(const struct changes *all, const struct words *words, struc
     size_t written = 0;
     px_buf_add_char(buf, '[');
     for (size_t i = 0; i < all->count; i++) {
-        PX_AUTO(px_buf_deinit) struct px_buf text;
+        PX_AUTO(px_buf_deinit) struct px_buf text = {0};
         struct word word = words_of(words, all->arena, all->items[i].type);
         if (!loses(&all->items[i]) || word.holds.len == 0) continue;
         if (written >= SUMMARY_LINES_MAX) break;

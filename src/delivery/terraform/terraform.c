@@ -82,7 +82,7 @@ struct talk {
 
 static void say(struct terraform *tf, struct px_str text)
 {
-    PX_AUTO(px_buf_deinit) struct px_buf clean;
+    PX_AUTO(px_buf_deinit) struct px_buf clean = {0};
     px_buf_init(&clean, 4 * ERROR_BYTES_MAX);
     changes_scrub(tf->secrets,
                   text.len > ERROR_BYTES_MAX ? px_str(text.ptr, ERROR_BYTES_MAX) : text, &clean);
@@ -187,7 +187,7 @@ static int ended(struct talk *talk, const char *verb, const struct child_result 
 
 static int run(struct terraform *tf, struct arguments *a, bool json, struct px_buf *out)
 {
-    PX_AUTO(px_buf_deinit) struct px_buf err;
+    PX_AUTO(px_buf_deinit) struct px_buf err = {0};
     struct talk talk = {.tf = tf, .json = json};
     struct child_result result;
     const char *env[32];
@@ -232,7 +232,7 @@ int terraform_init(struct terraform *tf)
 
 static int read_plan(struct terraform *tf, const char *path, struct changes *ret_changes)
 {
-    PX_AUTO(px_buf_deinit) struct px_buf text;
+    PX_AUTO(px_buf_deinit) struct px_buf text = {0};
     struct arguments a = {0};
     struct px_where where = {0};
     px_buf_init(&text, CHANGES_TEXT_MAX);

@@ -50,6 +50,13 @@ enum terraform_answer {
     TERRAFORM_LATE,
 };
 
+/* A folder in which Terraform may write beside a stack's sources (its lock file of providers), so that the sources stay as they are and
+ * several regions can be worked on at once: links to the files of infra_dir/stack in work_dir/infra/stack, and to all that stands
+ * beside it, where modules and data are looked for. Made again it is brought up to date.
+ *   infra_dir, work_dir  absolute; work_dir is there */
+PX_MUST_USE int terraform_view(const char *infra_dir, const char *stack, const char *work_dir,
+                               struct px_arena *arena, const char **ret_dir);
+
 /* Providers and backend. */
 PX_MUST_USE int terraform_init(struct terraform *tf);
 

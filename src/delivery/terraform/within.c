@@ -116,7 +116,7 @@ static bool attribute_fits(struct within *w, struct px_str address, yyjson_val *
 
 static struct px_str actions_of(struct px_arena *arena, yyjson_val *change)
 {
-    PX_AUTO(px_buf_deinit) struct px_buf buf;
+    PX_AUTO(px_buf_deinit) struct px_buf buf = {0};
     px_buf_init(&buf, 4096);
     size_t i, n;
     yyjson_val *action;
