@@ -46,6 +46,24 @@ static const struct {
                 {"PRISM_TRACES_URL", "region"},
                 {"PRISM_TRACES_INTERVAL_MS", "1000"}};
 
+/* A function that mounts the hot store exists once a shard (infra/modules/service). */
+static bool is_sharded(const struct function_catalogue *catalogue, const char *name)
+{
+    const struct function_spec *function = function_find(catalogue, px_str_c(name));
+    for (size_t i = 0; function && i < function->store_count; i++)
+        if (strcmp(function->stores[i], "hot") == 0) return true;
+    return false;
+}
+
+static void add_callee(struct px_buf *json, const struct function_catalogue *catalogue,
+                       const char *name, const char *const *shards, bool first)
+{
+    bool sharded = is_sharded(catalogue, name);
+    for (size_t i = 0; i == 0 || (sharded && shards[i]); i++)
+        px_buf_printf(json, "%s\"" WORKFLOW_PREFIX "-%s%s%s\"", first && i == 0 ? "" : ",", name,
+                      sharded ? "-" : "", sharded ? shards[i] : "");
+}
+
 /* What infra/modules/sharding makes of the same: the functions of `elsewhere` in every other region, and Lambda's endpoint, which is
  * this region's control socket here. */
 static int add_elsewhere(struct builder *b, const struct environment_of *of,
@@ -53,14 +71,15 @@ static int add_elsewhere(struct builder *b, const struct environment_of *of,
 {
     PX_AUTO(px_buf_deinit) struct px_buf json = {0};
     size_t siblings = of->siblings ? of->siblings->count : 0;
+    const char *const *shards = NULL; /* of this region; the others of the machine have the same */
     if (function->elsewhere_count == 0) return 0;
+    PX_TRY(function_shards(of->catalogue, b->arena, &shards));
     px_buf_init(&json, 1u << 16);
     px_buf_add_char(&json, '{');
     for (size_t i = 0; i < siblings; i++) {
         px_buf_printf(&json, "%s\"%s\":[", i > 0 ? "," : "", of->siblings->at[i].name);
         for (size_t k = 0; k < function->elsewhere_count; k++)
-            px_buf_printf(&json, "%s\"" WORKFLOW_PREFIX "-%s-" WORKFLOW_SHARD "\"",
-                          k > 0 ? "," : "", function->elsewhere[k]);
+            add_callee(&json, of->catalogue, function->elsewhere[k], shards, k == 0);
         px_buf_add_char(&json, ']');
     }
     px_buf_add_char(&json, '}');
@@ -72,12 +91,29 @@ static int add_elsewhere(struct builder *b, const struct environment_of *of,
     return 0;
 }
 
+/* The machine's ARN, and Step Functions' endpoint, which is this region's control socket. */
+static int add_starts(struct builder *b, const struct environment_of *of,
+                      const struct function_spec *function)
+{
+    const struct data_dir *dir = of->dir;
+    struct px_str prefix = dir->aws_prefix.len > 0 ? dir->aws_prefix : S(WORKFLOW_PREFIX);
+    if (!function->starts) return 0;
+    const char *socket = data_dir_sub(dir, b->arena, "region.sock");
+    struct px_str arn = px_arena_printf(
+        b->arena, "arn:aws:states:%.*s:" WORKFLOW_ACCOUNT ":stateMachine:%.*s-%s",
+        PX_FMT(dir->region_name), PX_FMT(prefix), function->starts);
+    if (!socket || !arn.ptr) return px_arena_fault(b->arena);
+    add(b, "PRISM_STARTS", arn.ptr);
+    add(b, "AWS_ENDPOINT_URL_SFN", px_arena_printf(b->arena, "unix:%s", socket).ptr);
+    return 0;
+}
+
 int environment_build(const struct environment_of *of, const struct function_spec *function,
                       struct px_arena *arena, const char *const **ret_env)
 {
     const struct function_catalogue *catalogue = of->catalogue;
     const struct data_dir *dir = of->dir;
-    size_t max = function->store_count + function->environment_count + 8 +
+    size_t max = function->store_count + function->environment_count + 10 +
                  homes_aws_variable_count + PX_COUNT(observed);
     struct builder b = {.arena = arena, .env = px_arena_zalloc_array(arena, sizeof(char *), max)};
     if (!b.env) return px_arena_fault(arena);
@@ -97,6 +133,7 @@ int environment_build(const struct environment_of *of, const struct function_spe
         add(&b, observed[i].name, ours ? ours : observed[i].value);
     }
     PX_TRY(add_elsewhere(&b, of, function));
+    PX_TRY(add_starts(&b, of, function));
     const char *level = getenv("PRISM_LOG_LEVEL");
     add(&b, "PRISM_LOG_LEVEL", level ? level : "info");
     add(&b, "PRISM_REGION", px_arena_cstr(arena, dir->region_name));

@@ -3,6 +3,8 @@
  * Bounds: AWS Lambda quotas (memory 128..10240 MB, timeout 1..900 s). */
 #include "region/functions.h"
 
+#include <stdlib.h>
+
 #define CATALOGUE_BYTES_MAX (1 << 20)
 
 static bool bounded(yyjson_val *obj, const char *key, int64_t min, int64_t max, uint32_t *ret_value)
@@ -124,6 +126,7 @@ static int read_function(yyjson_val *obj, const char *name, struct px_arena *are
     PX_TRY(read_environment(px_json_obj(obj, "environment"), arena, spec));
     PX_TRY(read_stores(px_json_obj(obj, "stores"), arena, spec));
     PX_TRY(read_elsewhere(px_json_arr(obj, "elsewhere"), arena, spec));
+    spec->starts = px_json_str(obj, "starts").ptr;
     return read_schedules(px_json_arr(obj, "schedules"), arena, spec);
 }
 
@@ -224,4 +227,33 @@ const struct function_spec *function_find(const struct function_catalogue *catal
         if (px_str_eq(px_str_c(catalogue->functions[i].name), name))
             return &catalogue->functions[i];
     return NULL;
+}
+
+static struct px_str shards_text(const struct function_catalogue *catalogue)
+{
+    static const char variable[] = "PRISM_SHARDS";
+    const char *ours = getenv(variable);
+    const struct function_spec *tenants = function_find(catalogue, S("tenants"));
+    for (size_t i = 0; !ours && tenants && i < tenants->environment_count; i++)
+        if (strcmp(tenants->environment[i].name, variable) == 0)
+            ours = tenants->environment[i].value;
+    return ours && ours[0] ? px_str_c(ours) : S("shard-0");
+}
+
+int function_shards(const struct function_catalogue *catalogue, struct px_arena *arena,
+                    const char *const **ret_shards)
+{
+    struct px_str rest = shards_text(catalogue), name;
+    size_t count = 0;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
+    const char **shards = px_arena_zalloc_array(arena, sizeof(char *), rest.len / 2 + 2);
+    if (!shards) return px_arena_fault(arena);
+    for (bool more = true; more;) {
+        more = px_str_cut(&rest, ',', &name);
+        if (name.len == 0) continue;
+        shards[count] = px_arena_cstr(arena, name);
+        if (!shards[count++]) return px_arena_fault(arena);
+    }
+    *ret_shards = shards;
+    return 0;
 }

@@ -27,6 +27,7 @@ struct function_spec {
     size_t store_count;
     const char **elsewhere; /* functions that it may call in other regions */
     size_t elsewhere_count;
+    const char *starts; /* the Express machine that it may start and wait for; or NULL */
     struct function_schedule *schedules;
     size_t schedule_count;
 };
@@ -44,6 +45,10 @@ struct function_catalogue {
 /* Load and check; everything lives in arena. Faults: PX_F_CONFIG with file, function and field. */
 PX_MUST_USE int function_catalogue_load(const char *path, struct px_arena *arena,
                                         struct function_catalogue *ret_catalogue);
+/* Names of this region's shards, NULL behind the last: as PRISM_SHARDS of function `tenants` says, in this process's environment or else in the
+ * catalogue; else "shard-0". All of them are served by the same functions: docs/design/sharding.md. */
+PX_MUST_USE int function_shards(const struct function_catalogue *catalogue, struct px_arena *arena,
+                                const char *const **ret_shards);
 /* NULL when there is none of that name. */
 const struct function_spec *function_find(const struct function_catalogue *catalogue,
                                           struct px_str name);

@@ -8,7 +8,6 @@
 
 #define WORKFLOW_ACCOUNT "000000000000"
 #define WORKFLOW_PREFIX "prism" /* of names, where the stores' do not begin otherwise */
-#define WORKFLOW_SHARD "shard-0"
 #define WORKFLOW_FILE_SYSTEM "fs-local"
 #define WORKFLOW_PLAN_POOLED "plan-pooled"
 #define WORKFLOW_PLAN_DEDICATED "plan-dedicated"

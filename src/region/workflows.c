@@ -562,8 +562,9 @@ static int open_journal(struct workflows *w)
 
 static int load(struct workflows *w)
 {
-    static const char *const shards[] = {WORKFLOW_SHARD, NULL};
+    const char *const *shards = NULL;
     const struct data_dir *data = w->options.data;
+    PX_TRY(function_shards(w->options.functions, &w->arena, &shards));
     const struct workflow_catalogue_options options = {
         .platform_dir = w->options.platform_dir,
         .region = data->region_name,

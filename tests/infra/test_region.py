@@ -446,7 +446,7 @@ def test_the_pepper_is_the_same_in_every_region_and_of_the_region(region, applie
 
 def test_only_the_bridge_calls_other_regions_and_what_the_catalogue_names(region):
     other, = set(kit.REGIONS) - {region.name}
-    want = sorted(f"prism-prod-{kit.REGIONS[other]}-storage-{shard}" for shard in SHARDS)
+    want = sorted([*(f"prism-prod-{kit.REGIONS[other]}-storage-{shard}" for shard in SHARDS), f"prism-prod-{kit.REGIONS[other]}-tenants"])
     environment = region("lambda").get_function_configuration(FunctionName=f"{region.prefix}-bridge")["Environment"]["Variables"]
     assert json.loads(environment["PRISM_BRIDGE_FUNCTIONS"]) == {other: want}
     for full, (name, spec, _) in region.functions().items():

@@ -217,6 +217,29 @@ def test_onboarding_undoes_what_it_made(machines):
     assert json.loads(done["output"])["uid"] == int(record["uid"]["N"])
 
 
+def test_who_comes_by_the_api_or_by_a_move_has_the_same_and_who_leaves_has_nothing(machines):
+    def points():
+        return {p["ClientToken"]: p for p in machines.client("efs").describe_access_points(FileSystemId=machines.file_system)["AccessPoints"]}
+
+    onboarding = machines.machine("tenant-onboarding")
+    entering = {"only": "enter", "tenant": "mover", "shard": "shard-1", "tier": "dedicated"}
+    done = machines.run(onboarding, entering)
+    assert done["status"] == "SUCCEEDED", done
+    done = json.loads(done["output"])
+    point = points()["mover"]
+    assert (done["access_point"], done["uid"]) == (point["AccessPointId"], point["PosixUser"]["Uid"])
+    assert json.loads(machines.run(onboarding, entering)["output"]) == done
+    # to another shard: its root is another folder; the id stays
+    other = json.loads(machines.run(onboarding, {**entering, "shard": "shard-0"})["output"])
+    assert other["access_point"] != done["access_point"] and other["uid"] == done["uid"]
+    assert points()["mover"]["RootDirectory"]["Path"] == "/shards/shard-0/tenants/mover"
+    for _ in range(2):
+        assert json.loads(machines.run(onboarding, {"only": "leave", "tenant": "mover"})["output"]) == {"tenant": "mover"}
+        assert "mover" not in points()
+    record, = [i for i in machines.items("tenant-resources") if i["tenant"]["S"] == "mover"]
+    assert set(record) == {"tenant", "uid"}
+
+
 # ---- moves ----
 
 
@@ -224,7 +247,7 @@ def test_a_tenant_moves_by_functions_of_this_region_alone(machines):
     """The other region's functions are called through bridge: Step Functions itself calls none of another region."""
     answer = {"op": "x", "source": {"segments": "s3://a", "analytics": "s3://b"}, "segments": 2, "rows": 7, "bytes": 9, "copied": 0, "copied_bytes": 0,
               "frames": 0, "differ": 0, "freeze": 0, "last": True, "more": False}
-    begun = {"shard": "shard-1", "epoch": 1, "moving": {"to": "us-east-1", "epoch": 2}}
+    begun = {"shard": "shard-1", "tier": "pooled", "epoch": 1, "moving": {"to": "us-east-1", "epoch": 2}}
     called = {}
 
     def change(definition):
@@ -233,8 +256,8 @@ def test_a_tenant_moves_by_functions_of_this_region_alone(machines):
                 called[name] = state["Parameters"].get("FunctionName", state["Parameters"].get("FunctionName.$"))
 
     moved = machines.run(machines.machine("tenant-migration", change), {"tenant": "acme", "to": "us-east-1", "to_prefix": "prism-prod-use1", "to_shard": "shard-0"},
-                         begun, *[answer] * 4, begun, *[answer] * 8)
+                         begun, {"shard": "shard-1"}, *[answer] * 4, begun, *[answer] * 8, {"vacated": True})
     assert moved["status"] == "SUCCEEDED" and json.loads(moved["output"])["outcome"] == "moved", moved
     assert all(f":lambda:{REGION}:" in name for name in called.values()), called
     assert {name for name, function in called.items() if f"function:{PREFIX}-bridge:live" in function} == {
-        "Greet", "Fetch", "Check", "FetchLast", "Settle", "Part", "CleanCopy"}
+        "Place", "Greet", "Fetch", "Check", "FetchLast", "Settle", "Part", "CleanCopy", "VacateCopy"}

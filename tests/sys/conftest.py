@@ -212,6 +212,13 @@ class Region:
         self.run("tenant", "create", name)
         return self.json("key", "create", name, "--scopes", scopes)["key"]
 
+    def bare(self, name):
+        """A tenant that is in the registry only: a direct event makes nothing else."""
+        event = self.data / f"create-{name}.json"
+        event.write_text(json.dumps({"op": "create", "name": name}))
+        self.run("invoke", "tenants", event)
+        return self.json("key", "create", name)["key"]
+
 
 def alive(pid):
     try:

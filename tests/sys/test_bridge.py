@@ -59,7 +59,7 @@ def test_its_errors_come_as_they_are(regions, event, error):
 
 
 @of_fleets
-@pytest.mark.parametrize("region, function", [(AP, STORAGE), (US, STORAGE), (EU, "prism-tenants"), (EU, "storage"), (EU, "prism-storage-shard-1")])
+@pytest.mark.parametrize("region, function", [(AP, STORAGE), (US, STORAGE), (EU, "prism-keys"), (EU, "storage"), (EU, "prism-storage-shard-1")])
 def test_nothing_else_may_be_called(regions, region, function):
     assert call(regions, region, function, {})["errorType"] == "NotAllowed"
 

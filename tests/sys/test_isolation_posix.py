@@ -1,4 +1,4 @@
-"""Who may do what to a tenant's folder in the hot store, by owner and mode alone: as the access points of infra/ and of tenant-onboarding give it.
+"""Who may do what to a tenant's folder in the hot store, by owner and mode alone: as the access points of infra/ and of tenant-onboarding give it, also to who came by the API.
 
 The attempts are made in a process that entered the hot store as its root and then took the ids that a tenant's access point gives, so nothing but the
 owners and modes of the tenants' own folders stands in the way."""
@@ -17,6 +17,8 @@ from region_kit import Tree, environment
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TENANTS = ("acme", "acme-2", "globex")
 SHARD = 10000  # of shard-0
+UIDS_FIRST = 100001
+RESIDENTS = (*TENANTS, "initech")
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners are set and ids taken by root only")
 
@@ -28,7 +30,9 @@ def tree(tmp_path_factory):
     for name in TENANTS:
         t.made[name] = json.loads(t.run("workflow", "start", "tenant-onboarding", "--sync", "--input", json.dumps({"tenant": name})).stdout)
         t.call("POST", "/v1/ingest/app", key=t.made[name]["key"], json=[{"n": 1, "of": name}]).raise_for_status()
-    t.plain = t.tenant("plain")  # without an access point
+    t.made["initech"] = {"key": t.tenant("initech"), "uid": UIDS_FIRST + len(TENANTS)}  # by the API
+    t.call("POST", "/v1/ingest/app", key=t.made["initech"]["key"], json=[{"n": 1}]).raise_for_status()
+    t.plain = t.bare("plain")  # as the registry alone makes it: without an access point
     t.call("POST", "/v1/ingest/app", key=t.plain, json=[{"n": 1}]).raise_for_status()
     yield t
     t.down()
@@ -104,20 +108,20 @@ def identity(point):
 @as_root
 def test_folders_are_as_their_access_points_ask(tree):
     asked = points(tree)
-    assert set(asked) == set(TENANTS)
+    assert set(asked) == set(RESIDENTS)
     for name, point in asked.items():
         about, wanted = (tree.data / "hot" / name).stat(), point["RootDirectory"]["CreationInfo"]
         assert point["RootDirectory"]["Path"] == f"/shards/shard-0/tenants/{name}"
         assert (about.st_uid, about.st_gid, about.st_mode & 0o7777) == (wanted["OwnerUid"], wanted["OwnerGid"], int(wanted["Permissions"], 8))
         assert identity(point) == (tree.made[name]["uid"], tree.made[name]["uid"], []) and wanted["OwnerUid"] == tree.made[name]["uid"]
-    assert len({p["PosixUser"]["Uid"] for p in asked.values()}) == len(TENANTS)
+    assert len({p["PosixUser"]["Uid"] for p in asked.values()}) == len(RESIDENTS)
     about = (tree.data / "hot" / "plain").stat()
     assert (about.st_uid, about.st_mode & 0o7777) == (os.geteuid(), 0o700)
 
 
 @as_root
 def test_nothing_below_is_open_to_others(tree):
-    for name in (*TENANTS, "plain"):
+    for name in (*RESIDENTS, "plain"):
         inside = [p for p in (tree.data / "hot" / name).rglob("*")]
         assert [p for p in inside if p.is_file()]
         assert not [p for p in inside if p.stat().st_mode & 0o077], name
@@ -130,7 +134,7 @@ def test_a_tenants_ids_open_its_own_folder_and_no_other(tree):
         for name, point in points(tree).items():
             own = as_identity(hot, *identity(point), name, {"list", "look", "write", "make"})
             assert own == {"list": True, "look": True, "write": SHARD, "make": True}, name  # else the rest proves nothing
-            for other in (*TENANTS, "plain"):
+            for other in (*RESIDENTS, "plain"):
                 if other != name:
                     tried = as_identity(hot, *identity(point), other, everything)
                     assert set(tried) == everything and set(tried.values()) == {"PermissionError"}, (name, other, tried)

@@ -1,10 +1,12 @@
 """A tenant moves between two regions of one machine by the state machine tenant-migration, while it is written to: what was acknowledged is there
 once, and writers saw nothing but answers to repeat."""
 
+import contextlib
 import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
@@ -120,6 +122,70 @@ def test_the_verb_moves_a_tenant_whichever_region_it_talks_to(regions):
     third = one.run("tenant", "migrate", "roaming", "--to", US, "--no-wait", check=False)
     assert third.returncode == 0, third.stderr
     wait(lambda: regions.query("SELECT count(*) FROM app", key=key).status_code == 200, seconds=60, every=0.1)
+
+
+def residence(regions, at, tenant):
+    """What a region has for a tenant besides the registry: (access points, ids and names of its record, its place among those expected or leaving)."""
+    with contextlib.closing(sqlite3.connect(f"file:{regions.data}/regions/{at}/tables.db?mode=ro", uri=True)) as db:
+        points = [json.loads(d) for d, in db.execute("SELECT document FROM items WHERE tbl = 'wf_access_points' AND pk = 'points'")]
+        record = db.execute("SELECT document FROM items WHERE tbl = 'wf_tenant_resources' AND pk = ?", [tenant]).fetchone()
+        stay = db.execute("SELECT document FROM items WHERE tbl = 'shards' AND pk = ? AND sk = ?", [at, f"stay/{tenant}"]).fetchone()
+    record = {k: list(v.values())[0] for k, v in json.loads(record[0]).items()} if record else {}
+    return [p for p in points if p["ClientToken"] == tenant], record, json.loads(stay[0])["state"] if stay else None
+
+
+def vacate(regions, at, tenant, epoch):
+    """What the machine does behind Clean, minutes after the move."""
+    return regions.ask(at, "POST", "/2015-03-31/functions/tenants/invocations", {"op": "move-vacate", "tenant": tenant, "epoch": epoch, "at": at})[1]
+
+
+def shard_0(regions, at):
+    answer = regions.ask(at, "POST", "/2015-03-31/functions/tenants/invocations", {"op": "shards"})[1]
+    return next(s for s in answer["shards"] if s["shard"] == "shard-0")
+
+
+def test_access_point_and_ids_come_before_the_tenant_and_go_after_it(regions):
+    key = regions.tenant_in(US, "resident")
+    (point,), record, stay = residence(regions, US, "resident")
+    assert record["access_point"] == point["AccessPointId"] and record["point_shard"] == "shard-0" and stay is None
+    assert residence(regions, EU, "resident") == ([], {}, None)
+    assert regions.ingest("app", [{"n": 1}], key=key).status_code == 200
+    assert migrate_verb(regions, "resident", "--to", EU).returncode == 0
+    (new,), new_record, _ = residence(regions, EU, "resident")
+    assert new["RootDirectory"]["Path"] == "/shards/shard-0/tenants/resident" and str(new["PosixUser"]["Uid"]) == new_record["uid"]
+    folder = (regions.data / "regions" / EU / "hot" / "resident").stat()
+    assert folder.st_mode & 0o7777 == 0o2770 and (os.geteuid() != 0 or folder.st_uid == new["PosixUser"]["Uid"])
+    wait(lambda: shard_0(regions, EU) and residence(regions, EU, "resident")[2] is None, seconds=60, every=0.2)  # a look counts who arrived
+    assert vacate(regions, US, "resident", 2) == {"vacated": True} == vacate(regions, US, "resident", 2)
+    points, record, stay = residence(regions, US, "resident")
+    assert points == [] and set(record) == {"tenant", "uid"} and stay is None
+    assert vacate(regions, EU, "resident", 2) == {"vacated": False}  # it is at home there
+    # back: the same ids as before, since they are never given twice
+    assert migrate_verb(regions, "resident", "--to", US).returncode == 0
+    (back,), again, _ = residence(regions, US, "resident")
+    assert again["uid"] == record["uid"] == str(back["PosixUser"]["Uid"]) and vacate(regions, US, "resident", 2) == {"vacated": False}
+
+
+def test_a_region_that_is_full_takes_nobody_and_says_so_before_anything_moves(regions):
+    key = regions.tenant_in(US, "waiting")
+    assert regions.ingest("app", [{"n": 1}], key=key).status_code == 200
+    full = shard_0(regions, EU)
+
+    def bound(tenants):
+        event = {"op": "shard", "shard": "shard-0", "bounds": {"tenants": tenants}}
+        assert "errorType" not in regions.ask(EU, "POST", "/2015-03-31/functions/tenants/invocations", event)[1]
+
+    bound(full["load"]["tenants"])
+    try:
+        done = migrate_verb(regions, "waiting", "--to", EU)
+        assert done.returncode == 3 and done.stdout.startswith(f"waiting stays in {US}, the move was given up: Full"), done.stdout
+        assert "no shard of this region may take it" in done.stdout
+        assert shard_0(regions, EU)["load"]["tenants"] == full["load"]["tenants"]
+        points, record, stay = residence(regions, EU, "waiting")
+        assert points == [] and stay is None and "access_point" not in record
+        assert regions.ingest("app", [{"n": 2}], key=key).status_code == 200
+    finally:
+        bound(full["bounds"]["tenants"])
 
 
 @pytest.mark.parametrize("args, exit_code, says", [

@@ -22,15 +22,17 @@ INPUT = {"tenant": "acme", "to": "us-east-1", "to_prefix": "prism-dev-use1", "to
 COUNTS = {"source": {"segments": "s3://a", "analytics": "s3://b"}, "segments": 2, "rows": 7, "bytes": 9, "copied": 0, "copied_bytes": 0,
           "frames": 0, "differ": 0, "freeze": 0, "last": True, "more": False}
 FUNCTIONS = {name: state for name, state in DEFINITION["States"].items() if state["Type"] == "Task" and state["Resource"].endswith("lambda:invoke")}
-FORWARD = {"Leave", "Settle", "Clean"}
-BACK = {"Abort", "Stay", "Part", "CleanCopy"}
+FORWARD = {"Leave", "Settle", "Clean", "Vacate"}
+BACK = {"Abort", "Stay", "Part", "CleanCopy", "VacateCopy"}
 ATTEMPTS = 12
 
 
 def answer(name):
     payload = FUNCTIONS[name]["Parameters"]["Payload"]
     op = payload.get("event", payload)["op"]
-    return {"moving": {"to": "us-east-1", "epoch": 2}, "shard": "shard-0", "epoch": 1} if op == "move-begin" else COUNTS | {"op": op}
+    if op == "move-begin":
+        return {"moving": {"to": "us-east-1", "epoch": 2}, "shard": "shard-0", "tier": "pooled", "epoch": 1}
+    return {"shard": "shard-7"} if op == "move-place" else COUNTS | {"op": op}
 
 
 def changed(by_attempt):
@@ -94,6 +96,20 @@ def test_all_goes_well(tmp_path):
     run = Run(tmp_path, "Begin", {})
     assert run.ending() == "moved" and run.output["epoch"] == 2
     assert not {"Abort", "AlertBack", "AlertForward"} & set(run.entered)
+
+
+def test_a_region_without_room_is_told_before_anything_is_copied(tmp_path):
+    run = Run(tmp_path, "Place", {"Place-0": "raise:Full:no shard of this region may take it"})
+    assert run.ending() == "given up" and run.output["Error"] == "Full" and "no shard of this region may take it" in run.output["Cause"]
+    assert not {"Greet", "Freeze"} & set(run.entered)
+
+
+def test_the_place_is_made_before_the_freeze_and_where_the_target_says(tmp_path):
+    run = Run(tmp_path, "Place", {})
+    assert run.entered.index("Place") < run.entered.index("Greet") < run.entered.index("Freeze")
+    given = DEFINITION["States"]["Placed"]
+    assert (given["InputPath"], given["ResultPath"], given["Next"]) == ("$.place.shard", "$.request.to_shard", "Greet")
+    assert DEFINITION["States"]["Commit"]["Parameters"]["Payload"]["shard.$"] == "$.request.to_shard"
 
 
 def test_a_commit_whose_answer_was_lost_goes_on(tmp_path):

@@ -28,7 +28,7 @@ def breaker(state, failures=3):
 # what the functions of a move say; they are called in two regions
 COUNTS = {"Payload": {"source": {"segments": "s3://a", "analytics": "s3://b"}, "segments": 2, "rows": 7, "bytes": 9, "copied": 0, "copied_bytes": 0,
                       "frames": 0, "differ": 0, "freeze": 7, "last": True, "more": False}}
-FORWARD, BACK = {"Leave", "Settle", "Clean"}, {"Abort", "Stay", "Part", "CleanCopy"}
+FORWARD, BACK = {"Leave", "Settle", "Clean", "Vacate"}, {"Abort", "Stay", "Part", "CleanCopy", "VacateCopy"}
 
 
 def schema(next_, number=0, **more):
@@ -66,8 +66,11 @@ MACHINES = {
         "answers": {"Create": ACME, "Get": ACME, "NextUid": {"Attributes": {"next_uid": {"N": "1"}}},
                     "KeepUid": {"Attributes": {"uid": {"N": "5"}}}, "MakeAccessPoint": {"AccessPointId": "fsap-1"},
                     "FindAccessPoint": {"AccessPoints": [{"ClientToken": "acme", "AccessPointId": "fsap-1"}]}, "MakeUsageKey": {"Id": "k1"},
-                    "FindUsageKey": {"Items": [{"Name": "prism-dev-use1-acme", "Id": "k1"}]}, "IssueKey": {"Payload": {"key": "prism_x", "id": "x"}}},
-        "variants": {"dedicated": {"Create": {"Payload": {**ACME["Payload"], "tier": "dedicated"}}}},
+                    "FindUsageKey": {"Items": [{"Name": "prism-dev-use1-acme", "Id": "k1"}]}, "IssueKey": {"Payload": {"key": "prism_x", "id": "x"}},
+                    "Leave": {"Item": {"usage_key": {"S": "k1"}, "access_point": {"S": "fsap-1"}}}},
+        "variants": {"dedicated": {"Create": {"Payload": {**ACME["Payload"], "tier": "dedicated"}}}, "leaves": {},
+                     "enters": {"ReadRecord": {"Item": {"uid": {"N": "5"}, "access_point": {"S": "fsap-0"}, "point_shard": {"S": "shard-1"}}}}},
+        "inputs": {"enters": {"only": "enter", "shard": "shard-0", "tier": "pooled"}, "leaves": {"only": "leave"}},
         "tells": {"CallForHelp"},
         "undone_by": {"Create": "Suspend", "MakeAccessPoint": "DropAccessPoint", "MakeUsageKey": "DropUsageKey"},
     },
@@ -107,13 +110,14 @@ MACHINES = {
     "tenant-migration": {
         "input": {"tenant": "acme", "to": "us-east-1", "to_prefix": "prism-dev-use1", "to_shard": "shard-0"},
         "answers": {**{state: COUNTS for state in ("Greet", "Pack", "Fetch", "Check", "Freeze", "PackLast", "FetchLast", "Clean", "CleanCopy")},
-                    "Begin": {"Payload": {"moving": {"to": "us-east-1", "epoch": 2}, "shard": "shard-0", "epoch": 1}},
+                    "Begin": {"Payload": {"moving": {"to": "us-east-1", "epoch": 2}, "shard": "shard-0", "tier": "pooled", "epoch": 1}},
+                    "Place": {"Payload": {"shard": "shard-1"}},
                     "AskForward": {"action": "stop"}, "AskBack": {"action": "stop"}},
         "variants": {"it differs": {"Check": {"Payload": {**COUNTS["Payload"], "differ": 1}}},
                      "not all came": {"FetchLast": {"Payload": {**COUNTS["Payload"], "rows": 6}}},
                      "thawed before it was packed": {"PackLast": {"Payload": {**COUNTS["Payload"], "last": False, "freeze": 0}}}},
         "tells": {"AlertForward", "AlertBack", "AskForward", "AskBack"},
-        "undone_by": {"Begin": "Stay", "Pack": "CleanCopy", "Freeze": "Stay"},
+        "undone_by": {"Begin": "Stay", "Place": "VacateCopy", "Pack": "CleanCopy", "Freeze": "Stay"},
         "begins": FORWARD,
         "ends": move_ends,
     },
@@ -185,7 +189,7 @@ class Matrix:
         self.file = folder / f"{name}.asl.json"
         self.file.write_text(json.dumps(self.definition))
 
-    def run(self, answers, faults, label):
+    def run(self, answers, faults, label, variant=""):
         """Ended how, and the history's (type, state) in order. faults: {state: [stub behaviours before the answer]} or with None behind: for good."""
         stubs = []
         for state, s in self.states.items():
@@ -199,7 +203,7 @@ class Matrix:
                 if behaviour:
                     stubs += ["--stub", f"{state}={behaviour}"]
         history = self.folder / f"{abs(hash(label))}.json"
-        done = subprocess.run([PRISM, "workflow", "run", self.file, "--template", "--input", json.dumps(self.machine["input"]), "--history", history, *stubs],
+        done = subprocess.run([PRISM, "workflow", "run", self.file, "--template", "--input", json.dumps({**self.machine["input"], **self.machine.get("inputs", {}).get(variant, {})}), "--history", history, *stubs],
                               capture_output=True, text=True, timeout=300)
         assert done.returncode in (0, 3), f"{label}: {done.stdout}{done.stderr}"
         events = []
@@ -244,9 +248,9 @@ class Matrix:
         yield "always", ["raise:Broken:for good", None]
         yield "timeout", ["raise:States.Timeout:too slow", None]
 
-    def one(self, answers, first, label):
+    def one(self, answers, first, label, variant):
         """Run it; and, when it is for good, again with each task that runs only then failing as well."""
-        done, events = self.run(answers, first, label)
+        done, events = self.run(answers, first, label, variant)
         return self.judge(done, events, first, label), events
 
     def all(self):
@@ -254,7 +258,7 @@ class Matrix:
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             for variant, more in {"": {}, **self.machine.get("variants", {})}.items():
                 answers = {**self.machine["answers"], **more}
-                done, plain = self.run(answers, {}, f"{variant} plain")
+                done, plain = self.run(answers, {}, f"{variant} plain", variant)
                 wrong += self.judge(done, plain, {}, f"{variant} plain")
                 assert variant or done.returncode == 0, done.stdout
                 usual = self.tasks_in(plain)
@@ -265,7 +269,7 @@ class Matrix:
                         if again and behaviours[-1] is None:  # whoever answers "retry" for ever never ends: it works the second time
                             behaviours = [behaviours[0]] * 2
                         jobs[f"{variant} {state} {how}"] = {state: behaviours}
-                results = {label: pool.submit(self.one, answers, faults, label) for label, faults in jobs.items()}
+                results = {label: pool.submit(self.one, answers, faults, label, variant) for label, faults in jobs.items()}
                 second = {}
                 for label, result in results.items():
                     bad, events = result.result()
@@ -273,7 +277,7 @@ class Matrix:
                     for state in self.tasks_in(events):
                         if state not in usual and not again:
                             second[f"{label}, {state} always"] = {**jobs[label], state: ["raise:Broken:for good", None]}
-                results = [pool.submit(self.one, answers, faults, label) for label, faults in second.items()]
+                results = [pool.submit(self.one, answers, faults, label, variant) for label, faults in second.items()]
                 for result in results:
                     wrong += result.result()[0]
                 count += len(jobs) + len(second)

@@ -66,6 +66,7 @@ variable "spec" {
     vpc         = optional(bool, false)
     hot_mount   = optional(bool, false)
     elsewhere   = optional(list(string), [])
+    starts      = optional(string)
     stores      = optional(map(string), {})
     environment = optional(map(string), {})
     schedules   = optional(any, [])

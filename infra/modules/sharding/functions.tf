@@ -12,9 +12,26 @@ locals {
     for region, names in places : [for full in names : "arn:${var.context.partition}:lambda:${region}:${var.context.account_id}:function:${full}:live"]
   ]) }
 
+  # The machine that a function starts and waits for. Module workflows makes it later, under this name.
+  starts = { for name, f in local.catalogue : name =>
+    "arn:${var.context.partition}:states:${var.context.region}:${var.context.account_id}:stateMachine:${var.context.prefix}-${f.starts}"
+  if try(f.starts, null) != null }
+
+  # Where the registry places tenants: docs/design/sharding.md.
+  shards = length(var.shards) == 0 ? {} : { tenants = join(",", sort(keys(var.shards))) }
+
   extra = merge(
-    # Where the registry places tenants: docs/design/sharding.md.
-    length(var.shards) == 0 ? {} : { tenants = { statements = [], environment = { PRISM_SHARDS = join(",", sort(keys(var.shards))) } } },
+    { for name in sort(distinct(concat(keys(local.starts), keys(local.shards)))) : name => {
+      statements = [for arn in [try(local.starts[name], "")] : {
+        sid       = "Starts"
+        actions   = ["states:StartSyncExecution"]
+        resources = [arn, "${arn}:live"]
+      } if arn != ""]
+      environment = merge(
+        { for variable, value in { PRISM_STARTS = try("${local.starts[name]}:live", "") } : variable => value if value != "" },
+        { for variable, value in { PRISM_SHARDS = try(local.shards[name], "") } : variable => value if value != "" },
+      )
+    } },
 
     # The list that the function itself keeps to and its role's are the same: docs/design/migration.md.
     { for name, places in local.elsewhere : name => {

@@ -10,6 +10,7 @@ struct function {
     struct security_stores stores;
     struct home home;
     struct px_str shards;
+    struct residence residence;
 };
 
 static int revoke_keys(void *ctx, struct px_str tenant, struct px_arena *arena, size_t *ret_count)
@@ -28,18 +29,27 @@ static int handle(void *ctx, const struct lambda_event *event)
         .revoke_keys = revoke_keys,
         .ctx = fn,
         .shards = fn->shards,
+        .residence = fn->residence.machine.len > 0 ? &fn->residence : NULL,
     };
     return tenants_handle(&service, event);
 }
 
-static void stop(void *ctx) { security_stores_close(&((struct function *)ctx)->stores); }
+static void stop(void *ctx)
+{
+    struct function *fn = ctx;
+    residence_deinit(&fn->residence);
+    security_stores_close(&fn->stores);
+}
 
 int main(void)
 {
     struct function fn = {.urls = {.tables = px_str_c(getenv("PRISM_TABLES_URL")),
                                    .secrets = px_str_c(getenv("PRISM_SECRETS_URL"))},
                           .home = {.region = px_str_c(getenv("PRISM_REGION"))},
-                          .shards = px_str_c(getenv("PRISM_SHARDS"))};
+                          .shards = px_str_c(getenv("PRISM_SHARDS")),
+                          .residence = {.cloud = &fn.stores.cloud,
+                                        .machine = px_str_c(getenv("PRISM_STARTS")),
+                                        .endpoint = px_str_c(getenv("AWS_ENDPOINT_URL_SFN"))}};
     struct lambda_handler handler = {.handle = handle,
                                      .stop = stop,
                                      .ctx = &fn,

@@ -165,6 +165,7 @@ static const char *error_name(int status)
     case 404: return "NotFound";
     case 409: return "Conflict";
     case 412: return "Decided";
+    case 507: return "Full";
     case HOME_MISDIRECTED: return "Misdirected";
     default: return "Refused";
     }

@@ -1,20 +1,18 @@
 /* svc/sharding/placement.c - shards as items of table "shards".
  *
  * Invariant: `tenants` of a shard is the number of living tenants of this region that name it and have no item
- * "arrived/<tenant>", after every transaction of placement_create(), placement_delete(), placement_move_commit() and
- * adopt(). A new shard's item is put with what the registry counts; until it stands there nobody can be placed
+ * "arrived/<tenant>", and of those that are expected on it (stays.c), after every transaction of placement_create(),
+ * placement_delete(), placement_move_commit(), adopt() and of stays.c. A new shard's item is put with what the registry counts; until it stands there nobody can be placed
  * on it. An arrival's item is replicated before the tenant's, so whoever sees a tenant at home here sees it or
  * what became of it. */
-#include "svc/sharding/placement.h"
+#include "svc/sharding/placement_internal.h"
 
 #include <stdlib.h>
 #include <time.h>
 
 #include "base/px_id.h"
 
-#define ATTEMPTS 64
 #define PAUSE_NS_MAX (20 * PX_NS_PER_MS)
-#define PAGE 1000
 #define LOAD_KEPT_NS (2 * 86400 * PX_NS_PER_S)
 #define PREFIX_SHARD "shard/"
 #define PREFIX_LOAD "load/"
@@ -109,15 +107,15 @@ static int read_shard(const struct table_item *item, struct px_arena *arena,
     return 0;
 }
 
-static struct table_key shards_key(const struct placement *placement, struct px_str sort)
+struct table_key placement_key(const struct placement *placement, struct px_str sort)
 {
     return (struct table_key){
         .table = S("shards"), .partition = placement->registry.home.region, .sort = sort};
 }
 
 /* A put of the shard as it now is, on its version; its texts live in arena. */
-static int put_of(const struct placement *placement, const struct shard *shard,
-                  struct px_arena *arena, struct table_put *ret_put)
+int placement_put_of(const struct placement *placement, const struct shard *shard,
+                     struct px_arena *arena, struct table_put *ret_put)
 {
     PX_AUTO(px_buf_deinit) struct px_buf doc;
     px_buf_init(&doc, 4096);
@@ -126,7 +124,7 @@ static int put_of(const struct placement *placement, const struct shard *shard,
     struct px_str text = px_arena_dup(arena, px_buf_str(&doc));
     struct px_str sort = px_arena_printf(arena, PREFIX_SHARD "%.*s", PX_FMT(shard->name));
     if (!text.ptr || !sort.ptr) return px_arena_fault(arena);
-    *ret_put = (struct table_put){.key = shards_key(placement, sort),
+    *ret_put = (struct table_put){.key = placement_key(placement, sort),
                                   .document = text,
                                   .condition = shard->version > 0 ? TABLE_VERSION : TABLE_NEW,
                                   .version = shard->version};
@@ -134,7 +132,7 @@ static int put_of(const struct placement *placement, const struct shard *shard,
 }
 
 /* Between attempts, so that many who meet do not meet again. */
-static void pause_a_little(void)
+void placement_pause(void)
 {
     const struct timespec pause = {.tv_nsec = (long)(px_random_u64() % PAUSE_NS_MAX)};
     (void)nanosleep(&pause, NULL);
@@ -145,7 +143,8 @@ static void pause_a_little(void)
 static int stored_shards(const struct placement *placement, struct px_arena *arena,
                          struct shard **ret_shards, size_t *ret_count)
 {
-    struct table_query query = {.key = shards_key(placement, S(PREFIX_SHARD)), .max = SHARDS_MAX};
+    struct table_query query = {.key = placement_key(placement, S(PREFIX_SHARD)),
+                                .max = SHARDS_MAX};
     struct table_item *items = NULL;
     size_t count = 0;
     struct shard *shards = px_arena_array(arena, struct shard, SHARDS_MAX);
@@ -157,7 +156,7 @@ static int stored_shards(const struct placement *placement, struct px_arena *are
     return 0;
 }
 
-static struct shard *find(struct shard *shards, size_t count, struct px_str name)
+struct shard *placement_find(struct shard *shards, size_t count, struct px_str name)
 {
     for (size_t i = 0; i < count; i++)
         if (px_str_eq(shards[i].name, name)) return &shards[i];
@@ -172,7 +171,9 @@ static int missing_shards(const struct placement *placement, struct shard *store
     bool more = true;
     while (more) {
         more = px_str_cut(&rest, ',', &name);
-        if (name.len == 0 || find(stored, count, name) || find(missing, missed, name)) continue;
+        if (name.len == 0 || placement_find(stored, count, name) ||
+            placement_find(missing, missed, name))
+            continue;
         if (count + missed == SHARDS_MAX)
             return px_fault(PX_F_CONFIG, "more than %d shards", SHARDS_MAX);
         missing[missed++] = (struct shard){.name = name, .bounds = {.tenants = SHARD_TENANTS_MAX}};
@@ -193,12 +194,12 @@ static int walk(const struct placement *placement,
         struct tenant *tenants = NULL;
         size_t count = 0;
         px_arena_reset(&arena);
-        PX_TRY(registry_list(&placement->registry, px_buf_str(&after), PAGE, false, &arena,
-                             &tenants, &count));
+        PX_TRY(registry_list(&placement->registry, px_buf_str(&after), PLACEMENT_PAGE, false,
+                             &arena, &tenants, &count));
         for (size_t i = 0; i < count; i++)
             if (px_str_eq(tenants[i].home_region, placement->registry.home.region))
                 PX_TRY(visit(ctx, &tenants[i]));
-        if (count < PAGE) return 0;
+        if (count < PLACEMENT_PAGE) return 0;
         px_buf_clear(&after);
         px_buf_add_str(&after, tenants[count - 1].name);
         PX_TRY(px_buf_fault(&after));
@@ -211,7 +212,8 @@ static int walk(const struct placement *placement,
 static int arrivals_list(const struct placement *placement, struct px_arena *arena,
                          struct table_item **ret_items, size_t *ret_count)
 {
-    struct table_query query = {.key = shards_key(placement, S(PREFIX_ARRIVED)), .max = PAGE};
+    struct table_query query = {.key = placement_key(placement, S(PREFIX_ARRIVED)),
+                                .max = PLACEMENT_PAGE};
     return table_query(placement->registry.tables, &query, arena, ret_items, ret_count);
 }
 
@@ -252,7 +254,7 @@ static enum adoption adoption_of(const struct placement *placement, const struct
     return here && tenant->status != TENANT_DELETED ? ADOPT_COUNTED : ADOPT_STALE;
 }
 
-/* Count one arrival and take its item away, in one transaction. *adopted grows when it is gone.
+/* Count one arrival, unless it was expected and so is counted, and take its items away, in one transaction. *adopted grows when it is gone.
  * Answers: TABLE_CONDITION_FAILED: somebody else did, or the shard changed. */
 static int adopt_one(const struct placement *placement, struct shard *shards, size_t count,
                      const struct table_item *item, struct px_arena *arena, size_t *adopted)
@@ -266,22 +268,34 @@ static int adopt_one(const struct placement *placement, struct shard *shards, si
     r = registry_get(&placement->registry, arrived_name(item), arena, &tenant);
     if (r == REGISTRY_ABSENT) return 0;
     PX_TRY(r);
-    enum adoption adoption = adoption_of(placement, &tenant, px_json_i64(doc, "epoch", 0));
-    struct shard *shard = find(shards, count, tenant.shard);
+    int64_t epoch = px_json_i64(doc, "epoch", 0);
+    enum adoption adoption = adoption_of(placement, &tenant, epoch);
+    struct shard *shard = placement_find(shards, count, tenant.shard);
     if (adoption == ADOPT_LATER || (adoption == ADOPT_COUNTED && !shard)) return 0;
-    struct table_put puts[2] = {{.key = shards_key(placement, item->sort),
+    struct stay stay = {0};
+    PX_TRY(stay_get(placement, tenant.name, arena, &stay));
+    bool expected = stay.state == STAY_EXPECTED && stay.epoch <= epoch;
+    struct shard *kept = expected ? placement_find(shards, count, stay.shard) : NULL;
+    struct table_put puts[4] = {{.key = placement_key(placement, item->sort),
                                  .condition = TABLE_VERSION,
                                  .version = item->version}};
     size_t put_count = 1;
-    if (adoption == ADOPT_COUNTED) {
-        if (px_str_eq(tenant.tier, S("dedicated")) && shard->load.tenants == 0 && count > 1)
-            shard->owner = tenant.name;
-        shard->load.tenants++;
-        PX_TRY(put_of(placement, shard, arena, &puts[put_count++]));
+    if (expected) puts[put_count++] = stay_removal(&stay);
+    struct shard *changed[2] = {NULL, NULL};
+    if (adoption == ADOPT_COUNTED && shard != kept) {
+        placement_take(shard, tenant.name, px_str_eq(tenant.tier, S("dedicated")), count);
+        changed[0] = shard;
     }
+    if (kept && (adoption == ADOPT_STALE || shard != kept)) {
+        placement_give_back(kept, tenant.name);
+        changed[1] = kept;
+    }
+    for (size_t i = 0; i < PX_COUNT(changed); i++)
+        if (changed[i]) PX_TRY(placement_put_of(placement, changed[i], arena, &puts[put_count++]));
     r = table_put_all(placement->registry.tables, puts, put_count, NULL);
     if (r != 0) return r;
-    if (adoption == ADOPT_COUNTED) shard->version++;
+    for (size_t i = 0; i < PX_COUNT(changed); i++)
+        if (changed[i]) changed[i]->version++;
     ++*adopted;
     return 0;
 }
@@ -300,7 +314,7 @@ static int adopt(const struct placement *placement, struct shard *shards, size_t
             int r = adopt_one(placement, shards, count, &items[i], arena, &adopted);
             if (r != 0) return r;
         }
-    } while (arrived == PAGE && adopted > 0);
+    } while (arrived == PLACEMENT_PAGE && adopted > 0);
     return 0;
 }
 
@@ -313,7 +327,7 @@ struct counting {
 static int count_one(void *ctx, const struct tenant *tenant)
 {
     struct counting *counting = ctx;
-    struct shard *shard = find(counting->shards, counting->count, tenant->shard);
+    struct shard *shard = placement_find(counting->shards, counting->count, tenant->shard);
     if (shard && !is_arriving(counting->arrivals, counting->arrival_count, tenant->name))
         shard->load.tenants++;
     return 0;
@@ -337,7 +351,7 @@ static int known_shards(const struct placement *placement, struct px_arena *aren
     PX_TRY(walk(placement, count_one, &counting));
     for (size_t i = 0; i < missed; i++) {
         struct table_put put;
-        PX_TRY(put_of(placement, &missing[i], arena, &put));
+        PX_TRY(placement_put_of(placement, &missing[i], arena, &put));
         int r = table_put(placement->registry.tables, &put, arena, NULL, NULL);
         PX_TRY(r < 0 ? r : 0); /* TABLE_CONDITION_FAILED: somebody else made it */
     }
@@ -347,8 +361,8 @@ static int known_shards(const struct placement *placement, struct px_arena *aren
 int placement_shards(const struct placement *placement, struct px_arena *arena,
                      struct shard **ret_shards, size_t *ret_count)
 {
-    for (int i = 0; i < ATTEMPTS; i++) {
-        if (i > 0) pause_a_little();
+    for (int i = 0; i < PLACEMENT_ATTEMPTS; i++) {
+        if (i > 0) placement_pause();
         PX_TRY(known_shards(placement, arena, ret_shards, ret_count));
         int r = adopt(placement, *ret_shards, *ret_count, arena);
         if (r != TABLE_CONDITION_FAILED) return r;
@@ -358,6 +372,18 @@ int placement_shards(const struct placement *placement, struct px_arena *arena,
 }
 
 /* ---- choosing ---- */
+
+void placement_take(struct shard *shard, struct px_str tenant, bool dedicated, size_t shard_count)
+{
+    if (dedicated && shard->load.tenants == 0 && shard_count > 1) shard->owner = tenant;
+    shard->load.tenants++;
+}
+
+void placement_give_back(struct shard *shard, struct px_str tenant)
+{
+    if (shard->load.tenants > 0) shard->load.tenants--;
+    if (px_str_eq(shard->owner, tenant)) shard->owner = (struct px_str){0};
+}
 
 static bool has_room(const struct shard *shard)
 {
@@ -375,13 +401,13 @@ static bool may_take(const struct shard *shard, bool dedicated, bool alone)
 }
 
 /* Answers: PLACEMENT_FULL, PLACEMENT_NO_SHARD. */
-static int choose(struct shard *shards, size_t count, const struct tenant_spec *spec,
-                  struct shard **ret_shard)
+int placement_choose(struct shard *shards, size_t count, const struct tenant_spec *spec,
+                     struct shard **ret_shard)
 {
     bool dedicated = px_str_eq(spec->tier, S("dedicated"));
     struct shard *best = NULL;
     if (spec->shard.len > 0) {
-        best = find(shards, count, spec->shard);
+        best = placement_find(shards, count, spec->shard);
         if (!best) return PLACEMENT_NO_SHARD;
         if (!may_take(best, dedicated, count == 1)) return PLACEMENT_FULL;
         *ret_shard = best;
@@ -403,12 +429,10 @@ static int create_once(const struct placement *placement, struct tenant_spec spe
     size_t count = 0;
     struct table_put put;
     PX_TRY(placement_shards(placement, arena, &shards, &count));
-    int r = choose(shards, count, &spec, &shard);
+    int r = placement_choose(shards, count, &spec, &shard);
     if (r > 0) return r;
-    if (px_str_eq(spec.tier, S("dedicated")) && shard->load.tenants == 0 && count > 1)
-        shard->owner = spec.name;
-    shard->load.tenants++;
-    PX_TRY(put_of(placement, shard, arena, &put));
+    placement_take(shard, spec.name, px_str_eq(spec.tier, S("dedicated")), count);
+    PX_TRY(placement_put_of(placement, shard, arena, &put));
     spec.shard = shard->name;
     spec.companion = &put;
     return registry_create(&placement->registry, &spec, arena, ret_tenant, ret_why);
@@ -428,8 +452,8 @@ int placement_create(const struct placement *placement, const struct tenant_spec
     r = registry_get(&placement->registry, spec->name, arena, &there);
     if (r == 0) return REGISTRY_EXISTS;
     PX_TRY(r < 0 ? r : 0);
-    for (int i = 0; i < ATTEMPTS; i++) {
-        if (i > 0) pause_a_little();
+    for (int i = 0; i < PLACEMENT_ATTEMPTS; i++) {
+        if (i > 0) placement_pause();
         r = create_once(placement, own, arena, ret_tenant, ret_why);
         if (r != REGISTRY_COMPANION) return r;
     }
@@ -450,20 +474,19 @@ static int delete_once(const struct placement *placement, struct px_str name,
     PX_TRY(r);
     if (px_str_eq(tenant.home_region, placement->registry.home.region)) {
         PX_TRY(placement_shards(placement, arena, &shards, &count));
-        shard = find(shards, count, tenant.shard);
+        shard = placement_find(shards, count, tenant.shard);
     }
     if (!shard) return registry_delete(&placement->registry, name, arena, ret_tenant, ret_why);
-    if (shard->load.tenants > 0) shard->load.tenants--;
-    if (px_str_eq(shard->owner, name)) shard->owner = (struct px_str){0};
-    PX_TRY(put_of(placement, shard, arena, &put));
+    placement_give_back(shard, name);
+    PX_TRY(placement_put_of(placement, shard, arena, &put));
     return registry_delete_with(&placement->registry, name, &put, arena, ret_tenant, ret_why);
 }
 
 int placement_delete(const struct placement *placement, struct px_str name, struct px_arena *arena,
                      struct tenant *ret_tenant, const char **ret_why)
 {
-    for (int i = 0; i < ATTEMPTS; i++) {
-        if (i > 0) pause_a_little();
+    for (int i = 0; i < PLACEMENT_ATTEMPTS; i++) {
+        if (i > 0) placement_pause();
         int r = delete_once(placement, name, arena, ret_tenant, ret_why);
         if (r != REGISTRY_COMPANION) return r;
     }
@@ -473,7 +496,8 @@ int placement_delete(const struct placement *placement, struct px_str name, stru
 /* ---- moving away ---- */
 
 static int commit_once(const struct placement *placement, struct px_str name, int64_t epoch,
-                       struct px_arena *arena, struct tenant *ret_tenant, const char **ret_why)
+                       struct px_str shard, struct px_arena *arena, struct tenant *ret_tenant,
+                       const char **ret_why)
 {
     const struct registry *registry = &placement->registry;
     struct shard *shards = NULL;
@@ -487,24 +511,24 @@ static int commit_once(const struct placement *placement, struct px_str name, in
     if (known && px_str_eq(tenant.home_region, registry->home.region) &&
         tenant.moving_epoch == epoch) {
         PX_TRY(placement_shards(placement, arena, &shards, &count));
-        struct shard *shard = find(shards, count, tenant.shard);
-        if (shard) {
-            if (shard->load.tenants > 0) shard->load.tenants--;
-            if (px_str_eq(shard->owner, name)) shard->owner = (struct px_str){0};
-            PX_TRY(put_of(placement, shard, arena, &puts[put_count++]));
+        struct shard *old = placement_find(shards, count, tenant.shard);
+        if (old) {
+            placement_give_back(old, name);
+            PX_TRY(placement_put_of(placement, old, arena, &puts[put_count++]));
         }
         PX_TRY(arrival_put(&tenant, epoch, arena, &puts[put_count++]));
     }
-    return registry_move_commit_with(registry, name, epoch, puts, put_count, arena, ret_tenant,
-                                     ret_why);
+    return registry_move_commit_with(registry, name, epoch, shard, puts, put_count, arena,
+                                     ret_tenant, ret_why);
 }
 
 int placement_move_commit(const struct placement *placement, struct px_str name, int64_t epoch,
-                          struct px_arena *arena, struct tenant *ret_tenant, const char **ret_why)
+                          struct px_str shard, struct px_arena *arena, struct tenant *ret_tenant,
+                          const char **ret_why)
 {
-    for (int i = 0; i < ATTEMPTS; i++) {
-        if (i > 0) pause_a_little();
-        int r = commit_once(placement, name, epoch, arena, ret_tenant, ret_why);
+    for (int i = 0; i < PLACEMENT_ATTEMPTS; i++) {
+        if (i > 0) placement_pause();
+        int r = commit_once(placement, name, epoch, shard, arena, ret_tenant, ret_why);
         if (r != REGISTRY_COMPANION) return r;
     }
     return PLACEMENT_BUSY;
@@ -534,17 +558,17 @@ int placement_set(const struct placement *placement, struct px_str name,
                   const struct shard_change *change, struct px_arena *arena,
                   struct shard *ret_shard, const char **ret_why)
 {
-    for (int i = 0; i < ATTEMPTS; i++) {
+    for (int i = 0; i < PLACEMENT_ATTEMPTS; i++) {
         struct shard *shards = NULL;
         size_t count = 0;
         struct table_put put;
-        if (i > 0) pause_a_little();
+        if (i > 0) placement_pause();
         PX_TRY(placement_shards(placement, arena, &shards, &count));
-        struct shard *shard = find(shards, count, name);
+        struct shard *shard = placement_find(shards, count, name);
         if (!shard) return PLACEMENT_NO_SHARD;
         int r = apply(shard, change, ret_why);
         if (r == REGISTRY_INVALID) return r;
-        PX_TRY(put_of(placement, shard, arena, &put));
+        PX_TRY(placement_put_of(placement, shard, arena, &put));
         r = table_put(placement->registry.tables, &put, arena, &shard->version, NULL);
         if (r == TABLE_CONDITION_FAILED) continue;
         PX_TRY(r);
@@ -560,7 +584,7 @@ static int check_loads(yyjson_val *loads, const char **ret_why)
 {
     size_t i, n;
     yyjson_val *item;
-    if (!yyjson_is_arr(loads) || yyjson_arr_size(loads) > PAGE) {
+    if (!yyjson_is_arr(loads) || yyjson_arr_size(loads) > PLACEMENT_PAGE) {
         *ret_why = "loads is an array of at most 1000";
         return REGISTRY_INVALID;
     }
@@ -593,7 +617,7 @@ int placement_observe(const struct placement *placement, yyjson_val *loads, stru
                                             (long long)px_json_i64(item, "requests", 0));
         if (!sort.ptr || !doc.ptr) return px_arena_fault(arena);
         struct table_put put = {
-            .key = shards_key(placement, sort), .document = doc, .expires_ns = expires_ns};
+            .key = placement_key(placement, sort), .document = doc, .expires_ns = expires_ns};
         PX_TRY(table_put(placement->registry.tables, &put, arena, NULL, NULL));
     }
     return 0;
@@ -635,8 +659,9 @@ static int add_loads(const struct placement *placement, const struct listing *li
 {
     struct px_str after = {0};
     for (;;) {
-        struct table_query query = {
-            .key = shards_key(placement, S(PREFIX_LOAD)), .after_sort = after, .max = PAGE};
+        struct table_query query = {.key = placement_key(placement, S(PREFIX_LOAD)),
+                                    .after_sort = after,
+                                    .max = PLACEMENT_PAGE};
         struct table_item *items = NULL;
         size_t count = 0;
         if (after.len > 0) query.after_partition = placement->registry.home.region;
@@ -653,7 +678,7 @@ static int add_loads(const struct placement *placement, const struct listing *li
             placed->load.bytes = px_json_i64(doc, "bytes", 0);
             placed->load.requests = px_json_i64(doc, "requests", 0);
         }
-        if (count < PAGE) return 0;
+        if (count < PLACEMENT_PAGE) return 0;
         after = items[count - 1].sort;
     }
 }
@@ -687,12 +712,14 @@ static int recount_once(const struct placement *placement, struct px_arena *aren
     struct shard *shards = NULL;
     struct placed *placed = NULL;
     struct table_item *arrivals = NULL;
-    size_t count = 0, tenants = 0, mended = 0, arrived = 0;
+    struct stay *stays = NULL;
+    size_t count = 0, tenants = 0, mended = 0, arrived = 0, stay_count = 0;
     PX_TRY(placement_shards(placement, arena, &shards, &count));
     struct table_put *puts = px_arena_array(arena, struct table_put, count + 1);
     if (!puts) return px_arena_fault(arena);
     PX_TRY(placement_tenants(placement, arena, &placed, &tenants));
     PX_TRY(arrivals_list(placement, arena, &arrivals, &arrived)); /* after the tenants: see above */
+    PX_TRY(stays_expected(placement, arena, &stays, &stay_count));
     for (size_t i = 0; i < count; i++) {
         struct shard_load load = {0};
         bool owner_lives = false;
@@ -704,10 +731,15 @@ static int recount_once(const struct placement *placement, struct px_arena *aren
             load.requests = sum(load.requests, placed[k].load.requests);
             owner_lives = owner_lives || px_str_eq(placed[k].tenant, shards[i].owner);
         }
+        for (size_t k = 0; k < stay_count; k++) {
+            if (!px_str_eq(stays[k].shard, shards[i].name)) continue;
+            load.tenants++;
+            owner_lives = owner_lives || px_str_eq(stays[k].tenant, shards[i].owner);
+        }
         mended += load.tenants != shards[i].load.tenants;
         shards[i].load = load;
         if (!owner_lives) shards[i].owner = (struct px_str){0};
-        PX_TRY(put_of(placement, &shards[i], arena, &puts[i]));
+        PX_TRY(placement_put_of(placement, &shards[i], arena, &puts[i]));
     }
     int r = count == 0 ? 0 : table_put_all(placement->registry.tables, puts, count, NULL);
     if (r == 0) *ret_mended = mended;
@@ -716,8 +748,8 @@ static int recount_once(const struct placement *placement, struct px_arena *aren
 
 int placement_recount(const struct placement *placement, struct px_arena *arena, size_t *ret_mended)
 {
-    for (int i = 0; i < ATTEMPTS; i++) {
-        if (i > 0) pause_a_little();
+    for (int i = 0; i < PLACEMENT_ATTEMPTS; i++) {
+        if (i > 0) placement_pause();
         int r = recount_once(placement, arena, ret_mended);
         if (r != TABLE_CONDITION_FAILED) return r;
     }

@@ -9,7 +9,7 @@
  *
  * A move takes the tenant off its shard's count and leaves "arrived/<tenant>" in the target's partition, in
  * the transaction that makes the target its home; the target counts it, and takes the item away, the
- * next time that it looks at its shards. */
+ * next time that it looks at its shards. A target that was asked before (placement_expect()) has counted it then. */
 #pragma once
 
 #include "svc/sharding/registry.h"
@@ -48,6 +48,8 @@ enum placement_answer {
     PLACEMENT_FULL = REGISTRY_COMPANION + 1, /* no shard may take it */
     PLACEMENT_NO_SHARD,                      /* the region has none of that name */
     PLACEMENT_BUSY,                          /* too many at once: worth repeating */
+    PLACEMENT_LATE,                          /* a later move is under way */
+    PLACEMENT_STAYS,                         /* it is at home here, or is coming back */
 };
 
 /* The shards, in order of names; those that the table does not have yet are made, with the tenants counted
@@ -64,11 +66,24 @@ PX_MUST_USE int placement_create(const struct placement *placement, const struct
 PX_MUST_USE int placement_delete(const struct placement *placement, struct px_str name,
                                  struct px_arena *arena, struct tenant *ret_tenant,
                                  const char **ret_why);
-/* registry_move_commit(), and the place is given back here and noted for the target to count.
+/* registry_move_commit(), to the shard that placement_expect() answered (empty: the one of the beginning); the place is given back here and
+ * noted for the target to count.
  * Answers: those of registry_move_commit(), PLACEMENT_BUSY. */
 PX_MUST_USE int placement_move_commit(const struct placement *placement, struct px_str name,
-                                      int64_t epoch, struct px_arena *arena,
+                                      int64_t epoch, struct px_str shard, struct px_arena *arena,
                                       struct tenant *ret_tenant, const char **ret_why);
+/* Keep a place in this region, before it comes, for a tenant that the move `epoch` brings: on spec->shard, or where that may not take it on
+ * another. It counts from now on. A repeat gives the same place. Of spec name, tier and shard are looked at.
+ * Answers: PLACEMENT_FULL, PLACEMENT_NO_SHARD, PLACEMENT_LATE, PLACEMENT_BUSY, also while its last stay is being cleared away. */
+PX_MUST_USE int placement_expect(const struct placement *placement, const struct tenant_spec *spec,
+                                 int64_t epoch, struct px_arena *arena, struct px_str *ret_shard);
+/* A tenant that the move `epoch` took away from here, or did not bring after all: its place is given back, and for a minute, or until
+ * placement_parted(), it is not expected again, so that what it had here can be taken away.
+ * Answers: PLACEMENT_STAYS: nothing is to be taken away; PLACEMENT_BUSY. */
+PX_MUST_USE int placement_part(const struct placement *placement, struct px_str name, int64_t epoch,
+                               struct px_arena *arena);
+PX_MUST_USE int placement_parted(const struct placement *placement, struct px_str name,
+                                 struct px_arena *arena);
 /* Count the tenants of each shard and add up their loads; *ret_mended: shards whose count was wrong.
  * Answers: PLACEMENT_BUSY. */
 PX_MUST_USE int placement_recount(const struct placement *placement, struct px_arena *arena,

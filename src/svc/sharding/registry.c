@@ -7,6 +7,7 @@
 #include "svc/catalog/names.h"
 
 #define SHARD_DEFAULT "shard-0"
+#define BAD_SHARD "shard is 1 to 63 of a-z, 0-9, - and _"
 
 static const struct px_str status_names[] = {
     [TENANT_ACTIVE] = {"active", 6},
@@ -231,7 +232,7 @@ static const char *refuse_spec(const struct tenant *tenant)
         return "a tenant's name is a lower-case letter and then up to 62 of a-z, 0-9, - and _";
     if (!tier_ok(tenant->tier)) return "tier is pooled or dedicated";
     if (!word_ok(tenant->home_region)) return "home_region is 1 to 63 of a-z, 0-9, - and _";
-    if (!word_ok(tenant->shard)) return "shard is 1 to 63 of a-z, 0-9, - and _";
+    if (!word_ok(tenant->shard)) return BAD_SHARD;
     return NULL;
 }
 
@@ -426,7 +427,7 @@ int registry_move_begin(const struct registry *registry, struct px_str name, str
     else if (!word_ok(to))
         *ret_why = "to is a region: 1 to 63 of a-z, 0-9, - and _";
     else if (shard.len > 0 && !word_ok(shard))
-        *ret_why = "shard is 1 to 63 of a-z, 0-9, - and _";
+        *ret_why = BAD_SHARD;
     else if (px_str_eq(to, tenant.home_region))
         *ret_why = "the tenant is at home there already";
     if (*ret_why) return REGISTRY_INVALID;
@@ -453,7 +454,8 @@ int registry_move_begin(const struct registry *registry, struct px_str name, str
 int registry_move_commit(const struct registry *registry, struct px_str name, int64_t epoch,
                          struct px_arena *arena, struct tenant *ret_tenant, const char **ret_why)
 {
-    return registry_move_commit_with(registry, name, epoch, NULL, 0, arena, ret_tenant, ret_why);
+    return registry_move_commit_with(registry, name, epoch, (struct px_str){0}, NULL, 0, arena,
+                                     ret_tenant, ret_why);
 }
 
 static void move_ends(struct tenant *tenant, int64_t epoch)
@@ -464,12 +466,16 @@ static void move_ends(struct tenant *tenant, int64_t epoch)
 }
 
 int registry_move_commit_with(const struct registry *registry, struct px_str name, int64_t epoch,
-                              const struct table_put *companions, size_t count,
+                              struct px_str shard, const struct table_put *companions, size_t count,
                               struct px_arena *arena, struct tenant *ret_tenant,
                               const char **ret_why)
 {
     struct tenant tenant = {0};
     *ret_why = NULL;
+    if (shard.len > 0 && !word_ok(shard)) {
+        *ret_why = BAD_SHARD;
+        return REGISTRY_INVALID;
+    }
     int r = registry_get(registry, name, arena, &tenant);
     if (r != 0) return r;
     bool own = home_owns(&registry->home, tenant.home_region);
@@ -485,7 +491,10 @@ int registry_move_commit_with(const struct registry *registry, struct px_str nam
         return REGISTRY_CONFLICT;
     }
     tenant.home_region = tenant.moving_to;
-    if (tenant.moving_shard.len > 0) tenant.shard = tenant.moving_shard;
+    if (shard.len > 0)
+        tenant.shard = shard;
+    else if (tenant.moving_shard.len > 0)
+        tenant.shard = tenant.moving_shard;
     move_ends(&tenant, epoch);
     r = write_items(registry, &tenant, TABLE_VERSION, companions, count, arena);
     if (r != 0) return r;

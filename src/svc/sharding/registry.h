@@ -106,12 +106,13 @@ PX_MUST_USE int registry_move_begin(const struct registry *registry, struct px_s
 PX_MUST_USE int registry_move_commit(const struct registry *registry, struct px_str name,
                                      int64_t epoch, struct px_arena *arena,
                                      struct tenant *ret_tenant, const char **ret_why);
-/* With items in one transaction, which come before the tenant's where it is replicated in order; written only when
+/* To that shard (empty: the one of the beginning), with items in one transaction, which come before the tenant's where it is replicated in order; written only when
  * the tenant's is. Answers: also REGISTRY_COMPANION. */
 PX_MUST_USE int registry_move_commit_with(const struct registry *registry, struct px_str name,
-                                          int64_t epoch, const struct table_put *companions,
-                                          size_t count, struct px_arena *arena,
-                                          struct tenant *ret_tenant, const char **ret_why);
+                                          int64_t epoch, struct px_str shard,
+                                          const struct table_put *companions, size_t count,
+                                          struct px_arena *arena, struct tenant *ret_tenant,
+                                          const char **ret_why);
 /* Give it up: the home stays, the epoch is used up. Answers: as above; REGISTRY_CONFLICT with a reason when the move
  * was committed: then there is no way back but another move. REGISTRY_INVALID when no such move was begun. */
 PX_MUST_USE int registry_move_abort(const struct registry *registry, struct px_str name,

@@ -13,6 +13,7 @@
 #define FORBIDDEN "this needs an admin key of the operator's tenant"
 #define TAKEN "the name is taken; a deleted tenant's name is not given again"
 #define NO_TENANT "no such tenant"
+#define NOT_MEANT "epoch is the move's, and at this region: the step is meant for another"
 
 static const struct admin_route routes[] = {
     {"POST", COLLECTION, "create", " name tier quotas shard "},
@@ -22,8 +23,10 @@ static const struct admin_route routes[] = {
     {"DELETE", ITEM, "delete", NULL},
     {NULL, NULL, "ensure", " name tier quotas shard "},
     {NULL, NULL, "move-begin", " to shard "},
-    {NULL, NULL, "move-commit", " epoch "},
+    {NULL, NULL, "move-commit", " epoch shard "},
     {NULL, NULL, "move-abort", " epoch "},
+    {NULL, NULL, "move-place", " epoch shard tier at "},
+    {NULL, NULL, "move-vacate", " epoch at "},
     {NULL, NULL, "shards", " "},
     {NULL, NULL, "shard", " shard kind state bounds "},
     {NULL, NULL, "recount", " "},
@@ -76,6 +79,26 @@ static int refuse_place(const struct operation *op, int answer)
     return admin_refuse(op->out, 409, "too many tenants are placed at once; repeat");
 }
 
+/* *ret_why NULL: it has all that it needs here. */
+static int enter(const struct operation *op, const struct tenant *tenant, const char **ret_why)
+{
+    const char *how = NULL;
+    struct residence *residence = op->tenants->residence;
+    *ret_why = NULL;
+    int r = residence ? residence_enter(residence, tenant->name, tenant->shard, tenant->tier,
+                                        op->arena, &how)
+                      : 0;
+    if (r != RESIDENCE_REFUSED) return r;
+    struct px_str why = px_arena_printf(
+        op->arena,
+        "the tenant was made, its access point was not (%s): start workflow tenant-onboarding "
+        "with {\"tenant\":\"%.*s\"}, which makes what is missing",
+        how, PX_FMT(tenant->name));
+    if (!why.ptr) return px_arena_fault(op->arena);
+    *ret_why = why.ptr;
+    return 0;
+}
+
 static int run_create(const struct operation *op)
 {
     yyjson_val *body = op->request->body;
@@ -100,6 +123,11 @@ static int run_create(const struct operation *op)
     if (r == REGISTRY_EXISTS) return admin_refuse(op->out, 409, TAKEN);
     if (r >= PLACEMENT_FULL) return refuse_place(op, r);
     PX_TRY(r);
+    if (!op->request
+             ->direct) { /* a direct event is a step of tenant-onboarding itself, or its like */
+        PX_TRY(enter(op, &tenant, &why));
+        if (why) return admin_refuse(op->out, 500, why);
+    }
     return answer(op, 201, &tenant);
 }
 
@@ -228,7 +256,8 @@ static int run_move_commit(const struct operation *op)
     const char *why = NULL;
     if (epoch_of(op) < 1) return admin_refuse(op->out, 400, "epoch is the move's, as begun");
     const struct placement placement = placement_of(op);
-    int r = placement_move_commit(&placement, op->request->tenant, epoch_of(op), op->arena, &tenant,
+    int r = placement_move_commit(&placement, op->request->tenant, epoch_of(op),
+                                  px_json_str(op->request->body, "shard"), op->arena, &tenant,
                                   &why);
     if (r >= PLACEMENT_FULL) return refuse_place(op, r);
     return answer_move(op, r, &tenant, why);
@@ -244,6 +273,77 @@ static int run_move_abort(const struct operation *op)
     return answer_move(op, r, &tenant, why);
 }
 
+/* ---- what a region has ready for who comes, and keeps of who left ---- */
+
+/* A step that is meant for another region does nothing here. */
+static bool is_meant(const struct operation *op)
+{
+    return px_str_eq(px_json_str(op->request->body, "at"), op->tenants->registry.home.region) &&
+           epoch_of(op) >= 1;
+}
+
+static int refuse_residence(const struct operation *op, const char *how)
+{
+    struct px_str why = px_arena_printf(op->arena, "tenant-onboarding: %s", how);
+    if (!why.ptr) return px_arena_fault(op->arena);
+    return admin_refuse(op->out, 500, why.ptr);
+}
+
+static int run_move_place(const struct operation *op)
+{
+    struct px_str shard = {0};
+    const char *how = NULL;
+    yyjson_val *body = op->request->body;
+    struct px_str tier = px_json_str(body, "tier");
+    const struct placement placement = placement_of(op);
+    if (!is_meant(op)) return admin_refuse(op->out, 400, NOT_MEANT);
+    const struct tenant_spec spec = {.name = op->request->tenant,
+                                     .home_region = placement.registry.home.region,
+                                     .tier = tier.len > 0 ? tier : S("pooled"),
+                                     .shard = px_json_str(body, "shard")};
+    int r = registry_check(&spec, op->arena, &how);
+    if (r == REGISTRY_INVALID) return admin_refuse(op->out, 400, how);
+    PX_TRY(r);
+    r = placement_expect(&placement, &spec, epoch_of(op), op->arena, &shard);
+    if (r == PLACEMENT_FULL)
+        return admin_refuse(op->out, 507,
+                            "no shard of this region may take it: all are full, closed or others' "
+                            "own");
+    if (r == PLACEMENT_LATE) return admin_refuse(op->out, 412, "a later move of it is under way");
+    if (r >= PLACEMENT_FULL) return refuse_place(op, r);
+    PX_TRY(r);
+    if (op->tenants->residence)
+        r = residence_enter(op->tenants->residence, spec.name, shard, spec.tier, op->arena, &how);
+    if (r == RESIDENCE_REFUSED) return refuse_residence(op, how);
+    PX_TRY(r);
+    px_buf_add_c(op->out->json, "{\"shard\":");
+    px_buf_add_json_str(op->out->json, shard);
+    px_buf_add_char(op->out->json, '}');
+    op->out->status = 200;
+    return 0;
+}
+
+static int run_move_vacate(const struct operation *op)
+{
+    const char *how = NULL;
+    const struct placement placement = placement_of(op);
+    if (!is_meant(op)) return admin_refuse(op->out, 400, NOT_MEANT);
+    int r = placement_part(&placement, op->request->tenant, epoch_of(op), op->arena);
+    bool stays = r == PLACEMENT_STAYS;
+    if (stays) r = 0;
+    if (r >= PLACEMENT_FULL) return refuse_place(op, r);
+    PX_TRY(r);
+    if (!stays && op->tenants->residence) {
+        r = residence_leave(op->tenants->residence, op->request->tenant, op->arena, &how);
+        if (r == RESIDENCE_REFUSED) return refuse_residence(op, how);
+        PX_TRY(r);
+    }
+    if (!stays) PX_TRY(placement_parted(&placement, op->request->tenant, op->arena));
+    px_buf_printf(op->out->json, "{\"vacated\":%s}", stays ? "false" : "true");
+    op->out->status = 200;
+    return 0;
+}
+
 static int run_shards(const struct operation *op)
 {
     const struct placement placement = placement_of(op);
@@ -254,9 +354,10 @@ static int run(void *ctx, const struct admin_request *request, struct px_arena *
                struct admin_outcome *out)
 {
     static int (*const runs[])(const struct operation *) = {
-        run_create, run_list,       run_get,         run_change,     run_delete,
-        run_create, run_move_begin, run_move_commit, run_move_abort, run_shards,
-        run_shards, run_shards,     run_shards,      run_shards,
+        run_create,     run_list,       run_get,         run_change,
+        run_delete,     run_create,     run_move_begin,  run_move_commit,
+        run_move_abort, run_move_place, run_move_vacate, run_shards,
+        run_shards,     run_shards,     run_shards,      run_shards,
     };
     static_assert(PX_COUNT(runs) == PX_COUNT(routes), "one for each route");
     bool reads_one = px_str_eq(px_str_c(request->route->op), S("get"));

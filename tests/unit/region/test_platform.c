@@ -159,7 +159,17 @@ TEST(a_function_knows_those_of_other_regions_that_it_may_call_and_no_others)
     CHECK_OK(load(t, FUNCTION(",\"elsewhere\":[\"f\"]"), &c));
     CHECK_OK(environment_build(&of, &c.functions[0], &t->arena, &env));
     CHECK_STR(px_str_c(env_get(env, "PRISM_BRIDGE_FUNCTIONS")),
+              S("{\"b\":[\"prism-f\"],\"c\":[\"prism-f\"]}"));
+    CHECK_OK(load(t, FUNCTION(",\"stores\":{\"hot\":\"read\"},\"elsewhere\":[\"f\"]"), &c));
+    CHECK_OK(environment_build(&of, &c.functions[0], &t->arena, &env));
+    CHECK_STR(px_str_c(env_get(env, "PRISM_BRIDGE_FUNCTIONS")),
               S("{\"b\":[\"prism-f-shard-0\"],\"c\":[\"prism-f-shard-0\"]}"));
+    CHECK_INT(setenv("PRISM_SHARDS", "shard-0,shard-1", 1), 0);
+    CHECK_OK(environment_build(&of, &c.functions[0], &t->arena, &env));
+    CHECK_INT(unsetenv("PRISM_SHARDS"), 0);
+    CHECK_STR(px_str_c(env_get(env, "PRISM_BRIDGE_FUNCTIONS")),
+              S("{\"b\":[\"prism-f-shard-0\",\"prism-f-shard-1\"],"
+                "\"c\":[\"prism-f-shard-0\",\"prism-f-shard-1\"]}"));
     CHECK_STR(px_str_c(env_get(env, "AWS_ENDPOINT_URL_LAMBDA")), S("unix:/d/region.sock"));
     of.siblings = NULL;
     CHECK_OK(environment_build(&of, &c.functions[0], &t->arena, &env));
@@ -168,6 +178,42 @@ TEST(a_function_knows_those_of_other_regions_that_it_may_call_and_no_others)
     CHECK_OK(load(t, FUNCTION(""), &c));
     CHECK_OK(environment_build(&of, &c.functions[0], &t->arena, &env));
     CHECK(!env_get(env, "PRISM_BRIDGE_FUNCTIONS") && !env_get(env, "AWS_ENDPOINT_URL_LAMBDA"));
+}
+
+TEST(a_function_knows_the_machine_that_it_may_start)
+{
+    struct function_catalogue c;
+    const char *const *env;
+    struct data_dir dir = {.path = S("/d"), .region_name = S("a")};
+    const struct environment_of of = {&c, &dir, NULL};
+    CHECK_OK(load(t, FUNCTION(",\"starts\":\"m\""), &c));
+    CHECK_OK(environment_build(&of, &c.functions[0], &t->arena, &env));
+    CHECK_STR(px_str_c(env_get(env, "PRISM_STARTS")),
+              S("arn:aws:states:a:000000000000:stateMachine:prism-m"));
+    CHECK_STR(px_str_c(env_get(env, "AWS_ENDPOINT_URL_SFN")), S("unix:/d/region.sock"));
+    dir.aws_prefix = S("other");
+    CHECK_OK(environment_build(&of, &c.functions[0], &t->arena, &env));
+    CHECK_STR(px_str_c(env_get(env, "PRISM_STARTS")),
+              S("arn:aws:states:a:000000000000:stateMachine:other-m"));
+    CHECK_OK(load(t, FUNCTION(""), &c));
+    CHECK_OK(environment_build(&of, &c.functions[0], &t->arena, &env));
+    CHECK(!env_get(env, "PRISM_STARTS"));
+}
+
+TEST(shards_are_those_of_the_registrys_function)
+{
+    struct function_catalogue c;
+    const char *const *shards = NULL;
+    CHECK_OK(function_catalogue_load(PX_SOURCE_DIR "/platform/functions.json", &t->arena, &c));
+    CHECK_OK(function_shards(&c, &t->arena, &shards));
+    CHECK_STR(px_str_c(shards[0]), S("shard-0"));
+    CHECK(!shards[1]);
+    CHECK_INT(setenv("PRISM_SHARDS", "shard-1,,shard-4", 1), 0);
+    CHECK_OK(function_shards(&c, &t->arena, &shards));
+    CHECK_INT(unsetenv("PRISM_SHARDS"), 0);
+    CHECK_STR(px_str_c(shards[0]), S("shard-1"));
+    CHECK_STR(px_str_c(shards[1]), S("shard-4"));
+    CHECK(!shards[2]);
 }
 
 TEST(stores_stay_where_they_are)

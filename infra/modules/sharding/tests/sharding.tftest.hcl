@@ -118,6 +118,14 @@ run "the_registry" {
     condition     = length(local.extra.bridge.statements) == 0 && local.extra.bridge.environment.PRISM_BRIDGE_FUNCTIONS == "{}"
     error_message = "Without other regions nothing may be called in one."
   }
+  assert {
+    condition = (
+      local.extra.tenants.environment.PRISM_STARTS == "arn:aws:states:eu-west-1:111122223333:stateMachine:prism-dev-euw1-tenant-onboarding:live" &&
+      length(local.extra.tenants.statements) == 1 && join(" ", local.extra.tenants.statements[0].actions) == "states:StartSyncExecution" &&
+      join(" ", local.extra.tenants.statements[0].resources) == "arn:aws:states:eu-west-1:111122223333:stateMachine:prism-dev-euw1-tenant-onboarding arn:aws:states:eu-west-1:111122223333:stateMachine:prism-dev-euw1-tenant-onboarding:live"
+    )
+    error_message = "The registry's function starts the one machine that the catalogue names, and waits for it."
+  }
 }
 
 run "other_regions" {
@@ -132,21 +140,23 @@ run "other_regions" {
 
   assert {
     condition = jsondecode(local.extra.bridge.environment.PRISM_BRIDGE_FUNCTIONS) == {
-      us-east-1  = ["prism-dev-use1-storage-shard-0", "prism-dev-use1-storage-shard-1"]
-      ap-south-1 = ["prism-dev-aps1-storage-shard-0"]
+      us-east-1  = ["prism-dev-use1-storage-shard-0", "prism-dev-use1-storage-shard-1", "prism-dev-use1-tenants"]
+      ap-south-1 = ["prism-dev-aps1-storage-shard-0", "prism-dev-aps1-tenants"]
     }
     error_message = "The function is told what the catalogue lets it call, on every shard of the other regions."
   }
   assert {
     condition = length(local.extra.bridge.statements) == 1 && join(" ", local.extra.bridge.statements[0].actions) == "lambda:InvokeFunction" && join(" ", local.extra.bridge.statements[0].resources) == join(" ", [
       "arn:aws:lambda:ap-south-1:111122223333:function:prism-dev-aps1-storage-shard-0:live",
+      "arn:aws:lambda:ap-south-1:111122223333:function:prism-dev-aps1-tenants:live",
       "arn:aws:lambda:us-east-1:111122223333:function:prism-dev-use1-storage-shard-0:live",
       "arn:aws:lambda:us-east-1:111122223333:function:prism-dev-use1-storage-shard-1:live",
+      "arn:aws:lambda:us-east-1:111122223333:function:prism-dev-use1-tenants:live",
     ])
     error_message = "Its role may call exactly those, by their alias."
   }
   assert {
-    condition     = !contains(keys(local.extra), "tenants") || !can(local.extra.tenants.environment.PRISM_BRIDGE_FUNCTIONS)
+    condition     = !can(local.extra.tenants.environment.PRISM_BRIDGE_FUNCTIONS)
     error_message = "Nobody else."
   }
 }

@@ -243,7 +243,7 @@ static struct tenant commit(struct test *t, const struct placement *from, int64_
 {
     struct tenant tenant = {0};
     const char *why = NULL;
-    CHECK_OK(placement_move_commit(from, S("m"), epoch, &t->arena, &tenant, &why));
+    CHECK_OK(placement_move_commit(from, S("m"), epoch, S(""), &t->arena, &tenant, &why));
     return tenant;
 }
 static void check_counts(struct test *t, const struct regions *r, int64_t here, int64_t there,
@@ -298,7 +298,7 @@ TEST(a_move_that_is_given_up_moves_no_place)
     int64_t epoch = move_begin(t, &r.here, OTHER, "shard-7");
     for (int i = 0; i < 2; i++)
         CHECK_OK(registry_move_abort(&r.here.registry, S("m"), epoch, &t->arena, &tenant, &why));
-    CHECK_INT(placement_move_commit(&r.here, S("m"), epoch, &t->arena, &tenant, &why),
+    CHECK_INT(placement_move_commit(&r.here, S("m"), epoch, S(""), &t->arena, &tenant, &why),
               REGISTRY_CONFLICT);
     check_counts(t, &r, 1, 0, 0);
     CHECK_OK(registry_get(&r.here.registry, S("m"), &t->arena, &tenant));
@@ -368,6 +368,89 @@ TEST(a_move_to_another_shard_is_another_move)
     CHECK_INT(
         registry_move_begin(&r.here.registry, S("m"), S(OTHER), S("a b"), &t->arena, &tenant, &why),
         REGISTRY_INVALID);
+    regions_close(&r);
+}
+
+/* ---- places that are kept for a move ---- */
+
+static int expect(struct test *t, const struct placement *p, const char *tenant, int64_t epoch,
+                  const char *shard, struct px_str *ret_shard)
+{
+    const struct tenant_spec spec = {
+        .name = px_str_c(tenant), .tier = S("pooled"), .shard = px_str_c(shard)};
+    return placement_expect(p, &spec, epoch, &t->arena, ret_shard);
+}
+
+TEST(an_expected_tenant_is_counted_once_before_and_after_it_came)
+{
+    struct regions r = regions_open(t);
+    struct px_str shard;
+    struct tenant tenant = {0};
+    const char *why = NULL;
+    place(t, &r.here, "m", "pooled");
+    int64_t epoch = move_begin(t, &r.here, OTHER, "shard-0");
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(expect(t, &r.there, "m", epoch, "shard-7", &shard));
+        CHECK_STR(shard, S("shard-7"));
+        check_counts(t, &r, 1, 0, 1);
+    }
+    CHECK_OK(placement_move_commit(&r.here, S("m"), epoch, shard, &t->arena, &tenant, &why));
+    CHECK_STR(tenant.shard, S("shard-7"));
+    check_counts(t, &r, 0, 0, 1);
+    CHECK_OK(expect(t, &r.there, "m", epoch, "shard-0", &shard)); /* a late repeat */
+    CHECK_STR(shard, S("shard-7"));
+    CHECK_OK(placement_part(&r.here, S("m"), epoch, &t->arena));
+    CHECK_INT(placement_part(&r.there, S("m"), epoch, &t->arena), PLACEMENT_STAYS);
+    check_counts(t, &r, 0, 0, 1);
+    regions_close(&r);
+}
+
+TEST(a_move_that_is_given_up_gives_the_kept_place_back)
+{
+    struct regions r = regions_open(t);
+    struct px_str shard;
+    place(t, &r.here, "m", "pooled");
+    CHECK_OK(expect(t, &r.there, "m", 2, "shard-7", &shard));
+    for (int i = 0; i < 2; i++) CHECK_OK(placement_part(&r.there, S("m"), 2, &t->arena));
+    check_counts(t, &r, 1, 0, 0);
+    CHECK_INT(expect(t, &r.there, "m", 3, "shard-7", &shard), PLACEMENT_BUSY);
+    CHECK_OK(placement_parted(&r.there, S("m"), &t->arena));
+    CHECK_OK(placement_parted(&r.there, S("m"), &t->arena));
+    CHECK_OK(expect(t, &r.there, "m", 3, "shard-7", &shard));
+    check_counts(t, &r, 1, 0, 1);
+    regions_close(&r);
+}
+
+TEST(what_leaves_is_not_in_the_way_for_longer_than_a_minute)
+{
+    struct regions r = regions_open(t);
+    struct px_str shard;
+    CHECK_OK(placement_part(&r.there, S("m"), 2, &t->arena)); /* and then whoever did it died */
+    CHECK_INT(expect(t, &r.there, "m", 3, "shard-7", &shard), PLACEMENT_BUSY);
+    test_advance(t, 61 * PX_NS_PER_S);
+    CHECK_OK(expect(t, &r.there, "m", 3, "shard-7", &shard));
+    CHECK_INT(placement_part(&r.there, S("m"), 2, &t->arena), PLACEMENT_STAYS); /* it is late */
+    CHECK_INT(expect(t, &r.there, "m", 2, "shard-7", &shard), PLACEMENT_LATE);
+    regions_close(&r);
+}
+
+TEST(a_place_is_kept_on_another_shard_where_the_named_one_is_full_and_nowhere_beyond_a_bound)
+{
+    struct regions r = regions_open(t);
+    struct px_str shard;
+    bound(t, &r.there, "shard-7", 1);
+    bound(t, &r.there, "shard-0", 1);
+    CHECK_INT(expect(t, &r.there, "a", 1, "shard-5", &shard), PLACEMENT_NO_SHARD);
+    CHECK_OK(expect(t, &r.there, "a", 1, "shard-7", &shard));
+    CHECK_STR(shard, S("shard-7"));
+    CHECK_OK(expect(t, &r.there, "b", 1, "shard-7", &shard));
+    CHECK_STR(shard, S("shard-0"));
+    CHECK_INT(expect(t, &r.there, "c", 1, "shard-7", &shard), PLACEMENT_FULL);
+    CHECK_INT(create(t, &r.there, "d", "pooled", "", &shard), PLACEMENT_FULL);
+    CHECK_OK(placement_part(&r.there, S("a"), 1, &t->arena));
+    CHECK_OK(expect(t, &r.there, "c", 1, "shard-7", &shard));
+    CHECK_INT(tenants_of(t, &r.there, "shard-7"), 1);
+    CHECK_INT(tenants_of(t, &r.there, "shard-0"), 1);
     regions_close(&r);
 }
 
