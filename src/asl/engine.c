@@ -227,6 +227,7 @@ static void release_task(struct asl_engine *engine, struct asl_execution *execut
     if (!frame || frame->secret != effect->secret || execution->ended) return; /* over meanwhile */
     if (frame->phase != PHASE_TASK && frame->phase != PHASE_READER && frame->phase != PHASE_WRITER)
         return;
+    if (frame_is_halted(frame)) return;
     engine_token(frame, token);
     frame->out = true;
     struct asl_blob *payload = PX_TAKE(frame->payload),
@@ -505,7 +506,7 @@ static struct frame *frame_of_token(struct asl_engine *engine, struct px_str tok
     struct frame *frame = execution && !execution->ended && id <= UINT32_MAX
                               ? frame_find(execution, (uint32_t)id)
                               : NULL;
-    if (!frame || frame->secret != secret) return NULL;
+    if (!frame || frame->secret != secret || frame_is_halted(frame)) return NULL;
     if (frame->phase != PHASE_TASK && frame->phase != PHASE_READER && frame->phase != PHASE_WRITER)
         return NULL;
     return frame->outcome == OUTCOME_NONE ? frame : NULL;
@@ -605,6 +606,7 @@ static int take_child(struct asl_engine *engine, const struct asl_child_end *end
         fork->child[end->index] >= CHILD_DONE)
         return 0;
     if (frame->phase == PHASE_WRITER) return 0; /* it was given up, and the files say so */
+    if (frame->phase == PHASE_FAILED || frame_is_halted(frame)) return 0;
     PX_TRY(keep_end(engine, frame, end));
     fork_set(fork, end->index, end->status == ASL_SUCCEEDED ? CHILD_DONE : CHILD_FAILED);
     if (end->status == ASL_SUCCEEDED) {

@@ -38,7 +38,7 @@ enum phase {
     PHASE_CHILDREN, /* a Parallel or Map with children */
     PHASE_WRITER,   /* a ResultWriter's call is out */
     PHASE_DONE,     /* a child that ended; `output` is its result */
-    PHASE_FAILED,   /* a child that failed and whose parent has not taken it yet */
+    PHASE_FAILED, /* a child that failed and whose parent has not taken it yet; with `fork`: of its own children */
 };
 enum outcome { OUTCOME_NONE, OUTCOME_SUCCEEDED, OUTCOME_FAILED, OUTCOME_TIMER };
 
@@ -193,6 +193,10 @@ void frame_forget(struct frame *frame,
                   bool record_gone); /* and everything below it; cancels what is out */
 void frame_forget_children(
     struct frame *parent); /* with their records, also of those that are swept */
+/* What is below a child that failed rests, until an ancestor forgets it or a redrive goes on with it: tasks are given up, nothing of
+ * it moves, its records stay. */
+PX_MUST_USE int frame_halt_children(struct frame *parent);
+bool frame_is_halted(const struct frame *frame);
 void frame_sweep(struct asl_execution *execution); /* children that are done and written */
 void frame_clear_outcome(struct frame *frame);
 void frame_clear_state(struct frame *frame); /* before it enters another state */

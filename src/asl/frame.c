@@ -217,6 +217,29 @@ void frame_forget_children(struct frame *parent)
     note_gone(parent, true);
 }
 
+bool frame_is_halted(const struct frame *frame)
+{
+    for (frame = frame->parent; frame; frame = frame->parent)
+        if (frame->phase == PHASE_FAILED) return true;
+    return false;
+}
+
+int frame_halt_children(struct frame *parent)
+{
+    struct asl_execution *execution = parent->execution;
+    engine_abort_children(parent);
+    for (size_t i = 0; i < execution->frame_count; i++) {
+        struct frame *below = execution->frames[i];
+        if (below == parent || !is_below(below, parent)) continue;
+        unready(below);
+        timers_unset(&execution->engine->timers, &below->timer);
+        if (below->out) PX_TRY(engine_effect(execution, EFFECT_CANCEL, below));
+        below->out = false;
+        engine_abort_children(below);
+    }
+    return 0;
+}
+
 void frame_sweep(struct asl_execution *execution)
 {
     for (size_t i = execution->frame_count; i-- > 0;) {
@@ -449,10 +472,16 @@ static void count_child(struct frame *frame, struct fork *fork)
     fork->results[frame->index] = asl_blob_ref(frame->output);
 }
 
-/* A failed execution goes on: whatever did not end is entered again. */
+/* A failed execution goes on: whatever did not end is entered again, and what failed of its children waits for them again. */
 static void enter_again(struct frame *frame)
 {
     if (frame->phase == PHASE_DONE || frame->phase == PHASE_CHILDREN) return;
+    turn_touch(frame); /* the redrive's first turn says it for all of them */
+    if (frame->phase == PHASE_FAILED && frame->fork) {
+        frame_clear_outcome(frame);
+        frame->phase = PHASE_CHILDREN;
+        return;
+    }
     frame_clear_state(frame);
     frame->phase = PHASE_ENTER;
     frame->retry_count = 0;
@@ -463,6 +492,7 @@ static void enter_again(struct frame *frame)
 static int wake(struct frame *frame, yyjson_val *record)
 {
     int64_t due = px_json_i64(record, "due", -1);
+    if (frame_is_halted(frame)) return 0;
     if (due >= 0 && frame->phase != PHASE_ENTER)
         PX_TRY(timers_set(&frame->execution->engine->timers, &frame->timer, due));
     switch (frame->phase) {

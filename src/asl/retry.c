@@ -135,9 +135,11 @@ static int tell_parent(struct step *step)
     struct asl_blob *error, *cause;
     PX_TRY(blob_of(step->failure.error, &error));
     PX_TRY(blob_of(step->failure.cause, &cause));
-    if (frame->fork) frame_forget_children(frame); /* also the records of those that ended */
+    struct fork *own = PX_TAKE(frame->fork); /* stays, with its children's records: for a redrive */
     frame_clear_state(frame);
+    frame->fork = own;
     frame->phase = PHASE_FAILED; /* its record, until the parent has dealt with it */
+    PX_TRY(frame_halt_children(frame));
     frame->outcome_error = asl_blob_ref(error);
     frame->outcome_cause = asl_blob_ref(cause);
     fork_set(fork, frame->index, CHILD_FAILED);

@@ -154,6 +154,7 @@ static int transition(struct frame *frame)
 int step_frame(struct frame *frame)
 {
     struct asl_execution *execution = frame->execution;
+    if (frame_is_halted(frame)) return 0;
     PX_TRY(transition(frame));
     if (execution->overflowing && !execution->ended)
         PX_TRY(execution_end(execution, ASL_FAILED_STATUS, NULL, (struct px_str){0},

@@ -506,6 +506,87 @@ TEST(a_redrive_goes_on_from_the_failed_state)
     world_close(&w);
 }
 
+/* Three levels, of which each has children that ended before the failure. */
+static const char nested[] =
+    "{\"StartAt\":\"P\",\"States\":{\"P\":{\"Type\":\"Parallel\",\"End\":true,\"Branches\":["
+    "{\"StartAt\":\"M\",\"States\":{\"M\":{\"Type\":\"Map\",\"ItemsPath\":\"$.list\",\"End\":true,"
+    "\"ItemProcessor\":{\"StartAt\":\"Q\",\"States\":{\"Q\":{\"Type\":\"Parallel\",\"End\":true,\"Branches\":["
+    "{\"StartAt\":\"A\",\"States\":{\"A\":{\"Type\":\"Task\"," FUNCTION(
+        "one") ",\"End\":true}}},"
+               "{\"StartAt\":\"B\",\"States\":{\"B\":{\"Type\":\"Task\"," FUNCTION(
+                   "two") ",\"Next\":\"C\"},"
+                          "\"C\":{\"Type\":\"Task\"," FUNCTION(
+                              "fail") ",\"End\":true}}}]}}}}}},"
+                                      "{\"StartAt\":\"D\",\"States\":{\"D\":{\"Type\":\"Task\"," FUNCTION(
+                                          "three") ",\"End\":true}}}]}}}";
+#define NESTED_OUTPUT "[[[1,1],[2,2]],{\"list\":[1,2]}]"
+
+TEST(a_redrive_runs_only_what_did_not_succeed_at_any_depth)
+{
+    struct world w;
+    world_open(t, &w, nested);
+    start(&w, "{\"list\":[1,2]}");
+    run_to_end(&w);
+    CHECK_INT(w.status, ASL_FAILED_STATUS);
+    CHECK_STR(px_str_c(w.error), S("Broken"));
+    for (int i = 0; i < 2; i++) { /* the first breaks again, and nothing is lost by it */
+        redrive(&w);
+        run_all(&w);
+        CHECK_INT(w.task_count,
+                  2); /* the one that failed, and the other item's, which was given up for it */
+        for (size_t k = 0; k < w.task_count; k++) CHECK_STR(px_str_c(w.tasks[k].name), S("fail"));
+        w.mended = i == 1;
+        run_to_end(&w);
+        CHECK_INT(w.status, w.mended ? ASL_SUCCEEDED : ASL_FAILED_STATUS);
+    }
+    CHECK_STR(px_str_c(w.output), S(NESTED_OUTPUT));
+    CHECK_INT(w.kept[0].frame_count, 0);
+    world_close(&w);
+}
+
+TEST(a_redrive_of_what_is_nested_goes_on_through_crashes)
+{
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        static struct world w;
+        world_open(t, &w, nested);
+        start(&w, "{\"list\":[1,2]}");
+        crash_to_end(&w, seed);
+        CHECK_INT(w.kept[0].status, ASL_FAILED_STATUS);
+        redrive(&w);
+        run_all(&w); /* the turns that say so: before, the journal has it as failed */
+        w.mended = true;
+        crash_to_end(&w, seed + 1000);
+        CHECK_INT(w.kept[0].status, ASL_SUCCEEDED);
+        CHECK_STR(px_str_c(w.kept[0].output), S(NESTED_OUTPUT));
+        CHECK_INT(w.kept[0].frame_count, 0);
+        world_close(&w);
+    }
+}
+
+TEST(what_is_nested_and_failed_is_forgotten_where_it_is_caught)
+{
+    static const char caught[] =
+        "{\"StartAt\":\"P\",\"States\":{\"P\":{\"Type\":\"Parallel\",\"Catch\":[{\"ErrorEquals\":[\"Broken\"],"
+        "\"Next\":\"Z\"}],\"End\":true,\"Branches\":[{\"StartAt\":\"Q\",\"States\":{\"Q\":{\"Type\":\"Parallel\","
+        "\"End\":true,\"Branches\":[{\"StartAt\":\"A\",\"States\":{\"A\":{\"Type\":\"Task\"," FUNCTION(
+            "fail") ",\"End\":true}}},"
+                    "{\"StartAt\":\"B\",\"States\":{\"B\":{\"Type\":\"Wait\",\"Seconds\":900,\"End\":true}}}]}}}]},"
+                    "\"Z\":{\"Type\":\"Task\"," FUNCTION("one") ",\"End\":true}}}";
+    struct world w;
+    world_open(t, &w, caught);
+    start(&w, "{}");
+    run_all(&w);
+    CHECK(answer_all(&w));
+    run_all(&w);
+    CHECK_INT(w.kept[0].frame_count, 1);
+    CHECK_INT(w.task_count, 1);
+    CHECK_STR(px_str_c(w.tasks[0].name), S("one"));
+    CHECK(asl_engine_next_ms(w.engine) == INT64_MAX); /* the Wait's timer is gone */
+    run_to_end(&w);
+    CHECK_INT(w.status, ASL_SUCCEEDED);
+    world_close(&w);
+}
+
 TEST(a_history_reads_as_the_api_gives_it)
 {
     struct world w;
