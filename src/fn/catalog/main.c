@@ -45,8 +45,7 @@ static int handle(void *ctx, const struct lambda_event *event)
 static void after(void *ctx, struct px_log *log, uint32_t within_ms)
 {
     struct function *fn = ctx;
-    int r = catalog_say(fn->catalog, fn->name, within_ms);
-    if (r != 0) px_log_fault(log, r, "what this function knows of the tables was not noted");
+    catalog_say_after(fn->catalog, fn->name, within_ms, log);
 }
 
 static void stop(void *ctx)

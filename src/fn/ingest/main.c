@@ -79,10 +79,7 @@ static void after(void *ctx, struct px_log *log, uint32_t within_ms)
         ingest_set_limits(fn->ingest, &limits);
     }
     log->level = fn->settings.level;
-    int r = fn->catalog
-                ? catalog_say(fn->catalog, px_str_c(getenv("AWS_LAMBDA_FUNCTION_NAME")), within_ms)
-                : 0;
-    if (r != 0) px_log_fault(log, r, "what this function knows of the tables was not noted");
+    catalog_say_after(fn->catalog, px_str_c(getenv("AWS_LAMBDA_FUNCTION_NAME")), within_ms, log);
 }
 
 /* ---- stores ---- */

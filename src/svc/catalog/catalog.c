@@ -66,6 +66,13 @@ int catalog_say(struct catalog *catalog, struct px_str name, uint32_t within_ms)
     return 0;
 }
 
+void catalog_say_after(struct catalog *catalog, struct px_str name, uint32_t within_ms,
+                       const struct px_log *log)
+{
+    int r = catalog ? catalog_say(catalog, name, within_ms) : 0;
+    if (r != 0 && log) px_log_fault(log, r, "what this function knows of the tables was not noted");
+}
+
 /* ---- statements and transactions ---- */
 
 int catalog_exec(struct catalog *catalog, const char *sql, const struct meta_value *params,

@@ -9,6 +9,7 @@
 
 #include "base/px_arena.h"
 #include "base/px_clock.h"
+#include "base/px_log.h"
 #include "columnar/schema.h"
 #include "store/meta.h"
 #include "store/migrate.h"
@@ -25,6 +26,9 @@ void catalog_free(struct catalog **catalog);
 /* Leave word, every hour, that the function `name` runs and which steps it knows, so that nothing is taken away from it. It
  * may be called after each event, for within_ms: nearly always it does nothing. */
 PX_MUST_USE int catalog_say(struct catalog *catalog, struct px_str name, uint32_t within_ms);
+/* The same behind an event, which does not fail for it. NULLs are fine: no catalog was opened, nobody logs. */
+void catalog_say_after(struct catalog *catalog, struct px_str name, uint32_t within_ms,
+                       const struct px_log *log);
 
 enum catalog_answer { CATALOG_ABSENT = 1, CATALOG_CONFLICT };
 

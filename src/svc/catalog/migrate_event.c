@@ -3,6 +3,7 @@
 #include "svc/catalog/migrate_event.h"
 
 #include "base/px_json.h"
+#include "lambda/event.h"
 #include "store/meta_users.h"
 #include "store/secrets.h"
 
@@ -87,13 +88,6 @@ static const struct operation operations[] = {{"status", op_status},
 
 /* ---- the event ---- */
 
-static int refuse(const struct lambda_event *event, const char *why)
-{
-    event->reply->error_type = S("InvalidEvent");
-    event->reply->error_message = px_str_c(why);
-    return LAMBDA_ERROR;
-}
-
 static const struct operation *find_operation(struct px_str name)
 {
     for (size_t i = 0; i < PX_COUNT(operations); i++)
@@ -105,19 +99,18 @@ static const struct operation *find_operation(struct px_str name)
 static int read_event(const struct lambda_event *event, struct request *request)
 {
     yyjson_val *root = NULL;
-    int r = px_json_parse(event->payload, event->arena, &root, NULL);
-    if (r == PX_JSON_INVALID || (r == 0 && !yyjson_is_obj(root)))
-        return refuse(event, "the event is not a JSON object");
-    PX_TRY(r);
+    int r = lambda_event_object(event, &root);
+    if (r != 0) return r;
     request->event = event;
     request->operation = find_operation(px_json_str(root, "op"));
     if (!request->operation)
-        return refuse(event, "op is one of status, expand, backfill, contract, verify");
+        return lambda_event_refuse(event,
+                                   "op is one of status, expand, backfill, contract, verify");
     int64_t to = px_json_i64(root, "to", 0);
     request->rows = px_json_i64(root, "rows", 0);
-    if (to < 0 || to > INT32_MAX) return refuse(event, "to is the number of a step");
+    if (to < 0 || to > INT32_MAX) return lambda_event_refuse(event, "to is the number of a step");
     if (request->rows < 0 || request->rows > ROWS_MAX)
-        return refuse(event, "rows is how many a batch changes, 1 to 1000000");
+        return lambda_event_refuse(event, "rows is how many a batch changes, 1 to 1000000");
     request->to = (int)to;
     if (yyjson_is_true(yyjson_obj_get(root, "approved"))) request->word = MIGRATE_APPROVED;
     if (yyjson_is_true(yyjson_obj_get(root, "force"))) request->word = MIGRATE_FORCED;

@@ -4,6 +4,7 @@
 
 #include "base/px_file.h"
 #include "base/px_json.h"
+#include "lambda/event.h"
 #include "svc/catalog/names.h"
 #include "svc/storage/move.h"
 #include "svc/storage/offboard_event.h"
@@ -143,13 +144,6 @@ struct request {
     int64_t now_ns; /* 0: the machine's */
 };
 
-static int refuse(const struct lambda_event *event, const char *why)
-{
-    event->reply->error_type = S("InvalidEvent");
-    event->reply->error_message = px_str_c(why);
-    return LAMBDA_ERROR;
-}
-
 static operation *find_operation(struct px_str name)
 {
     for (size_t i = 0; i < PX_COUNT(operations); i++)
@@ -173,26 +167,25 @@ static const char *read_scope(yyjson_val *root, struct storage_scope *scope)
 static int read_event(const struct lambda_event *event, struct request *request)
 {
     yyjson_val *root = NULL;
-    int r = px_json_parse(event->payload, event->arena, &root, NULL);
-    if (r == PX_JSON_INVALID || (r == 0 && !yyjson_is_obj(root)))
-        return refuse(event, "the event is not a JSON object");
-    PX_TRY(r);
+    int r = lambda_event_object(event, &root);
+    if (r != 0) return r;
     request->op = px_json_str(root, "op");
     request->run = find_operation(request->op);
     request->kind = find_step(request->op);
     request->leaving = offboard_find(request->op);
     if (!request->run && !request->kind && !request->leaving)
-        return refuse(event, "op is one of seal, compact, retain, ttl, or a step of a move or of "
-                             "an offboarding");
+        return lambda_event_refuse(
+            event, "op is one of seal, compact, retain, ttl, or a step of a move or of "
+                   "an offboarding");
     const char *why = read_scope(root, &request->scope);
     if (!why && request->kind) why = read_step(root, request->kind, &request->step);
     if (!why && request->kind && request->scope.tenant.len == 0) why = "a move needs its tenant";
     request->offboard.tenant = request->scope.tenant;
     if (!why && request->leaving) why = offboard_read(root, request->leaving, &request->offboard);
-    if (why) return refuse(event, why);
+    if (why) return lambda_event_refuse(event, why);
     yyjson_val *now = yyjson_obj_get(root, "now");
     if (now && !px_time_parse(px_json_val_str(now), &request->now_ns))
-        return refuse(event, "now is an RFC 3339 time");
+        return lambda_event_refuse(event, "now is an RFC 3339 time");
     request->scope.deadline_mono_ns = lambda_deadline_mono_ns(event, STEP_MARGIN_NS);
     request->step.move.tenant = request->scope.tenant;
     request->step.move.deadline_mono_ns = request->scope.deadline_mono_ns;
@@ -408,14 +401,6 @@ static int run_step(const struct storage_function *function, const struct reques
     return px_buf_fault(event->reply->body);
 }
 
-static void say_what_it_knows(const struct storage_function *function, struct catalog *catalog,
-                              const struct lambda_event *event)
-{
-    int r = catalog_say(catalog, function->name, SAY_MS);
-    if (r != 0 && event->log)
-        px_log_fault(event->log, r, "what this function knows of the tables was not noted");
-}
-
 int storage_handle(const struct storage_function *function, const struct lambda_event *event)
 {
     struct request request = {0};
@@ -427,7 +412,7 @@ int storage_handle(const struct storage_function *function, const struct lambda_
     PX_TRY(load_lifecycle(function, event->arena, &lifecycle));
     PX_AUTO(close_stores) struct open_stores stores = {0};
     PX_TRY(open_stores(function, &clock, &stores));
-    say_what_it_knows(function, stores.catalog, event);
+    catalog_say_after(stores.catalog, function->name, SAY_MS, event->log);
     meta_set_deadline(stores.meta, lambda_deadline_mono_ns(event, META_MARGIN_NS));
     struct lending_settings lending = function->lending;
     struct sql_remote remote;
