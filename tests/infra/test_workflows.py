@@ -260,4 +260,4 @@ def test_a_tenant_moves_by_functions_of_this_region_alone(machines):
     assert moved["status"] == "SUCCEEDED" and json.loads(moved["output"])["outcome"] == "moved", moved
     assert all(f":lambda:{REGION}:" in name for name in called.values()), called
     assert {name for name, function in called.items() if f"function:{PREFIX}-bridge:live" in function} == {
-        "Place", "Greet", "Fetch", "Check", "FetchLast", "Settle", "Part", "CleanCopy", "VacateCopy"}
+        "Place", "Greet", "Fetch", "Check", "FetchLast", "Settle", "SettleAgain", "Part", "CleanCopy", "VacateCopy"}
