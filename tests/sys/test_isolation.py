@@ -261,7 +261,8 @@ def test_headers_that_claim_to_be_somebody_else_are_words(world, attacker, route
         answer = listens.ask(attacker.home(), route[0], target, headers=[*kind, *headers], body=body)
         assert answer.status == plain.status, f"{headers}: {answer.status} {answer.text()[:300]}"
         if route[0] == "GET" or plain.status != 200:
-            assert answer.shape() == plain.shape(), headers
+            # Upkeep may have sealed meanwhile: then it is what comes now without them.
+            assert answer.shape() == plain.shape() or answer.shape() == listens.ask(attacker.home(), route[0], target, headers=kind, body=body).shape(), headers
 
 
 @pytest.mark.parametrize("route", [r for r in ROUTES if operation(r).get("security")], ids=lambda r: f"{r[0]} {r[1]}")

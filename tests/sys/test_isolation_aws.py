@@ -71,7 +71,7 @@ def world(tmp_path_factory):
         guard = Guard(port)
         region = Region(tmp_path_factory.mktemp("i") / "data", env={"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1", "PRISM_TENANT_ROLE_ARN": ROLE, "PRISM_QUERY_COPY_BYTES_MAX": "1"})
         region.up_options = ["--aws-endpoint", f"http://127.0.0.1:{guard.port}", "--aws-prefix", "prism-i"]
-        region.run("up", "--detach")
+        region.up().warm()
         region.guard, region.keys = guard, {}
         for tenant in TENANTS:
             region.keys[tenant] = region.tenant(tenant)
