@@ -8,6 +8,7 @@
 #include "cli/pipeline.h"
 #include "delivery/pipeline/action_terraform.h"
 #include "delivery/pipeline/builtin.h"
+#include "delivery/pipeline/figures.h"
 #include "svc/catalog/catalog.h"
 
 /* ---- actions ---- */
@@ -26,7 +27,7 @@ static const struct action *const actions[] = {
 
 void pipeline_actions(struct action_table *ret_table)
 {
-    *ret_table = (struct action_table){.actions = actions};
+    *ret_table = (struct action_table){.actions = actions, .figures = figures_of_cloudwatch};
     for (size_t i = 0; i < catalog_migrations.count; i++) {
         const struct migrate_step *step = &catalog_migrations.steps[i];
         ret_table->schema_expands_to = step->number;

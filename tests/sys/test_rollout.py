@@ -194,3 +194,16 @@ def test_code_that_is_none_is_refused(tree, tmp_path):
     assert done.returncode == 4 and "has no executable file bootstrap" in done.stderr
     done = rollout(tree, "start", "--version", "999", check=False)
     assert done.returncode == 4 and "no version 999" in done.stderr and weight(tree) == before
+
+
+def test_a_bake_of_the_pipeline_asks_the_region(tree, tmp_path):
+    bake = {"time_s": 0, "requests_min": 5, "requests_of": ["local/catalog"], "alarms": ["none-is-called-so"], "every_s": 1,
+            "endpoint": f"unix:{tree.data}/region.sock"}
+    (tmp_path / "pipeline.json").write_text(json.dumps({"version": 1, "stages": [
+        {"name": "s", "steps": [{"name": "look", "action": "wait", "with": bake, "timeout_s": 120}]}]}))
+    baking = subprocess.Popen([tree.tree / "prism", "pipeline", "run", "--file", tmp_path / "pipeline.json", "--root", tmp_path, "--json"],
+                              env=tree.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    with Load(tree):
+        said, _ = baking.communicate(timeout=150)
+    assert baking.returncode == 0, said
+    assert json.loads(said)["run"]["stages"][0]["steps"][0]["result"]["requests"] >= 5

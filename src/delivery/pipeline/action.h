@@ -71,6 +71,7 @@ struct action_context {
     struct px_str stage, wave; /* wave: empty outside of waves */
     struct px_str environment; /* empty in a stage that touches none */
     struct px_str region;      /* empty outside of waves */
+    yyjson_val *regions;       /* names of a wave's regions, of its bake; NULL: it is none */
     struct px_str who;         /* who started the run */
     struct action_release release,
         previous; /* previous: what this stage's environment got last, by a run that succeeded */
@@ -125,16 +126,16 @@ struct action {
     struct px_str (*describe)(struct px_arena *arena, yyjson_val *with);
 };
 #define ACTION_FIELDS(table) .fields = (table), .field_count = PX_COUNT(table)
-/* What a bake looks at. Counted since the bake began, in the context's environment and region (a wave: all of its stage's). */
+/* What a bake looks at, since it began. */
 struct action_figures {
     uint64_t requests;
-    unsigned watched, fire;   /* alarms */
+    unsigned watched, fire;   /* alarms; watched 0: not known how many */
     struct px_str fire_names; /* "ingest-errors, query-latency" */
 };
 struct action_table {
     const struct action *const *actions; /* NULL-ended */
-    /* Where `wait` gets figures from when a step names no program for it. alarms: names, or "*" for all. NULL: nowhere. */
-    int (*figures)(struct action_context *ctx, yyjson_val *alarms, int64_t since_ns,
+    /* Where `wait` gets figures from when a step names no program for it (figures.h). NULL: nowhere. */
+    int (*figures)(struct action_context *ctx, yyjson_val *with, int64_t since_ns,
                    struct action_figures *ret_figures);
     int64_t schema_expands_to, schema_contracts_to; /* of this program's catalog, for `release` */
 };

@@ -6,6 +6,7 @@
 #include "base/px_json.h"
 #include "delivery/pipeline/builtin.h"
 #include "delivery/pipeline/exec.h"
+#include "delivery/pipeline/figures.h"
 
 #define FIGURES_BYTES_MAX ((size_t)1 << 20)
 #define EVERY_S_DEFAULT 15
@@ -34,15 +35,6 @@ static bool never(void *ctx)
     return false;
 }
 
-static bool is_watched(yyjson_val *alarms, struct px_str name)
-{
-    size_t i, max;
-    yyjson_val *val;
-    px_json_arr_foreach(alarms, i, max, val) if (px_str_eq(px_json_val_str(val), S("*")) ||
-                                                 px_str_eq(px_json_val_str(val), name)) return true;
-    return false;
-}
-
 /* {"requests":N,"alarms":[{"name":"...","state":"OK"|"ALARM"|...}]} */
 static int read_figures(struct bake *bake, struct px_str text)
 {
@@ -59,7 +51,7 @@ static int read_figures(struct bake *bake, struct px_str text)
     px_json_arr_foreach(px_json_arr(root, "alarms"), i, max, alarm)
     {
         struct px_str name = px_json_str(alarm, "name");
-        if (!is_watched(bake->alarms, name)) continue;
+        if (!figures_is_watched(bake->alarms, name)) continue;
         figures.watched++;
         if (!px_str_eq(px_json_str(alarm, "state"), S("ALARM"))) continue;
         if (figures.fire++ > 0) px_buf_add_c(&names, ", ");
@@ -117,7 +109,7 @@ static void look(struct bake *bake)
     yyjson_val *program = px_json_arr(bake->with, "figures");
     if (!bake->wants) return;
     int r = program ? ask_program(bake, program)
-                    : ctx->table->figures(ctx, bake->alarms, ctx->began_ns, &bake->figures);
+                    : ctx->table->figures(ctx, bake->with, ctx->began_ns, &bake->figures);
     bake->known = r == 0;
     if (r != 0) (void)px_fault_text(r, bake->why, sizeof bake->why);
 }
@@ -127,10 +119,12 @@ static void look(struct bake *bake)
 static void tell(struct bake *bake, int64_t left_ns)
 {
     char alarms[400] = "", text[400] = "";
+    const struct action_figures *figures = &bake->figures;
+    char of[32] = "";
+    if (figures->watched > 0) (void)snprintf(of, sizeof of, " of %u", figures->watched);
     if (bake->known && bake->alarms)
-        (void)snprintf(alarms, sizeof alarms, "%u of %u fire%s%.*s", bake->figures.fire,
-                       bake->figures.watched, bake->figures.fire ? ": " : "",
-                       PX_FMT(bake->figures.fire_names));
+        (void)snprintf(alarms, sizeof alarms, "%u%s fire%s%.*s", figures->fire, of,
+                       figures->fire ? ": " : "", PX_FMT(figures->fire_names));
     if (bake->wants && !bake->known) (void)snprintf(text, sizeof text, "no figures: %s", bake->why);
     const struct action_progress progress = {.text = px_str_c(text),
                                              .weight = -1,
@@ -210,7 +204,10 @@ static struct px_str describe(struct px_arena *arena, yyjson_val *with)
 static const struct action_field fields[] = {
     {"time_s", ACTION_NUMBER, true, 0, 14 * 86400, NULL},
     {"requests_min", ACTION_NUMBER, false, 0, INT64_C(1000000000000), NULL},
-    {"alarms", ACTION_TEXTS, false, 0, 200, NULL}, /* names, or "*" */
+    {"alarms", ACTION_TEXTS, false, 0, 200, NULL},    /* names, or "*" */
+    {"alarm_prefix", ACTION_TEXT, false, 0, 0, NULL}, /* these three: figures.h */
+    {"requests_of", ACTION_TEXTS, false, 1, 200, NULL},
+    {"endpoint", ACTION_TEXT, false, 0, 0, NULL},
     {"figures", ACTION_TEXTS, false, 1, 100,
      NULL}, /* a program and its arguments that prints them */
     {"every_s", ACTION_NUMBER, false, 1, 3600, NULL},

@@ -174,7 +174,18 @@ static void add_bake(struct reading *reading, yyjson_val *wave, struct px_str pl
     step->act = (struct definition_act){.action = wait, .with = bake, .attempts = 1};
     step->act.timeout_s = px_json_i64(bake, "time_s", 0) +
                           px_json_i64(bake, "patience_s", DAYS_30_S);
+    step->regions = px_json_arr(wave, "regions");
     definition_check_with(reading, wait, bake, at);
+    bool counts = px_json_i64(bake, "requests_min", 0) > 0, alarms = px_json_arr(bake, "alarms");
+    if (yyjson_obj_get(bake, "figures") || (!counts && !alarms)) return;
+    if (!reading->actions->figures)
+        definition_problem(
+            reading, at,
+            "nothing tells requests and alarms; give figures, a program that prints them");
+    else if (counts && !yyjson_obj_get(bake, "requests_of"))
+        definition_problem(
+            reading, at,
+            "requests_min wants to know whose: give requests_of, [\"<region>/<function>\"], or figures");
 }
 
 /* The regions of a wave: names, each once in the stage. */

@@ -26,6 +26,7 @@ struct definition_act { /* an action with what it is given */
 };
 struct definition_step {
     struct px_str path, name, wave, region; /* wave and region: empty outside of waves */
+    yyjson_val *regions;                    /* of the wave, for its bake */
     size_t stage;
     struct definition_act act;
     struct definition_act undo; /* action NULL: there is none */

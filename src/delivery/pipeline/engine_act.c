@@ -189,6 +189,7 @@ static int fill_context(struct pipeline *p, const struct definition_act *act,
     ctx->stage = stage->name;
     ctx->wave = step->wave;
     ctx->region = step->region;
+    ctx->regions = step->regions;
     ctx->environment = stage->environment ? stage->environment->name : px_str(NULL, 0);
     ctx->who = p->state.starter;
     ctx->release = p->state.release;

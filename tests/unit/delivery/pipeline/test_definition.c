@@ -138,6 +138,8 @@ static const struct {
          "{\"name\":\"w\",\"regions\":[\"a\"],\"bake\":{\"time_s\":1}},{\"name\":\"v\",\"regions\":[\"b\",\"c\"],\"bake\":{\"time_s\":1}},"
          "{\"name\":\"u\",\"regions\":[\"d\"],\"bake\":{\"time_s\":1}}"),
      "stages[0].waves[2].regions", "waves grow"},
+    {WAVES("{\"name\":\"w\",\"regions\":[\"a\"],\"bake\":{\"time_s\":1,\"alarms\":[\"*\"]}}"),
+     "stages[0].waves[0].bake", "nothing tells requests and alarms"},
     {WAVES("{\"name\":\"w\",\"regions\":[\"A_1\"],\"bake\":{\"time_s\":1}}"),
      "stages[0].waves[0].regions[0]", "a region's name"},
 };
