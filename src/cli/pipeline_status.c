@@ -47,11 +47,14 @@ static int print_once(struct pipeline_work *work)
     return CLI_OK;
 }
 
+/* Those that the state holds; later ones come by on_change. */
 static int on_line(void *ctx, const struct entry *entry)
 {
     PX_AUTO(px_buf_deinit) struct px_buf text;
-    struct cli *cli = ctx;
+    struct pipeline_work *work = ctx;
+    struct cli *cli = work->cli;
     px_buf_init(&text, 1u << 16);
+    if (entry->seq > pipeline_state(work->pipeline)->seq) return 0;
     pipeline_view_line(entry, &text);
     (void)fwrite(text.ptr, 1, text.len, cli->out);
     return 0;
@@ -75,7 +78,8 @@ static int follow(struct pipeline_work *work)
     work->options.on_change = on_change;
     work->options.ctx = work;
     if (!cli->json && !work->view.live) {
-        int r = pipeline_history(work->pipeline, pipeline_state(work->pipeline)->run, on_line, cli);
+        int r = pipeline_history(work->pipeline, pipeline_state(work->pipeline)->run, on_line,
+                                 work);
         if (r != 0) return cli_fault(cli, r, "the log");
     }
     for (;;) {

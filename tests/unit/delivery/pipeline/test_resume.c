@@ -54,42 +54,59 @@ TEST(killed_behind_any_entry_of_a_run_that_goes_back)
     kill_behind_each_entry(t, "bad", "fail dev/two/r3/apply");
 }
 
+/* The steps whose action is the test's own, in their order. */
+static size_t steps_of(struct test *t, struct px_str paths[16])
+{
+    PX_AUTO(px_buf_deinit) struct px_buf problems;
+    struct definition definition;
+    size_t count = 0;
+    px_buf_init(&problems, 1u << 16);
+    CHECK_OK(definition_read(S(PIPELINE_SMALL), "p.json", &test_table, &t->arena, &problems,
+                             &definition));
+    for (size_t i = 0; i < definition.step_count; i++)
+        if (definition.steps[i].act.action == &action_make)
+            paths[count++] = definition.steps[i].path;
+    CHECK(count >= 5);
+    return count;
+}
+
+static void kill_in_the_middle(struct test *t, const char *fail, const char *moment,
+                               struct px_str step, const struct wanted *wanted)
+{
+    struct bench bench;
+    struct px_str name = px_arena_printf(&t->arena, "%s-%.*s", moment, PX_FMT(step));
+    for (size_t i = 0; i < name.len; i++)
+        if (name.ptr[i] == '/') ((char *)(uintptr_t)name.ptr)[i] = '_';
+    bench_init(&bench, t, name.ptr, PIPELINE_SMALL);
+    bench_tell(&bench, "fail", fail);
+    bench_tell(&bench, "die", px_arena_printf(&t->arena, "%s %.*s", moment, PX_FMT(step)).ptr);
+    CHECK(bench_die(&bench, BENCH_RUN, 0));
+    check_same(&bench, wanted, bench_do(&bench, BENCH_RESUME));
+}
+
 TEST(killed_in_the_middle_of_any_step)
 {
-    static const char *const steps[] = {"build/package", "dev/plan", "dev/one/r1/apply",
-                                        "dev/two/r2/apply", "dev/two/r3/apply"};
+    struct px_str steps[16];
     struct wanted wanted;
+    size_t count = steps_of(t, steps);
     undisturbed(t, "good", NULL, &wanted);
-    for (size_t i = 0; i < PX_COUNT(steps) * PX_COUNT(moments); i++) {
-        struct bench bench;
-        char name[32], what[100];
-        (void)snprintf(name, sizeof name, "at-%zu", i);
-        (void)snprintf(what, sizeof what, "%s %s", moments[i % 3], steps[i / 3]);
-        bench_init(&bench, t, name, PIPELINE_SMALL);
-        bench_tell(&bench, "die", what);
-        CHECK(bench_die(&bench, BENCH_RUN, 0));
-        check_same(&bench, &wanted, bench_do(&bench, BENCH_RESUME));
-    }
+    for (size_t i = 0; i < count * PX_COUNT(moments); i++)
+        kill_in_the_middle(t, NULL, moments[i % 3], steps[i / 3], &wanted);
 }
 
 TEST(killed_in_the_middle_of_any_undo)
 {
-    static const char *const steps[] = {"dev/two/r3/apply!undo", "dev/two/r2/apply!undo",
-                                        "dev/one/r1/apply!undo", "dev/plan!undo"};
+    struct px_str steps[16];
     struct wanted wanted;
-    undisturbed(t, "bad", "fail dev/two/r3/apply", &wanted);
+    size_t count = steps_of(t, steps);
+    struct px_str fail = px_arena_printf(&t->arena, "fail %.*s", PX_FMT(steps[count - 1]));
+    undisturbed(t, "bad", fail.ptr, &wanted);
     CHECK_INT(wanted.answer, PIPELINE_FAILED);
     CHECK_STR(wanted.made, S("made-package--=.\n")); /* its stage had ended */
-    for (size_t i = 0; i < PX_COUNT(steps) * PX_COUNT(moments); i++) {
-        struct bench bench;
-        char name[32], what[100];
-        (void)snprintf(name, sizeof name, "at-%zu", i);
-        (void)snprintf(what, sizeof what, "%s %s", moments[i % 3], steps[i / 3]);
-        bench_init(&bench, t, name, PIPELINE_SMALL);
-        bench_tell(&bench, "fail", "fail dev/two/r3/apply");
-        bench_tell(&bench, "die", what);
-        CHECK(bench_die(&bench, BENCH_RUN, 0));
-        check_same(&bench, &wanted, bench_do(&bench, BENCH_RESUME));
+    for (size_t i = 0; i < count * PX_COUNT(moments); i++) {
+        struct px_str step = px_arena_printf(&t->arena, "%.*s!undo", PX_FMT(steps[i / 3]));
+        if (!px_str_starts(step, S("build/")))
+            kill_in_the_middle(t, fail.ptr, moments[i % 3], step, &wanted);
     }
 }
 
