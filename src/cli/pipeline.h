@@ -37,6 +37,7 @@ struct pipeline_view {
     FILE *to; /* NULL: nothing is shown */
     bool live, colours;
     size_t lines; /* of the picture that stands there */
+    size_t rows;  /* of the terminal; 0: not known */
     int64_t drawn_ns;
     const struct state *state;
     size_t at; /* the step that progress is of */

@@ -1,6 +1,7 @@
 /* cli/pipeline_view.c - a run for people. Names and texts come from files and programs: they pass glyph.h on their way to a terminal. */
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 
 #include "cli/glyph.h"
 #include "cli/pipeline.h"
@@ -28,6 +29,7 @@ struct drawing {
     const struct pipeline_view *view;
     struct px_buf *buf;
     size_t width, lines;
+    size_t lines_max; /* what the terminal can show and go back over; 0: any */
     int64_t now_ns;
 };
 
@@ -41,6 +43,7 @@ __attribute__((format(printf, 3, 4))) static void line(struct drawing *d, enum c
     (void)vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     struct px_str rest = px_str_c(text);
+    if (d->lines_max > 0 && d->lines >= d->lines_max) return;
     size_t used = 0, room = d->width > 0 ? d->width - 1 : SIZE_MAX;
     if (d->view->live) px_buf_add_c(d->buf, "\r\033[K");
     if (d->view->colours && colour != PLAIN) px_buf_add_c(d->buf, codes[colour]);
@@ -229,7 +232,11 @@ static void draw_end(struct drawing *d)
 size_t pipeline_view_render(const struct pipeline_view *view, int64_t now_ns, size_t width,
                             struct px_buf *buf)
 {
-    struct drawing d = {.view = view, .buf = buf, .width = width, .now_ns = now_ns};
+    struct drawing d = {.view = view,
+                        .buf = buf,
+                        .width = width,
+                        .now_ns = now_ns,
+                        .lines_max = view->rows > 2 ? view->rows - 1 : 0};
     size_t at = state_at(view->state);
     draw_head(&d);
     for (size_t i = 0; i < view->state->definition->stage_count; i++) draw_stage(&d, i, at);
@@ -242,8 +249,10 @@ size_t pipeline_view_render(const struct pipeline_view *view, int64_t now_ns, si
 static void draw(struct pipeline_view *view)
 {
     PX_AUTO(px_buf_deinit) struct px_buf buf;
+    struct winsize size;
     px_buf_init(&buf, PICTURE_BYTES);
     if (!view->state) return;
+    view->rows = ioctl(fileno(view->to), TIOCGWINSZ, &size) == 0 ? size.ws_row : 0;
     if (view->lines > 0) px_buf_printf(&buf, "\033[%zuA", view->lines);
     size_t lines = pipeline_view_render(view, px_wall_ns(view->cli->clock),
                                         table_terminal_width(view->to), &buf);

@@ -178,7 +178,13 @@ int pipeline_work_end(struct pipeline_work *work, int answer)
 {
     struct cli *cli = work->cli;
     pipeline_view_end(&work->view);
-    if (answer < 0) return cli_fault(cli, answer, "the pipeline");
+    if (answer < 0) {
+        const struct state *state = pipeline_state(work->pipeline);
+        bool open_run = state && !state->ended;
+        return cli_fault(cli, answer,
+                         open_run ? "the run stopped, and prism pipeline resume goes on"
+                                  : "the pipeline");
+    }
     struct px_str said = px_str_trim(pipeline_said(work->pipeline));
     if (cli->json) print_json(work, answer);
     if (said.len > 0) {
