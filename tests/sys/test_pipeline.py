@@ -182,7 +182,7 @@ def test_a_log_that_was_changed_is_found(tmp_path):
     assert bench("run").returncode == DONE
     tip = json.loads(bench("history", "--check", "--json").stdout)["tip"]
     entry = tmp_path / "state" / "runs" / "000001" / "000003.json"
-    entry.write_text(entry.read_text().replace("ada", "eve"))
+    entry.write_text(entry.read_text().replace('"who":"ada"', '"who":"eve"'))
     found = bench("history", "--check")
     assert found.returncode == REFUSED and "run 1 entry 4 does not follow the one before it" in found.stdout
     entry.unlink()
