@@ -79,16 +79,23 @@ static const char *joined(struct cli *cli, const char *dir, const char *name)
     return path.ptr && realpath(path.ptr, real) ? px_arena_cstr(&cli->arena, px_str_c(real)) : NULL;
 }
 
+/* Terraform runs elsewhere, so paths are made absolute. */
+static const char *real_path(struct cli *cli, const char *path)
+{
+    char real[PATH_MAX];
+    return realpath(path, real) ? px_arena_cstr(&cli->arena, px_str_c(real)) : NULL;
+}
+
 static int find_places(struct look *look)
 {
     struct cli *cli = look->cli;
     look->platform = look->v->platform ? look->v->platform : settings_platform_dir(cli);
     if (!look->platform)
         return cli_fail(cli, CLI_FAILED, "there is no platform folder; --platform");
-    look->platform = joined(cli, look->platform, ".");
+    look->platform = real_path(cli, look->platform);
     if (!look->platform)
         return cli_fail(cli, CLI_FAILED, "%s: %s", look->v->platform, strerror(errno));
-    look->infra = look->v->infra ? joined(cli, look->v->infra, ".")
+    look->infra = look->v->infra ? real_path(cli, look->v->infra)
                                  : joined(cli, look->platform, "../infra");
     if (!look->infra)
         return cli_fail(cli, CLI_FAILED, "%s: %s", look->v->infra ? look->v->infra : "infra",
@@ -100,7 +107,7 @@ static int find_places(struct look *look)
 static const char *config_dir(const struct look *look)
 {
     struct cli *cli = look->cli;
-    if (look->v->config) return joined(cli, look->v->config, ".");
+    if (look->v->config) return real_path(cli, look->v->config);
     struct px_str name = px_arena_printf(&cli->arena, "environments/%s", look->v->environment);
     return name.ptr ? joined(cli, look->infra, name.ptr) : NULL;
 }
@@ -170,9 +177,9 @@ static int add_var_file(struct look *look, struct terraform *tf, const char *pat
 {
     size_t n = 0;
     while (tf->var_files[n]) n++;
-    if (!path || n == TERRAFORM_VAR_FILES_MAX)
-        return cli_fail(look->cli, CLI_FAILED, "files of variables: %s",
-                        path ? "too many" : strerror(errno));
+    if (!path || access(path, R_OK) != 0 || n == TERRAFORM_VAR_FILES_MAX)
+        return cli_fail(look->cli, CLI_FAILED, "%s: %s", path ? path : "a file of variables",
+                        n == TERRAFORM_VAR_FILES_MAX ? "one too many" : strerror(errno));
     tf->var_files[n] = path;
     return CLI_OK;
 }
@@ -210,7 +217,7 @@ static int set_variables(struct look *look, struct terraform *tf, const char *na
                                look->v->release);
     }
     for (size_t i = 0; i < look->v->var_files.count && exit == CLI_OK; i++)
-        exit = add_var_file(look, tf, joined(cli, look->v->var_files.items[i], "."));
+        exit = add_var_file(look, tf, real_path(cli, look->v->var_files.items[i]));
     return exit;
 }
 
@@ -335,7 +342,7 @@ static int look_at_stack(struct look *look, const char *name)
                            &tf.dir);
     if (r == 0 && look->v->plugin_cache) {
         r = px_dir_make(look->v->plugin_cache);
-        tf.plugin_cache = joined(cli, look->v->plugin_cache, ".");
+        tf.plugin_cache = real_path(cli, look->v->plugin_cache);
     }
     if (r != 0) return cli_fault(cli, r, "%s", label.ptr);
     int exit = set_backend(look, &tf, name);

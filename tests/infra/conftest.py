@@ -12,7 +12,7 @@ import time
 import kit
 import pytest
 
-ORDER = ["test_static", "test_setup", "test_sentences", "test_edge", "test_workflows", "test_modules", "test_global", "test_region", "test_state",
+ORDER = ["test_static", "test_setup", "test_sentences", "test_edge", "test_workflows", "test_deploy", "test_modules", "test_global", "test_region", "test_state",
          "test_scanners", "test_opentofu", "test_variables", "test_mutations", "test_formats", "test_destroyed"]
 DESTROYED, KEPT = "eu-west-1", "us-east-1"
 RUN = kit.ROOT / "build" / "infra"

@@ -36,7 +36,8 @@ static int write_result(const struct planned *p, yyjson_val *with, struct px_str
 {
     const size_t *counts = p->changes->counts;
     bool any = changes_any(p->changes); /* nobody is asked about a plan that changes nothing */
-    px_buf_printf(buf, "{\"digest\":\"%.*s\",\"summary\":", PX_FMT(p->digest));
+    px_buf_printf(buf, "{\"digest\":\"%.*s\",\"changes\":%s,\"summary\":", PX_FMT(p->digest),
+                  changes_any(p->changes) ? "true" : "false");
     px_buf_add_json_str(buf, summary);
     px_buf_printf(buf,
                   ",\"changes\":%s,\"made\":%zu,\"changed\":%zu,\"replaced\":%zu,\"destroyed\":%zu,"
