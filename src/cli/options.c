@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-#include "cli/words.h"
+#include "base/px_words.h"
 
 #define KEY_BASE 0x200 /* options without a letter, by their index */
 #define KEY_GLOBAL 0x400
@@ -205,7 +205,7 @@ static void unknown_option(struct parse *parse, const struct argp_option *table,
     size_t count = 0;
     for (const struct argp_option *o = table; o->name || o->doc; o++)
         if (o->name) names[count++] = o->name;
-    const char *meant = words_nearest(name, names, count);
+    const char *meant = px_words_nearest(name, names, count);
     (void)complain(parse, "there is no option '%s'%s%s%s", text, meant ? "; did you mean --" : "",
                    meant ? meant : "", meant ? "?" : "");
 }

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/px_words.h"
 #include "cli/interrupt.h"
 #include "cli/migration.h"
 #include "cli/progress.h"
@@ -14,7 +15,6 @@
 #include "cli/settings.h"
 #include "cli/table.h"
 #include "cli/tenant.h"
-#include "cli/words.h"
 #include "fleet/state.h"
 
 #define MACHINE "tenant-migration"
@@ -143,7 +143,7 @@ static int check_region(const struct migrating *m, const char *name)
     const char *names[FLEET_REGIONS_MAX];
     size_t count = (size_t)names_of(m, names);
     if (fleet_state_find(&m->fleet, px_str_c(name)) >= 0) return CLI_OK;
-    const char *near = words_nearest(px_str_c(name), names, count);
+    const char *near = px_words_nearest(px_str_c(name), names, count);
     return cli_fail(m->cli, CLI_REFUSED, "there is no region %s%s%s%s; see prism region list", name,
                     near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
 }

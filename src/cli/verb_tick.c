@@ -1,7 +1,7 @@
 /* cli/verb_tick.c - `prism tick seal|compact|retain|ttl`: what the schedules do, now. */
+#include "base/px_words.h"
 #include "cli/remote.h"
 #include "cli/verbs.h"
-#include "cli/words.h"
 
 static const char *const jobs[] = {"seal", "compact", "retain", "ttl"};
 
@@ -14,7 +14,7 @@ static bool is_job(const char *name)
 
 static int unknown(struct cli *cli, const char *name)
 {
-    const char *meant = words_nearest(px_str_c(name), jobs, PX_COUNT(jobs));
+    const char *meant = px_words_nearest(px_str_c(name), jobs, PX_COUNT(jobs));
     return cli_fail(cli, CLI_USAGE, "there is no job '%s': seal, compact, retain, ttl%s%s%s", name,
                     meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
 }

@@ -1,9 +1,9 @@
 /* cli/verbs.c - from argv to a verb. */
 #include "cli/verbs.h"
 
+#include "base/px_words.h"
 #include "cli/options.h"
 #include "cli/settings.h"
-#include "cli/words.h"
 
 #define VERBS_MAX 32
 #define PATH_MAX_BYTES 128
@@ -38,7 +38,7 @@ static int unknown(struct cli *cli, const struct cli_verb *const *verbs, const c
                    const char *name)
 {
     const char *names[VERBS_MAX];
-    const char *meant = words_nearest(px_str_c(name), names, names_of(verbs, names));
+    const char *meant = px_words_nearest(px_str_c(name), names, names_of(verbs, names));
     if (meant)
         return cli_fail(cli, CLI_USAGE, "'%s' is no verb of %s; did you mean '%s'?", name, path,
                         meant);

@@ -9,8 +9,8 @@
  * Everything lives in one arena and is only read once it is open, but for caches of values. */
 #pragma once
 
-#include "delivery/hcl.h"
-#include "delivery/value.h"
+#include "hcl/hcl.h"
+#include "hcl/value.h"
 
 enum plan_kind { PLAN_GLOBAL = 1, PLAN_REGION = 2 };
 enum plan_action { PLAN_KEEP, PLAN_CREATE, PLAN_UPDATE, PLAN_REPLACE, PLAN_READ };

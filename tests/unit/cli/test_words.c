@@ -1,35 +1,35 @@
 /* "did you mean", numbers for people, tables. */
 #include "support/support.h"
 
+#include "base/px_words.h"
 #include "cli/cli.h"
 #include "cli/glyph.h"
 #include "cli/progress.h"
 #include "cli/table.h"
-#include "cli/words.h"
 
 TEST(distance_counts_edits_and_swaps)
 {
-    CHECK_INT(words_distance(S("status"), S("status")), 0);
-    CHECK_INT(words_distance(S("stauts"), S("status")), 1);
-    CHECK_INT(words_distance(S("statu"), S("status")), 1);
-    CHECK_INT(words_distance(S("sstatus"), S("status")), 1);
-    CHECK_INT(words_distance(S(""), S("up")), 2);
-    CHECK_INT(words_distance(S("query"), S("tail")), 5);
+    CHECK_INT(px_words_distance(S("status"), S("status")), 0);
+    CHECK_INT(px_words_distance(S("stauts"), S("status")), 1);
+    CHECK_INT(px_words_distance(S("statu"), S("status")), 1);
+    CHECK_INT(px_words_distance(S("sstatus"), S("status")), 1);
+    CHECK_INT(px_words_distance(S(""), S("up")), 2);
+    CHECK_INT(px_words_distance(S("query"), S("tail")), 5);
     char longer[100];
     memset(longer, 'x', sizeof longer);
-    CHECK(words_distance(px_str(longer, sizeof longer), S("up")) > 30);
+    CHECK(px_words_distance(px_str(longer, sizeof longer), S("up")) > 30);
 }
 
 TEST(the_nearest_word_is_named_and_a_far_one_is_not)
 {
     const char *const verbs[] = {"up", "down", "status", "send", "query", "tenant", "key"};
-    CHECK_STR(px_str_c(words_nearest(S("stats"), verbs, PX_COUNT(verbs))), S("status"));
-    CHECK_STR(px_str_c(words_nearest(S("qurey"), verbs, PX_COUNT(verbs))), S("query"));
-    CHECK_STR(px_str_c(words_nearest(S("tenants"), verbs, PX_COUNT(verbs))), S("tenant"));
-    CHECK_STR(px_str_c(words_nearest(S("stat"), verbs, PX_COUNT(verbs))), S("status"));
-    CHECK(!words_nearest(S("deploy"), verbs, PX_COUNT(verbs)));
-    CHECK(!words_nearest(S("zz"), verbs, PX_COUNT(verbs)));
-    CHECK(!words_nearest(S(""), verbs, 0));
+    CHECK_STR(px_str_c(px_words_nearest(S("stats"), verbs, PX_COUNT(verbs))), S("status"));
+    CHECK_STR(px_str_c(px_words_nearest(S("qurey"), verbs, PX_COUNT(verbs))), S("query"));
+    CHECK_STR(px_str_c(px_words_nearest(S("tenants"), verbs, PX_COUNT(verbs))), S("tenant"));
+    CHECK_STR(px_str_c(px_words_nearest(S("stat"), verbs, PX_COUNT(verbs))), S("status"));
+    CHECK(!px_words_nearest(S("deploy"), verbs, PX_COUNT(verbs)));
+    CHECK(!px_words_nearest(S("zz"), verbs, PX_COUNT(verbs)));
+    CHECK(!px_words_nearest(S(""), verbs, 0));
 }
 
 TEST(numbers_are_written_for_people)

@@ -1,4 +1,4 @@
-/* delivery/value.h - what an expression of Terraform has as its value, as far as a plan can tell.
+/* hcl/value.h - what an expression of Terraform has as its value, as far as a plan can tell.
  *
  * What is known only after apply is not lost: it stands as a *symbol*, the address that it will come
  * from (`module.network.aws_vpc.this.id`) between two control characters, alone or inside a text.

@@ -1,8 +1,8 @@
-/* delivery/hcl.c - recursive descent over the text itself.
+/* hcl/hcl.c - recursive descent over the text itself.
  *
  * Newlines end attributes and object items; inside parentheses and brackets they are space (`loose`).
  * Recursion is bounded, so a hostile file is refused rather than followed. */
-#include "delivery/hcl.h"
+#include "hcl/hcl.h"
 
 #include <stdlib.h>
 

@@ -1,9 +1,9 @@
-/* cli/words.c - optimal string alignment distance over short words. */
-#include "cli/words.h"
+/* base/px_words.c - optimal string alignment distance over short words. */
+#include "base/px_words.h"
 
 #define WORD_MAX 32
 
-unsigned words_distance(struct px_str a, struct px_str b)
+unsigned px_words_distance(struct px_str a, struct px_str b)
 {
     if (a.len > WORD_MAX || b.len > WORD_MAX) return WORD_MAX + 1;
     unsigned rows[WORD_MAX + 1][WORD_MAX + 1];
@@ -22,12 +22,12 @@ unsigned words_distance(struct px_str a, struct px_str b)
     return rows[a.len][b.len];
 }
 
-const char *words_nearest(struct px_str word, const char *const *words, size_t count)
+const char *px_words_nearest(struct px_str word, const char *const *words, size_t count)
 {
     const char *nearest = NULL;
     unsigned least = word.len <= 3 ? 2 : 3; /* further away it is another word, not a slip */
     for (size_t i = 0; i < count; i++) {
-        unsigned distance = words_distance(word, px_str_c(words[i]));
+        unsigned distance = px_words_distance(word, px_str_c(words[i]));
         bool begun = word.len >= 2 && px_str_starts(px_str_c(words[i]), word);
         if (begun) distance = 1;
         if (distance >= least) continue;

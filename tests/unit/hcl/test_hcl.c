@@ -1,7 +1,7 @@
 /* What of HCL is read, and that what cannot be read is refused where it stands. */
 #include "support/support.h"
 
-#include "delivery/hcl.h"
+#include "hcl/hcl.h"
 
 static struct hcl_body body_of(struct test *t, const char *text)
 {

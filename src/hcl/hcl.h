@@ -1,11 +1,11 @@
-/* delivery/hcl.h - the HCL of Terraform modules: bodies, blocks and expressions as trees.
+/* hcl/hcl.h - the HCL of Terraform modules: bodies, blocks and expressions as trees.
  *
  * A plan's JSON lists what an expression refers to, but neither its shape nor any local value. The
  * modules' own sources have both. Strings are copied into the arena; the text may go afterwards.
  * Syntax: HCL's specification, hclsyntax/spec.md of github.com/hashicorp/hcl. */
 #pragma once
 
-#include "delivery/value.h"
+#include "hcl/value.h"
 
 enum hcl_kind {
     HCL_VALUE,    /* value */

@@ -1,5 +1,5 @@
-/* delivery/value.c - see value.h. */
-#include "delivery/value.h"
+/* hcl/value.c - see value.h. */
+#include "hcl/value.h"
 
 #include <math.h>
 #include <stdio.h>
