@@ -3,7 +3,7 @@
 #   prism::duckdb sqlite3 uv zstd z deflate xxhash protobuf_c     libraries that come built
 #   AWS::ssl                                              OpenSSL's interface, for libpq alone
 #   prism::archive pcre2                                  for the program alone, not for functions
-#   prism::yyjson llhttp otlp nanoarrow libpq quickjs     sources, compiled here so that sanitizers see into them
+#   prism::yyjson llhttp otlp nanoarrow libpq quickjs jsonnet   sources, compiled here so that sanitizers see into them
 #   PRISM_JSONATA_JS                                      file of the npm module jsonata
 #   PRISM_RDS_CERTIFICATES                                file with what RDS's own certificates are signed by
 #   prism::cmocka                                         for tests
@@ -171,6 +171,10 @@ if(NOT PRISM_FUNCTIONS_ONLY)
   if(NOT PRISM_SANITIZE)
     target_compile_options(prism_quickjs PRIVATE -O3 -fno-semantic-interposition)
   endif()
+  # Templates of settings (px_config). Its evaluator, vm.cpp, is compiled as a part of src/config/jsonnet.cpp.
+  prism_part(jsonnet)
+  file(GLOB sources ${jsonnet_DIR}/src/*.cpp)
+  prism_source_library(jsonnet ${jsonnet_DIR} ${sources})
   prism_part(jsonata)
   set(PRISM_JSONATA_JS ${jsonata_DIR}/jsonata.js)
 endif()

@@ -3,6 +3,8 @@
 set(CMAKE_C_STANDARD 17)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS ON)
+set(CMAKE_CXX_STANDARD 17)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 include(CheckPIESupported)
 check_pie_supported(LANGUAGES C)
@@ -10,10 +12,13 @@ check_pie_supported(LANGUAGES C)
 # NDEBUG is never set: assertions stay on in release builds.
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g1")
 set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O1 -g")
+set(CMAKE_CXX_FLAGS_RELEASE "-Os -g1") # none of it is on a hot path
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1")
 
 find_program(PRISM_CCACHE ccache)
 if(PRISM_CCACHE)
   set(CMAKE_C_COMPILER_LAUNCHER ${PRISM_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${PRISM_CCACHE})
 endif()
 
 add_compile_definitions(_GNU_SOURCE)
@@ -21,9 +26,9 @@ add_compile_options(-fno-omit-frame-pointer -fno-strict-aliasing -ffile-prefix-m
 
 # Linked into everything under src/ and tests/, and not into third-party sources.
 add_library(prism_warnings INTERFACE)
-target_compile_options(prism_warnings INTERFACE -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes
-  -Wmissing-prototypes -Wold-style-definition -Wvla -Wformat=2 -Wwrite-strings -Wpointer-arith -Wundef
-  -Wno-missing-field-initializers -Wno-format-nonliteral)
+target_compile_options(prism_warnings INTERFACE -Wall -Wextra -Werror -Wshadow
+  $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition> -Wvla -Wformat=2 -Wwrite-strings
+  -Wpointer-arith -Wundef -Wno-missing-field-initializers -Wno-format-nonliteral)
 
 if(PRISM_SANITIZE)
   add_compile_options(-fsanitize=${PRISM_SANITIZE} -fno-sanitize-recover=all)

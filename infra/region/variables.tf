@@ -224,6 +224,18 @@ variable "alert_emails" {
   nullable    = false
 }
 
+variable "settings" {
+  description = "Settings of functions over those of platform/functions.json: by function, by name as in its environment. A change is deployed."
+  type        = map(map(string))
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue(flatten([for settings in values(var.settings) : [for name in keys(settings) : can(regex("^PRISM_[A-Z0-9_]+$", name))]]))
+    error_message = "settings: names are those of the environment, such as PRISM_QUERY_TIMEOUT_MS."
+  }
+}
+
 variable "parameters" {
   description = "Settings of functions that follow within minutes, without a deploy: by name as in docs/design/functions.md, such as \"query/timeout_ms\"."
   type        = map(string)

@@ -57,6 +57,14 @@ def settings(name):
     return json.loads((SETTINGS / f"{name}.tfvars.json").read_text())
 
 
+def render(environment, folder, platform=PLATFORM):
+    """An environment's variables as Terraform takes them, a file for each stack: global.tfvars.json, <region>.tfvars.json."""
+    done = subprocess.run([PRISM, "config", "render", "--environment", environment, "--platform", platform, "--infra", ROOT / "infra", "--out", folder],
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return pathlib.Path(folder)
+
+
 # ---- emulator ---------------------------------------------------------------------------------------------------
 
 
@@ -187,16 +195,18 @@ class Stack:
         self.tree = Tree(folder, emulator, program)
         self.where, self.environment, self.name = f"infra/{where}", environment, name
         self.overrides = self.tree.folder / "test.tfvars.json"
+        self.settings = self.tree.folder / "rendered"
+        render(environment, self.settings)
         self.set(variables)
 
     def set(self, variables):
-        """What the test changes in the environment's own file, infra/environments/<environment>/<name>.tfvars."""
+        """What the test changes in what `prism config render` makes of the environment's own file."""
         self.overrides.write_text(json.dumps(variables, indent=2))
         return self
 
     @property
     def var_files(self):
-        return f"-var-file=../environments/{self.environment}/{self.name}.tfvars", f"-var-file={self.overrides}"
+        return f"-var-file={self.settings / self.name}.tfvars.json", f"-var-file={self.overrides}"
 
     def run(self, *arguments, **kw):
         return self.tree.run(self.where, *arguments, **kw)

@@ -85,13 +85,12 @@ def test_good_ones_are_taken(planned, case):
     assert " to add, 0 to change, 0 to destroy" in planned[case[0], case[1]].result().stdout
 
 
-ENVIRONMENTS = sorted(p.relative_to(kit.ROOT / "infra" / "environments") for p in (kit.ROOT / "infra" / "environments").glob("*/*.tfvars"))
+ENVIRONMENTS = sorted((p.stem, name) for p in (kit.PLATFORM / "environments").glob("*.jsonnet") if p.stem != "local" for name in ("global", *kit.REGIONS))
 
 
-@pytest.mark.parametrize("file", ENVIRONMENTS, ids=map(str, ENVIRONMENTS))
-def test_every_environments_files_plan(applied, file):
-    """dev, staging and prod as they stand. The emulator has one global stack, of prod; the others' regional stacks are told of it."""
-    environment, name = file.parts[0], file.stem
+@pytest.mark.parametrize("environment, name", ENVIRONMENTS, ids=map("/".join, ENVIRONMENTS))
+def test_every_environments_files_plan(applied, environment, name):
+    """dev, staging and prod as they are rendered. The emulator has one global stack, of prod; the others' regional stacks are told of it."""
     applied.applied("global")
     if name != "global" and environment != "prod":
         ssm = applied.emulator.client("ssm", name)

@@ -1,0 +1,32 @@
+/* cli/config.h - what the verbs of `prism config` share. */
+#pragma once
+
+#include "cli/cli.h"
+#include "config/config.h"
+
+struct config_places { /* options of all of them */
+    const char *platform, *infra;
+};
+#define CONFIG_PLACE_OPTIONS(type)                                                                 \
+    {"platform", 0,                                                                                \
+     CLI_TEXT,   offsetof(type, places.platform),                                                  \
+     "DIR",      "functions.json, config.json and environments/ (default beside the program)",     \
+     NULL,       0,                                                                                \
+     0},                                                                                           \
+    {                                                                                              \
+        "infra", 'i', CLI_TEXT, offsetof(type, places.infra), "DIR",                               \
+            "sources of the stacks, whose variables are set (default infra beside platform)",      \
+            NULL, 0, 0                                                                             \
+    }
+
+/* The schema, in the command's arena. An enum cli_exit, already said. */
+PX_MUST_USE int config_find(struct cli *cli, const struct config_places *places,
+                            struct config_schema **ret_schema);
+/* One environment; what is wrong with it has been said. An enum cli_exit. */
+PX_MUST_USE int config_find_environment(struct cli *cli, const struct config_schema *schema,
+                                        const char *name, struct config *ret_config);
+/* Faults as lines for people, on stderr or, as a verb's answer, on stdout. */
+void config_say_faults(FILE *to, const struct config_report *report);
+void config_write_faults(struct px_buf *json, const struct config_report *report);
+
+extern const struct cli_verb config_render_verb, config_check_verb;
