@@ -29,4 +29,5 @@ PX_MUST_USE int config_find_environment(struct cli *cli, const struct config_sch
 void config_say_faults(FILE *to, const struct config_report *report);
 void config_write_faults(struct px_buf *json, const struct config_report *report);
 
-extern const struct cli_verb config_render_verb, config_check_verb;
+extern const struct cli_verb config_render_verb, config_check_verb, config_diff_verb,
+    config_explain_verb;

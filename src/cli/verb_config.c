@@ -116,7 +116,8 @@ int config_find_environment(struct cli *cli, const struct config_schema *schema,
     return CLI_REFUSED;
 }
 
-static const struct cli_verb *const verbs[] = {&config_render_verb, &config_check_verb, NULL};
+static const struct cli_verb *const verbs[] = {&config_check_verb, &config_render_verb,
+                                               &config_diff_verb, &config_explain_verb, NULL};
 const struct cli_verb verb_config = {
     .name = "config",
     .summary = "settings of environments: check them, render them for Terraform and functions",

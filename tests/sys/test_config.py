@@ -222,6 +222,97 @@ def test_wrong_use_is_told(args, code, said):
     assert done.returncode == code and said in done.stderr, done.stderr
 
 
+# ---- where a value comes from -----------------------------------------------------------------------------------
+
+
+def explain(platform, key, *args):
+    done = platform.run("explain", key, "--json", *args)
+    assert done.returncode == DONE, done.stderr
+    return json.loads(done.stdout)["keys"]
+
+
+def test_a_value_is_explained_with_its_layers(platform):
+    platform.edit("prod.jsonnet", "    'eu-west-1'+: hours.office(6, 20, warm),", "    'eu-west-1'+: hours.office(6, 20, warm) + { database+: { capacity_max: 32 } },")
+    europe, america = explain(platform, "database.capacity_max", "-e", "prod")
+    assert (europe["key"], europe["value"], europe["set"], europe["default"]) == ("regions.eu-west-1.database.capacity_max", 32, True, 16)
+    assert europe["from"]["file"] == "platform/environments/prod.jsonnet" and europe["from"]["line"] == platform.line("prod.jsonnet", "capacity_max: 32")
+    assert [(o["file"], o["line"]) for o in europe["over"]] == [("platform/environments/lib/sizes.libsonnet", platform.line("lib/sizes.libsonnet", "capacity_max: 64"))]
+    assert (america["value"], america["over"]) == (64, [])
+    assert europe["limit"]["max"] == 256 and "docs.aws.amazon.com" in europe["limit"]["source"]
+    assert "ACU" in europe["about"] and europe["declared"] == "infra/region/variables.tf"
+    assert europe["goes"] == "variable database of infra/region" and europe["file"] == "eu-west-1.tfvars.json"
+    said = platform.run("explain", "database.capacity_max", "-e", "prod", "--region", "eu-west-1").stdout
+    assert "= 32\n" in said and "\n  over      platform/environments/lib/sizes.libsonnet:" in said and "us-east-1" not in said
+
+
+def test_a_value_is_followed_through_a_templates_parameters(platform):
+    cidr, = explain(platform, "peer_cidrs.eu-west-1", "-e", "prod", "--region", "us-east-1")
+    assert cidr["value"] == "10.49.0.0/16" and cidr["from"]["file"] == "platform/environments/prod.jsonnet"
+    assert cidr["from"]["line"] == platform.line("prod.jsonnet", "10.49.0.0/16") and cidr["at"]["file"] == "platform/environments/lib/base.libsonnet"
+
+
+def test_a_default_is_explained_too(platform):
+    found = explain(platform, "database.pause_after_s", "--region", "us-east-1")
+    assert len(found) == 3 and all((f["set"], f["value"], f["default"], f["at"]) == (False, None, 900, None) for f in found)
+    query, = explain(platform, "PRISM_QUERY_TIMEOUT_MS", "-e", "local")
+    catalogue = json.loads((ROOT / "platform" / "functions.json").read_text())["functions"]
+    assert query["key"] == "regions.local.settings.query.timeout_ms" and query["default"] == int(catalogue["query"]["environment"]["PRISM_QUERY_TIMEOUT_MS"])
+    assert query["goes"] == "PRISM_QUERY_TIMEOUT_MS in the environment of query"
+    assert explain(platform, "query/timeout_ms", "-e", "local")[0]["goes"] == "parameter config/query/timeout_ms of SSM"
+
+
+@pytest.mark.parametrize("key, said", [("databas.proxy", "did you mean database?"), ("database.proxi", "did you mean proxy?"), ("nonsense", "no environment has a key nonsense"),
+                                       ("regions", "no environment"), ("", "no environment")])
+def test_a_key_that_there_is_not_is_told(key, said):
+    done = config("explain", key)
+    assert done.returncode == USAGE and said in done.stderr
+
+
+# ---- differences ------------------------------------------------------------------------------------------------
+
+
+def test_two_environments_differ(platform):
+    got = json.loads(platform.run("diff", "staging", "prod", "--json").stdout)
+    found = {d["key"]: (d["change"], d["left"], d["right"]) for d in got["differences"]}
+    assert found["eu-west-1.database.capacity_max"] == ("changed", 8, 64) and found["global.domain"][0] == "changed"
+    assert found["us-east-1.shards.shard-1"] == ("added", None, {}) and found["us-east-1.concurrency.query.reserved"] == ("added", None, 200)
+    assert "eu-west-1.owner" not in found
+    said = platform.run("diff", "prod", "staging").stdout
+    assert said.startswith("--- prod\n+++ staging\n") and "\n~ eu-west-1.database.capacity_max: 64 -> 8\n" in said and "\n- us-east-1.shards.shard-1: {}\n" in said
+
+
+def test_an_environment_differs_from_what_was_rendered(platform):
+    out = platform.folder.parent / "out"
+    assert platform.run("render", "-e", "prod", "--out", out).returncode == DONE
+    assert platform.run("diff", out, "prod").stdout.endswith("no difference\n")
+    platform.edit("prod.jsonnet", "log_retention_days: 365", "log_retention_days: 400")
+    assert json.loads(platform.run("diff", out, "prod", "--json").stdout)["differences"] == [
+        {"key": f"{region}.log_retention_days", "change": "changed", "left": 365, "right": 400} for region in ("eu-west-1", "us-east-1")]
+
+
+def test_an_environment_differs_from_a_revision(platform):
+    root = platform.folder.parent
+    shutil.copytree(ROOT / "infra", root / "infra", ignore=shutil.ignore_patterns(".terraform"))
+    git = ["git", "-C", root, "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for args in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "one"]):
+        subprocess.run([*git, *args], check=True, timeout=60)
+    platform.edit("prod.jsonnet", "budget_usd=20000", "budget_usd=25000")
+    assert json.loads(platform.run("diff", "HEAD:prod", "prod", "--json").stdout)["differences"] == [
+        {"key": "global.budgets.total.limit_usd", "change": "changed", "left": 20000, "right": 25000}]
+    done = platform.run("diff", "nothing:prod", "prod")
+    assert done.returncode == FAILED and "nothing" in done.stderr
+    assert platform.run("diff", "--", "-x:prod", "prod").returncode == USAGE
+
+
+def test_what_cannot_be_compared_is_told(platform):
+    (platform.folder.parent / "empty").mkdir()
+    done = platform.run("diff", platform.folder.parent / "empty", "prod")
+    assert done.returncode == FAILED and "tfvars.json" in done.stderr
+    platform.edit("prod.jsonnet", "log_retention_days: 365", "log_retention_days: 'x'")
+    done = platform.run("diff", "staging", "prod")
+    assert done.returncode == REFUSED and "prod.jsonnet:" in done.stderr and done.stdout == ""
+
+
 # ---- one description --------------------------------------------------------------------------------------------
 
 
