@@ -19,6 +19,9 @@ struct config_places { /* options of all of them */
             NULL, 0, 0                                                                             \
     }
 
+/* The real path of platform/, and infra/ beside it or NULL. An enum cli_exit, already said. */
+PX_MUST_USE int config_find_places(struct cli *cli, const struct config_places *places,
+                                   const char **ret_platform, const char **ret_infra);
 /* The schema, in the command's arena. An enum cli_exit, already said. */
 PX_MUST_USE int config_find(struct cli *cli, const struct config_places *places,
                             struct config_schema **ret_schema);

@@ -10,12 +10,12 @@
 #include "cli/settings.h"
 #include "cli/verbs.h"
 
-int config_find(struct cli *cli, const struct config_places *places,
-                struct config_schema **ret_schema)
+int config_find_places(struct cli *cli, const struct config_places *places,
+                       const char **ret_platform, const char **ret_infra)
 {
     char real[PATH_MAX];
-    const char *platform = places->platform ? places->platform : settings_platform_dir(cli),
-               *infra = places->infra;
+    const char *platform = places->platform ? places->platform : settings_platform_dir(cli);
+    const char *infra = places->infra;
     if (!platform)
         return cli_fail(cli, CLI_FAILED,
                         "platform files are missing beside the program; give --platform DIR");
@@ -29,7 +29,18 @@ int config_find(struct cli *cli, const struct config_places *places,
                                                real);
         infra = needed.ptr && access(needed.ptr, R_OK) == 0 ? beside.ptr : NULL;
     }
-    int r = config_schema_open(real, infra, &cli->arena, ret_schema);
+    *ret_platform = px_arena_cstr(&cli->arena, px_str_c(real));
+    *ret_infra = infra;
+    return *ret_platform ? CLI_OK : cli_fault(cli, PX_F_OOM, "settings");
+}
+
+int config_find(struct cli *cli, const struct config_places *places,
+                struct config_schema **ret_schema)
+{
+    const char *platform = NULL, *infra = NULL;
+    int exit = config_find_places(cli, places, &platform, &infra);
+    if (exit != CLI_OK) return exit;
+    int r = config_schema_open(platform, infra, &cli->arena, ret_schema);
     return r == 0 ? CLI_OK : cli_fault(cli, r, "settings");
 }
 

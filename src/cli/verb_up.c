@@ -15,10 +15,12 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 
+#include "cli/config.h"
 #include "cli/guide.h"
 #include "cli/remote.h"
 #include "cli/settings.h"
 #include "cli/verbs.h"
+#include "config/local.h"
 #include "fleet/fleet.h"
 #include "region/region.h"
 
@@ -27,7 +29,7 @@
 
 struct up_values {
     bool detach;
-    const char *host, *aws_endpoint, *aws_prefix, *regions;
+    const char *host, *aws_endpoint, *aws_prefix, *regions, *environment;
     int64_t lag_ms;
 };
 static const struct up_values defaults = {.lag_ms = -1};
@@ -36,6 +38,10 @@ static const struct cli_option options[] = {
      "leave the region running in the background", NULL, 0, 0},
     {"host", 0, CLI_TEXT, offsetof(struct up_values, host), "ADDRESS",
      "numeric address to listen on (default 127.0.0.1: this machine only)", NULL, 0, 0},
+    {"environment", 'e', CLI_TEXT, offsetof(struct up_values, environment), "NAME",
+     "whose settings functions get (default PRISM_ENVIRONMENT, else local); of dev, staging and "
+     "prod those of the region that has this one's name",
+     NULL, 0, 0},
     {"regions", 0, CLI_TEXT, offsetof(struct up_values, regions), "NAME,NAME",
      "several regions behind the edge router, which needs Node.js (default as remembered)", NULL, 0,
      0},
@@ -54,6 +60,8 @@ static const struct cli_option options[] = {
 };
 
 struct up {
+    yyjson_val *settings; /* of functions; NULL: the catalogue says all */
+    struct px_str keep;   /* for the next start, so that it evaluates no templates */
     struct cli *cli;
     const struct up_values *values;
     bool several;    /* regions, behind the edge router */
@@ -115,6 +123,9 @@ static void on_ready(void *ctx, const struct region_ready *ready)
         say_ready(up, &guide);
     else
         guide_print(up->cli, &guide, up->cli->out);
+    /* Without it the next start evaluates again, and that is all. */
+    if (up->keep.len > 0)
+        (void)!px_file_write_atomic(settings_path(up->cli, CONFIG_LOCAL_FILE), up->keep, 0600);
 }
 
 /* ---- several regions ---- */
@@ -189,6 +200,52 @@ static bool follow_supervisor(struct up *up, const char *supervisor)
            getppid() == (pid_t)pid;
 }
 
+/* ---- settings ---- */
+
+static struct px_str region_name(struct cli *cli)
+{
+    yyjson_val *memory = NULL;
+    if (cli->region) return px_str_c(cli->region);
+    int r = px_json_load(settings_path(cli, "prism.json"), 64 * 1024, &cli->arena, &memory);
+    struct px_str name = r == 0 ? px_json_str(memory, "region") : S("");
+    return name.len > 0 ? name : S("local");
+}
+
+/* Before anything is touched but the data folder; of several regions, which find their own, only that there are no faults. */
+static int find_settings(struct up *up)
+{
+    struct cli *cli = up->cli;
+    struct config_report report = {.arena = &cli->arena};
+    const char *given = up->values->environment, *ours = getenv("PRISM_ENVIRONMENT");
+    bool chosen = given || (ours && ours[0]);
+    const char *name = given ? given : chosen ? ours : "local";
+    struct config_local of = {.data_dir = cli->data_dir,
+                              .environment = px_str_c(name),
+                              .region = region_name(cli),
+                              .report = &report};
+    if (strcmp(name, "local") == 0) of.region = S("local");
+    const struct config_places places = {0};
+    int exit = config_find_places(cli, &places, &of.platform_dir, &of.infra_dir);
+    if (exit != CLI_OK) return exit;
+    if (given && setenv("PRISM_ENVIRONMENT", given, 1) != 0)
+        return cli_fault(cli, PX_F_OOM, "settings");
+    if (up->several && strcmp(name, "local") != 0) return CLI_OK;
+    int r = config_local_settings(&of, &cli->arena, &up->settings, &up->keep);
+    if (r == 0 || (r == CONFIG_LOCAL_NONE && !chosen)) return CLI_OK;
+    if (r == CONFIG_LOCAL_NONE)
+        return cli_fail(cli, CLI_USAGE, "there is no environment %s in %s/environments", name,
+                        of.platform_dir);
+    if (r == CONFIG_LOCAL_NO_REGION)
+        return cli_fail(
+            cli, CLI_USAGE,
+            "environment %s has no region %.*s: name one of its with --region, or take --environment local",
+            name, PX_FMT(of.region));
+    if (r != CONFIG_LOCAL_REFUSED) return cli_fault(cli, r, "settings of %s", name);
+    config_say_faults(cli->err, &report);
+    return cli_fail(cli, CLI_REFUSED, "environment %s has %zu fault%s; nothing was started", name,
+                    report.count, report.count == 1 ? "" : "s");
+}
+
 static int run_region(struct up *up)
 {
     struct cli *cli = up->cli;
@@ -200,6 +257,7 @@ static int run_region(struct up *up)
         .host = up->values->host,
         .port = (uint16_t)cli->port,
         .wish = {cli->region, up->values->aws_endpoint, up->values->aws_prefix},
+        .settings = up->settings,
         .fleet_file = getenv("PRISM_FLEET"),
         .on_ready = on_ready,
         .ctx = up,
@@ -384,6 +442,8 @@ static int run(struct cli *cli, const void *values, int arg_count, char **args)
         return cli_fail(cli, CLI_FAILED,
                         "the functions or platform files are missing beside the program: build or "
                         "install all of Prism (make build)");
+    exit = find_settings(&up);
+    if (exit != CLI_OK) return exit;
     if (up.values->detach) return run_detached(&up);
     if (supervisor && !follow_supervisor(&up, supervisor)) return CLI_FAILED;
     int r = run_region(&up);

@@ -65,7 +65,13 @@ static inline bool config_is_local(const struct config *config)
 PX_MUST_USE int config_regions(const struct config *config, struct px_arena *arena,
                                struct px_str **ret_names, size_t *ret_count);
 
-enum config_output { CONFIG_TFVARS, CONFIG_ENVIRONMENT, CONFIG_PARAMETERS, CONFIG_JSON };
+enum config_output {
+    CONFIG_TFVARS,
+    CONFIG_ENVIRONMENT, /* of `local` as CONFIG_MACHINE */
+    CONFIG_PARAMETERS,
+    CONFIG_JSON,
+    CONFIG_MACHINE, /* environments with the parameters over them: for a region without SSM */
+};
 /* One output of one region as JSON, indented; of CONFIG_TFVARS region "global" is the global stack.
  * Answers: CONFIG_NO_ENVIRONMENT: it has no such region. */
 PX_MUST_USE int config_render(const struct config *config, enum config_output output,

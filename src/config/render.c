@@ -8,6 +8,7 @@ struct writer {
     struct px_buf *to;
     unsigned depth;
     bool first;
+    bool as_one; /* settings and parameters together */
 };
 
 static void line(struct writer *w)
@@ -92,35 +93,47 @@ static void entry(struct writer *w, struct px_str key, struct px_str text)
 
 /* ---- settings ---- */
 
-static yyjson_val *part_of(const struct config *config, struct px_str region, const char *what)
+#define LAYERS 4
+
+/* What an environment says of one function; a later layer wins. Of a machine, which has no SSM, the parameters are the last. */
+static void layers_of(struct writer *w, yyjson_val *region, struct px_str function,
+                      yyjson_val *layers[LAYERS])
 {
-    return config_at(config_field(config_field(config->tree.root, S("regions")), region), what);
+    yyjson_val *settings = config_field(region, S("settings"));
+    yyjson_val *live = w->as_one ? config_field(region, S("parameters")) : NULL;
+    layers[0] = config_field(settings, S("common"));
+    layers[1] = config_field(settings, function);
+    layers[2] = config_field(live, S("common"));
+    layers[3] = config_field(live, function);
 }
 
-/* What the environment says of one function: of all functions first, then of this one, which wins. */
-static void overrides(struct writer *w, yyjson_val *settings, struct px_str function)
+static bool is_covered(yyjson_val *const layers[LAYERS], size_t from, struct px_str key)
 {
-    yyjson_val *common = config_fields(config_field(settings, S("common"))),
-               *own = config_field(settings, function), *field, *part;
+    for (size_t i = from; i < LAYERS; i++)
+        if (config_field(layers[i], key)) return true;
+    return false;
+}
+
+static void overrides(struct writer *w, yyjson_val *region, struct px_str function)
+{
     size_t i, n;
-    px_json_obj_foreach(common, i, n, field, part)
-    {
-        if (config_field(own, px_json_val_str(field))) continue;
-        name(w, config_variable(w->config->schema, w->config->arena, S("common"),
-                                px_json_val_str(field)));
-        text_of(w, part);
-    }
-    px_json_obj_foreach(config_fields(own), i, n, field, part)
-    {
-        name(w, config_variable(w->config->schema, w->config->arena, function,
-                                px_json_val_str(field)));
-        text_of(w, part);
+    yyjson_val *field, *part, *layers[LAYERS];
+    layers_of(w, region, function, layers);
+    for (size_t l = 0; l < LAYERS; l++) {
+        px_json_obj_foreach(config_fields(layers[l]), i, n, field, part)
+        {
+            if (is_covered(layers, l + 1, px_json_val_str(field))) continue;
+            name(w, config_variable(w->config->schema, w->config->arena, function,
+                                    px_json_val_str(field)));
+            text_of(w, part);
+        }
     }
 }
 
 /* By function, what is over functions.json: variable `settings` of infra/region. */
-static void settings_by_function(struct writer *w, yyjson_val *settings)
+static void settings_by_function(struct writer *w, yyjson_val *region)
 {
+    yyjson_val *settings = config_field(region, S("settings"));
     size_t i, n;
     yyjson_val *field, *spec;
     bool common = yyjson_obj_size(config_fields(config_field(settings, S("common")))) > 0;
@@ -130,29 +143,31 @@ static void settings_by_function(struct writer *w, yyjson_val *settings)
         if (!common && !config_field(settings, px_json_val_str(field))) continue;
         name(w, px_json_val_str(field));
         begin(w, '{');
-        overrides(w, settings, px_json_val_str(field));
+        overrides(w, region, px_json_val_str(field));
         end(w, '}');
     }
     end(w, '}');
 }
 
-static bool overridden(struct writer *w, yyjson_val *settings, struct px_str function,
+static bool overridden(struct writer *w, yyjson_val *region, struct px_str function,
                        struct px_str variable)
 {
     size_t i, n;
-    yyjson_val *field, *part;
-    px_json_obj_foreach(config_fields(config_field(settings, function)), i, n, field, part)
-    {
-        if (px_str_eq(config_variable(w->config->schema, w->config->arena, function,
-                                      px_json_val_str(field)),
-                      variable))
-            return true;
+    yyjson_val *field, *part, *layers[LAYERS];
+    layers_of(w, region, function, layers);
+    for (size_t l = 0; l < LAYERS; l++) {
+        px_json_obj_foreach(config_fields(layers[l]), i, n, field, part)
+        {
+            struct px_str own = config_variable(w->config->schema, w->config->arena, function,
+                                                px_json_val_str(field));
+            if (px_str_eq(own, variable)) return true;
+        }
     }
     return false;
 }
 
 /* By function, all of its settings. */
-static void environment(struct writer *w, yyjson_val *settings)
+static void environment(struct writer *w, yyjson_val *region)
 {
     size_t i, n, k, m;
     yyjson_val *field, *spec, *variable, *text;
@@ -164,10 +179,10 @@ static void environment(struct writer *w, yyjson_val *settings)
         begin(w, '{');
         px_json_obj_foreach(px_json_obj(spec, "environment"), k, m, variable, text)
         {
-            if (!overridden(w, settings, function, px_json_val_str(variable)))
+            if (!overridden(w, region, function, px_json_val_str(variable)))
                 entry(w, px_json_val_str(variable), px_json_val_str(text));
         }
-        overrides(w, settings, function);
+        overrides(w, region, function);
         end(w, '}');
     }
     end(w, '}');
@@ -209,7 +224,7 @@ static void stack(struct writer *w, yyjson_val *node, struct px_str region)
         struct px_str key = px_json_val_str(field);
         name(w, key);
         if (region.len > 0 && px_str_eq(key, S("settings")))
-            settings_by_function(w, part);
+            settings_by_function(w, node);
         else if (region.len > 0 && px_str_eq(key, S("parameters")))
             parameters(w, part);
         else
@@ -221,7 +236,10 @@ static void stack(struct writer *w, yyjson_val *node, struct px_str region)
 int config_render(const struct config *config, enum config_output output, struct px_str region,
                   struct px_buf *to)
 {
-    struct writer w = {.config = config, .to = to, .first = true};
+    struct writer w = {.config = config,
+                       .to = to,
+                       .first = true,
+                       .as_one = config_is_local(config) || output == CONFIG_MACHINE};
     yyjson_val *root = config->tree.root,
                *node = config_field(config_field(root, S("regions")), region);
     bool global = output == CONFIG_TFVARS && px_str_eq(region, S("global")) &&
@@ -231,8 +249,9 @@ int config_render(const struct config *config, enum config_output output, struct
     case CONFIG_TFVARS:
         stack(&w, global ? config_field(root, S("global")) : node, global ? S("") : region);
         break;
-    case CONFIG_ENVIRONMENT: environment(&w, part_of(config, region, "settings")); break;
-    case CONFIG_PARAMETERS: parameters(&w, part_of(config, region, "parameters")); break;
+    case CONFIG_ENVIRONMENT:
+    case CONFIG_MACHINE: environment(&w, node); break;
+    case CONFIG_PARAMETERS: parameters(&w, config_field(node, S("parameters"))); break;
     case CONFIG_JSON: value(&w, root); break;
     }
     px_buf_add_char(to, '\n');

@@ -14,7 +14,9 @@
 struct reader {
     struct px_str root; /* of what may be imported, with a slash; empty: nothing */
     uint64_t steps_max;
-    unsigned files;
+    struct px_arena *arena;
+    struct px_str *files;
+    size_t file_count;
 };
 
 static const char *from_here(const char *real)
@@ -62,12 +64,19 @@ static const char *resolve(const struct reader *reader, const char *from, const 
     return NULL;
 }
 
+static const char *note_file(struct reader *reader, const char *real)
+{
+    if (reader->file_count == CONFIG_FILES_MAX) return "more than 64 files are imported";
+    reader->files[reader->file_count] = px_arena_dup(reader->arena, px_str_c(real));
+    return reader->files[reader->file_count++].ptr ? NULL : "memory is out";
+}
+
 static int import(void *ctx, const char *from, const char *name, char **ret_file, char **ret_text)
 {
     struct reader *reader = ctx;
     char real[PATH_MAX] = "";
-    const char *why = ++reader->files > CONFIG_FILES_MAX ? "more than 64 files are imported"
-                                                         : resolve(reader, from, name, real);
+    const char *why = resolve(reader, from, name, real);
+    if (!why) why = note_file(reader, real);
     if (!why) *ret_text = read_text(real, &why);
     if (why) {
         *ret_text = strdup(why);
@@ -87,6 +96,9 @@ static int evaluate(const char *file, const char *text, struct reader *reader,
                                           .output_bytes_max = CONFIG_OUTPUT_BYTES_MAX};
     PX_AUTO(px_free_mem) char *json = NULL;
     size_t bytes = 0;
+    reader->arena = arena;
+    reader->files = px_arena_array(arena, struct px_str, CONFIG_FILES_MAX);
+    if (!reader->files) return px_arena_fault(arena);
     yyjson_val *whole = NULL;
     struct px_where where = {0};
     if (jsonnet_evaluate(file, text, &bounds, import, reader, &json, &bytes) != 0)
@@ -97,7 +109,9 @@ static int evaluate(const char *file, const char *text, struct reader *reader,
     PX_TRY(r);
     *ret_tree = (struct config_tree){.root = yyjson_obj_get(whole, "root"),
                                      .files = yyjson_obj_get(whole, "files"),
-                                     .faults = yyjson_obj_get(whole, "faults")};
+                                     .faults = yyjson_obj_get(whole, "faults"),
+                                     .read = reader->files,
+                                     .read_count = reader->file_count};
     return 0;
 }
 

@@ -24,6 +24,8 @@ struct config_place {
 };
 struct config_tree {
     yyjson_val *root, *files, *faults; /* in the arena */
+    const struct px_str *read;         /* real paths of what was imported */
+    size_t read_count;
 };
 
 /* Read and evaluate a file below a platform's folder. What is wrong in the files is not a fault: it stands in the tree as nodes of

@@ -36,15 +36,12 @@ static void add_aws(struct builder *b)
     }
 }
 
-/* What functions tell of themselves, and how: to this region, summed up over ten seconds, since a line an
- * event would cost it as much as the event. Its own environment wins. */
+/* What functions tell of themselves goes to this region. Its own environment wins. */
 static const struct {
     const char *name, *value;
 } observed[] = {{"PRISM_METRICS_NAMESPACE", "Prism/local"},
-                {"PRISM_METRICS_INTERVAL_MS", "10000"},
                 {"PRISM_METRICS_TENANTS", ""},
-                {"PRISM_TRACES_URL", "region"},
-                {"PRISM_TRACES_INTERVAL_MS", "1000"}};
+                {"PRISM_TRACES_URL", "region"}};
 
 /* A function that mounts the hot store exists once a shard (infra/modules/service). */
 static bool is_sharded(const struct function_catalogue *catalogue, const char *name)
@@ -108,13 +105,30 @@ static int add_starts(struct builder *b, const struct environment_of *of,
     return 0;
 }
 
+static void add_ours_or(struct builder *b, const char *name, const char *value)
+{
+    const char *ours = getenv(name);
+    add(b, name, ours ? ours : value);
+}
+
+static void add_settings(struct builder *b, yyjson_val *settings)
+{
+    size_t i, n;
+    yyjson_val *name, *value;
+    px_json_obj_foreach(settings, i, n, name, value)
+    {
+        if (yyjson_is_str(value)) add_ours_or(b, yyjson_get_str(name), yyjson_get_str(value));
+    }
+}
+
 int environment_build(const struct environment_of *of, const struct function_spec *function,
                       struct px_arena *arena, const char *const **ret_env)
 {
     const struct function_catalogue *catalogue = of->catalogue;
     const struct data_dir *dir = of->dir;
-    size_t max = function->store_count + function->environment_count + 10 +
-                 homes_aws_variable_count + PX_COUNT(observed);
+    yyjson_val *settings = px_json_obj(of->settings, function->name);
+    size_t max = function->store_count + function->environment_count + yyjson_obj_size(settings) +
+                 10 + homes_aws_variable_count + PX_COUNT(observed);
     struct builder b = {.arena = arena, .env = px_arena_zalloc_array(arena, sizeof(char *), max)};
     if (!b.env) return px_arena_fault(arena);
     for (size_t i = 0; i < function->store_count; i++) {
@@ -124,18 +138,14 @@ int environment_build(const struct environment_of *of, const struct function_spe
                             function->name, function->stores[i]);
         add(&b, env_name_of(catalogue, function->stores[i]), url);
     }
-    for (size_t i = 0; i < function->environment_count; i++) {
-        const char *ours = getenv(function->environment[i].name);
-        add(&b, function->environment[i].name, ours ? ours : function->environment[i].value);
-    }
-    for (size_t i = 0; i < PX_COUNT(observed); i++) {
-        const char *ours = getenv(observed[i].name);
-        add(&b, observed[i].name, ours ? ours : observed[i].value);
-    }
+    add_settings(&b, settings);
+    for (size_t i = 0; i < function->environment_count; i++)
+        add_ours_or(&b, function->environment[i].name, function->environment[i].value);
+    for (size_t i = 0; i < PX_COUNT(observed); i++)
+        add_ours_or(&b, observed[i].name, observed[i].value);
     PX_TRY(add_elsewhere(&b, of, function));
     PX_TRY(add_starts(&b, of, function));
-    const char *level = getenv("PRISM_LOG_LEVEL");
-    add(&b, "PRISM_LOG_LEVEL", level ? level : "info");
+    add_ours_or(&b, "PRISM_LOG_LEVEL", "info");
     add(&b, "PRISM_REGION", px_arena_cstr(arena, dir->region_name));
     const char *stands_in_for = getenv("PRISM_STANDS_IN_FOR");
     if (stands_in_for && stands_in_for[0]) add(&b, "PRISM_STANDS_IN_FOR", stands_in_for);

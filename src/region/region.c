@@ -108,7 +108,8 @@ static int pool_options(void *ctx, const struct function_spec *f,
     struct px_arena *arena = &region->arena;
     size_t index = (size_t)(f - region->catalogue.functions);
     const char *const *env = region->environments[index];
-    const struct environment_of of = {&region->catalogue, &region->data, &region->siblings};
+    const struct environment_of of = {&region->catalogue, &region->data, &region->siblings,
+                                      region->options->settings};
     if (!env) PX_TRY(environment_build(&of, f, arena, &env));
     region->environments[index] = env;
     if (!region->log_paths[index])

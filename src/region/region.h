@@ -6,6 +6,7 @@
  * loses nothing that was answered. docs/design/region.md */
 #pragma once
 
+#include "base/px_json.h"
 #include "region/data_dir.h"
 
 struct region_ready;
@@ -16,7 +17,9 @@ struct region_options {
     const char *host;          /* numeric; NULL: 127.0.0.1 */
     uint16_t port;             /* 0: as remembered in the data folder, else 4318 */
     struct data_dir_wish wish; /* name of the region, where its stores are */
-    const char *fleet_file;    /* of the supervisor of several regions (siblings.h); NULL: none */
+    /* By function, {"<variable>": "<text>"}: its settings, over the catalogue's; NULL: the catalogue's. Kept as long as the region. */
+    yyjson_val *settings;
+    const char *fleet_file; /* of the supervisor of several regions (siblings.h); NULL: none */
     /* Called once when requests are served. */
     void (*on_ready)(void *ctx, const struct region_ready *ready);
     void *ctx;
