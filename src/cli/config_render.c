@@ -1,7 +1,4 @@
 /* cli/config_render.c - `prism config render`: what Terraform, functions and parameters get of an environment. */
-#include <errno.h>
-#include <sys/stat.h>
-
 #include "base/px_file.h"
 #include "cli/config.h"
 #include "cli/output.h"
@@ -75,8 +72,8 @@ static int write_files(struct render *render)
 {
     struct cli *cli = render->cli;
     const char *dir = render->values->out;
-    if (mkdir(dir, 0777) != 0 && errno != EEXIST)
-        return cli_fail(cli, CLI_FAILED, "%s: %s", dir, strerror(errno));
+    int made = px_dir_make(dir);
+    if (made != 0) return cli_fault(cli, made, "%s", dir);
     for (size_t i = 0; i < render->count; i++) {
         PX_AUTO(px_buf_deinit) struct px_buf text;
         px_buf_init(&text, OUTPUT_BYTES_MAX);

@@ -65,12 +65,12 @@ RENDERED = {  # environment, stack: values by path; computed ones among them
 
 @pytest.mark.parametrize("environment", ["dev", "prod", "staging"])
 def test_what_is_rendered(environment, tmp_path):
-    done = config("render", "--environment", environment, "--out", tmp_path / "out")
+    done = config("render", "--environment", environment, "--out", tmp_path / "made" / "out")
     assert done.returncode == DONE, done.stderr
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["eu-west-1.tfvars.json", "global.tfvars.json", "us-east-1.tfvars.json"]
+    assert sorted(p.name for p in (tmp_path / "made" / "out").iterdir()) == ["eu-west-1.tfvars.json", "global.tfvars.json", "us-east-1.tfvars.json"]
     for (of, stack), values in RENDERED.items():
         if of == environment:
-            got = json.loads((tmp_path / "out" / f"{stack}.tfvars.json").read_text())
+            got = json.loads((tmp_path / "made" / "out" / f"{stack}.tfvars.json").read_text())
             assert {name: got.get(name) for name in values} == values
 
 
