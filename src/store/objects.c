@@ -78,6 +78,22 @@ int object_get(struct object_store *store, struct px_str key, struct px_buf *buf
     return store->half->get(store, key, buf);
 }
 
+int object_read(struct object_store *store, struct px_str key, object_piece *piece, void *ctx)
+{
+    PX_ASSERT(object_key_is_valid(key));
+    return store->half->read(store, key, piece, ctx);
+}
+
+int object_copy(struct object_store *from, struct px_str from_key, struct object_store *to,
+                struct px_str to_key, struct px_str class)
+{
+    PX_ASSERT(object_key_is_valid(from_key) && object_key_is_valid(to_key));
+    PX_ASSERT(class_is_valid(class));
+    if (from->half != to->half)
+        return px_fault(PX_F_CONFIG, "an object is copied between two buckets or two folders");
+    return from->half->copy(from, from_key, to, to_key, class);
+}
+
 int object_head(struct object_store *store, struct px_str key, struct px_arena *arena,
                 struct object_info *ret_info)
 {

@@ -22,8 +22,9 @@ struct object_options {         /* for S3; a directory needs none */
         transfer_ms;     /* deadlines of one call, and of a large object; 0: 10 s, 2 min */
     uint64_t part_bytes; /* objects above it go in parts of it; 0: 8 MiB; at least 5 MiB */
 };
-/* url: a directory path (created when absent), or "s3://bucket[/prefix][?kms-key=arn]": with a key's
- * ARN, objects are encrypted with that key instead of the bucket's own setting. options may be NULL.
+/* url: a directory path (created when absent), or "s3://bucket[/prefix][?kms-key=arn][&region=name]": with a key's
+ * ARN, objects are encrypted with that key instead of the bucket's own setting; with a region, the bucket is one of that
+ * region and not of the process's own. options may be NULL.
  * Faults with S3, here and later: those of cloud_call(); PX_F_CONFIG for a missing bucket. */
 PX_MUST_USE int object_store_open(struct px_str url, const struct object_options *options,
                                   struct object_store **ret_store);
@@ -45,6 +46,18 @@ PX_MUST_USE int object_put_file(struct object_store *store, struct px_str key,
                                 struct px_str local_path, struct px_str class);
 /* Answers: OBJECT_ABSENT, OBJECT_TOO_LARGE (over buf's ceiling). */
 PX_MUST_USE int object_get(struct object_store *store, struct px_str key, struct px_buf *buf);
+/* The same bytes in order, piece by piece and all of one version: memory is bounded by a piece (a part of S3's, 64 KiB of a
+ * file). What `piece` returns, when it is not 0, ends the reading and is returned; it is a fault.
+ * Answers: OBJECT_ABSENT. Faults: PX_F_BUSY: it was replaced meanwhile. */
+typedef int object_piece(void *ctx, struct px_str bytes);
+PX_MUST_USE int object_read(struct object_store *store, struct px_str key, object_piece *piece,
+                            void *ctx);
+/* What `from` has under from_key, under to_key of `to`, replacing one of the same key; whole or not at all. No byte of it goes
+ * through this process's memory: S3 copies between buckets, also from another region, large ones in parts; the kernel
+ * between files. class: as in object_put_file().
+ * Answers: OBJECT_ABSENT: there is no such object in `from`. Faults: PX_F_CONFIG: one is a directory and one a bucket. */
+PX_MUST_USE int object_copy(struct object_store *from, struct px_str from_key,
+                            struct object_store *to, struct px_str to_key, struct px_str class);
 PX_MUST_USE int object_head(struct object_store *store, struct px_str key, struct px_arena *arena,
                             struct object_info *ret_info);
 PX_MUST_USE int object_delete(struct object_store *store, struct px_str key); /* absent is fine */

@@ -15,7 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FOLDER_TRIES 10 /* against somebody who removes the folder as empty */
+#define COPY_BYTES_MAX ((size_t)64 << 20) /* of one call */
+#define FOLDER_TRIES 10                   /* against somebody who removes the folder as empty */
 
 /* ---- keys and paths ---- */
 
@@ -97,19 +98,42 @@ static int file_sync(const char *path)
     return 0;
 }
 
+static int each_piece(int fd, const char *path, object_piece *piece, void *ctx)
+{
+    char chunk[65536];
+    for (;;) {
+        ssize_t got = TEMP_FAILURE_RETRY(read(fd, chunk, sizeof chunk));
+        if (got < 0) return px_fault_errno("read %s", path);
+        if (got == 0) return 0;
+        int r = piece(ctx, px_str(chunk, (size_t)got));
+        if (r != 0) return r;
+    }
+}
+
+static int write_piece(void *ctx, struct px_str bytes)
+{
+    const int *fd = ctx;
+    return px_file_write_all(*fd, bytes.ptr, bytes.len);
+}
+
+/* By the kernel, which may share the blocks; by hand from wherever it stops, since it does not take all file systems
+ * (copy_file_range(2)) and both descriptors stand where it stopped. */
+static int copy_bytes(int in, int out, const char *from)
+{
+    ssize_t n;
+    do {
+        n = TEMP_FAILURE_RETRY(copy_file_range(in, NULL, out, NULL, COPY_BYTES_MAX, 0));
+    } while (n > 0);
+    return each_piece(in, from, write_piece, &out);
+}
+
 static int file_copy(const char *from, const char *to)
 {
     PX_AUTO(px_close) int in = open(from, O_RDONLY | O_CLOEXEC);
     if (in < 0) return px_fault_errno("open %s", from);
     PX_AUTO(px_close) int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (out < 0) return px_fault_errno("create %s", to);
-    char chunk[65536];
-    for (;;) {
-        ssize_t got = TEMP_FAILURE_RETRY(read(in, chunk, sizeof chunk));
-        if (got < 0) return px_fault_errno("read %s", from);
-        if (got == 0) break;
-        PX_TRY(px_file_write_all(out, chunk, (size_t)got));
-    }
+    PX_TRY(copy_bytes(in, out, from));
     if (fsync(out) != 0) return px_fault_errno("fsync %s", to);
     return 0;
 }
@@ -173,6 +197,38 @@ static int dir_get(struct object_store *store, struct px_str key, struct px_buf 
     return 0;
 }
 
+static int dir_read(struct object_store *store, struct px_str key, object_piece *piece, void *ctx)
+{
+    char path[PATH_MAX];
+    struct stat about;
+    PX_TRY(path_of(object_folder_of(store), key, path));
+    int r = head(path, &about);
+    if (r != 0) return r;
+    PX_AUTO(px_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return errno == ENOENT ? OBJECT_ABSENT : px_fault_errno("open %s", path);
+    return each_piece(fd, path, piece, ctx);
+}
+
+static int dir_copy(struct object_store *from, struct px_str from_key, struct object_store *to,
+                    struct px_str to_key, struct px_str class)
+{
+    char source[PATH_MAX], path[PATH_MAX], temp[PATH_MAX];
+    struct stat about;
+    (void)class; /* a folder has no storage classes */
+    PX_TRY(path_of(object_folder_of(from), from_key, source));
+    PX_TRY(path_of(object_folder_of(to), to_key, path));
+    int r = head(source, &about);
+    if (r != 0) return r;
+    PX_TRY(object_temp_name(to, temp));
+    r = file_copy(source, temp);
+    bool gone = r < 0 && access(source, F_OK) != 0 && errno == ENOENT;
+    if (r == 0) r = file_place(temp, path, false);
+    if (r != 0) (void)unlink(temp);
+    if (gone) return OBJECT_ABSENT;
+    PX_TRY(r);
+    return 0;
+}
+
 static int dir_head(struct object_store *store, struct px_str key, struct px_arena *arena,
                     struct object_info *ret_info)
 {
@@ -230,6 +286,8 @@ static void dir_close(struct object_store *store)
 static const struct object_half half = {.put = dir_put,
                                         .put_file = dir_put_file,
                                         .get = dir_get,
+                                        .read = dir_read,
+                                        .copy = dir_copy,
                                         .head = dir_head,
                                         .delete = dir_delete,
                                         .list = object_folder_list,

@@ -20,6 +20,10 @@ struct object_half {
     int (*put_file)(struct object_store *store, struct px_str key, struct px_str local_path,
                     struct px_str class);
     int (*get)(struct object_store *store, struct px_str key, struct px_buf *buf);
+    int (*read)(struct object_store *store, struct px_str key, object_piece *piece, void *ctx);
+    /* Both stores are this half's. */
+    int (*copy)(struct object_store *from, struct px_str from_key, struct object_store *to,
+                struct px_str to_key, struct px_str class);
     int (*head)(struct object_store *store, struct px_str key, struct px_arena *arena,
                 struct object_info *ret_info);
     int (*delete)(struct object_store *store, struct px_str key);
@@ -40,7 +44,7 @@ struct object_store {
 };
 
 PX_MUST_USE int objects_dir_open(struct px_str path, struct object_store **ret_store);
-/* location: "bucket[/prefix][?kms-key=arn]". */
+/* location: "bucket[/prefix][?kms-key=arn][&region=name]". */
 PX_MUST_USE int objects_s3_open(struct px_str location, const struct object_options *options,
                                 struct object_store **ret_store);
 

@@ -1,5 +1,5 @@
 /* store/objects_s3.c - objects in S3: opening, one request, heads, deletes, URLs; docs: objects.h,
- * docs/design/aws.md. Beside it: objects_s3_put.c, objects_s3_get.c, objects_s3_list.c. */
+ * docs/design/aws.md. Beside it: objects_s3_put.c, objects_s3_get.c, objects_s3_copy.c, objects_s3_list.c. */
 #include "store/objects_s3.h"
 
 #include <limits.h>
@@ -193,6 +193,8 @@ static void s3_close(struct object_store *store)
 static const struct object_half half = {.put = s3_put,
                                         .put_file = s3_put_file,
                                         .get = s3_get,
+                                        .read = s3_read,
+                                        .copy = s3_copy,
                                         .head = s3_head,
                                         .delete = s3_delete,
                                         .list = s3_list,
@@ -212,6 +214,16 @@ static bool bucket_is_valid(struct px_str name)
     return name.len >= 3 && name.len <= 63;
 }
 
+/* It becomes part of a host's name. */
+static bool region_is_valid(struct px_str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-') return false;
+    }
+    return name.len > 0 && name.len <= 32;
+}
+
 static int location_set(struct s3_objects *s3, struct px_str location)
 {
     struct px_str rest, name, value;
@@ -223,10 +235,13 @@ static int location_set(struct s3_objects *s3, struct px_str location)
     while (has_query && rest.len > 0) {
         (void)px_str_cut(&rest, '&', &value);
         (void)px_str_cut(&value, '=', &name);
-        if (!px_str_eq(name, S("kms-key")) || value.len == 0)
-            return px_fault(PX_F_CONFIG, "s3://...?%.*s: only kms-key=<arn> is known",
+        bool is_key = px_str_eq(name, S("kms-key"));
+        bool is_region = px_str_eq(name, S("region")) && region_is_valid(value);
+        if (!(is_key || is_region) || value.len == 0)
+            return px_fault(PX_F_CONFIG,
+                            "s3://...?%.*s: only kms-key=<arn> and region=<name> are known",
                             PX_FMT(name));
-        s3->kms_key = value;
+        *(is_key ? &s3->kms_key : &s3->region) = value;
     }
     (void)px_str_cut(&place, '/', &s3->bucket);
     if (px_str_ends(place, S("/"))) place.len--;
@@ -257,6 +272,7 @@ static int client_make(struct s3_objects *s3)
     bool dotted = memchr(s3->bucket.ptr, '.', s3->bucket.len) != NULL;
     struct cloud_client_options options = {
         .service = S("s3"),
+        .region = s3->region,
         .subdomain = dotted ? (struct px_str){0} : s3->bucket,
         .attempt_ms = PX_MIN(s3->options.call_ms, ATTEMPT_MS_MAX)};
     PX_TRY(cloud_client_new(s3->cloud, &options, &s3->client));

@@ -19,7 +19,7 @@ struct s3_objects {
     struct cloud_client *client;
     struct object_options options; /* with the defaults filled in */
     char *text;                    /* what follows points into it */
-    struct px_str bucket, prefix, kms_key;
+    struct px_str bucket, prefix, kms_key, region;
     char *temp;
     pthread_mutex_t lock;
     struct cloud_transfers *transfers; /* made for the first large object */
@@ -55,6 +55,10 @@ PX_MUST_USE int s3_put(struct object_store *store, struct px_str key, struct px_
 PX_MUST_USE int s3_put_file(struct object_store *store, struct px_str key, struct px_str local_path,
                             struct px_str class);
 PX_MUST_USE int s3_get(struct object_store *store, struct px_str key, struct px_buf *buf);
+PX_MUST_USE int s3_read(struct object_store *store, struct px_str key, object_piece *piece,
+                        void *ctx);
+PX_MUST_USE int s3_copy(struct object_store *from, struct px_str from_key, struct object_store *to,
+                        struct px_str to_key, struct px_str class);
 PX_MUST_USE int s3_list(struct object_store *store, struct px_str prefix, struct px_str after,
                         size_t max, struct px_arena *arena, struct object_info **ret_infos,
                         size_t *ret_count);

@@ -13,7 +13,7 @@ def suite():
 def test_the_suite_of_objects_passes_in_s3(suite):
     with emulator() as port:
         done = run_suite(suite, PRISM_TEST_S3=f"http://127.0.0.1:{port}")
-    assert all_passed(done, at_least=11)
+    assert all_passed(done, at_least=13)
 
 
 def test_objects_go_over_tls_whole_and_in_parts(suite, tmp_path):

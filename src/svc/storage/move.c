@@ -1,16 +1,12 @@
 /* svc/storage/move.c - see move.h. */
 #include "svc/storage/move.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "base/px_file.h"
 #include "base/px_json.h"
 #include "svc/storage/manifest.h"
-#include "svc/storage/temp.h"
 
-#define OBJECT_BYTES_MAX ((size_t)1 << 30)
 enum { SEAL_ROUNDS = 4 }; /* another sealer may win some */
 
 /* ---- the fence ---- */
@@ -187,55 +183,73 @@ static struct object_store *tier_of(const struct storage_move *move, enum segmen
     return tier == TIER_ANALYTICS ? move->analytics : move->segments;
 }
 
-/* Answers: those of object_get(). */
-static int hash_object(struct object_store *store, struct px_str key, struct px_buf *bytes,
-                       uint64_t *ret_hash)
+/* What an object is, in a few bytes. */
+struct digest {
+    XXH3_state_t *state; /* while it is read */
+    uint64_t hash, bytes;
+};
+
+static void state_free(XXH3_state_t **state) { (void)XXH3_freeState(*state); }
+
+static int digest_piece(void *ctx, struct px_str piece)
 {
-    px_buf_clear(bytes);
-    int r = object_get(store, key, bytes);
-    if (r == 0) *ret_hash = XXH3_64bits(bytes->len ? bytes->ptr : "", bytes->len);
+    struct digest *digest = ctx;
+    (void)XXH3_64bits_update(digest->state, piece.ptr, piece.len);
+    digest->bytes += piece.len;
+    return 0;
+}
+
+/* Answers: OBJECT_ABSENT. */
+static int digest_object(struct object_store *store, struct px_str key, struct digest *digest)
+{
+    PX_AUTO(state_free) XXH3_state_t *state = XXH3_createState();
+    if (!state) return px_fault(PX_F_OOM, "a hash");
+    (void)XXH3_64bits_reset(state);
+    *digest = (struct digest){.state = state};
+    int r = object_read(store, key, digest_piece, digest);
+    if (r == 0) digest->hash = XXH3_64bits_digest(state);
+    digest->state = NULL;
     return r;
 }
 
-static int write_temp(const char *path, struct px_str bytes)
+static bool same_digest(const struct digest *a, const struct digest *b)
 {
-    PX_AUTO(px_close) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) return px_fault_errno("create %s", path);
-    return px_file_write_all(fd, bytes.ptr, bytes.len);
+    return a->bytes == b->bytes && a->hash == b->hash;
 }
 
-/* The bytes are compared once more as they stand in the target. One that an earlier run put there is whole,
- * since objects are, and is compared by check. */
+static int gone(struct px_str key)
+{
+    return px_fault(PX_F_IO, "%.*s cannot be copied: it is not there", PX_FMT(key));
+}
+
+/* The stores copy among themselves; the bytes are compared as they stand in the target, in memory that does not grow
+ * with them. One that an earlier run put there is whole, since objects are, and is compared by check. */
 static int copy_object(struct storage *storage, const struct storage_move *move,
                        const struct segment *segment, struct px_str dataset, struct px_str key,
-                       struct px_arena *arena, struct storage_moved *moved)
+                       struct storage_moved *moved)
 {
     struct object_store *from = tier_of(move, segment->tier);
     struct object_store *to = storage_tier(storage, segment->tier);
-    PX_AUTO(px_buf_deinit) struct px_buf bytes;
-    px_buf_init(&bytes, OBJECT_BYTES_MAX);
-    uint64_t read = 0, written = 0;
-    int r = hash_object(from, segment->key, &bytes, &read);
-    if (r > 0) return px_fault(PX_F_IO, "%.*s cannot be copied", PX_FMT(segment->key));
+    struct digest read, written;
+    int r = digest_object(from, segment->key, &read);
+    if (r == OBJECT_ABSENT) return gone(segment->key);
     PX_TRY(r);
-    if (bytes.len != (uint64_t)segment->bytes)
-        return px_fault(PX_F_CORRUPT, "%.*s has %zu bytes, not %lld", PX_FMT(segment->key),
-                        bytes.len, (long long)segment->bytes);
-    PX_AUTO(temp_remove) struct px_str path = {0};
-    PX_TRY(object_temp_path(to, arena, &path));
-    PX_TRY(write_temp(path.ptr, px_buf_str(&bytes)));
+    if (read.bytes != (uint64_t)segment->bytes)
+        return px_fault(PX_F_CORRUPT, "%.*s has %llu bytes, not %lld", PX_FMT(segment->key),
+                        (unsigned long long)read.bytes, (long long)segment->bytes);
     struct px_str class =
         segment->tier == TIER_SEGMENT
             ? S("")
             : lifecycle_class_of(storage->options.lifecycle, move->tenant, dataset)->name;
-    r = object_put_file(to, key, path, class);
-    if (r != OBJECT_EXISTS) PX_TRY(r);
-    r = hash_object(to, key, &bytes, &written);
-    if (r > 0 || (r == 0 && written != read))
+    r = object_copy(from, segment->key, to, key, class);
+    if (r == OBJECT_ABSENT) return gone(segment->key);
+    PX_TRY(r);
+    r = digest_object(to, key, &written);
+    if (r == OBJECT_ABSENT || (r == 0 && !same_digest(&written, &read)))
         return px_fault(PX_F_CORRUPT, "%.*s is not what was copied", PX_FMT(key));
     PX_TRY(r);
     moved->copied++;
-    moved->copied_bytes += bytes.len;
+    moved->copied_bytes += written.bytes;
     return 0;
 }
 
@@ -308,7 +322,7 @@ static int fetch_dataset(struct storage *storage, const struct storage_move *mov
         if (has) continue;
         moved->more = is_late(move);
         if (moved->more) return 0;
-        PX_TRY(copy_object(storage, move, segment, dataset, key, &arena, moved));
+        PX_TRY(copy_object(storage, move, segment, dataset, key, moved));
     }
     moved->datasets++;
     return import(storage, move, &arriving.target);
@@ -390,17 +404,15 @@ static bool has_mark(const struct catalog_snapshot *snapshot, const struct write
 static int same_object(struct storage *storage, const struct storage_move *move,
                        const struct segment *source, const struct segment *target, bool *ret_same)
 {
-    PX_AUTO(px_buf_deinit) struct px_buf bytes;
-    px_buf_init(&bytes, OBJECT_BYTES_MAX);
-    uint64_t there = 0, here = 0;
+    struct digest there, here;
     *ret_same = false;
-    int r = hash_object(tier_of(move, source->tier), source->key, &bytes, &there);
-    if (r > 0) return 0;
+    int r = digest_object(tier_of(move, source->tier), source->key, &there);
+    if (r == OBJECT_ABSENT) return 0;
     PX_TRY(r);
-    r = hash_object(storage_tier(storage, target->tier), target->key, &bytes, &here);
-    if (r > 0) return 0;
+    r = digest_object(storage_tier(storage, target->tier), target->key, &here);
+    if (r == OBJECT_ABSENT) return 0;
     PX_TRY(r);
-    *ret_same = here == there;
+    *ret_same = same_digest(&here, &there);
     return 0;
 }
 

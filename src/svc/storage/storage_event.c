@@ -340,8 +340,22 @@ static int open_sources(const struct storage_function *function, struct request 
     return 0;
 }
 
+/* As the other region reads it: a bucket's name alone does not say where it is. */
+static void write_source(const struct storage_function *function, struct px_str url,
+                         struct px_arena *arena, struct px_buf *body)
+{
+    bool bucket = px_str_starts(url, S("s3://")) && function->region.len > 0;
+    bool more = memchr(url.ptr, '?', url.len) != NULL;
+    struct px_str whole = url;
+    if (bucket)
+        whole = px_arena_printf(arena, "%.*s%cregion=%.*s", PX_FMT(url), more ? '&' : '?',
+                                PX_FMT(function->region));
+    px_buf_add_json_str(body, whole);
+}
+
 static void write_moved(const struct storage_function *function, const struct request *request,
-                        const struct storage_moved *moved, int64_t ms, struct px_buf *body)
+                        const struct storage_moved *moved, int64_t ms, struct px_arena *arena,
+                        struct px_buf *body)
 {
     const struct {
         const char *name;
@@ -356,9 +370,9 @@ static void write_moved(const struct storage_function *function, const struct re
     for (size_t i = 0; i < PX_COUNT(members); i++)
         px_buf_printf(body, ",\"%s\":%llu", members[i].name, (unsigned long long)members[i].value);
     px_buf_add_c(body, ",\"source\":{\"segments\":");
-    px_buf_add_json_str(body, function->urls.segments);
+    write_source(function, function->urls.segments, arena, body);
     px_buf_add_c(body, ",\"analytics\":");
-    px_buf_add_json_str(body, function->urls.analytics);
+    write_source(function, function->urls.analytics, arena, body);
     px_buf_printf(body, "},\"freeze\":%lld,\"last\":%s,\"more\":%s,\"ms\":%lld}",
                   (long long)moved->freeze, moved->last ? "true" : "false",
                   moved->more ? "true" : "false", (long long)ms);
@@ -397,7 +411,7 @@ static int run_step(const struct storage_function *function, const struct reques
     if (r > 0) return answer_wrong_time(event, r);
     PX_TRY(r);
     write_moved(function, request, &moved, (px_mono_ns(&px_clock_system) - begun_ns) / PX_NS_PER_MS,
-                event->reply->body);
+                event->arena, event->reply->body);
     return px_buf_fault(event->reply->body);
 }
 

@@ -114,6 +114,62 @@ TEST(lists_are_in_key_order_and_go_on_after_a_key)
     CHECK_STR(list(t, store, S("none/of/these"), S(""), 100), S(""));
 }
 
+/* ---- copies ---- */
+
+struct pieces {
+    struct px_buf all;
+    size_t count, stop_at; /* stop_at: a fault with this piece; 0: never */
+};
+
+static int take_piece(void *ctx, struct px_str bytes)
+{
+    struct pieces *pieces = ctx;
+    px_buf_add_str(&pieces->all, bytes);
+    if (++pieces->count == pieces->stop_at) return px_fault(PX_F_NO_SPACE, "no more");
+    return px_buf_fault(&pieces->all);
+}
+
+static void check_copy(struct test *t, struct object_store *store, size_t bytes)
+{
+    char *text = px_arena_alloc(&t->arena, bytes + 1);
+    struct pieces pieces = {0};
+    CHECK(text);
+    for (size_t i = 0; i < bytes; i++) text[i] = (char)(i * 2654435761u >> 13);
+    px_buf_init(&pieces.all, bytes + 1);
+    CHECK_OK(object_put(store, S("from/a b+%"), px_str(text, bytes)));
+    CHECK_OK(object_put(store, S("to/c"), S("what stood there before")));
+    CHECK_OK(object_copy(store, S("from/a b+%"), store, S("to/c"), S("logs")));
+    CHECK_OK(object_copy(store, S("from/a b+%"), store, S("to/c"), S(""))); /* a repeat */
+    CHECK_OK(object_read(store, S("to/c"), take_piece, &pieces));
+    CHECK_STR(px_buf_str(&pieces.all), px_str(text, bytes));
+    px_buf_deinit(&pieces.all);
+}
+
+TEST(a_copy_has_the_same_bytes_and_stays_when_the_other_goes)
+{
+    PX_AUTO(object_store_close) struct object_store *store = objects_open(t);
+    struct pieces none = {0};
+    check_copy(t, store, 0);
+    check_copy(t, store, 200000);
+    CHECK_OK(object_delete(store, S("from/a b+%")));
+    CHECK_INT(get(t, store, S("to/c")).len, 200000);
+    CHECK_INT(object_copy(store, S("from/a b+%"), store, S("to/d"), S("")), OBJECT_ABSENT);
+    CHECK_INT(object_read(store, S("to/d"), take_piece, &none), OBJECT_ABSENT);
+    CHECK_INT(none.count, 0);
+}
+
+TEST(a_large_object_is_copied_in_parts_and_read_in_pieces)
+{
+    PX_AUTO(object_store_close) struct object_store *store = objects_open(t);
+    struct pieces pieces = {.stop_at = 2};
+    check_copy(t, store, (33u << 20) + 5); /* more than S3 copies in one call here */
+    px_buf_init(&pieces.all, 64u << 20);
+    CHECK_INT(object_read(store, S("to/c"), take_piece, &pieces), PX_F_NO_SPACE);
+    CHECK_INT(pieces.count, 2);
+    CHECK(pieces.all.len <= 16u << 20);
+    px_buf_deinit(&pieces.all);
+}
+
 TEST(litter_is_swept_when_old)
 {
     PX_AUTO(object_store_close) struct object_store *store = objects_open(t);

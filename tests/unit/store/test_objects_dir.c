@@ -151,6 +151,70 @@ TEST(what_kill_9_leaves_is_whole)
     }
 }
 
+static int copy_too_large(struct test *t, int i)
+{
+    struct object_store *store = NULL;
+    (void)i;
+    if (object_store_open(test_path(t, "objects"), NULL, &store) != 0) return 1;
+    struct rlimit small = {4096, 4096};
+    (void)signal(SIGXFSZ, SIG_IGN); /* EFBIG instead */
+    if (setrlimit(RLIMIT_FSIZE, &small) != 0) return 2;
+    return object_copy(store, S("large"), store, S("a/b"), S("")) < 0 ? 0 : 3;
+}
+TEST(a_copy_that_finds_no_room_keeps_the_old_object_and_no_litter)
+{
+    PX_AUTO(object_store_close) struct object_store *store = objects_open(t);
+    char text[50000];
+    memset(text, 'x', sizeof text);
+    CHECK_OK(object_put(store, S("large"), px_str(text, sizeof text)));
+    CHECK_OK(object_put(store, S("a/b"), S("old")));
+    int status;
+    in_children(t, 1, copy_too_large, &status);
+    CHECK_INT(status, 0);
+    CHECK_STR(get(t, store, S("a/b")), S("old"));
+    size_t removed;
+    CHECK_OK(object_store_sweep(store, 0, &removed));
+    CHECK_INT(removed, 0);
+}
+
+static void copy_and_report(struct test *t, int out)
+{
+    struct object_store *store = NULL;
+    if (object_store_open(test_path(t, "objects"), NULL, &store) != 0) return;
+    for (uint64_t i = 1;; i++) {
+        char key[32];
+        (void)snprintf(key, sizeof key, "k/%d/%08llu", (int)getpid(), (unsigned long long)i);
+        if (object_copy(store, S("large"), store, px_str_c(key), S("")) != 0) return;
+        if (write(out, &i, sizeof i) != sizeof i) return;
+    }
+}
+TEST(a_copy_that_kill_9_interrupts_is_whole_or_not_there)
+{
+    PX_AUTO(object_store_close) struct object_store *store = objects_open(t);
+    char text[50000];
+    size_t at_least = 0;
+    memset(text, 'x', sizeof text);
+    CHECK_OK(object_put(store, S("large"), px_str(text, sizeof text)));
+    for (unsigned round = 0; round < 10; round++) {
+        at_least += killed_child(t, round * 907 % 9000, copy_and_report);
+        struct object_info *infos;
+        size_t count;
+        CHECK_OK(object_list(store, S("k/"), S(""), 1000000, &t->arena, &infos, &count));
+        CHECK(count >= at_least && count <= at_least + round + 1);
+        for (size_t i = 0; i < count; i++) CHECK_INT(infos[i].bytes, sizeof text);
+    }
+}
+
+TEST(a_copy_goes_to_another_folder)
+{
+    PX_AUTO(object_store_close) struct object_store *store = objects_open(t);
+    PX_AUTO(object_store_close) struct object_store *other = NULL;
+    CHECK_OK(object_store_open(test_path(t, "others"), NULL, &other));
+    CHECK_OK(object_put(store, S("k"), S("x")));
+    CHECK_OK(object_copy(store, S("k"), other, S("deep/er"), S("")));
+    CHECK_STR(get(t, other, S("deep/er")), S("x"));
+}
+
 static int put_bad_key(struct test *t, int i)
 {
     static const char *const bad[] = {"", "/a", "a/", "a//b", "..", "a/../b", ".", ".tmp/x"};

@@ -443,6 +443,114 @@ TEST(expired_credentials_end_a_transfer_at_once)
 
 /* ---- URLs ---- */
 
+/* ---- copies ---- */
+
+#define COPIED "<CopyObjectResult><ETag>&quot;e2&quot;</ETag></CopyObjectResult>"
+#define PART_COPIED "<CopyPartResult><ETag>&quot;p&quot;</ETag></CopyPartResult>"
+#define HEAD_OF(bytes) "ETag: \"e1\"\r\nContent-Length: " bytes "\r\n"
+
+TEST(a_bucket_of_another_region_is_asked_there)
+{
+    struct rig rig;
+    struct object_store *there = NULL, *bad = NULL;
+    RIG_START(&rig, NULL, {"PUT"});
+    CHECK_OK(object_store_open(S("s3://there?kms-key=arn:k&region=ap-south-2"), NULL, &there));
+    CHECK_OK(object_put(there, S("k"), S("x")));
+    CHECK(strstr(rig.bucket.heads, "/ap-south-2/s3/aws4_request"));
+    CHECK_OK(object_put(rig.store, S("k"), S("x")));
+    CHECK(strstr(strstr(rig.bucket.heads, "PUT /bucket/"), "aws4_request"));
+    CHECK(!strstr(strstr(rig.bucket.heads, "PUT /bucket/"), "ap-south-2"));
+    CHECK_INT(object_store_open(S("s3://there?region=a.b"), NULL, &bad), PX_F_CONFIG);
+    CHECK_INT(object_store_open(S("s3://there?region="), NULL, &bad), PX_F_CONFIG);
+    object_store_close(&there);
+    rig_stop(&rig);
+}
+
+TEST(a_copy_is_made_by_s3_of_the_version_that_was_looked_at)
+{
+    struct rig rig;
+    struct object_store *other = NULL;
+    RIG_START(&rig, NULL, {"HEAD", .headers = HEAD_OF("77")}, {"PUT", .body = COPIED});
+    CHECK_OK(object_store_open(S("s3://elsewhere?kms-key=arn:aws:kms:eu-central-1:1:key/2"), NULL,
+                               &other));
+    CHECK_OK(object_copy(rig.store, S("a b"), other, S("k"), S("logs")));
+    CHECK(strstr(rig.bucket.heads, "PUT /elsewhere/k HTTP/1.1\r\n"));
+    CHECK(strcasestr(rig.bucket.heads, "\r\nx-amz-copy-source: /bucket/pre/fix/a%20b\r\n"));
+    CHECK(strcasestr(rig.bucket.heads, "\r\nx-amz-copy-source-if-match: \"e1\"\r\n"));
+    CHECK(strcasestr(rig.bucket.heads, "\r\nx-amz-tagging: class=logs\r\n"));
+    CHECK(strcasestr(rig.bucket.heads, "\r\nx-amz-tagging-directive: REPLACE\r\n"));
+    CHECK(strcasestr(rig.bucket.heads, "key-id: arn:aws:kms:eu-central-1:1:key/2\r\n"));
+    object_store_close(&other);
+    rig_stop(&rig);
+}
+
+TEST(a_copy_that_fails_inside_an_answer_of_200_is_asked_for_again_and_not_for_ever)
+{
+    struct rig rig;
+    RIG_START(&rig, NULL, {"HEAD", .headers = HEAD_OF("77")},
+              {"PUT", "/k1", .times = 2, .body = BUCKET_ERROR("InternalError")},
+              {"PUT", "/k1", .times = 1, .kind = BUCKET_LOST}, {"PUT", "/k1", .body = COPIED},
+              {"PUT", "/k2", .body = BUCKET_ERROR("InternalError")},
+              {"PUT", "/k3", .status = 412, .body = BUCKET_ERROR("PreconditionFailed")},
+              {"PUT", "/k4", .status = 404, .body = BUCKET_ERROR("NoSuchKey")});
+    CHECK_OK(object_copy(rig.store, S("a"), rig.store, S("k1"), S("")));
+    CHECK_INT(bucket_count(&rig.bucket, "PUT /bucket/pre/fix/k1"), 4);
+    int r = object_copy(rig.store, S("a"), rig.store, S("k2"), S(""));
+    CHECK_INT(r, PX_F_UNAVAILABLE);
+    SAYS(r, "CopyObject", "InternalError");
+    CHECK_INT(object_copy(rig.store, S("a"), rig.store, S("k3"), S("")), PX_F_BUSY);
+    CHECK_INT(object_copy(rig.store, S("a"), rig.store, S("k4"), S("")), OBJECT_ABSENT);
+    rig_stop(&rig);
+}
+
+TEST(a_copy_in_parts_that_fails_leaves_no_parts)
+{
+    struct rig rig;
+    RIG_START(
+        &rig, NULL, {"HEAD", .headers = HEAD_OF("70000000")},
+        {"POST", "?uploads",
+         .body = "<InitiateMultipartUploadResult><UploadId>u/1</UploadId>"
+                 "</InitiateMultipartUploadResult>"},
+        {"PUT", "partNumber=2", .times = 1, .status = 403, .body = BUCKET_ERROR("AccessDenied")},
+        {"PUT", "partNumber=", .body = PART_COPIED}, {"DELETE", .status = 204},
+        {"POST", .times = 1, .kind = BUCKET_LOST},
+        {"POST", .status = 404, .body = BUCKET_ERROR("NoSuchUpload")});
+    int r = object_copy(rig.store, S("a"), rig.store, S("k"), S(""));
+    CHECK_INT(r, PX_F_DENIED);
+    SAYS(r, "UploadPartCopy");
+    CHECK_INT(bucket_count(&rig.bucket, "DELETE /bucket/pre/fix/k?uploadId=u%2F1"), 1);
+    CHECK_OK(
+        object_copy(rig.store, S("a"), rig.store, S("k"), S(""))); /* its last answer was lost */
+    CHECK_INT(bucket_count(&rig.bucket, "PUT /bucket/pre/fix/k?partNumber="), 2 + 3);
+    CHECK_INT(bucket_count(&rig.bucket, "DELETE "), 1);
+    CHECK(strcasestr(rig.bucket.heads, "\r\nx-amz-copy-source-range: bytes=67108864-69999999\r\n"));
+    rig_stop(&rig);
+}
+
+static int count_piece(void *ctx, struct px_str bytes)
+{
+    size_t *count = ctx;
+    *count += bytes.len;
+    return 0;
+}
+
+TEST(a_reading_in_pieces_is_of_one_version)
+{
+    struct rig rig;
+    size_t count = 0;
+    RIG_START(&rig, NULL, {"HEAD", .headers = HEAD_OF("3")},
+              {"GET", "/k1", .status = 206, .zeros = 3},
+              {"GET", "/k2", .status = 412, .body = BUCKET_ERROR("PreconditionFailed")},
+              {"GET", "/k3", .status = 206, .zeros = 2});
+    CHECK_OK(object_read(rig.store, S("k1"), count_piece, &count));
+    CHECK_INT(count, 3);
+    CHECK(strcasestr(rig.bucket.heads, "\r\nRange: bytes=0-2\r\n"));
+    CHECK(strcasestr(rig.bucket.heads, "\r\nIf-Match: \"e1\"\r\n"));
+    CHECK_INT(object_read(rig.store, S("k2"), count_piece, &count), PX_F_BUSY);
+    CHECK_INT(object_read(rig.store, S("k3"), count_piece, &count), PX_F_PROTOCOL);
+    rig_stop(&rig);
+}
+
 TEST(an_url_can_be_signed_for_others)
 {
     struct rig rig;
