@@ -64,7 +64,7 @@ def migrate(regions, source, target):
     def settled():
         return fence.exists() and json.loads(fence.read_text())["state"] == "home"
 
-    wait(settled, seconds=60, every=0.1)
+    wait(settled, seconds=180, every=0.1)
     there = regions.one(target)  # the registry follows when it has been replicated
     wait(lambda: there.call("GET", "/v1/admin/tenants/mover", key=regions.admin_key).json().get("home_region") == target, seconds=60, every=0.05)
 
