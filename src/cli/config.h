@@ -28,6 +28,10 @@ PX_MUST_USE int config_find(struct cli *cli, const struct config_places *places,
 /* One environment; what is wrong with it has been said. An enum cli_exit. */
 PX_MUST_USE int config_find_environment(struct cli *cli, const struct config_schema *schema,
                                         const char *name, struct config *ret_config);
+/* An environment's variables for Terraform into a folder, which is made; of --region alone where it is given. What is wrong with it has
+ * been said. An enum cli_exit. */
+PX_MUST_USE int config_render_tfvars(struct cli *cli, const struct config_places *places,
+                                     const char *environment, const char *dir);
 /* Faults as lines for people, on stderr or, as a verb's answer, on stdout. */
 void config_say_faults(FILE *to, const struct config_report *report);
 void config_write_faults(struct px_buf *json, const struct config_report *report);

@@ -35,6 +35,7 @@ struct render {
     const struct render_values *values;
     const struct config *config;
     enum config_output output;
+    bool quiet;            /* files are written, and not named */
     struct px_str *stacks; /* regions, and "global" before them */
     size_t count;
 };
@@ -85,7 +86,7 @@ static int write_files(struct render *render)
         int exit = render_into(render, render->stacks[i], &text);
         if (exit == CLI_OK) exit = output_write(cli, path.ptr, px_buf_str(&text));
         if (exit != CLI_OK) return exit;
-        if (!cli->json) (void)fprintf(cli->out, "%s\n", path.ptr);
+        if (!cli->json && !render->quiet) (void)fprintf(cli->out, "%s\n", path.ptr);
         if (whole) break;
     }
     return CLI_OK;
@@ -132,6 +133,22 @@ static int run(struct cli *cli, const void *values, int arg_count, char **args)
     exit = find_stacks(&render);
     if (exit != CLI_OK) return exit;
     return v->out ? write_files(&render) : print(&render);
+}
+
+int config_render_tfvars(struct cli *cli, const struct config_places *places,
+                         const char *environment, const char *dir)
+{
+    const struct render_values v = {.as = "tfvars", .out = dir, .environment = environment};
+    struct config_schema *schema = NULL;
+    struct config config;
+    int exit = config_find(cli, places, &schema);
+    if (exit == CLI_OK) exit = config_find_environment(cli, schema, environment, &config);
+    if (exit != CLI_OK) return exit;
+    if (config_is_local(&config))
+        return cli_fail(cli, CLI_USAGE, "the environment local has no Terraform");
+    struct render render = {.cli = cli, .values = &v, .config = &config, .quiet = true};
+    exit = find_stacks(&render);
+    return exit == CLI_OK ? write_files(&render) : exit;
 }
 
 const struct cli_verb config_render_verb = {

@@ -7,6 +7,7 @@
 
 #include "base/px_file.h"
 #include "base/px_json.h"
+#include "cli/config.h"
 #include "cli/interrupt.h"
 #include "cli/settings.h"
 #include "cli/verbs.h"
@@ -30,8 +31,8 @@ static const struct cli_option options[] = {
     {"stack", 's', CLI_TEXT, offsetof(struct drift_values, stack), "STACK",
      "only the global stack, or only those of regions", "global region", 0, 0},
     {"config", 'c', CLI_TEXT, offsetof(struct drift_values, config), "DIR",
-     "rendered variables, global.tfvars.json and REGION.tfvars.json (default the environment's folder "
-     "in infra/environments)",
+     "rendered variables, global.tfvars.json and REGION.tfvars.json (default what prism config render "
+     "makes of the environment)",
      NULL, 0, 0},
     {"release", 0, CLI_TEXT, offsetof(struct drift_values, release), "FILE",
      "release.json of what is deployed: its artifacts are a region's", NULL, 0, 0},
@@ -59,7 +60,7 @@ static const struct drift_values defaults = {.program = "terraform", .lock_timeo
 struct look {
     struct cli *cli;
     const struct drift_values *v;
-    const char *infra, *platform, *work_dir;
+    const char *infra, *platform, *work_dir, *config;
     const char *names[STACKS_MAX]; /* "global", "eu-west-1" */
     size_t count;
     struct words words;
@@ -104,12 +105,19 @@ static int find_places(struct look *look)
     return r == 0 ? CLI_OK : cli_fault(cli, r, "what resources are called");
 }
 
-static const char *config_dir(const struct look *look)
+/* Given, or rendered into the work folder. */
+static int find_config(struct look *look)
 {
     struct cli *cli = look->cli;
-    if (look->v->config) return real_path(cli, look->v->config);
-    struct px_str name = px_arena_printf(&cli->arena, "environments/%s", look->v->environment);
-    return name.ptr ? joined(cli, look->infra, name.ptr) : NULL;
+    const struct config_places places = {.platform = look->platform, .infra = look->infra};
+    if (look->v->config) {
+        look->config = real_path(cli, look->v->config);
+        return look->config ? CLI_OK
+                            : cli_fail(cli, CLI_FAILED, "%s: %s", look->v->config, strerror(errno));
+    }
+    look->config = px_arena_printf(&cli->arena, "%s/config", look->work_dir).ptr;
+    if (!look->config) return cli_fault(cli, PX_F_OOM, "variables");
+    return config_render_tfvars(cli, &places, look->v->environment, look->config);
 }
 
 /* ---- which stacks ---- */
@@ -151,10 +159,7 @@ static int by_name(const void *a, const void *b)
 static int find_stacks(struct look *look)
 {
     struct cli *cli = look->cli;
-    const char *dir = config_dir(look);
-    if (!dir)
-        return cli_fail(cli, CLI_FAILED, "environment %s has no variables: %s",
-                        look->v->environment, strerror(errno));
+    const char *dir = look->config;
     int r = px_dir_each(dir, take_file, look);
     if (r != 0) return cli_fault(cli, r > 0 ? PX_F_IO : r, "%s", dir);
     if (look->count == 0)
@@ -205,7 +210,7 @@ static const char *artifacts_file(struct look *look)
 static int set_variables(struct look *look, struct terraform *tf, const char *name, bool global)
 {
     struct cli *cli = look->cli;
-    const char *dir = config_dir(look);
+    const char *dir = look->config;
     struct px_str json = px_arena_printf(&cli->arena, "%s/%s.tfvars.json", dir, name),
                   hcl = px_arena_printf(&cli->arena, "%s/%s.tfvars", dir, name);
     if (!json.ptr || !hcl.ptr) return cli_fault(cli, PX_F_OOM, "paths");
@@ -412,9 +417,14 @@ static int run(struct cli *cli, const void *values, int arg_count, char **args)
     if (!look.v->environment)
         return cli_fail(cli, CLI_USAGE, "which environment? prism drift --environment prod");
     int exit = find_places(&look);
-    if (exit == CLI_OK) exit = find_stacks(&look);
     if (exit == CLI_OK) exit = make_work_dir(&look);
     if (exit != CLI_OK) return exit;
+    exit = find_config(&look);
+    if (exit == CLI_OK) exit = find_stacks(&look);
+    if (exit != CLI_OK) {
+        (void)!px_dir_remove(look.work_dir);
+        return exit;
+    }
     px_buf_init(&look.text, OUTPUT_BYTES_MAX / 2);
     px_buf_init(&look.json, OUTPUT_BYTES_MAX / 2);
     interrupt_hold(&look.held);

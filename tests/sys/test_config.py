@@ -5,7 +5,9 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
+import time
 
 import pytest
 from conftest import PRISM, ROOT
@@ -360,3 +362,58 @@ def test_every_limit_is_of_a_variable():
             assert parts[1] in variables["global"], key
         elif len(parts) > 2:
             assert parts[:2] == ["regions", "*"] and parts[2] in variables["region"], key
+
+
+def test_drift_takes_what_is_rendered(platform, tmp_path):
+    """Without --config; a wrong environment ends it before Terraform is asked."""
+    def drift():
+        return subprocess.run([PRISM, "drift", "-e", "prod", "--terraform", "/bin/false", "--platform", platform.folder, "--infra", ROOT / "infra"], capture_output=True,
+                              text=True, timeout=60, cwd=platform.folder.parent,
+                              env={"PATH": os.environ["PATH"], "PRISM_STATE_BUCKET": "b", "PRISM_STATE_REGION": "r", "TMPDIR": str(tmp_path)})
+
+    done = drift()
+    assert done.returncode == FAILED and "global of prod: terraform init ended" in done.stderr
+    platform.edit("prod.jsonnet", "log_retention_days: 365", "log_retention_days: 100")
+    done = drift()
+    assert done.returncode == REFUSED and "prod.jsonnet:" in done.stderr and not list(tmp_path.glob("prism-drift-*"))
+
+
+# ---- a region on one machine ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def up(data, *args, **env):
+    return subprocess.run([PRISM, "--data", data, "up", "--detach", *map(str, args)], capture_output=True, text=True, timeout=120,
+                          env={"PATH": os.environ["PATH"], "HOME": str(data.parent), **env})
+
+
+def test_a_region_keeps_what_was_rendered_and_evaluates_again_only_when_a_file_changed(tmp_path, port):
+    data = tmp_path / "data"
+    done = up(data, "--port", port)
+    assert done.returncode == DONE, done.stderr
+    try:
+        kept = data / "settings.json"
+        deadline = time.time() + 60
+        while not kept.exists():  # written once the region serves
+            assert time.time() < deadline
+            time.sleep(0.05)
+        said = json.loads(kept.read_text())
+        assert said["functions"]["query"]["PRISM_METRICS_INTERVAL_MS"] == "10000"
+        assert said["functions"] == json.loads(config("render", "-e", "local", "--as", "environment").stdout)
+        assert {pathlib.Path(p).name for p in said["inputs"]} == {"local.jsonnet", "functions.json", "config.json"}
+    finally:
+        subprocess.run([PRISM, "--data", data, "down"], capture_output=True, timeout=120)
+
+
+@pytest.mark.parametrize("args, code, said", [
+    (("--environment", "lokal"), USAGE, "no environment lokal"), (("--environment", "prod"), USAGE, "no region local"),
+])
+def test_a_region_of_no_environment_is_refused(tmp_path, args, code, said):
+    done = up(tmp_path / "data", *args)
+    assert done.returncode == code and said in done.stderr, done.stderr

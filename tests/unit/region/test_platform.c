@@ -58,6 +58,29 @@ static const char *env_get(const char *const *env, const char *name)
     return NULL;
 }
 
+TEST(settings_go_over_the_catalogue_and_this_processs_variables_over_both)
+{
+    struct function_catalogue c;
+    const char *const *env;
+    yyjson_val *settings = NULL;
+    struct data_dir dir = {.path = S("/d"), .region_name = S("r")};
+    CHECK_OK(
+        load(t, FUNCTION(",\"environment\":{\"PRISM_TEST_X\":\"1\",\"PRISM_TEST_Y\":\"1\"}"), &c));
+    struct px_str text = px_arena_printf(
+        &t->arena,
+        "{\"%s\":{\"PRISM_TEST_X\":\"2\",\"PRISM_TEST_Z\":\"2\",\"PRISM_LOG_LEVEL\":\"warn\"}}",
+        c.functions[0].name);
+    CHECK_OK(px_json_parse(text, &t->arena, &settings, NULL));
+    const struct environment_of of = {.catalogue = &c, .dir = &dir, .settings = settings};
+    CHECK_INT(setenv("PRISM_TEST_Z", "3", 1), 0);
+    CHECK_OK(environment_build(&of, &c.functions[0], &t->arena, &env));
+    CHECK_STR(px_str_c(env_get(env, "PRISM_TEST_X")), S("2"));
+    CHECK_STR(px_str_c(env_get(env, "PRISM_TEST_Y")), S("1"));
+    CHECK_STR(px_str_c(env_get(env, "PRISM_TEST_Z")), S("3"));
+    CHECK_STR(px_str_c(env_get(env, "PRISM_LOG_LEVEL")), S("warn"));
+    CHECK_INT(unsetenv("PRISM_TEST_Z"), 0);
+}
+
 TEST(environment_names_only_the_stores_that_the_catalogue_allows)
 {
     struct function_catalogue c;
