@@ -14,15 +14,11 @@
 /* ---- actions ---- */
 
 static const struct action *const actions[] = {
-    &action_command,
-    &action_wait,
-    &action_approval,
-    &action_promote,
-    &action_release,
-    &action_publish,
-    &action_terraform_plan,
-    &action_terraform_apply,
-    NULL,
+    &action_command,        &action_wait,
+    &action_approval,       &action_promote,
+    &action_release,        &action_publish,
+    &action_terraform_plan, &action_terraform_apply,
+    &action_drift,          NULL,
 };
 
 void pipeline_actions(struct action_table *ret_table)

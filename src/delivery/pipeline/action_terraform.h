@@ -9,7 +9,7 @@
 #include "delivery/pipeline/action.h"
 #include "delivery/terraform/terraform.h"
 
-extern const struct action action_terraform_plan, action_terraform_apply;
+extern const struct action action_terraform_plan, action_terraform_apply, action_drift;
 
 struct terraform_stack {
     struct terraform tf;

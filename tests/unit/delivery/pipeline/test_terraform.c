@@ -369,4 +369,25 @@ TEST(a_stack_that_is_not_there_is_refused)
     check_error(&b, "PRISM_STATE_BUCKET");
 }
 
+TEST(drift_is_told_and_refused_when_it_should_be)
+{
+    PX_AUTO(bench_close) struct bench b;
+    yyjson_val *result;
+    bench_open(&b, t);
+    plan_is(&b, "drift");
+    const char *fmt =
+        "{\"stack\":\"region\",\"config\":\"config\",\"program\":\"%s\",\"backend\":{\"path\":"
+        "\"x\"},\"refuse\":\"%s\"}";
+    struct px_str tell = px_arena_printf(&b.arena, fmt, in(&b, "terraform"), "nothing"),
+                  refuse = px_arena_printf(&b.arena, fmt, in(&b, "terraform"), "outside");
+    CHECK_OK(act(&b, &action_drift, "prod/one/eu-west-1/drift", tell, &result));
+    CHECK_INT(px_json_i64(result, "outside", 0), 3);
+    CHECK_STR(px_json_str(result, "worst"), S("high"));
+    CHECK_INT(act(&b, &action_drift, "prod/one/eu-west-1/drift", refuse, &result), ACTION_REFUSED);
+    check_error(&b, "visibility_timeout_seconds: should be 30, is 77 (changed outside)");
+    check_no_secret(&b);
+    plan_is(&b, "create"); /* a release that is not applied yet is none of theirs */
+    CHECK_OK(act(&b, &action_drift, "prod/one/eu-west-1/drift", refuse, &result));
+}
+
 TEST_MAIN
