@@ -125,7 +125,7 @@ def publish(api, folder, name="catalog"):
 class Load:
     """Steady requests of several threads until the end; what each got is counted."""
 
-    def __init__(self, region, threads=2, pause_s=0.0):
+    def __init__(self, region, threads=2, pause_s=0.005):
         self.region, self.pause_s = region, pause_s
         self.stop = threading.Event()
         self.lock, self.good, self.bad, self.versions = threading.Lock(), 0, [], {}

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-import os
+import random
 import re
 import signal
 import subprocess
@@ -207,3 +207,92 @@ def test_a_bake_of_the_pipeline_asks_the_region(tree, tmp_path):
         said, _ = baking.communicate(timeout=150)
     assert baking.returncode == 0, said
     assert json.loads(said)["run"]["stages"][0]["steps"][0]["result"]["requests"] >= 5
+
+
+# ---- killed at every step ----
+
+STEPS = ["begins", "starts", "gets 10 %", "step of 10 %", "gets 33 %", "step of 33 %", "gets 100 %", "step of 100 %"]
+
+
+def reached(tree, step):
+    """The story of the rollout that is under way has that step."""
+    return lambda: status(tree)["state"] not in ("none", "done", "rolled-back", "failed") and any(t.startswith(step) for t in story(tree))
+
+
+def ends_as_if_nothing_had_happened(tree, old, said):
+    """Started again until its end."""
+    for _ in range(20):
+        done = rollout(tree, "start", "--version", said, *QUICK, check=False)
+        if done.returncode == 0:
+            break
+        assert done.returncode == 1 and "out of reach" in done.stderr, done.stderr
+    assert weight(tree) == (said, {}) and status(tree)["state"] == "done"
+    told = [re.sub(r"[:;].*", "", t) for t in story(tree) if t != "goes on"]
+    # each step once, in order: what was done before the kill was not done again
+    assert [t for t in told if t.startswith("step of")] == ["step of 10 % was fine", "step of 33 % was fine", "step of 100 % was fine"]
+    assert told[0] == "begins" and told[-1] == "gets all calls"
+    rollout(tree, "rollback")
+    assert weight(tree) == (old, {})
+
+
+def test_a_controller_that_is_killed_at_any_step_is_gone_on_with(tree, tmp_path):
+    old, _ = weight(tree)
+    with client(tree) as api:
+        number = publish(api, write_version(tmp_path / "k", "killed"))
+    with Load(tree) as load:
+        for step in STEPS:
+            with started(tree, "--version", number, *QUICK) as p:
+                wait(lambda: p.poll() is not None or reached(tree, step)(), seconds=120)
+                p.kill()
+        ends_as_if_nothing_had_happened(tree, old, number)
+    assert not load.bad
+
+
+def test_a_controller_that_is_killed_anywhere_is_gone_on_with(tree, tmp_path):
+    """Not at a step's end but at any moment: the clock says when."""
+    old, _ = weight(tree)
+    dice = random.Random(11)
+    with client(tree) as api:
+        number = publish(api, write_version(tmp_path / "m", "anywhere"))
+    with Load(tree) as load:
+        for _ in range(12):
+            with started(tree, "--version", number, *QUICK) as p, contextlib.suppress(subprocess.TimeoutExpired):
+                p.wait(dice.uniform(0.02, 0.6))
+        ends_as_if_nothing_had_happened(tree, old, number)
+    assert not load.bad
+
+
+def test_a_region_that_is_killed_at_any_step_comes_back_where_it_was(tree, tmp_path):
+    old, _ = weight(tree)
+    with client(tree) as api:
+        number = publish(api, write_version(tmp_path / "r", "region"))
+    stations = [(old, {}), (old, {number: 0.1}), (old, {number: 0.33}), (old, {number: 1.0}), (number, {})]
+    with started(tree, "--version", number, *QUICK, "--contact", "10m") as p:
+        for step in ("gets 10 %", "gets 33 %", "gets 100 %"):
+            with Load(tree):
+                wait(lambda: p.poll() is not None or reached(tree, step)(), seconds=120)
+            before = stations.index(weight(tree))
+            tree.kill()
+            tree.up()
+            assert stations.index(weight(tree)) >= before  # the controller may have been quicker than the kill
+        with Load(tree):
+            out, err = p.communicate(timeout=120)
+    assert p.returncode == 0, out + err
+    assert weight(tree) == (number, {})
+    rollout(tree, "rollback")
+
+
+def test_a_region_that_was_away_too_long_goes_back(tree, tmp_path):
+    old, _ = weight(tree)
+    with started(tree, "--code", write_version(tmp_path / "away", "away"), *QUICK, "--bake", "10m", "--contact", "1s") as p:
+        wait(lambda: weight(tree)[1], seconds=60)
+        tree.kill()
+        lines = []
+        wait(lambda: lines.append(p.stdout.readline()) or "out of reach" in lines[-1], seconds=60)
+        time.sleep(1.2)  # what --contact allows has passed: time is what is tried here
+        tree.up()
+        _, err = p.communicate(timeout=120)
+    assert p.returncode == 1 and ("out of reach for too long" in err or "it stands where it stood" in err), err
+    if "it stands where it stood" in err:  # twice as long passed on a busy machine before the region was there
+        rollout(tree, "rollback")
+    assert weight(tree) == (old, {})
