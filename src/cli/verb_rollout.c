@@ -23,7 +23,7 @@ struct rollout_values {
     const char *aws, *endpoint, *store, *reason;
     /* start */
     const char *code, *s3, *image, *steps, *alarms;
-    int64_t version, bake_ms, requests, patience_ms, poll_ms, contact_ms, slower, keep;
+    int64_t version, bake_ms, requests, patience_ms, poll_ms, contact_ms, period, slower, keep;
     bool force;
 };
 static const struct rollout_values defaults = {.bake_ms = -1,
@@ -84,6 +84,9 @@ static const struct cli_option start_options[] = {
      NULL, 0, 0},
     {"poll", 0, CLI_TIME, offsetof(struct rollout_values, poll_ms), "TIME",
      "between two looks (default: 15s, here 1s)", NULL, 0, 0},
+    {"period", 0, CLI_NUMBER, offsetof(struct rollout_values, period), "SECONDS",
+     "of one figure: 1, 5, 10, 20, 30 or whole minutes (default: 60, which is what Lambda has; here 1)",
+     NULL, 1, 3600},
     {"contact", 0, CLI_TIME, offsetof(struct rollout_values, contact_ms), "TIME",
      "out of reach for longer, it goes back (default: 10m, here 1m)", NULL, 0, 0},
     {"keep", 0, CLI_NUMBER, offsetof(struct rollout_values, keep), "N",
@@ -288,6 +291,7 @@ static int read_plan(struct command *c, struct rollout_plan *plan)
     if (v->patience_ms >= 0) plan->patience_s = (v->patience_ms + 999) / 1000;
     if (v->poll_ms >= 0) plan->poll_ms = PX_MAX(v->poll_ms, INT64_C(50));
     if (v->contact_ms >= 0) plan->contact_s = (v->contact_ms + 999) / 1000;
+    if (v->period > 0) plan->period_s = (uint32_t)v->period;
     plan->keep = (uint32_t)v->keep;
     plan->force = v->force;
     plan->alarms = px_str_c(v->alarms);
