@@ -6,6 +6,7 @@
 
 #include "cli/interrupt.h"
 #include "cli/pipeline.h"
+#include "delivery/pipeline/action_rollout.h"
 #include "delivery/pipeline/action_terraform.h"
 #include "delivery/pipeline/builtin.h"
 #include "delivery/pipeline/figures.h"
@@ -14,11 +15,9 @@
 /* ---- actions ---- */
 
 static const struct action *const actions[] = {
-    &action_command,        &action_wait,
-    &action_approval,       &action_promote,
-    &action_release,        &action_publish,
-    &action_terraform_plan, &action_terraform_apply,
-    &action_drift,          NULL,
+    &action_command, &action_wait,    &action_approval,       &action_promote,
+    &action_release, &action_publish, &action_terraform_plan, &action_terraform_apply,
+    &action_drift,   &action_rollout, &action_rollback,       NULL,
 };
 
 void pipeline_actions(struct action_table *ret_table)

@@ -874,6 +874,21 @@ static void begin_call(struct function_versions *f, struct http_request *request
     route->serve(call);
 }
 
+static void list_functions(const struct versions *versions, struct http_request *request)
+{
+    const struct http_header header = {S("Content-Type"), S("application/json")};
+    PX_AUTO(px_buf_deinit) struct px_buf reply;
+    px_buf_init(&reply, REPLY_BYTES_MAX);
+    px_buf_add_c(&reply, "{\"Functions\":[");
+    for (size_t i = 0; i < versions->options.catalogue->count; i++) {
+        const char *name = versions->options.catalogue->functions[i].name;
+        px_buf_printf(&reply, "%s{\"FunctionName\":\"%s\",\"FunctionArn\":\"" ARN "\"}",
+                      i ? "," : "", name, versions->options.region_name, name);
+    }
+    px_buf_add_c(&reply, "]}");
+    http_reply(request, px_buf_fault(&reply) ? 500 : 200, &header, 1, px_buf_str(&reply));
+}
+
 bool versions_serve(struct versions *versions, struct http_request *request,
                     const struct function_spec *(*name_of)(void *ctx, struct px_str name),
                     void *ctx)
@@ -883,7 +898,12 @@ bool versions_serve(struct versions *versions, struct http_request *request,
     (void)px_str_cut(&rest, '/', &date);
     (void)px_str_cut(&rest, '/', &word);
     (void)px_str_cut(&rest, '/', &encoded);
-    if (!px_str_eq(word, S("functions")) || encoded.len == 0) return false;
+    if (!px_str_eq(word, S("functions"))) return false;
+    if (encoded.len == 0) {
+        if (request->method != HTTP_GET_) return false;
+        list_functions(versions, request);
+        return true;
+    }
     const struct route *route = find_route(request->method, date, rest, &sub);
     if (!route) return false;
     const struct function_spec *spec = cloud_uri_plain(encoded, request->arena, &name)

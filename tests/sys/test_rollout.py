@@ -296,3 +296,38 @@ def test_a_region_that_was_away_too_long_goes_back(tree, tmp_path):
     if "it stands where it stood" in err:  # twice as long passed on a busy machine before the region was there
         rollout(tree, "rollback")
     assert weight(tree) == (old, {})
+
+
+# ---- as steps of a pipeline ----
+
+def pipeline(tree, folder, *later, **more):
+    """One stage: what was published is rolled out in the region, and what comes after."""
+    socket = f"unix:{tree.data / 'region.sock'}"
+    where = {"prefix": "cat", "store": str(folder / "journal"), "endpoint": socket}
+    step = {"name": "rollout", "action": "rollout", "with": {**where, "bake_s": 1, "requests_min": 20, "quiet_s": 600, "alarms": "none-is-called-so", **more},
+            "undo": {"action": "rollback", "with": where}, "timeout_s": 600}
+    (folder / "platform").mkdir(parents=True)
+    (folder / "platform" / "pipeline.json").write_text(json.dumps({"version": 1, "stages": [{"name": "s", "steps": [step, *later]}]}))
+    return subprocess.run([tree.tree / "prism", "pipeline", "run", "--state", folder / "state", "--root", folder, "--as", "ada"], env=tree.env,
+                          capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
+
+
+def test_steps_of_a_pipeline_roll_out_and_take_back(tree, tmp_path):
+    old, _ = weight(tree)
+    failing = {"name": "after", "action": "command", "with": {"argv": ["false"]}}
+    with client(tree) as api, Load(tree) as load:
+        good = publish(api, write_version(tmp_path / "v1", "by pipeline"))
+        done = pipeline(tree, tmp_path / "one")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert weight(tree) == (good, {})
+        assert not load.bad
+        bad = publish(api, write_version(tmp_path / "v2", "bad by pipeline", error_rate=0.5))
+        done = pipeline(tree, tmp_path / "two")
+        assert done.returncode != 0 and "catalog went back" in done.stdout + done.stderr, done.stdout + done.stderr
+        assert weight(tree) == (good, {})
+        api.delete_function(FunctionName="catalog", Qualifier=bad)
+        newer = publish(api, write_version(tmp_path / "v3", "good again"))
+        assert newer != good
+        done = pipeline(tree, tmp_path / "three", failing)
+        assert done.returncode != 0 and weight(tree) == (good, {}), done.stdout + done.stderr
+        api.update_alias(FunctionName="catalog", Name="live", FunctionVersion=old)

@@ -56,6 +56,7 @@ def test_nothing_is_written_for_who_never_publishes(tree):
     versions = function(tree, "query")["versions"]
     assert [(v["version"], v["weight"], v["digest"]) for v in versions] == [(1, 1, "")]
     with client(tree) as c:
+        assert {"keys", "query"} <= {f["FunctionName"] for f in c.list_functions()["Functions"]}
         alias = c.get_alias(FunctionName="keys", Name="live")
         assert alias["FunctionVersion"] == "1" and "RoutingConfig" not in alias
         config = c.get_function(FunctionName="keys")["Configuration"]

@@ -54,6 +54,7 @@ static void read_plan(yyjson_val *obj, struct rollout_plan *plan)
     plan->keep = (uint32_t)px_json_i64(obj, "keep", 0);
     plan->alarms = px_json_str(obj, "alarms");
     plan->force = px_json_bool(obj, "force", false);
+    plan->quiet_goes_on = px_json_bool(obj, "quiet_goes_on", false);
     l->alpha = px_json_f64(obj, "alpha", 0);
     l->error_floor = px_json_f64(obj, "error_floor", 0);
     l->latency_ratio = px_json_f64(obj, "latency_ratio", 0);
@@ -140,16 +141,18 @@ static void write_plan(const struct rollout_plan *plan, struct px_buf *buf)
     px_buf_add_c(buf, "{\"weights\":[");
     for (size_t i = 0; i < plan->count; i++)
         px_buf_printf(buf, "%s%.6g", i ? "," : "", plan->weights[i]);
-    px_buf_printf(buf,
-                  "],\"bake_s\":%lld,\"requests_min\":%llu,\"patience_s\":%lld,\"poll_ms\":%lld,"
-                  "\"period_s\":%u,\"contact_s\":%lld,\"keep\":%u,\"force\":%s,\"alpha\":%.6g,"
-                  "\"error_floor\":%.6g,\"latency_ratio\":%.6g,\"latency_floor_ms\":%.6g,"
-                  "\"quantile\":%.6g,\"errors_min\":%llu,\"latency_min\":%llu,\"alarms\":",
-                  (long long)plan->bake_s, (unsigned long long)plan->requests_min,
-                  (long long)plan->patience_s, (long long)plan->poll_ms, plan->period_s,
-                  (long long)plan->contact_s, plan->keep, plan->force ? "true" : "false", l->alpha,
-                  l->error_floor, l->latency_ratio, l->latency_floor_ms, l->quantile,
-                  (unsigned long long)l->errors_min, (unsigned long long)l->latency_min);
+    px_buf_printf(
+        buf,
+        "],\"bake_s\":%lld,\"requests_min\":%llu,\"patience_s\":%lld,\"poll_ms\":%lld,"
+        "\"period_s\":%u,\"contact_s\":%lld,\"keep\":%u,\"force\":%s,\"quiet_goes_on\":%s,\"alpha\":%.6g,"
+        "\"error_floor\":%.6g,\"latency_ratio\":%.6g,\"latency_floor_ms\":%.6g,"
+        "\"quantile\":%.6g,\"errors_min\":%llu,\"latency_min\":%llu,\"alarms\":",
+        (long long)plan->bake_s, (unsigned long long)plan->requests_min,
+        (long long)plan->patience_s, (long long)plan->poll_ms, plan->period_s,
+        (long long)plan->contact_s, plan->keep, plan->force ? "true" : "false",
+        plan->quiet_goes_on ? "true" : "false", l->alpha, l->error_floor, l->latency_ratio,
+        l->latency_floor_ms, l->quantile, (unsigned long long)l->errors_min,
+        (unsigned long long)l->latency_min);
     px_buf_add_json_str(buf, plan->alarms);
     px_buf_add_c(buf, "}");
 }

@@ -179,7 +179,8 @@ static int turn_proving(struct run *run)
     int r = target_warm(t, run->o->function, qualifier, &run->arena, &warm);
     if (r == TARGET_ABSENT) {
         r = target_set_warm(t, run->o->function, qualifier, 1, &run->arena);
-        if (r == TARGET_REFUSED) { /* no room for one more; the first weight will show it */
+        /* No room for one more, or an emulator without any; the first weight will show it. */
+        if (r == TARGET_REFUSED || r == TARGET_ABSENT) {
             (void)snprintf(reason, sizeof reason, "was not started beforehand: %s", target_why(t));
             return proven(run, reason);
         }
@@ -338,7 +339,9 @@ static int turn_baking(struct run *run, const struct target_alias *alias, bool p
     run->view.left_s = PX_MAX(j->plan.bake_s - baked_s, (int64_t)0);
     bool enough = run->view.requests >= j->plan.requests_min;
     if (baked_s >= j->plan.bake_s && enough && !paused) return next_step(run, &old_side);
-    if (baked_s >= j->plan.patience_s && !enough) {
+    if (baked_s >= j->plan.patience_s && !enough && j->plan.quiet_goes_on && !paused)
+        return next_step(run, &old_side);
+    if (baked_s >= j->plan.patience_s && !enough && !j->plan.quiet_goes_on) {
         (void)snprintf(reason, sizeof reason, "only %llu of %llu calls came in %lld s",
                        (unsigned long long)run->view.requests,
                        (unsigned long long)j->plan.requests_min, (long long)baked_s);
@@ -666,6 +669,9 @@ int rollout_back(const struct rollout_options *options, struct px_str reason,
     run_init(&run, options, why);
     PX_TRY(rollout_journal_load(&run.journal));
     struct rollout_journal *j = &run.journal;
+    if (options->only_version && j->to != options->only_version)
+        return refuse(&run, "no rollout of version %lld was begun",
+                      (long long)options->only_version);
     if (j->state == ROLLOUT_ROLLED_BACK) return 0;
     if (!is_under_way(j->state) && j->state != ROLLOUT_DONE)
         return refuse(&run, "there is no rollout to take back");

@@ -24,6 +24,7 @@ struct rollout_plan {
     int64_t bake_s;        /* of each step, at least */
     uint64_t requests_min; /* of the new version in each step, at least */
     int64_t patience_s;    /* a step that has not got them by then goes back */
+    bool quiet_goes_on;    /* or on, in a function that is called seldom */
     int64_t poll_ms;
     uint32_t period_s; /* of figures; 60 of AWS */
     int64_t
@@ -69,6 +70,8 @@ struct rollout_options {
     struct px_str function;     /* as Lambda knows it */
     struct px_str who;          /* for the story */
     const struct px_clock *clock;
+    int64_t
+        only_version; /* of rollout_back(): refused when the rollout was of another one; 0: any */
     const _Atomic bool *called_off; /* may be NULL: stop soon and leave everything as it stands */
     void (*progress)(void *ctx, const struct rollout_view *view); /* may be NULL */
     void *ctx;

@@ -161,6 +161,36 @@ int target_function(struct rollout_target *target, struct px_str name, struct px
     return ret_function->sha256.len ? 0 : px_fault(PX_F_PROTOCOL, "GetFunction: no CodeSha256");
 }
 
+#define FUNCTIONS_MAX 1000
+
+int target_functions(struct rollout_target *target, struct px_str prefix, struct px_arena *arena,
+                     struct px_str **ret_names, size_t *ret_count)
+{
+    struct px_str *names = px_arena_array(arena, struct px_str, FUNCTIONS_MAX), marker = {0};
+    size_t count = 0, i, n;
+    if (!names) return px_arena_fault(arena);
+    do {
+        yyjson_val *root = NULL, *item;
+        struct px_str encoded = marker.len ? cloud_uri_param(marker, arena) : S("");
+        struct px_str path = px_arena_printf(arena, "/2015-03-31/functions/%s%.*s",
+                                             marker.len ? "?Marker=" : "", PX_FMT(encoded));
+        if (!path.ptr) return px_arena_fault(arena);
+        const struct cloud_request request = {
+            .what = "ListFunctions", .method = "GET", .path = path};
+        int r = exchange(target, target->lambda, &request, arena, &root);
+        if (r != 0) return r;
+        px_json_arr_foreach(px_json_arr(root, "Functions"), i, n, item)
+        {
+            struct px_str name = px_json_str(item, "FunctionName");
+            if (px_str_starts(name, prefix) && count < FUNCTIONS_MAX) names[count++] = name;
+        }
+        marker = px_json_str(root, "NextMarker");
+    } while (marker.len > 0);
+    *ret_names = names;
+    *ret_count = count;
+    return 0;
+}
+
 static int read_versions(yyjson_val *list, struct px_arena *arena, struct target_version **versions,
                          size_t *count, size_t *room)
 {

@@ -43,6 +43,11 @@ struct target_function {
 PX_MUST_USE int target_function(struct rollout_target *target, struct px_str name,
                                 struct px_arena *arena, struct target_function *ret_function);
 
+/* Names of functions that begin with prefix. */
+PX_MUST_USE int target_functions(struct rollout_target *target, struct px_str prefix,
+                                 struct px_arena *arena, struct px_str **ret_names,
+                                 size_t *ret_count);
+
 struct target_version {
     int64_t number;
     struct px_str sha256;
