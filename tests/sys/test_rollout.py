@@ -304,7 +304,7 @@ def pipeline(tree, folder, *later, **more):
     """One stage: what was published is rolled out in the region, and what comes after."""
     socket = f"unix:{tree.data / 'region.sock'}"
     where = {"prefix": "cat", "store": str(folder / "journal"), "endpoint": socket}
-    step = {"name": "rollout", "action": "rollout", "with": {**where, "bake_s": 1, "requests_min": 20, "quiet_s": 600, "alarms": "none-is-called-so", **more},
+    step = {"name": "rollout", "action": "rollout", "with": {**where, "bake_s": 1, "requests_min": 20, "quiet_s": 600, "alarms": "none-is-called-so", "slower_percent": 100000, **more},
             "undo": {"action": "rollback", "with": where}, "timeout_s": 600}
     (folder / "platform").mkdir(parents=True)
     (folder / "platform" / "pipeline.json").write_text(json.dumps({"version": 1, "stages": [{"name": "s", "steps": [step, *later]}]}))

@@ -26,7 +26,8 @@ static const struct action_field fields[] = {
     {"requests_min", ACTION_NUMBER, false, 0, 0, NULL},
     {"quiet_s", ACTION_NUMBER, false, 0, 604800,
      NULL}, /* a step without those requests goes on after that */
-    {"alarms", ACTION_TEXT, false, 0, 0, NULL}, /* prefix of names */
+    {"slower_percent", ACTION_NUMBER, false, 0, 100000, NULL}, /* that a p90 may be */
+    {"alarms", ACTION_TEXT, false, 0, 0, NULL},                /* prefix of names */
 };
 static const struct action_field back_fields[] = {
     {"prefix", ACTION_TEXT, true, 0, 0, NULL},
@@ -201,6 +202,7 @@ static struct group *group_new(struct action_context *ctx, yyjson_val *with)
     g->plan.patience_s = px_json_i64(with, "quiet_s", g->plan.patience_s);
     g->plan.quiet_goes_on = true;
     g->plan.alarms = px_json_str(with, "alarms");
+    g->plan.limits.latency_ratio = 1 + (double)px_json_i64(with, "slower_percent", 25) / 100;
     return g;
 }
 

@@ -43,7 +43,8 @@ void rollout_plan_default(bool local, struct rollout_plan *ret_plan)
         .limits = {.alpha = 0.01,
                    .error_floor = 0.001,
                    .latency_ratio = 1.25,
-                   .latency_floor_ms = 2,
+                   .latency_floor_ms =
+                       10, /* processes that are new are a few milliseconds slower */
                    .quantile = 0.9,
                    .errors_min = 10,
                    .latency_min = 30},
