@@ -3,7 +3,7 @@
 # came from. Values are made by Secrets Manager and pass through no configuration, plan or state (module security/value).
 locals {
   secrets = {
-    "api-key-pepper" = "Makes API keys' hashes useless to whoever has the tables only. The second new value ends every key made before the first."
+    "api-key-pepper" = "Makes API keys' hashes useless to whoever has the tables only. Rotated by the home region's function."
   }
   # Secrets Manager's names have no leading slash, or its ARNs would have two.
   secret_path = trimprefix(local.context.path, "/")

@@ -96,6 +96,11 @@ module "security" {
   signing_profile_arn = var.code_signing ? local.global.signing_profile_version_arn : ""
   secrets             = { recovery_days = var.environment == "dev" ? 0 : 30 }
   parameters          = var.parameters
+
+  rotation = {
+    shared  = local.global.home_region == var.region ? local.global.secrets : {}
+    primary = local.global.home_region == var.region ? "" : local.global.home_region
+  }
 }
 
 module "storage" {

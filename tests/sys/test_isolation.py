@@ -623,7 +623,7 @@ def proxy_event(route, given, context, headers=(), body=None, query=None):
 
 
 FUNCTIONS_BY_HTTP = {"ingest", "query", "catalog", "keys", "tenants"}
-FUNCTIONS_BY_EVENT = {"authorizer", "bridge", "schema", "storage"}  # no route leads to them: nothing that a tenant sends becomes their event
+FUNCTIONS_BY_EVENT = {"authorizer", "bridge", "rotation", "schema", "storage"}  # no route leads to them: nothing that a tenant sends becomes their event
 
 
 def function_of(route):

@@ -16,7 +16,7 @@ locals {
   security_group_ids = var.extra.security_group_ids == null ? var.runtime.network.security_group_ids : var.extra.security_group_ids
 
   this             = toset(["this"])
-  schedules        = { for s in var.spec.schedules : s.name => s if !can(s.workflow) } # a workflow calls at the others' times
+  schedules        = { for s in var.spec.schedules : s.name => s if !can(s.workflow) && !can(s.service) } # a workflow, or a service of AWS, calls at the others' times
   has_schedules    = length(local.schedules) > 0
   has_asynchronous = var.spec.asynchronous != null
   has_queue        = local.has_schedules || try(var.spec.asynchronous.dead_letter, false)

@@ -10,6 +10,7 @@ locals {
 
   functions = { for key, f in local.function_names : key => {
     function     = f.name
+    catalogue    = local.catalogue_name[key]
     service      = var.platform.functions[local.catalogue_name[key]].service
     class        = f.concurrency_class
     timeout_ms   = tostring(f.timeout_s * 1000)

@@ -30,6 +30,10 @@ module "service" {
   runtime   = var.runtime
   artifacts = var.artifacts
   shards    = var.shards
+
+  extra = { for name in keys(var.platform.functions) : name => {
+    environment = var.rotation.primary == "" ? {} : { PRISM_SECRETS_PRIMARY = var.rotation.primary }
+  } if name == "rotation" }
 }
 
 resource "aws_lambda_code_signing_config" "zips" {

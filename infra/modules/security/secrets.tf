@@ -61,8 +61,17 @@ resource "aws_secretsmanager_secret_policy" "this" {
   })
 }
 
+# Secrets that rotate here: the region's own, and in the home region those that all regions share, of which the others have replicas.
+locals {
+  rotated = merge(
+    { for name in var.rotation.secrets : name => module.value[name].arn },
+    var.rotation.shared,
+  )
+  rotates = local.has_rotation ? local.rotated : {}
+}
+
 resource "aws_lambda_permission" "rotation" {
-  for_each = local.has_rotation && var.rotation.function_arn == null ? var.rotation.secrets : toset([])
+  for_each = var.rotation.function_arn == null ? local.rotates : {}
 
   statement_id   = "secretsmanager-${each.key}"
   action         = "lambda:InvokeFunction"
@@ -70,13 +79,13 @@ resource "aws_lambda_permission" "rotation" {
   qualifier      = module.service.functions["rotation"].alias_name
   principal      = "secretsmanager.amazonaws.com"
   source_account = var.context.account_id
-  source_arn     = aws_secretsmanager_secret.this[each.key].arn
+  source_arn     = each.value
 }
 
 resource "aws_secretsmanager_secret_rotation" "this" {
-  for_each = local.has_rotation ? var.rotation.secrets : toset([])
+  for_each = local.rotates
 
-  secret_id           = module.value[each.key].arn
+  secret_id           = each.value
   rotation_lambda_arn = local.rotation_arn
   rotate_immediately  = false
 

@@ -133,11 +133,13 @@ variable "secrets" {
 }
 
 variable "rotation" {
-  description = "Which secrets are rotated, how often, and by what. `function_arn` null: by the catalogue's function `rotation` once it has one; until then nothing is rotated."
+  description = "Which secrets are rotated, how often, and by what. `function_arn` null: by the catalogue's function `rotation`. `shared`: in the home region, ARNs of the secrets that all regions share, by name. `primary`: in the others, the home region's name."
   type = object({
     function_arn = optional(string)
     days         = optional(number, 90)
     secrets      = optional(set(string), ["token-signing-key"])
+    shared       = optional(map(string), {})
+    primary      = optional(string, "")
   })
   default  = {}
   nullable = false
@@ -151,6 +153,11 @@ variable "rotation" {
   validation {
     condition     = length(setsubtract(var.rotation.secrets, keys(local.secrets))) == 0
     error_message = "rotation.secrets names secrets that do not exist: ${join(", ", setsubtract(var.rotation.secrets, keys(local.secrets)))}. There are: ${join(", ", keys(local.secrets))}."
+  }
+
+  validation {
+    condition     = length(var.rotation.shared) == 0 || var.rotation.primary == ""
+    error_message = "rotation.shared is for the home region, rotation.primary for the others: a secret with replicas rotates in one place."
   }
 }
 

@@ -9,9 +9,10 @@
 #include "base/px_id.h"
 #include "base/px_json.h"
 #include "svc/security/key_text.h"
+#include "svc/security/peppers.h"
 
-#define PEPPER_NAME S("api-key-pepper")
 #define PEPPER_BYTES 32
+#define PEPPER_ARENA_BYTES_MAX ((size_t)256 << 10)
 
 static const struct {
     struct px_str name;
@@ -83,12 +84,22 @@ void key_write_members(const struct key_info *key, struct px_buf *buf)
     if (key->expires_ns != 0) add_time(buf, "expires", key->expires_ns);
 }
 
-static void write_document(const struct key_info *key, struct px_str hash, struct px_buf *buf)
+/* The hash of a key and the pepper that made it; no id: it was made before they had any. */
+struct key_hash {
+    struct px_str hex, pepper_id;
+};
+
+static void write_document(const struct key_info *key, const struct key_hash *hash,
+                           struct px_buf *buf)
 {
     px_buf_add_c(buf, "{\"tenant\":");
     px_buf_add_json_str(buf, key->tenant);
     px_buf_add_c(buf, ",\"hash\":");
-    px_buf_add_json_str(buf, hash);
+    px_buf_add_json_str(buf, hash->hex);
+    if (hash->pepper_id.len > 0) {
+        px_buf_add_c(buf, ",\"pepper\":");
+        px_buf_add_json_str(buf, hash->pepper_id);
+    }
     px_buf_add_c(buf, ",\"scopes\":");
     px_buf_add_json_str(buf, key_scopes_text(key->scopes));
     px_buf_printf(buf, ",\"status\":\"%s\",\"label\":", key->revoked ? "revoked" : "active");
@@ -101,7 +112,7 @@ static void write_document(const struct key_info *key, struct px_str hash, struc
 /* A key as stored. */
 struct key_item {
     struct key_info info;
-    struct px_str hash;
+    struct key_hash hash;
     int64_t version;
 };
 
@@ -111,7 +122,8 @@ static int read_document(const struct table_item *stored, struct px_arena *arena
     yyjson_val *doc = NULL;
     int r = px_json_parse(stored->document, arena, &doc, NULL);
     if (r < 0) PX_TRY(r);
-    struct key_item item = {.hash = px_json_str(doc, "hash"), .version = stored->version};
+    struct key_item item = {.hash = {px_json_str(doc, "hash"), px_json_str(doc, "pepper")},
+                            .version = stored->version};
     struct key_info *info = &item.info;
     info->id = stored->partition;
     info->tenant = px_json_str(doc, "tenant");
@@ -119,7 +131,7 @@ static int read_document(const struct table_item *stored, struct px_arena *arena
     struct px_str status = px_json_str(doc, "status");
     struct px_str expires = px_json_str(doc, "expires");
     info->revoked = !px_str_eq(status, S("active"));
-    bool whole = r == 0 && info->tenant.len > 0 && item.hash.len == KEY_HASH_LEN &&
+    bool whole = r == 0 && info->tenant.len > 0 && item.hash.hex.len == KEY_HASH_LEN &&
                  (!info->revoked || px_str_eq(status, S("revoked"))) &&
                  scopes_parse(px_json_str(doc, "scopes"), &info->scopes) &&
                  px_time_parse(px_json_str(doc, "created"), &info->created_ns) &&
@@ -155,7 +167,8 @@ static int index_items(const struct keys *keys, struct px_str tenant, struct px_
     return 0;
 }
 
-static int store_new(const struct keys *keys, const struct key_info *info, struct px_str hash)
+static int store_new(const struct keys *keys, const struct key_info *info,
+                     const struct key_hash *hash)
 {
     PX_AUTO(px_buf_deinit) struct px_buf doc;
     px_buf_init(&doc, 16 * 1024);
@@ -176,6 +189,17 @@ static int store_new(const struct keys *keys, const struct key_info *info, struc
     return 0;
 }
 
+/* The peppers, made if this is the first key. */
+static int load_or_make(const struct keys *keys, struct peppers *ret_peppers)
+{
+    PX_AUTO(px_arena_deinit_wiped) struct px_arena scratch;
+    px_arena_init(&scratch, PEPPER_ARENA_BYTES_MAX);
+    struct px_str value;
+    PX_TRY(secret_get_or_make(keys->secrets, PEPPER_SECRET, PEPPER_BYTES, &scratch, &value));
+    PX_TRY(peppers_parse(value, ret_peppers));
+    return 0;
+}
+
 int keys_issue(const struct keys *keys, const struct key_spec *spec, struct px_arena *arena,
                char ret_text[KEY_TEXT_LEN + 1], struct key_info *ret_key)
 {
@@ -185,15 +209,15 @@ int keys_issue(const struct keys *keys, const struct key_spec *spec, struct px_a
     PX_TRY(index_items(keys, spec->tenant, arena, &items, &count));
     if (count >= KEYS_PER_TENANT_MAX) return KEYS_TOO_MANY;
 
-    struct px_str pepper, id;
-    PX_TRY(secret_get_or_make(keys->secrets, PEPPER_NAME, PEPPER_BYTES, arena, &pepper));
+    struct px_str id;
     char text[KEY_TEXT_LEN + 1], hash[KEY_HASH_LEN + 1];
     key_text_make(text);
     bool parsed = key_text_parse(px_str(text, KEY_TEXT_LEN), &id);
     PX_ASSERT(parsed);
-    int fault = key_text_hash(pepper, px_str(text, KEY_TEXT_LEN), hash);
-    secret_wipe(pepper);
-    PX_TRY(fault);
+    PX_AUTO(peppers_deinit) struct peppers peppers = {0};
+    PX_TRY(load_or_make(keys, &peppers));
+    const struct pepper *pepper = peppers_for_new(&peppers, px_wall_ns(keys->clock));
+    PX_TRY(key_text_hash(pepper->value, px_str(text, KEY_TEXT_LEN), hash));
 
     struct key_info info = {
         .id = px_arena_dup(arena, id),
@@ -204,7 +228,8 @@ int keys_issue(const struct keys *keys, const struct key_spec *spec, struct px_a
         .expires_ns = spec->expires_ns,
     };
     if (!info.id.ptr) return px_arena_fault(arena);
-    PX_TRY(store_new(keys, &info, px_str(hash, KEY_HASH_LEN)));
+    const struct key_hash made = {px_str(hash, KEY_HASH_LEN), px_str_c(pepper->id)};
+    PX_TRY(store_new(keys, &info, &made));
     memcpy(ret_text, text, sizeof text);
     secret_wipe(px_str(text, sizeof text));
     *ret_key = info;
@@ -213,27 +238,38 @@ int keys_issue(const struct keys *keys, const struct key_spec *spec, struct px_a
 
 /* ---- verify ---- */
 
-/* Answers: KEYS_WRONG: this pepper does not make that hash of it, or there is no such pepper. */
-static int hash_fits(const struct keys *keys, enum secret_version version, struct px_str text,
-                     struct px_str hash, struct px_arena *arena)
+/* Answers: KEYS_WRONG. */
+static int fits_pepper(const struct pepper *pepper, struct px_str text, struct px_str hash)
 {
-    struct px_str pepper;
     char own[KEY_HASH_LEN + 1];
-    int r = secret_get(keys->secrets, PEPPER_NAME, version, arena, &pepper);
-    if (r == SECRET_ABSENT) return KEYS_WRONG; /* no key was ever issued here, or none rotated */
-    PX_TRY(r);
-    r = key_text_hash(pepper, text, own);
-    secret_wipe(pepper);
-    PX_TRY(r);
+    PX_TRY(key_text_hash(pepper->value, text, own));
     return px_secret_eq(px_str(own, KEY_HASH_LEN), hash) ? 0 : KEYS_WRONG;
 }
 
-/* During a rotation of the pepper, keys made with the one before it still open. Answers: KEYS_WRONG. */
-static int hash_fits_any(const struct keys *keys, struct px_str text, struct px_str hash,
-                         struct px_arena *arena)
+/* Answers: KEYS_WRONG: no pepper of that value made the hash of it, or there is no such value. */
+static int fits_version(const struct keys *keys, enum secret_version version, struct px_str text,
+                        const struct key_hash *hash)
 {
-    int r = hash_fits(keys, SECRET_CURRENT, text, hash, arena);
-    return r == KEYS_WRONG ? hash_fits(keys, SECRET_PREVIOUS, text, hash, arena) : r;
+    PX_AUTO(peppers_deinit) struct peppers peppers = {0};
+    int r = peppers_load(keys->secrets, version, &peppers);
+    if (r == SECRET_ABSENT) return KEYS_WRONG; /* no key was ever issued here, or none rotated */
+    PX_TRY(r);
+    r = KEYS_WRONG;
+    if (hash->pepper_id.len > 0) {
+        const struct pepper *pepper = peppers_find(&peppers, hash->pepper_id);
+        return pepper ? fits_pepper(pepper, text, hash->hex) : KEYS_WRONG;
+    }
+    for (size_t i = 0; i < peppers.count && r == KEYS_WRONG; i++)
+        r = fits_pepper(&peppers.list[i], text, hash->hex);
+    return r;
+}
+
+/* The current value has every pepper that keys need, unless somebody put another there than a rotation: then the
+ * previous one has them. Answers: KEYS_WRONG. */
+static int hash_fits_any(const struct keys *keys, struct px_str text, const struct key_hash *hash)
+{
+    int r = fits_version(keys, SECRET_CURRENT, text, hash);
+    return r == KEYS_WRONG ? fits_version(keys, SECRET_PREVIOUS, text, hash) : r;
 }
 
 int keys_verify(const struct keys *keys, struct px_str text, struct px_arena *arena,
@@ -245,9 +281,9 @@ int keys_verify(const struct keys *keys, struct px_str text, struct px_arena *ar
     int r = load(keys, id, arena, &item);
     if (r == KEYS_ABSENT) return KEYS_WRONG;
     PX_TRY(r);
-    r = hash_fits_any(keys, text, item.hash, arena);
-    if (r == KEYS_WRONG && secret_doubt(keys->secrets, PEPPER_NAME))
-        r = hash_fits_any(keys, text, item.hash, arena); /* made with a pepper not seen here yet */
+    r = hash_fits_any(keys, text, &item.hash);
+    if (r == KEYS_WRONG && secret_doubt(keys->secrets, PEPPER_SECRET))
+        r = hash_fits_any(keys, text, &item.hash); /* made with a pepper not seen here yet */
     if (r == KEYS_WRONG) return r;
     PX_TRY(r);
     if (item.info.revoked) return KEYS_REVOKED;
@@ -286,7 +322,7 @@ static int store_revoked(const struct keys *keys, const struct key_item *item,
 {
     PX_AUTO(px_buf_deinit) struct px_buf doc;
     px_buf_init(&doc, 16 * 1024);
-    write_document(&item->info, item->hash, &doc);
+    write_document(&item->info, &item->hash, &doc);
     PX_TRY(px_buf_fault(&doc));
     struct table_put put = {
         .key = {.table = S("keys"), .partition = item->info.id},

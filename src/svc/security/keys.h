@@ -2,8 +2,8 @@
  *
  * A key is `prism_<id>_<secret>`: the secret is 24 random bytes, the id the first 8 bytes of the
  * secret's SHA-256, both in lower-case hex. So a mistyped or cut key is told from an unknown one
- * without a look at the table. At rest there is only HMAC-SHA-256(pepper, whole key); the pepper is
- * the secret "api-key-pepper". docs/design/security.md: items, states, what a thief of each part has.
+ * without a look at the table. At rest there is only HMAC-SHA-256(pepper, whole key) and which pepper it
+ * was (peppers.h). docs/design/security.md: items, states, what a thief of each part has.
  */
 #pragma once
 

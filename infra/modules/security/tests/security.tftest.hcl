@@ -82,6 +82,7 @@ variables {
     query      = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "image" }
     authorizer = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
     keys       = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
+    rotation   = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
     tenants    = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
     catalog    = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "image" }
     schema     = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "image" }
@@ -269,20 +270,27 @@ run "secrets" {
   }
   assert {
     condition = alltrue([for p in aws_secretsmanager_secret_policy.this :
-      jsondecode(p.policy).Statement[0].Condition.ArnNotLike["aws:PrincipalArn"] == [for name in ["authorizer", "keys", "tenants"] : "arn:aws:iam::111122223333:role/prism-dev-euw1-fn-${name}"]
+      jsondecode(p.policy).Statement[0].Condition.ArnNotLike["aws:PrincipalArn"] == [for name in ["authorizer", "keys", "rotation", "tenants"] : "arn:aws:iam::111122223333:role/prism-dev-euw1-fn-${name}"]
     ])
     error_message = "Values are for the functions that the catalogue gives the store `secrets`."
   }
   assert {
-    condition     = length(aws_secretsmanager_secret_rotation.this) == 0
-    error_message = "Nothing rotates until something can."
+    condition = (
+      keys(aws_secretsmanager_secret_rotation.this) == ["token-signing-key"] &&
+      aws_secretsmanager_secret_rotation.this["token-signing-key"].rotation_rules[0].automatically_after_days == 90 &&
+      aws_lambda_permission.rotation["token-signing-key"].principal == "secretsmanager.amazonaws.com" &&
+      aws_lambda_permission.rotation["token-signing-key"].source_account == "111122223333" &&
+      aws_lambda_permission.rotation["token-signing-key"].source_arn == "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prism/dev/euw1/x-AbCdEf" &&
+      aws_lambda_permission.rotation["token-signing-key"].qualifier == "live"
+    )
+    error_message = "The catalogue's function rotates it, and Secrets Manager may call it for this secret only."
   }
   assert {
     condition     = keys(output.secret_arns) == ["token_signing_key"]
     error_message = "Outputs."
   }
   assert {
-    condition     = keys(output.functions) == ["authorizer", "keys"]
+    condition     = keys(output.functions) == ["authorizer", "keys", "rotation"]
     error_message = "The service's functions."
   }
 }
@@ -303,44 +311,60 @@ run "rotation_when_a_function_can" {
   }
 }
 
-run "rotation_by_the_catalogue" {
+run "the_home_region_rotates_what_all_share" {
   command = plan
 
   variables {
-    artifacts = {
-      ingest     = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
-      query      = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "image" }
-      authorizer = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
-      keys       = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
-      tenants    = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
-      catalog    = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "image" }
-      schema     = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "image" }
-      rotation   = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
-    }
-    platform = {
-      defaults = jsondecode(file("../../../platform/functions.json")).defaults
-      stores   = jsondecode(file("../../../platform/functions.json")).stores
-      functions = merge(jsondecode(file("../../../platform/functions.json")).functions, { rotation = {
-        service     = "security"
-        description = "New values for secrets."
-        package     = "zip"
-        memory_mb   = 128
-        timeout_s   = 60
-        concurrency = { class = "from-zero", min = 0, max = 1 }
-        vpc         = true
-        stores      = { secrets = "read-write" }
-      } })
-    }
+    rotation = { shared = { "api-key-pepper" = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prism/dev/api-key-pepper-AbCdEf" } }
   }
 
   assert {
     condition = (
-      keys(aws_secretsmanager_secret_rotation.this) == ["token-signing-key"] &&
-      aws_lambda_permission.rotation["token-signing-key"].principal == "secretsmanager.amazonaws.com" &&
-      aws_lambda_permission.rotation["token-signing-key"].source_account == "111122223333" &&
-      aws_lambda_permission.rotation["token-signing-key"].qualifier == "live"
+      keys(aws_secretsmanager_secret_rotation.this) == ["api-key-pepper", "token-signing-key"] &&
+      aws_secretsmanager_secret_rotation.this["api-key-pepper"].secret_id == "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prism/dev/api-key-pepper-AbCdEf" &&
+      aws_lambda_permission.rotation["api-key-pepper"].source_arn == "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prism/dev/api-key-pepper-AbCdEf"
     )
-    error_message = "A function `rotation` in the catalogue switches it on."
+    error_message = "The pepper, too."
+  }
+}
+
+run "other_regions_leave_it_alone" {
+  command = plan
+
+  variables {
+    rotation = { primary = "eu-central-1" }
+  }
+
+  assert {
+    condition     = keys(aws_secretsmanager_secret_rotation.this) == ["token-signing-key"]
+    error_message = "A replica follows."
+  }
+}
+
+run "a_secret_that_rotates_in_two_places" {
+  command = plan
+
+  variables {
+    rotation = { primary = "eu-central-1", shared = { "api-key-pepper" = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prism/dev/api-key-pepper-AbCdEf" } }
+  }
+
+  expect_failures = [var.rotation]
+}
+
+run "without_the_function_nothing_rotates" {
+  command = plan
+
+  variables {
+    platform = {
+      defaults  = jsondecode(file("../../../platform/functions.json")).defaults
+      stores    = jsondecode(file("../../../platform/functions.json")).stores
+      functions = { for name, f in jsondecode(file("../../../platform/functions.json")).functions : name => f if name != "rotation" }
+    }
+  }
+
+  assert {
+    condition     = length(aws_secretsmanager_secret_rotation.this) == 0 && length(aws_lambda_permission.rotation) == 0
+    error_message = "Nothing rotates until something can."
   }
 }
 
