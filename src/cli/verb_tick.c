@@ -1,9 +1,9 @@
-/* cli/verb_tick.c - `prism tick seal|compact|retain|ttl`: what the schedules do, now. */
+/* cli/verb_tick.c - `prism tick seal|compact|retain|ttl|rotate`: what the schedules do, now. */
 #include "base/px_words.h"
 #include "cli/remote.h"
 #include "cli/verbs.h"
 
-static const char *const jobs[] = {"seal", "compact", "retain", "ttl"};
+static const char *const jobs[] = {"seal", "compact", "retain", "ttl", "rotate"};
 
 static bool is_job(const char *name)
 {
@@ -15,7 +15,8 @@ static bool is_job(const char *name)
 static int unknown(struct cli *cli, const char *name)
 {
     const char *meant = px_words_nearest(px_str_c(name), jobs, PX_COUNT(jobs));
-    return cli_fail(cli, CLI_USAGE, "there is no job '%s': seal, compact, retain, ttl%s%s%s", name,
+    return cli_fail(cli, CLI_USAGE,
+                    "there is no job '%s': seal, compact, retain, ttl, rotate%s%s%s", name,
                     meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
 }
 
@@ -53,8 +54,8 @@ static int report(struct cli *cli, const char *name, const struct http_response 
     if (px_json_i64(done, "failed", 0) == 0) return CLI_OK;
     struct cli told = *cli;
     told.json = false; /* the counts are the one document on standard output */
-    return cli_fail(&told, CLI_REGION_ERROR, "%s did not do all of it; see prism logs storage",
-                    name);
+    return cli_fail(&told, CLI_REGION_ERROR, "%s did not do all of it; see prism logs %s", name,
+                    strcmp(name, "rotate") == 0 ? "rotation" : "storage");
 }
 
 static int run(struct cli *cli, const void *values, int arg_count, char **args)
@@ -74,12 +75,13 @@ static int run(struct cli *cli, const void *values, int arg_count, char **args)
 
 const struct cli_verb verb_tick = {
     .name = "tick",
-    .arguments = "seal|compact|retain|ttl",
+    .arguments = "seal|compact|retain|ttl|rotate",
     .summary = "run a scheduled job now and show what it did",
     .details =
         "seal: write-ahead files to Parquet segments. compact: segments to larger, time-sorted Parquet. "
-        "retain: remove what is past its retention. ttl: remove expired table items.",
-    .complete = "seal compact retain ttl",
+        "retain: remove what is past its retention. ttl: remove expired table items. "
+        "rotate: new values for secrets older than 90 days, and the end of rotations that were begun.",
+    .complete = "seal compact retain ttl rotate",
     .args_min = 1,
     .args_max = 1,
     .run = run,

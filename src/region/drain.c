@@ -112,7 +112,19 @@ static void on_signal(uv_signal_t *signal, int number)
     hurry(region);
 }
 
-static void on_metrics(uv_timer_t *timer) { status_metrics(timer->data); }
+static void follow_secrets(struct region *region)
+{
+    const char *primary = region->siblings.primary;
+    if (!primary || !replicator_reaches(region->replicator, primary)) return;
+    int r = siblings_follow_secrets(&region->siblings, &region->data);
+    if (r != 0) px_log_fault(&region->log, r, "secrets of region %s", primary);
+}
+
+static void on_metrics(uv_timer_t *timer)
+{
+    status_metrics(timer->data);
+    follow_secrets(timer->data);
+}
 
 void region_watch(struct region *region)
 {

@@ -128,7 +128,7 @@ int environment_build(const struct environment_of *of, const struct function_spe
     const struct data_dir *dir = of->dir;
     yyjson_val *settings = px_json_obj(of->settings, function->name);
     size_t max = function->store_count + function->environment_count + yyjson_obj_size(settings) +
-                 10 + homes_aws_variable_count + PX_COUNT(observed);
+                 11 + homes_aws_variable_count + PX_COUNT(observed);
     struct builder b = {.arena = arena, .env = px_arena_zalloc_array(arena, sizeof(char *), max)};
     if (!b.env) return px_arena_fault(arena);
     for (size_t i = 0; i < function->store_count; i++) {
@@ -147,6 +147,8 @@ int environment_build(const struct environment_of *of, const struct function_spe
     PX_TRY(add_starts(&b, of, function));
     add_ours_or(&b, "PRISM_LOG_LEVEL", "info");
     add(&b, "PRISM_REGION", px_arena_cstr(arena, dir->region_name));
+    if (of->siblings && of->siblings->primary)
+        add(&b, "PRISM_SECRETS_PRIMARY", of->siblings->primary);
     const char *stands_in_for = getenv("PRISM_STANDS_IN_FOR");
     if (stands_in_for && stands_in_for[0]) add(&b, "PRISM_STANDS_IN_FOR", stands_in_for);
     if (dir->aws_endpoint.len > 0)

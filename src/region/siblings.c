@@ -46,7 +46,10 @@ static int read_one(const struct reading *in, size_t index, struct px_str name,
     const char *copy = px_arena_cstr(in->arena, name);
     if (!folder || !copy) return px_arena_fault(in->arena);
     if (px_str_eq(name, in->self)) return 0;
-    if (index == 0) siblings->keys_from = folder; /* the primary */
+    if (index == 0) {
+        siblings->keys_from = siblings->primary_folder = folder;
+        siblings->primary = copy;
+    }
     siblings->at[siblings->count++] = (struct sibling){
         copy, folder, is_cut(px_json_arr(in->root, "cuts"), name, in->self)};
     return 0;
@@ -162,6 +165,36 @@ int siblings_join(const struct siblings *siblings, const struct data_dir *dir,
         const char *to = data_dir_sub(dir, arena, keys[i]);
         if (!from || !to) return px_arena_fault(arena);
         PX_TRY(take_file(from, to));
+    }
+    return 0;
+}
+
+/* ---- later ---- */
+
+static int read_sealed(const char *path, struct px_buf *bytes)
+{
+    px_buf_init(bytes, SECRET_BYTES_MAX);
+    int r = px_file_read(path, bytes);
+    if (r == PX_FILE_TOO_LARGE) return px_fault(PX_F_CORRUPT, "%s is no secret of Prism", path);
+    if (r != PX_FILE_ABSENT) PX_TRY(r);
+    return 0;
+}
+
+int siblings_follow_secrets(const struct siblings *siblings, const struct data_dir *dir)
+{
+    static const char *const shared[] = {"api-key-pepper.sealed"};
+    char from[4096], to[4096];
+    if (!siblings->primary) return 0;
+    for (size_t i = 0; i < PX_COUNT(shared); i++) {
+        PX_AUTO(px_buf_deinit) struct px_buf theirs = {0};
+        PX_AUTO(px_buf_deinit) struct px_buf own = {0};
+        (void)snprintf(from, sizeof from, "%s/secrets/%s", siblings->primary_folder, shared[i]);
+        (void)snprintf(to, sizeof to, "%.*s/secrets/%s", PX_FMT(dir->path), shared[i]);
+        PX_TRY(read_sealed(from, &theirs));
+        PX_TRY(read_sealed(to, &own));
+        bool same = px_str_eq(px_buf_str(&theirs), px_buf_str(&own));
+        if (theirs.len == 0 || same) continue; /* it has lost its folder, or has said nothing new */
+        PX_TRY(px_file_write_atomic(to, px_buf_str(&theirs), 0600));
     }
     return 0;
 }

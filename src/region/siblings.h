@@ -16,6 +16,8 @@ struct siblings {
     size_t count;
     /* Folder of a sibling that has the secrets and keys that all share; NULL: none has, make them. */
     const char *keys_from;
+    const char *primary; /* name of the first region, where shared secrets rotate; NULL: this one */
+    const char *primary_folder;
     const char *replica; /* the sibling that keeps copies of this region's objects; NULL: none */
     uint32_t lag_ms;     /* changes are sent when they are so old */
 };
@@ -27,3 +29,6 @@ PX_MUST_USE int siblings_load(const char *fleet_file, struct px_str self, struct
  * has lost its folder. Faults: PX_F_CONFIG when nobody has any yet. */
 PX_MUST_USE int siblings_join(const struct siblings *siblings, const struct data_dir *dir,
                               struct px_arena *arena);
+/* The secrets that all regions share as the primary has them now: what Secrets Manager's replicas do on AWS. */
+PX_MUST_USE int siblings_follow_secrets(const struct siblings *siblings,
+                                        const struct data_dir *dir);
