@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down test package package-test soak soak-faults soak-workflows soak-migration bench docs lint fmt install clean
+.PHONY: help setup build up down test package package-test soak soak-faults soak-workflows soak-migration soak-rotation bench docs lint fmt install clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -53,6 +53,10 @@ soak-migration: build ## Move a tenant to and fro 200 times under writers and re
 	@tools/setup test
 	@PRISM_FIRE_ROUNDS=$${PRISM_FIRE_ROUNDS:-200} PRISM_FIRE_SEED=$${PRISM_FIRE_SEED:-1} PRISM_FIRE_AIM_MS=2000 PRISM_FIRE_LONG_CUTS=0.1 PRISM_FIRE_CONTROLS=$${PRISM_FIRE_CONTROLS:-40} \
 		PYTEST_ADDOPTS=-s tools/run-tests --sys -k test_migration_under_fire
+
+soak-rotation: build ## A minute at 80 % of the rate that a region holds, over three rotations of each kind of secret
+	@tools/setup test
+	@PRISM_ROTATION_S=60 PYTEST_ADDOPTS=-s tools/run-tests --sys -k test_no_request_fails_over_three_rotations
 
 bench: ## Run the benchmarks, each beside its reference
 	@tools/setup bench infra

@@ -488,6 +488,7 @@ static int sign_in_as(const struct meta_options *options, struct pg_target *targ
     if (options->user.len >= sizeof target->user ||
         options->password.len >= sizeof target->password)
         return px_fault(PX_F_LIMIT, "the user's name or password is too long for PostgreSQL");
+    if (options->user.len > 0) target->secret[0] = '\0';
     if (options->user.len > 0)
         (void)snprintf(target->user, sizeof target->user, "%.*s", PX_FMT(options->user));
     if (options->password.len > 0)

@@ -13,12 +13,15 @@
 
 #include "aws/shared.h"
 #include "base/px_clock.h"
+#include "base/px_json.h"
 #include "store/pg_endpoint.h"
 #include "store/pg_token.h"
+#include "store/secrets.h"
 
 #define ROWS_BYTES_MAX ((size_t)64 << 20) /* of one statement */
 #define CHUNK_ROWS 512
 #define TOKEN_BYTES_MAX (64u << 10)
+#define SECRET_BYTES ((size_t)1 << 20)
 #define NOWHERE "/nonexistent/prism"
 
 /* ---- waiting ---- */
@@ -82,13 +85,18 @@ int pg_link_fault(const struct pg_link *link, unsigned attempts)
 
 static void no_notice(void *ctx, const PGresult *result) { (void)ctx, (void)result; }
 
-static PGconn *connect_start(const struct pg_target *target, const char *host, const char *password)
+struct who { /* signs in */
+    const char *user, *password;
+};
+
+static PGconn *connect_start(const struct pg_target *target, const char *host,
+                             const struct who *who)
 {
     const char *const settings[][2] = {
         {"host", host},
         {"port", target->port},
-        {"user", target->user},
-        {"password", password},
+        {"user", who->user},
+        {"password", who->password},
         {"passfile", NOWHERE},
         {"dbname", target->database},
         {"sslmode", target->tls ? "verify-full" : "disable"},
@@ -99,7 +107,8 @@ static PGconn *connect_start(const struct pg_target *target, const char *host, c
         {"sslcrl", NOWHERE},
         {"ssl_min_protocol_version", "TLSv1.2"},
         /* without TLS anybody may answer, and shall not be told the password */
-        {"require_auth", !target->tls && target->password[0] ? "scram-sha-256" : ""},
+        {"require_auth",
+         !target->tls && (target->password[0] || target->secret[0]) ? "scram-sha-256" : ""},
         {"client_encoding", "UTF8"},
         {"application_name", "prism"},
         {"target_session_attrs", "any"},
@@ -141,20 +150,52 @@ static int start_signed(struct pg_link *link)
     pg_endpoint_find(link->target.host, host);
     PX_TRY(cloud_shared_take(link->cloud, &cloud));
     PX_TRY(pg_token_make(cloud, &link->target, host, &arena, &token));
-    link->conn = connect_start(&link->target, host, token.ptr);
+    const struct who who = {link->target.user, token.ptr};
+    link->conn = connect_start(&link->target, host, &who);
+    return 0;
+}
+
+/* Who the secret says now: a rotation changes it, and the one before is good until the next. */
+static int start_by_secret(struct pg_link *link)
+{
+    const struct pg_target *target = &link->target;
+    const struct secret_options how = {.cloud = link->cloud};
+    PX_AUTO(secret_store_close) struct secret_store *secrets = NULL;
+    PX_AUTO(px_arena_deinit_wiped) struct px_arena arena;
+    px_arena_init(&arena, SECRET_BYTES);
+    struct px_str value;
+    yyjson_val *root = NULL;
+    PX_TRY(secret_store_open(px_str_c(target->secrets), &how, &secrets));
+    int r = secret_get(secrets, px_str_c(target->secret), SECRET_CURRENT, &arena, &value);
+    if (r == SECRET_ABSENT)
+        return px_fault(PX_F_CONFIG, "there is no secret %s for PostgreSQL's user", target->secret);
+    PX_TRY(r);
+    r = px_json_parse(value, &arena, &root, NULL);
+    if (r < 0) PX_TRY(r);
+    const struct who who = {px_arena_cstr(&arena, px_json_str(root, "username")),
+                            px_arena_cstr(&arena, px_json_str(root, "password"))};
+    if (r > 0 || !who.user || !who.user[0] || !who.password || !who.password[0])
+        return px_fault(PX_F_CONFIG, "secret %s has no username and password", target->secret);
+    link->conn = connect_start(target, target->host, &who);
+    return 0;
+}
+
+static int start(struct pg_link *link)
+{
+    const struct pg_target *target = &link->target;
+    const struct who who = {target->user, target->password};
+    if (target->iam) return start_signed(link);
+    if (target->secret[0]) return start_by_secret(link);
+    link->conn = connect_start(target, target->host, &who);
     return 0;
 }
 
 int pg_link_open(struct pg_link *link, int64_t until_ns)
 {
-    const struct pg_target *target = &link->target;
     if (link->conn && PQstatus(link->conn) == CONNECTION_OK) return 0;
     pg_link_close(link);
     link->state[0] = '\0';
-    if (target->iam)
-        PX_TRY(start_signed(link));
-    else
-        link->conn = connect_start(target, target->host, target->password);
+    PX_TRY(start(link));
     if (!link->conn) return px_fault(PX_F_OOM, "a connection to PostgreSQL");
     if (PQstatus(link->conn) == CONNECTION_BAD) return refused(link);
     (void)PQsetErrorVerbosity(link->conn,

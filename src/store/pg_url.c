@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/px_id.h"
+#include "store/secrets.h"
 
 /* ---- parts ---- */
 
@@ -69,6 +70,10 @@ static int parameter_set(struct px_str name, struct px_str value, struct pg_targ
         if (target->iam || px_str_eq(value, S("0"))) return 0;
         return px_fault(PX_F_CONFIG, "PostgreSQL's URL: iam is 1 or 0");
     }
+    if (px_str_eq(name, S("secret")))
+        return text_set(value, "secret", target->secret, sizeof target->secret);
+    if (px_str_eq(name, S("secrets")))
+        return text_set(value, "secrets", target->secrets, sizeof target->secrets);
     if (px_str_eq(name, S("sslrootcert")))
         return text_set(value, "sslrootcert", target->ca_file, sizeof target->ca_file);
     if (px_str_eq(name, S("host")) && target->host[0] == '\0')
@@ -114,9 +119,23 @@ static int trust_set(struct pg_target *target)
     return 0;
 }
 
+/* A user by a secret, or in the URL. */
+static int check_user(const struct pg_target *target)
+{
+    bool secret = target->secret[0] != '\0';
+    if (secret != (target->secrets[0] != '\0'))
+        return px_fault(PX_F_CONFIG, "PostgreSQL's URL: secret and secrets go together");
+    if (secret &&
+        (target->iam || target->user[0] != '\0' || !secret_name_ok(px_str_c(target->secret))))
+        return px_fault(PX_F_CONFIG, "PostgreSQL's URL: a user by a secret, and none beside it");
+    return 0;
+}
+
 static int target_check(struct pg_target *target)
 {
-    if (target->host[0] == '\0' || target->user[0] == '\0' || target->database[0] == '\0')
+    bool user = target->user[0] != '\0' || target->secret[0] != '\0';
+    PX_TRY(check_user(target));
+    if (target->host[0] == '\0' || !user || target->database[0] == '\0')
         return px_fault(PX_F_CONFIG, "PostgreSQL's URL is postgresql://user@host/database");
     if (target->host[0] == '/') target->tls = false;
     if (!target->tls && target->iam)

@@ -22,7 +22,8 @@ const char *const rotation_step_names[ROTATION_STEPS] = {
     [ROTATION_FINISH] = "finishSecret",
 };
 
-static const struct rotation_kind *const kinds[] = {&rotation_pepper, &rotation_token};
+static const struct rotation_kind *const kinds[] = {&rotation_pepper, &rotation_token,
+                                                    &rotation_database};
 
 const char *rotation_answer_text(int answer)
 {
@@ -33,7 +34,7 @@ const char *rotation_answer_text(int answer)
         [ROTATION_NO_VERSION] = "no version of that id is pending: createSecret comes first",
         [ROTATION_OTHER] = "another rotation of it is pending",
         [ROTATION_OVERTAKEN] = "the current value was changed meanwhile: begin anew",
-        [ROTATION_TOO_SOON] = "it was rotated just now, and not all may have that value yet",
+        [ROTATION_REFUSED] = "the database refused the new password, or who may set it",
     };
     PX_ASSERT(answer > 0 && (size_t)answer < PX_COUNT(texts));
     return texts[answer];
@@ -147,7 +148,6 @@ static int step_create(struct step *step)
     PX_AUTO(buf_wipe) struct px_buf value;
     px_buf_init(&value, VALUE_BYTES_MAX);
     int r = step->kind->make(step->rotation, &step->values, &value);
-    if (r == ROTATION_TOO_SOON) return r;
     PX_TRY(r);
     PX_TRY(px_buf_fault(&value));
     r = secret_put_pending(step->rotation->secrets, step->values.name, step->id,

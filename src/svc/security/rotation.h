@@ -40,7 +40,7 @@ enum rotation_answer {
     ROTATION_NO_VERSION, /* the step needs one before it: nothing is pending under that id */
     ROTATION_OTHER,      /* another rotation of it is pending */
     ROTATION_OVERTAKEN, /* somebody changed the current value meanwhile: this one must begin anew */
-    ROTATION_TOO_SOON,  /* who uses it may not have the last one yet */
+    ROTATION_REFUSED,   /* by the database: the new password, or who may set it */
 };
 /* A sentence for people. */
 const char *rotation_answer_text(int answer);

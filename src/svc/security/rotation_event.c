@@ -38,7 +38,7 @@ static int handle_step(struct rotation *rotation, const struct lambda_event *eve
             [ROTATION_ABSENT] = "NotFound",       [ROTATION_UNKNOWN] = "BadRequest",
             [ROTATION_ELSEWHERE] = "Misdirected", [ROTATION_NO_VERSION] = "Conflict",
             [ROTATION_OTHER] = "Conflict",        [ROTATION_OVERTAKEN] = "Overtaken",
-            [ROTATION_TOO_SOON] = "TooSoon"};
+            [ROTATION_REFUSED] = "Refused"};
         px_log(event->log, PX_WARN, "secret %.*s: %s refused: %s", PX_FMT(request.secret),
                rotation_step_names[request.step], rotation_answer_text(r));
         return refuse(event, types[r], px_str_c(rotation_answer_text(r)));

@@ -19,12 +19,12 @@ struct rotation_kind {
         name;       /* the last part of the secret's name; "<folder>/": any name in that folder */
     bool shared;    /* one for all regions */
     bool made_here; /* Prism makes the first value itself */
-    /* The value that follows `current`. Answers: ROTATION_TOO_SOON. */
+    /* The value that follows `current`. */
     int (*make)(struct rotation *rotation, const struct rotation_values *values,
                 struct px_buf *value);
-    /* Who has to accept it. NULL: nobody. */
+    /* Who has to accept it. NULL: nobody. Answers: ROTATION_OVERTAKEN. */
     int (*set)(struct rotation *rotation, const struct rotation_values *values);
     /* Whether it works, and leaves nobody out who needs the current one. Answers: ROTATION_OVERTAKEN. */
     int (*test)(struct rotation *rotation, const struct rotation_values *values);
 };
-extern const struct rotation_kind rotation_pepper, rotation_token;
+extern const struct rotation_kind rotation_pepper, rotation_token, rotation_database;
