@@ -52,6 +52,16 @@ TEST(ports_and_numeric_hosts)
     CHECK_INT(target.password[0], '\0');
 }
 
+TEST(a_secret_says_who_signs_in)
+{
+    struct pg_target target = target_of(
+        t,
+        "postgresql://h/d?secret=database/app&secrets=secretsmanager%3A%2F%2Fprism%2Fdev&sslrootcert=");
+    CHECK_STR(px_str_c(target.secret), S("database/app"));
+    CHECK_STR(px_str_c(target.secrets), S("secretsmanager://prism/dev"));
+    CHECK_STR(px_str_c(target.user), S(""));
+}
+
 TEST(only_this_machine_is_reached_without_tls)
 {
     struct pg_target target;
@@ -84,6 +94,12 @@ TEST(what_is_not_an_url_is_refused_and_not_shown)
         "postgresql://u@localhost/d?iam=1&sslmode=disable",
         "postgresql://u@h/d?iam=yes",
         "postgresql://u:geheim@h/d?host=/x",
+        "postgresql://h/d?secret=database/app",
+        "postgresql://h/d?secrets=/data/secrets",
+        "postgresql://u@h/d?secret=a&secrets=/data/secrets",
+        "postgresql://u:geheim@h/d?secret=a&secrets=/data/secrets",
+        "postgresql://h/d?iam=1&secret=a&secrets=/data/secrets",
+        "postgresql://h/d?secret=not%20a%20name&secrets=/data/secrets",
         "postgresql://u:geheim@h/d?sslrootcert=/nonexistent/ca.pem",
     };
     for (size_t i = 0; i < PX_COUNT(bad); i++) {

@@ -6,6 +6,8 @@
 
 #include "store/secrets.h"
 
+#include <openssl/aead.h>
+
 /* ---- where the secrets are ---- */
 
 static bool on_aws(void) { return getenv("PRISM_TEST_SECRETS") != NULL; }
@@ -242,6 +244,38 @@ TEST(processes_that_change_a_secret_take_turns)
     struct px_str current = value_of(t, store, SECRET_CURRENT);
     CHECK(px_str_starts(current, S("value-")) && px_str_ends(current, S("-9")));
     CHECK(px_str_starts(value_of(t, store, SECRET_PREVIOUS), S("value-")));
+}
+
+/* As programs sealed before there were stages: "PXS1", nonce, one value. */
+static void seal_before(struct test *t, const char *file, const char *name, const char *value)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf key;
+    char sealed[256] = "PXS1nonce-of-12b";
+    size_t written = 0;
+    EVP_AEAD_CTX ctx;
+    px_buf_init(&key, 32);
+    CHECK_OK(px_file_read(test_path(t, "secrets/key").ptr, &key));
+    CHECK(EVP_AEAD_CTX_init(&ctx, EVP_aead_aes_256_gcm(), (const uint8_t *)key.ptr, 32, 16, NULL));
+    CHECK(EVP_AEAD_CTX_seal(&ctx, (uint8_t *)sealed + 16, &written, sizeof sealed - 16,
+                            (const uint8_t *)"nonce-of-12b", 12, (const uint8_t *)value,
+                            strlen(value), (const uint8_t *)name, strlen(name)));
+    EVP_AEAD_CTX_cleanup(&ctx);
+    CHECK_OK(px_file_write_atomic(test_path(t, "secrets/%s", file).ptr,
+                                  px_str(sealed, 16 + written), 0600));
+}
+TEST(what_older_programs_sealed_is_read_and_goes_with_the_first_change)
+{
+    if (on_aws()) return; /* has no files */
+    PX_AUTO(secret_store_close) struct secret_store *store = secrets_open(t);
+    seal_before(t, "a.sealed", "a", "current");
+    seal_before(t, "a.sealed-before", "a", "previous");
+    CHECK_STR(value_of(t, store, SECRET_CURRENT), S("current"));
+    CHECK_STR(value_of(t, store, SECRET_PREVIOUS), S("previous"));
+    CHECK_OK(secret_put_pending(store, S("a"), ID_1, S("next")));
+    CHECK_STR(value_of(t, store, SECRET_PREVIOUS), S("previous"));
+    CHECK(access(test_path(t, "secrets/a.sealed-before").ptr, F_OK) != 0);
+    CHECK_OK(secret_promote(store, S("a"), ID_1));
+    CHECK_STR(value_of(t, store, SECRET_PREVIOUS), S("current"));
 }
 
 TEST_MAIN
