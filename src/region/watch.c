@@ -281,12 +281,16 @@ static int read_alarm(struct watch *w, yyjson_val *obj)
     const struct metric *metric = metric_find(px_json_str(obj, "namespace"),
                                               px_json_str(obj, "metric"));
     struct subject subject = {.is_gateway = px_str_eq(scope, S("api"))};
-    bool warm = px_str_eq(px_json_str(px_json_obj(obj, "only"), "class"), S("warm"));
+    yyjson_val *only = px_json_obj(obj, "only");
+    bool warm = px_str_eq(px_json_str(only, "class"), S("warm"));
+    struct px_str named = px_json_str(only, "catalogue");
     if (!metric || yyjson_obj_get(obj, "band")) return 0;
     if (subject.is_gateway) return add_alarm(w, obj, &subject, metric);
     if (!px_str_eq(scope, S("function"))) return 0;
     for (size_t i = 0; i < w->options.catalogue->count; i++) {
-        if (warm && w->options.catalogue->functions[i].concurrency_min == 0) continue;
+        const struct function_spec *function = &w->options.catalogue->functions[i];
+        if (warm && function->concurrency_min == 0) continue;
+        if (named.len > 0 && !px_str_eq(named, px_str_c(function->name))) continue;
         subject.function = i;
         PX_TRY(add_alarm(w, obj, &subject, metric));
     }

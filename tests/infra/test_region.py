@@ -430,6 +430,30 @@ def test_secrets_have_the_regions_key_and_no_value_in_state(region, applied):
         assert len(value) >= 32 and value not in state, "a secret's value is in the state"
 
 
+def test_secrets_rotate_by_the_function_which_secrets_manager_alone_may_call(region, applied):
+    """The region's own here; the pepper in the home region, by its function, for replicas follow."""
+    own = f"prism/prod/{region.code}/token-signing-key"
+    rotated = [own, "prism/prod/api-key-pepper"] if region.name == kit.HOME else [own]
+    arns = []
+    for name in rotated:
+        told = region("secretsmanager").describe_secret(SecretId=name)
+        assert told["RotationEnabled"] and told["RotationLambdaARN"].endswith(f":function:{region.prefix}-rotation:live"), told
+        assert told["RotationRules"]["AutomaticallyAfterDays"] == 90
+        arns.append(told["ARN"])
+    policy = json.loads(region("lambda").get_policy(FunctionName=f"{region.prefix}-rotation", Qualifier="live")["Policy"])
+    allowed = [s for s in policy["Statement"] if s["Principal"].get("Service") == "secretsmanager.amazonaws.com"]
+    assert sorted(s["Condition"]["ArnLike"]["AWS:SourceArn"] for s in allowed) == sorted(arns)
+    assert all(s["Condition"]["StringEquals"]["AWS:SourceAccount"] == kit.ACCOUNT for s in allowed)
+    role = region("iam").get_role_policy(RoleName=f"{region.prefix}-fn-rotation", PolicyName="function")["PolicyDocument"]
+    writes = [s for s in role["Statement"] if "secretsmanager:PutSecretValue" in s["Action"]]
+    assert len(writes) == 1 and all(":secret:prism/prod/" in r for r in writes[0]["Resource"])
+    for name in ("authorizer", "keys", "tenants"):
+        other = region("iam").get_role_policy(RoleName=f"{region.prefix}-fn-{name}", PolicyName="function")["PolicyDocument"]
+        assert not any("secretsmanager:PutSecretValue" in s["Action"] for s in other["Statement"]), name
+    environment = region("lambda").get_function_configuration(FunctionName=f"{region.prefix}-rotation")["Environment"]["Variables"]
+    assert environment.get("PRISM_SECRETS_PRIMARY") == (None if region.name == kit.HOME else kit.HOME)
+
+
 def test_the_pepper_is_the_same_in_every_region_and_of_the_region(region, applied, aws):
     """By name, in the region itself, by whoever the catalogue lets read secrets."""
     pepper = region("secretsmanager").get_secret_value(SecretId="prism/prod/api-key-pepper")

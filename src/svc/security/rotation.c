@@ -209,6 +209,9 @@ static int run_step(struct step *step, enum rotation_step which)
     PX_TRY(read_value(step, SECRET_CURRENT, &step->values.current));
     PX_TRY(read_value(step, SECRET_PREVIOUS, &step->values.previous));
     if (pending) PX_TRY(read_value(step, SECRET_PENDING, &step->values.pending));
+    /* Secrets Manager tries a new schedule by testSecret alone, on a version that is the current value or has none. */
+    if (pending && which == ROTATION_TEST && step->values.pending.len == 0)
+        step->values.pending = step->values.current;
     if (which != ROTATION_CREATE && step->values.pending.len == 0) return ROTATION_NO_VERSION;
     return steps[which](step);
 }

@@ -142,8 +142,10 @@ static int database_test(struct rotation *rotation, const struct rotation_values
     PX_AUTO(px_arena_deinit_wiped) struct px_arena arena;
     px_arena_init(&arena, ARENA_BYTES_MAX);
     struct login_value pending = {0};
+    bool is_trial = px_secret_eq(values->pending, values->current); /* of a schedule */
     (void)rotation;
-    int r = read_both(values, &arena, &pending);
+    int r = is_trial ? read_value(values->pending, &arena, &pending)
+                     : read_both(values, &arena, &pending);
     if (r != 0) return r;
     r = meta_login_try(&pending.login);
     if (r == META_LOGIN_REFUSED) return ROTATION_REFUSED;

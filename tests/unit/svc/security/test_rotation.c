@@ -245,6 +245,20 @@ TEST(a_value_that_was_changed_meanwhile_is_not_undone)
     security_stores_close(&rig.stores);
 }
 
+/* How Secrets Manager tries a schedule that has just been made: testSecret alone, on the current value. */
+TEST(the_trial_of_a_schedule_passes_and_changes_nothing)
+{
+    struct rig rig = open_rig(t);
+    (void)issue(t, &rig);
+    struct px_str value;
+    CHECK_OK(secret_get(rig.stores.secrets, PEPPER, SECRET_CURRENT, &t->arena, &value));
+    CHECK_OK(secret_put_pending(rig.stores.secrets, PEPPER, id_1, value));
+    CHECK_OK(step(&rig, ROTATION_TEST, PEPPER, id_1));
+    CHECK_OK(secret_abandon(rig.stores.secrets, PEPPER, id_1));
+    CHECK_INT(pepper_count(&rig), 1);
+    security_stores_close(&rig.stores);
+}
+
 static int rotate_in_child(struct test *t, int i)
 {
     struct rig rig = open_rig(t);
