@@ -474,6 +474,17 @@ def patch():
         for x, c in zip(r, replica_regions): x.config["KmsKeyId"] = c.get("KmsKeyId") or x.config["KmsKeyId"]
         return r
     FakeSecret.create_replicas = create_replicas
+    # Secrets Manager: a schedule; moto would run the function's testSecret in a container, of which nothing stays at AWS
+    from moto.secretsmanager.models import SecretsManagerBackend
+    rot = SecretsManagerBackend.rotate_secret
+    def rotate_secret(self, secret_id, client_request_token=None, rotation_lambda_arn=None, rotation_rules=None, rotate_immediately=True, **more):
+        if not rotation_lambda_arn or rotate_immediately:
+            return rot(self, secret_id, client_request_token=client_request_token, rotation_lambda_arn=rotation_lambda_arn, rotation_rules=rotation_rules, rotate_immediately=rotate_immediately, **more)
+        secret = self.secrets[secret_id]
+        secret.rotation_requested, secret.rotation_enabled, secret.rotation_lambda_arn = True, True, rotation_lambda_arn
+        secret.auto_rotate_after_days = (rotation_rules or {}).get("AutomaticallyAfterDays", 0)
+        return secret.to_short_dict()
+    SecretsManagerBackend.rotate_secret = rotate_secret
     # Lambda: keep the settings moto drops; an event source mapping keeps the qualifier it was given
     from moto.awslambda import models as lm
     fi, gc, uc = lm.LambdaFunction.__init__, lm.LambdaFunction.get_configuration, lm.LambdaFunction.update_configuration
