@@ -93,6 +93,14 @@ static void plain_write(const struct sealed_secret *secret, struct px_buf *plain
     }
 }
 
+static size_t plain_bytes(const struct sealed_secret *secret)
+{
+    size_t bytes = sizeof(struct plain_head);
+    for (size_t i = 0; i < secret->count; i++)
+        bytes += sizeof(struct plain_version) + secret->versions[i].value.len;
+    return bytes;
+}
+
 static bool plain_read(struct px_str plain, struct sealed_secret *ret_secret)
 {
     struct plain_head head;
@@ -138,6 +146,8 @@ int sealed_write(const unsigned char *key, struct px_str name, const struct seal
 {
     PX_AUTO(buf_wipe) struct px_buf plain;
     px_buf_init(&plain, SEALED_BYTES_MAX);
+    (void)px_buf_reserve(&plain,
+                         plain_bytes(secret)); /* at once: growing would leave copies behind */
     plain_write(secret, &plain);
     PX_TRY(px_buf_fault(&plain));
     char nonce[NONCE_BYTES];

@@ -13,6 +13,7 @@
 
 #define ARENA_BYTES_MAX ((size_t)4 << 20)
 #define VALUE_BYTES_MAX 65536u
+#define VALUE_BYTES_USUAL 16384u
 #define SCHEME "secretsmanager://"
 
 const char *const rotation_step_names[ROTATION_STEPS] = {
@@ -147,6 +148,7 @@ static int step_create(struct step *step)
     if (step->values.pending.len > 0) return 0;
     PX_AUTO(buf_wipe) struct px_buf value;
     px_buf_init(&value, VALUE_BYTES_MAX);
+    (void)px_buf_reserve(&value, VALUE_BYTES_USUAL); /* growing would leave copies behind */
     int r = step->kind->make(step->rotation, &step->values, &value);
     PX_TRY(r);
     PX_TRY(px_buf_fault(&value));
@@ -267,6 +269,7 @@ static int make_first(const struct due *due, const struct rotation_kind *kind)
 {
     PX_AUTO(buf_wipe) struct px_buf value;
     px_buf_init(&value, VALUE_BYTES_MAX);
+    (void)px_buf_reserve(&value, VALUE_BYTES_USUAL); /* growing would leave copies behind */
     const struct rotation_values none = {.name = kind->name};
     PX_TRY(kind->make(due->rotation, &none, &value));
     int r = secret_create(due->rotation->secrets, kind->name, px_buf_str(&value));
