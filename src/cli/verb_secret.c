@@ -22,6 +22,7 @@
 #define VALUE_BYTES_MAX 65536u /* Secrets Manager's limit */
 #define CALL_TIMEOUT_MS 90000
 #define LOOK_MS 500
+#define DEATHS_MAX 3
 #define RANDOM_BYTES 32
 
 struct secret_values {
@@ -281,7 +282,7 @@ struct rotating {
 };
 
 /* One step by the region's function, with Secrets Manager's own event. ret_type: of a function error; empty: none. */
-static int call_step(const struct rotating *it, struct remote *remote, int step,
+static int call_step(const struct rotating *it, struct remote *remote, int step, bool may_retry,
                      struct px_str *ret_type)
 {
     struct cli *cli = it->place.cli;
@@ -305,6 +306,7 @@ static int call_step(const struct rotating *it, struct remote *remote, int step,
     if (px_json_parse(response.body, &cli->arena, &root, NULL) != 0) root = NULL;
     *ret_type = px_json_str(root, "errorType");
     if (px_str_eq(*ret_type, S("Overtaken")) && it->resumed) return CLI_OK;
+    if (may_retry && px_str_eq(*ret_type, S("Runtime.ExitError"))) return CLI_OK;
     return cli_fail(cli, CLI_REGION_ERROR, "secret %.*s: %s: %.*s", PX_FMT(it->name),
                     rotation_step_names[step], PX_FMT(px_json_str(root, "errorMessage")));
 }
@@ -317,16 +319,23 @@ static void fresh_id(struct rotating *it)
     it->resumed = false;
 }
 
-/* What was begun on a value that has changed since cannot end; it is dropped once, and the rotation begins anew. */
+/* What was begun on a value that has changed since cannot end; it is dropped once, and the rotation begins anew. A step
+ * whose function was killed is called again, as Secrets Manager does: it may have done all of it, or nothing. */
 static int rotate_here(struct rotating *it)
 {
     struct remote remote;
     struct px_str type = {0};
     int exit = remote_open_control(it->place.cli, CALL_TIMEOUT_MS, &remote);
     if (exit != CLI_OK) return exit;
+    int deaths = 0;
     for (int step = 0; exit == CLI_OK && step < ROTATION_STEPS; step++) {
-        exit = call_step(it, &remote, step, &type);
+        exit = call_step(it, &remote, step, deaths < DEATHS_MAX, &type);
         if (exit != CLI_OK || type.len == 0) continue;
+        if (px_str_eq(type, S("Runtime.ExitError"))) {
+            deaths++;
+            step--;
+            continue;
+        }
         int r = secret_abandon(it->place.store, it->name, it->id);
         if (r < 0) exit = cli_fault(it->place.cli, r, "secret %.*s", PX_FMT(it->name));
         fresh_id(it);
