@@ -543,3 +543,29 @@ def test_a_region_that_lost_its_folder_does_not_take_its_copies_along(fresh, hom
     regions.converged()  # the registry came back from its sibling
     wait(lambda: regions.query("SELECT 1", key=key).status_code == 200, seconds=60, every=0.2)
     assert regions.one(home).call("GET", "/v1/admin/tenants", key=regions.admin_key).status_code == 200
+
+
+# ---- secrets ----
+
+
+def test_a_pepper_rotates_in_the_primary_and_the_others_follow(fresh):
+    """As replicas of Secrets Manager do; and a cut pair catches up when it is healed."""
+    regions = fresh(env={"PRISM_REGION_METRICS_MS": "300"})
+
+    def current(name):
+        return next(v["version"] for v in regions.json("secret", "history", "api-key-pepper", "--region", name)["versions"] if "current" in v["stages"])
+
+    key = regions.tenant_in(EU, "rotated")
+    wait(lambda: current(EU) == current(US), seconds=60, every=0.2)
+    refused = regions.run("secret", "rotate", "api-key-pepper", "--region", EU, check=False)
+    assert refused.returncode == 5 and "primary" in refused.stderr
+    for _ in range(2):
+        regions.run("secret", "rotate", "api-key-pepper", "--region", US)
+        wait(lambda: current(EU) == current(US), seconds=60, every=0.2)
+    assert regions.query("SELECT 1", key=key).status_code == 200
+    regions.run("secret", "rotate", "token-signing-key", "--region", EU, check=False)  # a region's own: it may not be made yet
+    regions.region("partition", US, EU)
+    before = current(EU)
+    regions.run("secret", "rotate", "api-key-pepper", "--region", US)
+    regions.region("heal", US, EU)
+    wait(lambda: current(EU) == current(US) != before, seconds=60, every=0.2)
