@@ -53,7 +53,7 @@ static const struct cli_option options[] = {
     {"lock-timeout", 0, CLI_TIME, offsetof(struct drift_values, lock_timeout_ms), "TIME",
      "how long to wait for who is at work on a state (default 5m)", NULL, 0, 0},
     {"all", 'a', CLI_FLAG, offsetof(struct drift_values, all), NULL,
-     "also what rollouts and autoscaling moved", NULL, 0, 0},
+     "also what rollouts and autoscaling moved, and what AWS says and nothing manages", NULL, 0, 0},
 };
 static const struct drift_values defaults = {.program = "terraform", .lock_timeout_ms = 300000};
 

@@ -6,6 +6,7 @@
 #include "base/px_json.h"
 #include "delivery/pipeline/action_terraform.h"
 #include "delivery/terraform/cost.h"
+#include "delivery/terraform/drift.h"
 #include "delivery/terraform/summary.h"
 #include "delivery/terraform/words.h"
 
@@ -29,6 +30,7 @@ struct planned {
     struct words words;
     struct cost cost;
     struct px_str digest;
+    size_t outside; /* changed outside, and put back by this plan */
 };
 
 static int write_result(const struct planned *p, yyjson_val *with, struct px_str summary,
@@ -43,8 +45,7 @@ static int write_result(const struct planned *p, yyjson_val *with, struct px_str
                   ",\"changes\":%s,\"made\":%zu,\"changed\":%zu,\"replaced\":%zu,\"destroyed\":%zu,"
                   "\"outputs\":%zu,\"drift\":%zu,\"warnings\":",
                   any ? "true" : "false", counts[CHANGE_CREATE], counts[CHANGE_UPDATE],
-                  counts[CHANGE_REPLACE], counts[CHANGE_DESTROY], p->changes->outputs,
-                  p->changes->drift_count);
+                  counts[CHANGE_REPLACE], counts[CHANGE_DESTROY], p->changes->outputs, p->outside);
     PX_TRY(summary_warnings(p->changes, &p->words, buf));
     px_buf_add_str(buf, S(",\"cost\":"));
     summary_cost(&p->cost, buf);
@@ -63,6 +64,9 @@ static int finish(struct action_context *ctx, yyjson_val *with, struct planned *
     px_buf_init(&summary, RESULT_BYTES_MAX / 4);
     px_buf_init(&result, RESULT_BYTES_MAX);
     PX_TRY(words_load(p->stack->platform, ctx->arena, &p->words));
+    struct drift drift;
+    PX_TRY(drift_find(p->changes, &p->words, "prism pipeline run", &drift));
+    p->outside = drift.counts[DRIFT_OUTSIDE];
     PX_TRY(cost_of(p->changes, p->stack->platform, &p->cost));
     PX_TRY(summary_write(p->changes,
                          &(struct summary_options){

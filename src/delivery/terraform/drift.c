@@ -288,14 +288,14 @@ void drift_write_text(const struct drift *drift, struct px_str label, bool all, 
     else
         px_buf_printf(buf, "%zu changed outside, %zu not applied yet", drift->counts[DRIFT_OUTSIDE],
                       drift->counts[DRIFT_RELEASE]);
-    if (drift->counts[DRIFT_UNMANAGED] > 0)
+    if (all && drift->counts[DRIFT_UNMANAGED] > 0)
         px_buf_printf(buf, "; %zu changed outside that nothing manages",
                       drift->counts[DRIFT_UNMANAGED]);
     if (all && drift->counts[DRIFT_OWNED] > 0)
         px_buf_printf(buf, "; %zu moved by their owners", drift->counts[DRIFT_OWNED]);
     px_buf_add_char(buf, '\n');
     for (size_t i = 0; i < drift->count; i++) {
-        if (drift->items[i].by == DRIFT_OWNED && !all) continue;
+        if (drift->items[i].by > DRIFT_RELEASE && !all) continue;
         if (lines++ >= SHOWN_MAX)
             left++;
         else

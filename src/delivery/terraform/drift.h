@@ -40,7 +40,7 @@ PX_MUST_USE int drift_find(const struct changes *changes, const struct words *wo
 /* How many call for something to be done: outside and release. */
 size_t drift_found(const struct drift *drift);
 const char *drift_by_name(enum drift_by by); /* "outside" */
-/* As lines for people; what is owned only when all is true. */
+/* As lines for people; what is owned or unmanaged (AWS fills much in by itself) only when all is true. */
 void drift_write_text(const struct drift *drift, struct px_str label, bool all, struct px_buf *buf);
 /* [{"address","type","resource","attribute","should","is","by","weight","todo"}]; owned ones have "owner", too. */
 void drift_write_json(const struct drift *drift, struct px_buf *buf);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/px_json.h"
+#include "delivery/terraform/drift.h"
 
 #define VALUE_BYTES_MAX 60
 #define ATTRIBUTES_MAX 6
@@ -174,21 +175,18 @@ int summary_warnings(const struct changes *all, const struct words *words, struc
 
 /* ---- the rest ---- */
 
-static int write_drift(const struct changes *all, struct px_buf *buf)
+/* Only what the plan puts back: a refresh also finds what AWS filled in by itself. */
+static int write_drift(const struct changes *all, const struct summary_options *options,
+                       struct px_buf *buf)
 {
-    size_t found = 0, gone = 0;
-    for (size_t i = 0; i < all->drift_count; i++) {
-        struct change_attribute *items;
-        size_t count;
-        PX_TRY(changes_attributes(all, &all->drift[i], &items, &count));
-        gone += all->drift[i].kind == CHANGE_DESTROY;
-        found += all->drift[i].kind != CHANGE_DESTROY && count > 0;
-    }
-    if (found + gone > 0)
-        px_buf_printf(buf,
-                      "  drift: %zu changed and %zu gone since the last apply, not by Terraform; "
-                      "`prism drift` says which\n",
-                      found, gone);
+    struct drift drift;
+    PX_TRY(drift_find(all, options->words, "prism pipeline run", &drift));
+    if (drift.counts[DRIFT_OUTSIDE] > 0)
+        px_buf_printf(
+            buf,
+            "  drift: %zu of these were changed outside since the last apply; `prism drift` "
+            "says which\n",
+            drift.counts[DRIFT_OUTSIDE]);
     return 0;
 }
 
@@ -237,7 +235,7 @@ int summary_write(const struct changes *all, const struct summary_options *optio
                       all->count == 0 ? "; outputs alone change" : "");
     PX_TRY(write_resources(all, options, buf));
     PX_TRY(write_losses(all, options, buf));
-    PX_TRY(write_drift(all, buf));
+    PX_TRY(write_drift(all, options, buf));
     if (options->cost && changes_any(all)) write_cost(options->cost, buf);
     return px_buf_fault(buf) ? px_fault(px_buf_fault(buf), "the summary of a plan") : 0;
 }

@@ -264,7 +264,7 @@ TEST(the_summary_warns_of_what_is_lost)
     CHECK(holds(text,
                 "  ~ queue aws_sqs_queue.work[\"seal\"]: visibility_timeout_seconds 77 -> 60\n"));
     CHECK(holds(text, "  ! aws_dynamodb_table.tenants is replaced: the items in it are lost\n"));
-    CHECK(holds(text, "drift: 2 changed and 1 gone"));
+    CHECK(holds(text, "drift: 2 of these were changed outside"));
     CHECK(holds(text, "without a price here: aws_dynamodb_table"));
     px_buf_clear(&buf);
     CHECK_OK(summary_warnings(&changes, &words, &buf));
