@@ -189,10 +189,16 @@ def test_refused(platform, case):
     fault, at = found[0], at or file
     assert fault["file"] == f"platform/environments/{at}" and fault["line"] == platform.line(at, part) and fault["column"] > 0, fault
     assert all(word in fault["fix"] for word in remedy), fault
+
+
+@pytest.mark.parametrize("old, new", [("log_retention_days: 365", "log_retention_days: 100"), ("sizes.large", "sizes.huge"), ("budget_usd=20000,", "budget_usd=20000,,")],
+                         ids=["a value", "a field", "no Jsonnet"])
+def test_nothing_is_rendered_of_what_is_wrong(platform, old, new):
+    platform.edit("prod.jsonnet", old, new)
     out = platform.folder.parent / "out"
     done = platform.run("render", "--environment", "prod", "--out", out)
     assert done.returncode == REFUSED and done.stdout == "" and not out.exists()
-    assert f"platform/environments/{at}:{fault['line']}:{fault['column']}: " in done.stderr and "nothing was touched" in done.stderr
+    assert f"platform/environments/prod.jsonnet:{platform.line('prod.jsonnet', new)}:" in done.stderr and "nothing was touched" in done.stderr
 
 
 def test_all_faults_are_told_at_once_for_all_environments(platform):
