@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down test package package-test soak soak-faults soak-workflows soak-migration soak-rotation bench docs lint fmt install clean
+.PHONY: help setup build up down test package package-test soak soak-faults soak-workflows soak-migration soak-rotation soak-rollout bench docs lint fmt install clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -57,6 +57,10 @@ soak-migration: build ## Move a tenant to and fro 200 times under writers and re
 soak-rotation: build ## A minute at 80 % of the rate that a region holds, over three rotations of each kind of secret
 	@tools/setup test
 	@PRISM_ROTATION_S=60 PYTEST_ADDOPTS=-s tools/run-tests --sys -k test_no_request_fails_over_three_rotations
+
+soak-rollout: build ## Bad versions of a function under steady load: more than 99.9 % of the calls succeed
+	@tools/setup test
+	@PRISM_SOAK_ROLLOUT=1 PYTEST_ADDOPTS=-s tools/run-tests --sys -k test_bad_versions_cost_less
 
 bench: ## Run the benchmarks, each beside its reference
 	@tools/setup bench infra

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import random
 import re
 import signal
@@ -329,3 +330,18 @@ def test_steps_of_a_pipeline_roll_out_and_take_back(tree, tmp_path):
         assert newer != good
         done = pipeline(tree, tmp_path / "three", failing)
         assert done.returncode != 0 and weight(tree) == (good, {}), done.stdout + done.stderr
+
+
+# ---- make soak-rollout ----
+
+if "PRISM_SOAK_ROLLOUT" in os.environ:
+
+    def test_bad_versions_cost_less_than_a_call_in_a_thousand(tree, tmp_path):
+        with Load(tree, threads=6, pause_s=0.0) as load:
+            time.sleep(20)
+            for name, how in (("errors", {"error_rate": 0.5}), ("latency", {"sleep_s": 0.15}), ("crash", {"crash": True})):
+                went_back(tree, weight(tree)[0], "--code", write_version(tmp_path / name, name, **how), "--slower", "25", "--requests", "1000000")
+                print(name, status(tree)["reason"])
+                time.sleep(20)
+        print(f"{load.total()} calls, {len(load.bad)} failed")
+        assert len(load.bad) < 0.001 * load.total()
