@@ -229,7 +229,7 @@ static int run_create(struct cli *cli, const void *values, int arg_count, char *
     const struct secret_values *v = values;
     PX_AUTO(place_close) struct place place = {0};
     PX_AUTO(buf_wipe) struct px_buf value;
-    struct px_str name, id = {0};
+    struct px_str name = {0}, id = {0};
     (void)arg_count;
     px_buf_init(&value, VALUE_BYTES_MAX + 16);
     int exit = place_open(cli, v, &place);
@@ -520,7 +520,7 @@ static int run_history(struct cli *cli, const void *values, int arg_count, char 
     PX_AUTO(place_close) struct place place = {0};
     struct secret_info info = {0};
     struct table table;
-    struct px_str name;
+    struct px_str name = {0};
     (void)arg_count;
     int exit = place_open(cli, values, &place);
     if (exit == CLI_OK) exit = name_of(&place, args[0], &name);

@@ -187,11 +187,14 @@ static int turn_take(const struct secret_files *files, int *ret_fd)
     char path[PATH_MAX];
     int n = snprintf(path, sizeof path, "%s/turn", files->root);
     if (n < 0 || n >= PATH_MAX) return px_fault(PX_F_LIMIT, "path of %d bytes", n);
-    PX_AUTO(px_close) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) return px_fault_errno("open %s", path);
-    if (TEMP_FAILURE_RETRY(flock(fd, LOCK_EX)) != 0) return px_fault_errno("flock %s", path);
+    if (TEMP_FAILURE_RETRY(flock(fd, LOCK_EX)) != 0) {
+        int r = px_fault_errno("flock %s", path);
+        px_close(&fd);
+        return r;
+    }
     *ret_fd = fd;
-    fd = -1;
     return 0;
 }
 
