@@ -90,7 +90,7 @@ static struct px_str about_member(struct px_arena *arena, struct px_str about, s
         }
         inside = false;
         const char *gap = NULL;
-        for (size_t i = 0; !gap && i + 1 < text.len; i++)
+        for (size_t i = 0; text.ptr && !gap && i + 1 < text.len; i++)
             if (text.ptr[i] == ' ' && text.ptr[i + 1] == ' ') gap = text.ptr + i;
         if (!gap || found.len > 0) continue;
         struct px_str names = px_str(text.ptr, (size_t)(gap - text.ptr)), one;
