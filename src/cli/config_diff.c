@@ -13,8 +13,6 @@
 #include "cli/glyph.h"
 #include "config/diff.h"
 
-extern char **environ;
-
 struct diff_values {
     struct config_places places;
 };
@@ -167,7 +165,7 @@ static int run(struct cli *cli, const void *values, int arg_count, char **args)
     (void)arg_count;
     const struct diff_values *v = values;
     struct config_schema *schema = NULL;
-    struct config_rendering left, right;
+    struct config_rendering left = {0}, right = {0};
     struct config_difference *all = NULL;
     size_t count = 0;
     int exit = config_find(cli, &v->places, &schema);
