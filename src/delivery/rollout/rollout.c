@@ -85,6 +85,7 @@ static void say(struct run *run, const char *note)
     v->requests_min = run->journal.plan.requests_min;
     v->note = px_str_c(note);
     if (run->o->progress) run->o->progress(run->o->ctx, v);
+    v->note = S(""); /* it was the caller's */
 }
 
 static int tell(struct run *run, const char *note)

@@ -40,14 +40,19 @@ static int client_new(const struct target_options *o, const char *service, const
 
 int target_open(const struct target_options *options, struct rollout_target **ret_target)
 {
-    PX_AUTO(target_close) struct rollout_target *target = calloc(1, sizeof *target);
+    struct rollout_target *target = calloc(1, sizeof *target);
     if (!target) return px_fault(PX_F_OOM, "a target");
     target->deadline_ms = options->deadline_ms ? options->deadline_ms : DEADLINE_MS;
     target->called_off = options->called_off;
     target->is_local = px_str_starts(options->endpoint, S("unix:"));
-    PX_TRY(client_new(options, "lambda", "AWS_ENDPOINT_URL_LAMBDA", &target->lambda));
-    PX_TRY(client_new(options, "monitoring", "AWS_ENDPOINT_URL_CLOUDWATCH", &target->cloudwatch));
-    *ret_target = PX_TAKE(target);
+    int r = client_new(options, "lambda", "AWS_ENDPOINT_URL_LAMBDA", &target->lambda);
+    if (r == 0)
+        r = client_new(options, "monitoring", "AWS_ENDPOINT_URL_CLOUDWATCH", &target->cloudwatch);
+    if (r != 0) {
+        target_close(&target);
+        return r;
+    }
+    *ret_target = target;
     return 0;
 }
 
