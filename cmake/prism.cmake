@@ -67,7 +67,8 @@ function(prism_function name)
   add_executable(fn_${name} ${sources})
   prism_own_code(fn_${name})
   target_link_libraries(fn_${name} PRIVATE ${arg_DEPS})
-  set_target_properties(fn_${name} PROPERTIES OUTPUT_NAME bootstrap
+  # C's linker, also where the program has parts in C++: g++ would ask for libgcc_s, which Lambda does not promise.
+  set_target_properties(fn_${name} PROPERTIES OUTPUT_NAME bootstrap LINKER_LANGUAGE C
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fn/${name})
   if(prism_zip_functions MATCHES ";${name};" AND NOT PRISM_SANITIZE) # thousands of relocations less before main()
     set_target_properties(fn_${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
