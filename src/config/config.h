@@ -91,6 +91,7 @@ struct px_str config_schema_given(const struct config_schema *schema, struct px_
 /* The function's part of functions.json; NULL: there is none. */
 yyjson_val *config_schema_function(const struct config_schema *schema, struct px_str name);
 yyjson_val *config_schema_functions(const struct config_schema *schema);
+yyjson_val *config_schema_tables(const struct config_schema *schema); /* array of names */
 /* What config.json says of a setting; NULL: there is none of that name. function "common": of all functions; those of all may also be
  * said of one. */
 yyjson_val *config_schema_setting(const struct config_schema *schema, struct px_str function,

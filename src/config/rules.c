@@ -1,8 +1,8 @@
 /* config/rules.c - what concerns several keys at once: see config.h.
  *
  * A rule asks for values that may be missing or wrong; the check of the single key has said so, and the rule passes over them. What
- * Terraform's modules would refuse in the middle of a plan is refused here at its place; tests/infra/test_variables.py gives both the
- * same wrong values. */
+ * Terraform's modules would refuse in the middle of a plan is refused here at its place; both get the
+ * wrong values of tests/infra/wrong_variables.py. */
 #include <arpa/inet.h>
 #include <math.h>
 #include <stdio.h>
@@ -390,6 +390,17 @@ static void same_regions(struct rules *r)
     }
 }
 
+static bool has_text(yyjson_val *texts, struct px_str text)
+{
+    size_t i, n;
+    yyjson_val *one;
+    px_json_arr_foreach(texts, i, n, one)
+    {
+        if (px_str_eq(px_json_val_str(one), text)) return true;
+    }
+    return false;
+}
+
 static void global_rest(struct rules *r)
 {
     struct px_str domain = config_text(config_at(r->global, "domain"));
@@ -417,6 +428,12 @@ static void global_rest(struct rules *r)
                         table)
     {
         static const char *const ways[] = {"read", "write"};
+        struct px_str name = px_json_val_str(field);
+        if (!has_text(config_schema_tables(r->config->schema), name))
+            refuse_global(r, table, "global.tables.provisioned",
+                          px_arena_printf(r->arena, "platform/functions.json has no table %.*s",
+                                          PX_FMT(name)),
+                          "correct the name, or take it out");
         for (size_t w = 0; w < PX_COUNT(ways); w++) {
             yyjson_val *units = config_at(table, ways[w]);
             if (config_number(config_at(units, "min"), 1) >

@@ -12,7 +12,7 @@
 struct config_schema {
     const char *platform_dir, *infra_dir;
     struct config_type global, region;
-    yyjson_val *functions, *settings, *given;
+    yyjson_val *functions, *tables, *settings, *given;
     struct config_limit *limits;
     size_t limit_count;
     const struct value *regions;
@@ -93,6 +93,7 @@ int config_schema_open(const char *platform_dir, const char *infra_dir, struct p
     PX_TRY(read_json(arena, real, "functions.json", &functions));
     PX_TRY(read_json(arena, real, "config.json", &config));
     schema->functions = px_json_obj(functions, "functions");
+    schema->tables = px_json_arr(px_json_at(functions, "stores.tables"), "tables");
     schema->settings = px_json_obj(config, "settings");
     schema->given = px_json_obj(config, "given");
     PX_TRY(read_limits(schema, px_json_obj(config, "limits"), arena));
@@ -111,6 +112,7 @@ yyjson_val *config_schema_functions(const struct config_schema *schema)
 {
     return schema->functions;
 }
+yyjson_val *config_schema_tables(const struct config_schema *schema) { return schema->tables; }
 const struct value *config_schema_regions(const struct config_schema *schema)
 {
     return schema->regions;

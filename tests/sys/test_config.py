@@ -7,10 +7,14 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
 
 import pytest
 from conftest import PRISM, ROOT
+
+sys.path.append(str(ROOT / "tests/infra"))
+from wrong_variables import CASES, REGION  # noqa: E402
 
 DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 4
 
@@ -189,6 +193,21 @@ def test_refused(platform, case):
     fault, at = found[0], at or file
     assert fault["file"] == f"platform/environments/{at}" and fault["line"] == platform.line(at, part) and fault["column"] > 0, fault
     assert all(word in fault["fix"] for word in remedy), fault
+
+
+NOT_SET_HERE = {"artifacts", "environment"}  # the release's, the file's name
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if not NOT_SET_HERE & set(c[2])], ids=lambda c: c[0])
+def test_what_terraform_refuses_is_refused_before_it(platform, case):
+    _, stack, change, _ = case
+    of_regions = {"regions+": {REGION + "+": change}} if stack == "region" else {"global+": change}
+    file = platform.folder / "environments/prod.jsonnet"
+    file.write_text(file.read_text() + " + " + json.dumps(of_regions).replace('+":', '"+:'))
+    done = platform.run("check", "--environment", "prod", "--json")
+    assert done.returncode == REFUSED, done.stdout + done.stderr
+    faults = json.loads(done.stdout)["faults"]
+    assert any(set(re.findall(r"\w+", f["key"] or "")) & set(change) and f["file"] and f["line"] and f["fix"] for f in faults), faults
 
 
 @pytest.mark.parametrize("old, new", [("log_retention_days: 365", "log_retention_days: 100"), ("sizes.large", "sizes.huge"), ("budget_usd=20000,", "budget_usd=20000,,")],

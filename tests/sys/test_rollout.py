@@ -154,8 +154,9 @@ def test_people_pause_resume_promote_and_roll_back(tree, tmp_path):
             p.communicate(timeout=60)
             assert p.returncode == -signal.SIGINT  # and nothing was moved
             assert weight(tree) == (old, {number: share})
-        other = rollout(tree, "start", "--version", "1" if old != "1" else number, *QUICK, check=False)
-        assert old == "1" or (other.returncode == 4 and "is under way" in other.stderr)
+        if old != "1":  # the same one again would go on with it
+            other = rollout(tree, "start", "--version", "1", *QUICK, check=False)
+            assert other.returncode == 4 and "is under way" in other.stderr
         rollout(tree, "promote")
         assert weight(tree) == (number, {}) and status(tree)["state"] == "done"
         rollout(tree, "rollback", "--reason", "on second thoughts")
