@@ -11,6 +11,18 @@
 
 extern const struct action action_terraform_plan, action_terraform_apply, action_drift;
 
+/* Fields of `with` that say which stack it is, for terraform_stack_open(). */
+#define TERRAFORM_STACK_FIELDS                                                                     \
+    {"stack", ACTION_TEXT, true, 0, 0, NULL}, {"config", ACTION_TEXT, false, 0, 0, NULL},          \
+        {"var_files", ACTION_TEXTS, false, 0, 8, NULL}, {"infra", ACTION_TEXT, false, 0, 0, NULL}, \
+        {"program", ACTION_TEXT, false, 0, 0, NULL},                                               \
+        {"backend", ACTION_OBJECT, false, 0, 0, NULL},                                             \
+        {"plugin_cache", ACTION_TEXT, false, 0, 0, NULL},                                          \
+        {"lock_timeout_s", ACTION_NUMBER, false, 0, 86400, NULL},                                  \
+    {                                                                                              \
+        "parallelism", ACTION_NUMBER, false, 1, 256, NULL                                          \
+    }
+
 struct terraform_stack {
     struct terraform tf;
     struct terraform_host host;

@@ -9,15 +9,7 @@
 #define RESULT_BYTES_MAX (8u << 20)
 
 static const struct action_field fields[] = {
-    {"stack", ACTION_TEXT, true, 0, 0, NULL},
-    {"config", ACTION_TEXT, false, 0, 0, NULL},
-    {"var_files", ACTION_TEXTS, false, 0, 8, NULL},
-    {"infra", ACTION_TEXT, false, 0, 0, NULL},
-    {"program", ACTION_TEXT, false, 0, 0, NULL},
-    {"backend", ACTION_OBJECT, false, 0, 0, NULL},
-    {"plugin_cache", ACTION_TEXT, false, 0, 0, NULL},
-    {"lock_timeout_s", ACTION_NUMBER, false, 0, 86400, NULL},
-    {"parallelism", ACTION_NUMBER, false, 1, 256, NULL},
+    TERRAFORM_STACK_FIELDS,
     {"refuse", ACTION_CHOICE, false, 0, 0, "nothing outside any"},
 };
 

@@ -13,15 +13,7 @@
 #define RESULT_BYTES_MAX (8u << 20)
 
 static const struct action_field fields[] = {
-    {"stack", ACTION_TEXT, true, 0, 0, NULL},
-    {"config", ACTION_TEXT, false, 0, 0, NULL},
-    {"var_files", ACTION_TEXTS, false, 0, 8, NULL},
-    {"infra", ACTION_TEXT, false, 0, 0, NULL},
-    {"program", ACTION_TEXT, false, 0, 0, NULL},
-    {"backend", ACTION_OBJECT, false, 0, 0, NULL},
-    {"plugin_cache", ACTION_TEXT, false, 0, 0, NULL},
-    {"lock_timeout_s", ACTION_NUMBER, false, 0, 86400, NULL},
-    {"parallelism", ACTION_NUMBER, false, 1, 256, NULL},
+    TERRAFORM_STACK_FIELDS,
 };
 
 struct planned {
@@ -38,8 +30,7 @@ static int write_result(const struct planned *p, yyjson_val *with, struct px_str
 {
     const size_t *counts = p->changes->counts;
     bool any = changes_any(p->changes); /* nobody is asked about a plan that changes nothing */
-    px_buf_printf(buf, "{\"digest\":\"%.*s\",\"changes\":%s,\"summary\":", PX_FMT(p->digest),
-                  changes_any(p->changes) ? "true" : "false");
+    px_buf_printf(buf, "{\"digest\":\"%.*s\",\"summary\":", PX_FMT(p->digest));
     px_buf_add_json_str(buf, summary);
     px_buf_printf(buf,
                   ",\"changes\":%s,\"made\":%zu,\"changed\":%zu,\"replaced\":%zu,\"destroyed\":%zu,"
