@@ -186,7 +186,7 @@ run "two_regions" {
   }
   assert {
     condition = jsondecode(aws_secretsmanager_secret_policy.this["api-key-pepper"].policy).Statement[0].Condition.ArnNotLike["aws:PrincipalArn"] == [
-      for pair in setproduct(["euw1", "use1"], ["authorizer", "keys", "tenants"]) : "arn:aws:iam::123456789012:role/prism-dev-${pair[0]}-fn-${pair[1]}"
+      for pair in setproduct(["euw1", "use1"], ["authorizer", "keys", "rotation", "tenants"]) : "arn:aws:iam::123456789012:role/prism-dev-${pair[0]}-fn-${pair[1]}"
     ]
     error_message = "values are for the functions of each region that the catalogue gives the store `secrets`"
   }
