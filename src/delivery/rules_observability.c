@@ -180,12 +180,13 @@ static size_t things_of(struct verify *v, struct px_str scope, struct thing thin
     return SIZE_MAX;
 }
 
-static const struct value *spec_of(struct verify *v, const struct thing *thing)
+/* Which function of the catalogue it is; NULL: none. */
+static const struct rule_function *function_of(struct verify *v, const struct thing *thing)
 {
     struct rule_function *all = NULL;
     size_t count = rule_functions(v, &all);
     for (size_t i = 0; i < count; i++)
-        if (all[i].resource && all[i].resource == thing->resource) return all[i].spec;
+        if (all[i].resource && all[i].resource == thing->resource) return &all[i];
     return NULL;
 }
 
@@ -210,10 +211,15 @@ static bool is_meant(struct verify *v, const struct value *template, const struc
     const struct value *only = value_get(template, S("only"));
     for (size_t i = 0; value_is(only, VALUE_MAP) && i < only->map.count; i++) {
         struct px_str field = only->map.fields[i].name, want = value_str(only->map.fields[i].value);
-        const struct value *spec = spec_of(v, thing);
+        const struct rule_function *function = function_of(v, thing);
         if (rule_is(field, "class")) {
-            const struct value *class = value_get(value_get(spec, S("concurrency")), S("class"));
+            const struct value *class = function
+                                            ? value_get(value_get(function->spec, S("concurrency")),
+                                                        S("class"))
+                                            : NULL;
             if (!px_str_eq(value_str(class), want)) return false;
+        } else if (rule_is(field, "catalogue")) {
+            if (!function || !px_str_eq(function->name, want)) return false;
         } else if (rule_is(field, "asynchronous")) {
             bool queued = thing->resource &&
                           value_count(plan_get(thing->resource, "dead_letter_config")) > 0;

@@ -110,7 +110,9 @@ static void deployment_after_functions(struct verify *v)
     for (plan_each(v->plan, "aws_api_gateway_stage", stage)) {
         struct plan_resource *last = NULL;
         for (plan_each(v->plan, "aws_lambda_permission", it)) {
-            if (is_copy(last, it)) continue;
+            if (is_copy(last, it) ||
+                !px_str_eq(plan_text(it, "principal"), S("apigateway.amazonaws.com")))
+                continue; /* another service's right to call */
             last = it;
             rule_look(v);
             bool after = rule_comes_after(v->plan, stage, it) ||
