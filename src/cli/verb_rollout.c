@@ -362,47 +362,47 @@ static int run_start(struct cli *cli, const void *values, int arg_count, char **
 
 /* ---- the others ---- */
 
-static int run_resume(struct cli *cli, const void *values, int arg_count, char **args)
+static int act(struct cli *cli, const void *values, char **args,
+               int (*what)(struct command *c, char *why))
 {
-    (void)arg_count;
     PX_AUTO(command_close) struct command c;
     char why[ROLLOUT_WHY_BYTES];
     int exit = open_command(cli, values, args[0], &c);
     if (exit != CLI_OK) return exit;
     watch_signals();
-    return conclude(&c, rollout_resume(&c.options, why), why);
+    return conclude(&c, what(&c, why), why);
+}
+
+static int do_resume(struct command *c, char *why) { return rollout_resume(&c->options, why); }
+static int do_pause(struct command *c, char *why) { return rollout_pause(&c->options, why); }
+static int do_promote(struct command *c, char *why) { return rollout_promote(&c->options, why); }
+static int do_rollback(struct command *c, char *why)
+{
+    return rollout_back(&c->options, px_str_c(c->v->reason), why);
+}
+
+static int run_resume(struct cli *cli, const void *values, int arg_count, char **args)
+{
+    (void)arg_count;
+    return act(cli, values, args, do_resume);
 }
 
 static int run_pause(struct cli *cli, const void *values, int arg_count, char **args)
 {
     (void)arg_count;
-    PX_AUTO(command_close) struct command c;
-    char why[ROLLOUT_WHY_BYTES];
-    int exit = open_command(cli, values, args[0], &c);
-    if (exit != CLI_OK) return exit;
-    return conclude(&c, rollout_pause(&c.options, why), why);
+    return act(cli, values, args, do_pause);
 }
 
 static int run_promote(struct cli *cli, const void *values, int arg_count, char **args)
 {
     (void)arg_count;
-    PX_AUTO(command_close) struct command c;
-    char why[ROLLOUT_WHY_BYTES];
-    int exit = open_command(cli, values, args[0], &c);
-    if (exit != CLI_OK) return exit;
-    watch_signals();
-    return conclude(&c, rollout_promote(&c.options, why), why);
+    return act(cli, values, args, do_promote);
 }
 
 static int run_rollback(struct cli *cli, const void *values, int arg_count, char **args)
 {
     (void)arg_count;
-    PX_AUTO(command_close) struct command c;
-    char why[ROLLOUT_WHY_BYTES];
-    int exit = open_command(cli, values, args[0], &c);
-    if (exit != CLI_OK) return exit;
-    watch_signals();
-    return conclude(&c, rollout_back(&c.options, px_str_c(c.v->reason), why), why);
+    return act(cli, values, args, do_rollback);
 }
 
 /* ---- status ---- */

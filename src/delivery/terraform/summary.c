@@ -195,7 +195,7 @@ static void write_cost(const struct cost *cost, struct px_buf *buf)
     px_buf_printf(
         buf,
         "  cost: about %+.2f %.*s a month for %zu resources that are paid for being there "
-        "(list prices of %.*s, %.*s; an estimate)\n",
+        "(prices of %.*s as noted down on %.*s; an estimate)\n",
         cost->after_month - cost->before_month, PX_FMT(cost->currency), cost->counted,
         PX_FMT(cost->region), PX_FMT(cost->date));
     px_buf_add_str(buf, S("        not counted: requests, bytes, storage, capacity by load"));
