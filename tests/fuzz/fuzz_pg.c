@@ -21,7 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 1:
         if (pg_target_init(text, &target) == 0)
-            PX_ASSERT(target.host[0] && target.user[0] &&
+            PX_ASSERT(target.host[0] && (target.user[0] != '\0') != (target.secret[0] != '\0') &&
+                      (target.secret[0] != '\0') == (target.secrets[0] != '\0') &&
                       target.tls == (target.ca_file[0] != '\0'));
         break;
     case 2:
