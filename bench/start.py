@@ -1,4 +1,4 @@
-"""`prism up` on existing data: exec to the first answer over HTTP; idle memory of the region process."""
+"""`prism up` on a new folder, and on existing data: exec to the first answer over HTTP; idle memory of the region process."""
 
 import http.client
 import pathlib
@@ -34,13 +34,21 @@ def main():
             time.sleep(1.5)
             idle.append(rss_bytes(region.pid))
             region.down()
+        new = []
+        for n in range(args.runs):
+            fresh = Region(pathlib.Path(folder) / f"new-{n}")
+            started = time.perf_counter()
+            subprocess.run([PRISM, "up", "--detach"], env=fresh.env, check=True, stdout=subprocess.DEVNULL)
+            new.append(time.perf_counter() - started)
+            fresh.down()
         plain = []
         for _ in range(args.runs):
             started = time.perf_counter()
             subprocess.run(["/bin/true"], check=True)
             plain.append(time.perf_counter() - started)
         ms = lambda v: f"{median(v) * 1e3:.1f} ms"
-        table(["", "median"], [["prism up --detach returns (region ready)", ms(ready)], ["first HTTP answer", ms(answered)],
+        table(["", "median"], [["prism up --detach returns on a new folder", ms(new)],
+                               ["prism up --detach returns (region ready)", ms(ready)], ["first HTTP answer", ms(answered)],
                                ["first SQL answer over existing data", ms(query)], ["/bin/true, started the same way", ms(plain)],
                                ["idle memory of the region process (RSS)", f"{median(idle) / 2**20:.1f} MiB"]])
 

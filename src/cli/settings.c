@@ -12,6 +12,7 @@
 
 #include "base/px_file.h"
 #include "base/px_json.h"
+#include "config/local.h"
 
 #define KEY_FILE_BYTES_MAX 4096
 
@@ -135,6 +136,13 @@ const char *settings_platform_dir(struct cli *cli)
         found = PRISM_SOURCE_PLATFORM;
 #endif
     return found;
+}
+
+const char *settings_built(struct cli *cli)
+{
+    static const char *const below[] = {".", "../share/prism"};
+    const char *dir = first_present(cli, below, PX_COUNT(below), CONFIG_LOCAL_FILE);
+    return dir ? px_arena_printf(&cli->arena, "%s/" CONFIG_LOCAL_FILE, dir).ptr : NULL;
 }
 
 const char *settings_edge_dir(struct cli *cli)

@@ -23,6 +23,8 @@ PX_MUST_USE int settings_key(struct cli *cli, const char *file, struct px_str *r
 /* fn/ and platform/ beside the program, or where an installed program has them. NULL when absent. */
 const char *settings_functions_dir(struct cli *cli);
 const char *settings_platform_dir(struct cli *cli);
+/* What the build rendered of environment `local` (config/local.h). NULL when absent. */
+const char *settings_built(struct cli *cli);
 /* The edge router's sources, likewise. */
 const char *settings_edge_dir(struct cli *cli);
 /* This program's own file; NULL: unknown. */

@@ -223,7 +223,10 @@ static int find_settings(struct up *up)
                               .environment = px_str_c(name),
                               .region = region_name(cli),
                               .report = &report};
-    if (strcmp(name, "local") == 0) of.region = S("local");
+    if (strcmp(name, "local") == 0) {
+        of.region = S("local");
+        of.built = settings_built(cli);
+    }
     const struct config_places places = {0};
     int exit = config_find_places(cli, &places, &of.platform_dir, &of.infra_dir);
     if (exit != CLI_OK) return exit;

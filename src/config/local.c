@@ -7,7 +7,7 @@
 #include "base/px_file.h"
 
 #define KEPT_BYTES_MAX ((size_t)4 << 20)
-#define VERSION 1 /* of the kept file, and of what is rendered */
+#define VERSION 2 /* of the kept file, and of what is rendered */
 
 /* ---- content hashes ---- */
 
@@ -31,11 +31,11 @@ static bool is_current(yyjson_val *kept, const struct config_local *of, struct p
     bool same = px_json_i64(kept, "version", 0) == VERSION &&
                 px_str_eq(px_json_str(kept, "environment"), of->environment) &&
                 px_str_eq(px_json_str(kept, "region"), of->region) &&
-                px_json_obj(kept, "functions") && yyjson_obj_size(inputs) > 0 &&
-                px_str_eq(px_json_str(kept, "platform"), px_str_c(of->platform_dir));
+                px_json_obj(kept, "functions") && yyjson_obj_size(inputs) > 0;
     px_json_obj_foreach(inputs, i, n, path, hash)
     {
-        const char *name = px_arena_cstr(arena, px_json_val_str(path));
+        const char *name =
+            px_arena_printf(arena, "%s/%.*s", of->platform_dir, PX_FMT(px_json_val_str(path))).ptr;
         same = same && name && hash_file(name, hex) &&
                px_str_eq(px_json_val_str(hash), px_str_c(hex));
     }
@@ -44,34 +44,33 @@ static bool is_current(yyjson_val *kept, const struct config_local *of, struct p
 
 /* ---- rendering ---- */
 
-static int add_input(struct px_buf *to, const char *path, bool first)
+static int add_input(struct px_buf *to, const struct config_local *of, struct px_arena *arena,
+                     struct px_str below, bool first)
 {
     char hex[33];
+    const char *path = px_arena_printf(arena, "%s/%.*s", of->platform_dir, PX_FMT(below)).ptr;
+    if (!path) return px_arena_fault(arena);
     if (!hash_file(path, hex)) return px_fault(PX_F_IO, "%s", path);
     px_buf_add_c(to, first ? "" : ",");
-    px_buf_add_json_str(to, px_str_c(path));
+    px_buf_add_json_str(to, below);
     px_buf_printf(to, ":\"%s\"", hex);
     return 0;
 }
 
 static int add_inputs(struct px_buf *to, const struct config_local *of, const struct config *config)
 {
-    static const char *const always[] = {"functions.json", "config.json"};
     struct px_arena *arena = config->arena;
-    const char *own = px_arena_printf(arena, "%s/environments/%.*s.jsonnet", of->platform_dir,
-                                      PX_FMT(of->environment))
-                          .ptr;
-    if (!own) return px_arena_fault(arena);
-    PX_TRY(add_input(to, own, true));
-    for (size_t i = 0; i < PX_COUNT(always); i++) {
-        const char *path = px_arena_printf(arena, "%s/%s", of->platform_dir, always[i]).ptr;
-        if (!path) return px_arena_fault(arena);
-        PX_TRY(add_input(to, path, false));
-    }
+    struct px_str own = px_arena_printf(arena, "environments/%.*s.jsonnet",
+                                        PX_FMT(of->environment));
+    if (!own.ptr) return px_arena_fault(arena);
+    PX_TRY(add_input(to, of, arena, own, true));
+    PX_TRY(add_input(to, of, arena, S("functions.json"), false));
+    PX_TRY(add_input(to, of, arena, S("config.json"), false));
     for (size_t i = 0; i < config->tree.read_count; i++) {
-        const char *path = px_arena_cstr(arena, config->tree.read[i]);
-        if (!path) return px_arena_fault(arena);
-        PX_TRY(add_input(to, path, false));
+        struct px_str read =
+            config->tree.read[i]; /* source.c imports from below the folder alone */
+        PX_ASSERT(px_str_starts(read, px_str_c(of->platform_dir)));
+        PX_TRY(add_input(to, of, arena, px_str_skip(read, strlen(of->platform_dir) + 1), false));
     }
     return 0;
 }
@@ -85,8 +84,6 @@ static int what_to_keep(const struct config_local *of, const struct config *conf
     px_buf_add_json_str(&text, of->environment);
     px_buf_add_c(&text, ",\"region\":");
     px_buf_add_json_str(&text, of->region);
-    px_buf_add_c(&text, ",\"platform\":");
-    px_buf_add_json_str(&text, px_str_c(of->platform_dir));
     px_buf_add_c(&text, ",\"inputs\":{");
     PX_TRY(add_inputs(&text, of, config));
     px_buf_add_c(&text, "},\"functions\":");
@@ -118,14 +115,24 @@ static int render(const struct config_local *of, struct px_arena *arena, struct 
     return px_json_parse(px_buf_str(&text), arena, ret_functions, NULL);
 }
 
+/* False: there is none that holds. */
+static bool take(const char *path, const struct config_local *of, struct px_arena *arena,
+                 yyjson_val **ret_functions)
+{
+    yyjson_val *kept = NULL;
+    if (!path || px_json_load(path, KEPT_BYTES_MAX, arena, &kept) != 0) return false;
+    if (!is_current(kept, of, arena)) return false;
+    *ret_functions = px_json_obj(kept, "functions");
+    return true;
+}
+
 int config_local_settings(const struct config_local *of, struct px_arena *arena,
                           yyjson_val **ret_functions, struct px_str *ret_keep)
 {
-    yyjson_val *kept = NULL;
-    const char *path = px_arena_printf(arena, "%s/" CONFIG_LOCAL_FILE, of->data_dir).ptr;
-    if (!path) return px_arena_fault(arena);
-    if (px_json_load(path, KEPT_BYTES_MAX, arena, &kept) == 0 && is_current(kept, of, arena)) {
-        *ret_functions = px_json_obj(kept, "functions");
+    const char *own = NULL;
+    if (of->data_dir && !(own = px_arena_printf(arena, "%s/" CONFIG_LOCAL_FILE, of->data_dir).ptr))
+        return px_arena_fault(arena);
+    if (take(of->built, of, arena, ret_functions) || take(own, of, arena, ret_functions)) {
         *ret_keep = S("");
         return 0;
     }

@@ -409,7 +409,7 @@ def test_the_installed_tree_works_by_itself(tmp_path):
     prefix, data, port = tmp_path / "pre fix", tmp_path / "data", str(free_port())
     subprocess.run(["cmake", "--install", BUILD, "--prefix", prefix], check=True, capture_output=True)
     for name in ("share/bash-completion/completions/prism", "share/zsh/site-functions/_prism", "share/man/man1/prism.1",
-                 "share/fish/vendor_completions.d/prism.fish", "share/prism/platform/functions.json"):
+                 "share/fish/vendor_completions.d/prism.fish", "share/prism/platform/functions.json", "share/prism/settings.json"):
         assert (prefix / name).stat().st_size > 500, name
     functions = json.loads((prefix / "share/prism/platform/functions.json").read_text())["functions"]
     for name in functions if isinstance(functions, dict) else [f["name"] for f in functions]:
