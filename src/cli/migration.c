@@ -10,6 +10,7 @@ static const struct {
     int phase; /* -1: as before */
 } states[] = {
     {"Begin", "begins", -1},
+    {"Place", "finds a place in the new home", -1},
     {"Greet", "prepares the new home", -1},
     {"LetWritersEnd", "waits for writers of an earlier stay in the new home", -1},
     {"Pack", "writes down what there is", -1},
@@ -29,10 +30,12 @@ static const struct {
     {"SettleAgain", "opens the new home", -1},
     {"Drain", "has moved; the last queries in the old home end", MIGRATION_MOVED},
     {"Clean", "has moved; the old home forgets it", MIGRATION_MOVED},
+    {"Vacate", "has moved; the old home gives its place back", MIGRATION_MOVED},
     {"Abort", "gives up", MIGRATION_BACK},
     {"Stay", "gives up: the old home takes records again", -1},
     {"Part", "gives up: the new home lets go", -1},
     {"CleanCopy", "gives up: the copy goes", -1},
+    {"VacateCopy", "gives up: the new home gives the place back", -1},
     {"AskForward", "waits for a decision", MIGRATION_ASKS},
     {"AskBack", "waits for a decision", MIGRATION_ASKS},
 };
@@ -73,6 +76,9 @@ static void leave(struct migration_view *view, struct px_str state, double at_s,
 {
     bool fetched = is(state, "Fetch") || is(state, "FetchLast");
     if (is(state, "Begin")) view->epoch = px_json_i64(px_json_obj(data, "move"), "epoch", 0);
+    if (is(state, "Place"))
+        (void)snprintf(view->shard, sizeof view->shard, "%.*s",
+                       PX_FMT(px_json_str(px_json_obj(data, "place"), "shard")));
     if (fetched) add_counts(view, px_json_obj(data, "fetch"), true);
     bool goes_on = is(state, "Thaw") || is(state, "Settle") || is(state, "SettleAgain");
     bool thaws = view->thawed_at_s == 0 && view->frozen_at_s > 0;

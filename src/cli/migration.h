@@ -18,6 +18,7 @@ struct migration_view {
     uint64_t segments, rows, bytes_copied;
     double frozen_at_s, thawed_at_s; /* of the history's clock; 0: not yet */
     double waited_s;                 /* the longest of the freezes before this one */
+    char shard[64];                  /* there, as Place chose it; empty: not yet */
     char error[128], cause[1024];    /* of the failure that it gives up or asks for; cut to fit */
 };
 void migration_view_init(struct migration_view *view);

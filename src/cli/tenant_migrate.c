@@ -51,7 +51,7 @@ struct migrating {
     struct px_str home, tier;
     int64_t epoch, moving_epoch;
     struct px_str moving_to;
-    struct px_str shard, prefix; /* there */
+    struct px_str shard, prefix; /* there; the shard that is asked for */
     const char *execution;       /* its name */
 };
 
@@ -499,6 +499,12 @@ static enum ending follow(struct migrating *m, const char *home, struct migratio
 
 /* ---- the end ---- */
 
+/* The one that took it, or was asked for while none has. */
+static struct px_str shard_of(const struct migrating *m, const struct migration_view *view)
+{
+    return view->shard[0] ? px_str_c(view->shard) : m->shard;
+}
+
 static void print_json(const struct migrating *m, const struct migration_view *view,
                        enum ending ending)
 {
@@ -511,6 +517,8 @@ static void print_json(const struct migrating *m, const struct migration_view *v
     px_buf_add_c(&json, ",\"to\":");
     px_buf_add_json_str(&json, px_str_c(m->values->to));
     px_buf_add_c(&json, ",\"shard\":");
+    px_buf_add_json_str(&json, shard_of(m, view));
+    px_buf_add_c(&json, ",\"shard_asked\":");
     px_buf_add_json_str(&json, m->shard);
     px_buf_printf(&json, ",\"execution\":\"%s\",\"outcome\":\"%s\"", m->execution,
                   ending_names[ending]);
@@ -537,17 +545,21 @@ static void print_text(const struct migrating *m, const struct migration_view *v
 {
     char size[24], rows[32];
     FILE *out = m->cli->out;
+    struct px_str shard = shard_of(m, view);
     (void)cli_bytes(view->bytes_copied, size);
     (void)cli_count(view->rows, rows);
     switch (ending) {
     case STARTED: (void)fprintf(out, "%s\n", m->execution); break;
     case MOVED:
         (void)fprintf(out,
-                      "%s has moved to %s: %s rows in %llu segment%s, %s copied in %lld round%s; "
-                      "writers waited %.1f s\n",
-                      m->tenant, m->values->to, rows, (unsigned long long)view->segments,
-                      view->segments == 1 ? "" : "s", size, (long long)view->rounds,
-                      view->rounds == 1 ? "" : "s", migration_waited_s(view, now_s(m)));
+                      "%s has moved to %s, %.*s: %s rows in %llu segment%s, %s copied in %lld "
+                      "round%s; writers waited %.1f s\n",
+                      m->tenant, m->values->to, PX_FMT(shard), rows,
+                      (unsigned long long)view->segments, view->segments == 1 ? "" : "s", size,
+                      (long long)view->rounds, view->rounds == 1 ? "" : "s",
+                      migration_waited_s(view, now_s(m)));
+        if (!px_str_eq(shard, m->shard))
+            (void)fprintf(out, "%.*s did not take it when its turn came\n", PX_FMT(m->shard));
         if (view->phase == MIGRATION_MOVED && !m->values->wait)
             (void)fprintf(out, "%s forgets it when the last queries there have ended\n", home);
         break;

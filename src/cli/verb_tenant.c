@@ -77,8 +77,10 @@ static int run_create(struct cli *cli, const void *values, int arg_count, char *
     if (exit == CLI_OK && cli->json)
         print_tenant(cli, root, text);
     else if (exit == CLI_OK)
-        (void)fprintf(cli->out, "created tenant %s; make a key with: prism key create %s\n",
-                      args[0], args[0]);
+        (void)fprintf(cli->out,
+                      "created tenant %s in %.*s, %.*s; make a key with: prism key create %s\n",
+                      args[0], PX_FMT(px_json_str(root, "home_region")),
+                      PX_FMT(px_json_str(root, "shard")), args[0]);
     return exit;
 }
 

@@ -110,13 +110,13 @@ def test_the_verb_moves_a_tenant_whichever_region_it_talks_to(regions):
     regions.run("tick", "seal", "--region", EU)
     moved = json.loads(migrate_verb(regions, "roaming", "--to", US, "--json").stdout)
     assert {**moved, "execution": "", "bytes_copied": 0, "writers_waited_ms": 0} == {
-        "tenant": "roaming", "from": EU, "to": US, "shard": "shard-0", "execution": "", "outcome": "moved", "epoch": 2, "rounds": 1, "segments": 1,
+        "tenant": "roaming", "from": EU, "to": US, "shard": "shard-0", "shard_asked": "shard-0", "execution": "", "outcome": "moved", "epoch": 2, "rounds": 1, "segments": 1,
         "rows": 10, "bytes_copied": 0, "writers_waited_ms": 0}
     assert moved["bytes_copied"] > 0 and moved["writers_waited_ms"] > 0
     shown = regions.json("workflow", "show", moved["execution"], "--region", EU)
     assert shown["status"] == "RUNNING" and json.loads(shown["input"])["tenant"] == "roaming"  # it cleans up later
     back = migrate_verb(regions, "roaming", "--to", EU, "--to-shard", "shard-0", "--region", EU)
-    assert back.returncode == 0 and back.stdout.startswith(f"roaming has moved to {EU}: 10 rows in 1 segment"), back.stdout + back.stderr
+    assert back.returncode == 0 and back.stdout.startswith(f"roaming has moved to {EU}, shard-0: 10 rows in 1 segment"), back.stdout + back.stderr
     one = regions.one(US)
     one.env["PRISM_DATA"] = str(one.data)
     third = one.run("tenant", "migrate", "roaming", "--to", US, "--no-wait", check=False)

@@ -62,6 +62,25 @@ def test_shards_count_a_tenant_where_it_is(fleet):
         assert now == {r: counts(fleet, r, "--recount") for r in (US, EU)}
 
 
+def test_the_verb_tells_the_shard_that_took_the_tenant_when_the_one_it_asked_for_was_full(fleet):
+    tenant = Tenant(fleet, "crowded", US, "shard-0")
+    wait(lambda: "name" in home(fleet, "crowded", EU), seconds=60, every=0.05)
+    full = counts(fleet, EU)["shard-0"]
+
+    def bound(tenants):
+        fleet.run("invoke", "tenants", "-", "--region", EU, input=json.dumps({"op": "shard", "shard": "shard-0", "bounds": {"tenants": tenants}}))
+
+    bound(full)
+    try:
+        moved = json.loads(fleet.run("tenant", "migrate", tenant.name, "--to", EU, "--to-shard", "shard-0", "--json").stdout)
+    finally:
+        bound(2000)
+    assert (moved["outcome"], moved["shard_asked"], moved["shard"]) == ("moved", "shard-0", "shard-1")
+    wait(lambda: home(fleet, tenant.name, EU)["shard"] == "shard-1", seconds=60, every=0.05)
+    back = fleet.run("tenant", "migrate", tenant.name, "--to", US, "--to-shard", "shard-1")
+    assert back.stdout.startswith(f"crowded has moved to {US}, shard-1: "), back.stdout
+
+
 class Changer(threading.Thread):
     """Makes keys and revokes every other one, makes datasets, gives them a retention and drops every other one; each step until it is acknowledged."""
 

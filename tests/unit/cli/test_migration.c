@@ -51,6 +51,10 @@ TEST(a_move_is_followed_from_its_first_to_its_last_step)
     CHECK_STR(line(t, &view, 1), S("starts, round 1, 0 B copied"));
     enter(t, &view, "Task", "Begin", 10);
     leave(t, &view, "Begin", 10.1, "{\"move\":{\"epoch\":7}}");
+    CHECK_STR(px_str_c(view.shard), S(""));
+    leave(t, &view, "Place", 10.2,
+          "{\"request\":{\"to_shard\":\"shard-0\"},\"place\":{\"shard\":\"shard-1\"}}");
+    CHECK_STR(px_str_c(view.shard), S("shard-1"));
     enter(t, &view, "Task", "Fetch", 11);
     leave(t, &view, "Fetch", 12, "{\"fetch\":{\"segments\":3,\"rows\":40,\"copied_bytes\":1000}}");
     enter(t, &view, "Pass", "NextRound", 12);
