@@ -404,7 +404,7 @@ static int start(struct migrating *m, const char *home)
                                    (long long)(m->moving_epoch ? m->moving_epoch : m->epoch + 1),
                                    (unsigned long long)px_wall_ns(cli->clock))
                        .ptr;
-    px_buf_printf(&body, "{\"stateMachineArn\":\"" MACHINE "\",\"name\":\"%s\",\"input\":",
+    px_buf_printf(&body, "{\"stateMachineArn\":\"" MACHINE ":live\",\"name\":\"%s\",\"input\":",
                   m->execution ? m->execution : "");
     px_buf_add_json_str(&body, px_buf_str(&input));
     px_buf_add_char(&body, '}');

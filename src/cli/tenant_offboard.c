@@ -32,7 +32,7 @@ static int start(struct cli *cli, const char *tenant, const struct offboard_valu
     workflow_add(&input, "confirm", v->confirm);
     px_buf_printf(&input, ",\"export\":%s}", v->no_export ? "false" : "true");
     if (px_buf_fault(&input)) return cli_fault(cli, px_buf_fault(&input), "the tenant's name");
-    workflow_add(&body, "stateMachineArn", MACHINE);
+    workflow_add(&body, "stateMachineArn", MACHINE ":live");
     workflow_add(&body, "name", v->name);
     workflow_add(&body, "input", px_arena_cstr(&cli->arena, px_buf_str(&input)));
     px_buf_add_char(&body, '}');

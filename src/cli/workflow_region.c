@@ -55,6 +55,11 @@ struct px_str workflow_duration(struct cli *cli, yyjson_val *execution)
     return px_arena_printf(&cli->arena, "%.3f s", stop > start ? stop - start : 0.0);
 }
 
+const char *workflow_live(struct cli *cli, const char *machine)
+{
+    return strchr(machine, ':') ? machine : px_arena_printf(&cli->arena, "%s:live", machine).ptr;
+}
+
 struct px_str workflow_machine_of(struct px_str arn)
 {
     static const struct px_str marks[] = {

@@ -17,6 +17,8 @@ void workflow_add(struct px_buf *body, const char *name, const char *text);
 struct px_str workflow_time(struct cli *cli, yyjson_val *object, const char *name);
 /* From start to stop, or until now: "1.234 s". */
 struct px_str workflow_duration(struct cli *cli, yyjson_val *execution);
+/* What a start names: its alias `live`, unless a version, an alias or an ARN is named. NULL: no memory. */
+const char *workflow_live(struct cli *cli, const char *machine);
 /* "data-lifecycle" of a machine's or an execution's ARN: without prefix where it is the usual one. */
 struct px_str workflow_machine_of(struct px_str arn);
 /* What a call about an ended execution says and exits with: its output, or {"Error","Cause"} and CLI_NOT_RUNNING's number, as

@@ -37,7 +37,7 @@ static int run(struct cli *cli, const void *values, int arg_count, char **args)
         int exit = workflow_read(cli, v->input_file, INPUT_BYTES_MAX, &input);
         if (exit != CLI_OK) return exit;
     }
-    workflow_add(&body, "stateMachineArn", args[0]);
+    workflow_add(&body, "stateMachineArn", workflow_live(cli, args[0]));
     workflow_add(&body, "name", v->name);
     if (input.len) workflow_add(&body, "input", px_arena_cstr(&cli->arena, input));
     px_buf_add_char(&body, '}');
@@ -59,7 +59,8 @@ const struct cli_verb workflow_start = {
     .arguments = "MACHINE",
     .summary = "start an execution in the region",
     .details =
-        "MACHINE is a name of platform/workflows.json. Without --wait and --sync it shows the execution's ARN, once the start is "
+        "MACHINE is a name of platform/workflows.json, and its alias live is started; MACHINE:3 or MACHINE:ALIAS starts a version or "
+        "another alias. Without --wait and --sync it shows the execution's ARN, once the start is "
         "on stable storage. With one of them it shows the output, or {\"Error\",\"Cause\"} with exit code 3.",
     CLI_OPTIONS(options),
     .values_bytes = sizeof(struct start_values),

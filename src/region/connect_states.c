@@ -10,6 +10,8 @@ static void on_done(void *ctx, const struct start_result *result)
     static const struct {
         const char *error, *cause;
     } refusals[] = {
+        [START_ABSENT] = {"StepFunctions.StateMachineDoesNotExistException",
+                          "State Machine Does Not Exist"},
         [START_EXISTS] = {"StepFunctions.ExecutionAlreadyExistsException",
                           "Execution Already Exists"},
         [START_BAD_NAME] = {"StepFunctions.InvalidNameException", "Invalid Name"},
@@ -49,8 +51,9 @@ static struct px_str input_of(struct connection *c)
 static void start_execution(struct connection *c)
 {
     struct px_str arn = px_json_str(c->payload, "StateMachineArn"),
-                  name = px_json_str(c->payload, "Name");
-    const struct workflow_machine *machine = workflow_machine_find(c->catalogue, arn);
+                  name = px_json_str(c->payload, "Name"), qualifier;
+    const struct workflow_machine *machine = workflow_machine_qualified(c->catalogue, arn,
+                                                                        &qualifier);
     bool waits = c->pattern == ASL_SYNC || c->pattern == ASL_SYNC2;
     if (!machine)
         connection_fail(c, "StepFunctions.StateMachineDoesNotExistException",
@@ -68,6 +71,7 @@ static void start_execution(struct connection *c)
         return;
     }
     const struct start_request request = {.machine = machine,
+                                          .qualifier = qualifier,
                                           .name = name.len ? name : c->token,
                                           .input = input_of(c),
                                           .task = waits ? c->token : (struct px_str){0},

@@ -97,7 +97,7 @@ static int add_starts(struct builder *b, const struct environment_of *of,
     if (!function->starts) return 0;
     const char *socket = data_dir_sub(dir, b->arena, "region.sock");
     struct px_str arn = px_arena_printf(
-        b->arena, "arn:aws:states:%.*s:" WORKFLOW_ACCOUNT ":stateMachine:%.*s-%s",
+        b->arena, "arn:aws:states:%.*s:" WORKFLOW_ACCOUNT ":stateMachine:%.*s-%s:" WORKFLOW_LIVE,
         PX_FMT(dir->region_name), PX_FMT(prefix), function->starts);
     if (!socket || !arn.ptr) return px_arena_fault(b->arena);
     add(b, "PRISM_STARTS", arn.ptr);

@@ -273,6 +273,18 @@ const struct workflow_machine *workflow_machine_find(const struct workflow_catal
     return NULL;
 }
 
+const struct workflow_machine *workflow_machine_qualified(
+    const struct workflow_catalogue *catalogue, struct px_str name, struct px_str *ret_qualifier)
+{
+    const struct workflow_machine *machine = workflow_machine_find(catalogue, name);
+    const char *colon = name.len ? memrchr(name.ptr, ':', name.len) : NULL;
+    *ret_qualifier = S("");
+    if (machine || !colon) return machine;
+    size_t at = (size_t)(colon - name.ptr);
+    *ret_qualifier = px_str_skip(name, at + 1);
+    return ret_qualifier->len ? workflow_machine_find(catalogue, px_str(name.ptr, at)) : NULL;
+}
+
 bool workflow_may(const struct workflow_machine *machine, const char *what, struct px_str name)
 {
     size_t i, n;

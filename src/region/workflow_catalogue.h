@@ -7,6 +7,7 @@
 #include "asl/program.h"
 
 #define WORKFLOW_ACCOUNT "000000000000"
+#define WORKFLOW_LIVE "live"    /* the alias that everybody starts */
 #define WORKFLOW_PREFIX "prism" /* of names, where the stores' do not begin otherwise */
 #define WORKFLOW_FILE_SYSTEM "fs-local"
 #define WORKFLOW_PLAN_POOLED "plan-pooled"
@@ -66,6 +67,9 @@ void workflow_catalogue_deinit(struct workflow_catalogue *catalogue); /* the pro
 /* By name, full name or ARN; NULL: none. */
 const struct workflow_machine *workflow_machine_find(const struct workflow_catalogue *catalogue,
                                                      struct px_str name);
+/* The same with ":<version or alias>" behind it, which is given apart; empty: there is none. */
+const struct workflow_machine *workflow_machine_qualified(
+    const struct workflow_catalogue *catalogue, struct px_str name, struct px_str *ret_qualifier);
 /* Whether `may.<what>` of the machine names `name`. A machine that is gone may nothing. */
 bool workflow_may(const struct workflow_machine *machine, const char *what, struct px_str name);
 /* "prism-breakers" to "breakers"; ptr NULL when it begins otherwise. */

@@ -49,6 +49,7 @@ static int version_add(struct workflows *w, uint64_t definition, struct asl_prog
 static int parse_old(struct workflows *w, struct px_str machine, struct px_str text,
                      struct px_arena *arena, struct asl_program **ret_program)
 {
+    const struct workflow_machine *own = workflow_machine_find(&w->catalogue, machine);
     struct asl_problems problems = {0};
     const struct asl_program_options options = {
         .name = machine,
@@ -56,7 +57,7 @@ static int parse_old(struct workflows *w, struct px_str machine, struct px_str t
                                PX_FMT(w->catalogue.region), PX_FMT(machine)),
         .role_arn = px_arena_printf(arena, "arn:aws:iam::" WORKFLOW_ACCOUNT ":role/%.*s",
                                     PX_FMT(machine)),
-        .type = ASL_STANDARD,
+        .type = own ? own->type : ASL_STANDARD, /* it is in the journal although it is gone */
         .jsonata = w->jsonata};
     if (!options.arn.ptr || !options.role_arn.ptr) return px_arena_fault(arena);
     int r = asl_program_new(text, &options, arena, ret_program, &problems);
@@ -144,6 +145,8 @@ static struct execution_row row_of(const struct workflows *w, const struct asl_t
     row.parent_frame = info->parent_frame;
     row.parent_run = info->parent_run;
     row.parent_index = info->parent_index;
+    row.version = run ? run->version : 0;
+    row.alias = run ? run->alias : S("");
     if (run && run->task.len) {
         char head[17] = "";
         memcpy(head, run->task.ptr, PX_MIN(strcspn(run->task.ptr, "-"), sizeof head - 1));
@@ -415,8 +418,11 @@ static void on_scheduled(void *ctx, const struct start_result *result)
 static void on_schedule(uv_timer_t *timer)
 {
     struct machine_timer *t = timer->data;
-    const struct start_request request = {
-        .machine = t->machine, .input = t->schedule->input, .done = on_scheduled, .ctx = t};
+    const struct start_request request = {.machine = t->machine,
+                                          .qualifier = S(WORKFLOW_LIVE),
+                                          .input = t->schedule->input,
+                                          .done = on_scheduled,
+                                          .ctx = t};
     workflows_start(t->workflows, &request);
 }
 
@@ -533,8 +539,9 @@ static int define_machine(struct workflows *w, struct workflow_machine *m)
 
 static int define_machines(struct workflows *w)
 {
+    PX_TRY(machines_load(w));
     for (size_t i = 0; i < w->catalogue.count; i++)
-        PX_TRY(define_machine(w, &w->catalogue.machines[i]));
+        if (!w->holders[i].kept) PX_TRY(define_machine(w, &w->catalogue.machines[i]));
     return 0;
 }
 
@@ -688,6 +695,7 @@ void workflows_free(struct workflows **workflows)
         asl_program_unref(&v->program);
         free(v);
     }
+    machines_free(w);
     workflow_catalogue_deinit(&w->catalogue);
     asl_jsonata_free(&w->jsonata);
     execution_store_close(&w->writer);

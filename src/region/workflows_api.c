@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "region/workflows_internal.h"
+#include "region/workflows_api.h"
 
 #define REPLY_BYTES_MAX (256u << 20)
 #define ARENA_BYTES_MAX (256u << 20)
@@ -16,33 +16,16 @@
 #define REDRIVE_MS (INT64_C(14) * 86400 * 1000)
 #define REDRIVES_MAX 1000
 
-/* One call. */
-struct api_call {
-    struct worker_job job;
-    struct workflows *workflows;
-    struct http_request *request;
-    yyjson_val *input;
-    struct px_arena arena;
-    struct px_buf reply;
-    const char *error; /* NULL: `reply` is the answer */
-    int status;
-    /* in the thread, then in the loop; either may set the error */
-    void (*read)(struct api_call *call);
-    void (*then)(struct api_call *call); /* NULL: answer */
-    struct execution_row row;
-    struct redrive_plan plan;
-    uint64_t number;
-};
-
 static void call_free(struct api_call *call)
 {
     px_buf_deinit(&call->reply);
     px_arena_deinit(&call->arena);
     px_arena_deinit(&call->plan.arena);
+    machine_kept_free(&call->kept);
     free(call);
 }
 
-static void answer(struct api_call *call)
+void sfn_answer(struct api_call *call)
 {
     const struct http_header header = {S("Content-Type"), S("application/x-amz-json-1.0")};
     bool lost = px_buf_fault(&call->reply) != 0;
@@ -56,9 +39,7 @@ static void answer(struct api_call *call)
     call_free(call);
 }
 
-static void fail(struct api_call *call, int status, const char *error, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
-static void fail(struct api_call *call, int status, const char *error, const char *fmt, ...)
+void sfn_fail(struct api_call *call, int status, const char *error, const char *fmt, ...)
 {
     char text[1024];
     va_list args;
@@ -71,42 +52,57 @@ static void fail(struct api_call *call, int status, const char *error, const cha
     px_buf_clear(&call->reply);
     px_buf_printf(&call->reply, "{\"__type\":\"%s\",\"message\":", error);
     px_buf_add_json_str(&call->reply, px_str_c(text));
+    if (call->reason) px_buf_printf(&call->reply, ",\"reason\":\"%s\"", call->reason);
     px_buf_add_char(&call->reply, '}');
 }
 
-static void fail_fault(struct api_call *call, int fault)
+void sfn_fail_fault(struct api_call *call, int fault)
 {
     char why[512];
-    fail(call, 500, "InternalServerError", "%s", px_fault_text(fault, why, sizeof why));
+    sfn_fail(call, 500, "InternalServerError", "%s", px_fault_text(fault, why, sizeof why));
 }
 
 /* ---- writing ---- */
 
 /* An object's first member, and another one. */
-static void add_first(struct px_buf *buf, const char *name, struct px_str text)
+void sfn_add_first(struct px_buf *buf, const char *name, struct px_str text)
 {
     px_buf_printf(buf, "{\"%s\":", name);
     px_buf_add_json_str(buf, text);
 }
 
-static void add_text(struct px_buf *buf, const char *name, struct px_str text)
+void sfn_add_text(struct px_buf *buf, const char *name, struct px_str text)
 {
     if (!text.ptr) return;
     px_buf_printf(buf, ",\"%s\":", name);
     px_buf_add_json_str(buf, text);
 }
 
-static void add_time(struct px_buf *buf, const char *name, int64_t ms)
+void sfn_add_time(struct px_buf *buf, const char *name, int64_t ms)
 {
     px_buf_printf(buf, ",\"%s\":%lld.%03d", name, (long long)(ms / 1000), (int)(ms % 1000));
 }
 
-static void add_machine_arn(struct api_call *call, struct px_str machine)
+static void add_machine_arn(struct api_call *call, const char *member, struct px_str machine)
 {
     px_buf_printf(&call->reply,
-                  ",\"stateMachineArn\":\"arn:aws:states:%.*s:" WORKFLOW_ACCOUNT
-                  ":stateMachine:%.*s\"",
+                  ",\"%s\":\"arn:aws:states:%.*s:" WORKFLOW_ACCOUNT ":stateMachine:%.*s", member,
                   PX_FMT(call->workflows->catalogue.region), PX_FMT(machine));
+}
+
+static void add_machine_arns(struct api_call *call, const struct execution_row *row)
+{
+    struct px_buf *buf = &call->reply;
+    add_machine_arn(call, "stateMachineArn", row->machine);
+    px_buf_add_char(buf, '"');
+    if (row->version) {
+        add_machine_arn(call, "stateMachineVersionArn", row->machine);
+        px_buf_printf(buf, ":%u\"", row->version);
+    }
+    if (row->alias.len) {
+        add_machine_arn(call, "stateMachineAliasArn", row->machine);
+        px_buf_printf(buf, ":%.*s\"", PX_FMT(row->alias));
+    }
 }
 
 static const char *why_not_redrivable(const struct api_call *call, const struct execution_row *row)
@@ -125,12 +121,12 @@ static const char *why_not_redrivable(const struct api_call *call, const struct 
 static void add_execution(struct api_call *call, const struct execution_row *row)
 {
     struct px_buf *buf = &call->reply;
-    add_first(buf, "executionArn", row->arn);
-    add_machine_arn(call, row->machine);
-    add_text(buf, "name", row->name);
-    add_text(buf, "status", px_str_c(asl_status_name((enum asl_status)row->status)));
-    add_time(buf, "startDate", row->start_ms);
-    if (row->status != EXECUTION_RUNNING) add_time(buf, "stopDate", row->stop_ms);
+    sfn_add_first(buf, "executionArn", row->arn);
+    add_machine_arns(call, row);
+    sfn_add_text(buf, "name", row->name);
+    sfn_add_text(buf, "status", px_str_c(asl_status_name((enum asl_status)row->status)));
+    sfn_add_time(buf, "startDate", row->start_ms);
+    if (row->status != EXECUTION_RUNNING) sfn_add_time(buf, "stopDate", row->stop_ms);
     px_buf_printf(buf, ",\"redriveCount\":%u", row->redrive_count);
 }
 
@@ -138,16 +134,16 @@ static void add_details(struct api_call *call, const struct execution_row *row)
 {
     struct px_buf *buf = &call->reply;
     const char *why = why_not_redrivable(call, row);
-    add_text(buf, "input", row->input);
+    sfn_add_text(buf, "input", row->input);
     px_buf_add_c(buf, ",\"inputDetails\":{\"included\":true}");
     if (row->output.ptr) {
-        add_text(buf, "output", row->output);
+        sfn_add_text(buf, "output", row->output);
         px_buf_add_c(buf, ",\"outputDetails\":{\"included\":true}");
     }
-    add_text(buf, "error", row->error);
-    add_text(buf, "cause", row->cause);
+    sfn_add_text(buf, "error", row->error);
+    sfn_add_text(buf, "cause", row->cause);
     px_buf_printf(buf, ",\"redriveStatus\":\"%s\"", why ? "NOT_REDRIVABLE" : "REDRIVABLE");
-    if (why) add_text(buf, "redriveStatusReason", px_str_c(why));
+    if (why) sfn_add_text(buf, "redriveStatusReason", px_str_c(why));
 }
 
 /* ---- finding ---- */
@@ -175,8 +171,8 @@ static int find_by_name(struct api_call *call, struct px_str name, struct execut
     PX_TRY(execution_list(call->workflows->reader, &filter, true, &call->arena, &rows, &count));
     if (count == 0) return EXECUTION_ABSENT;
     if (count > 1)
-        fail(call, 400, "InvalidArn", "several machines have an execution %.*s: give its ARN",
-             PX_FMT(name));
+        sfn_fail(call, 400, "InvalidArn", "several machines have an execution %.*s: give its ARN",
+                 PX_FMT(name));
     *ret_row = rows[0];
     return 0;
 }
@@ -186,31 +182,32 @@ static bool find_execution(struct api_call *call, struct execution_row *ret_row)
     *ret_row = (struct execution_row){0};
     struct px_str arn = px_json_str(call->input, "executionArn"), machine, name;
     if (!arn.len) {
-        fail(call, 400, "InvalidArn", "Invalid Arn: executionArn is missing");
+        sfn_fail(call, 400, "InvalidArn", "Invalid Arn: executionArn is missing");
         return false;
     }
     int r = split_arn(arn, &machine, &name)
                 ? execution_find(call->workflows->reader, machine, name, &call->arena, ret_row)
                 : find_by_name(call, arn, ret_row);
     if (r == EXECUTION_ABSENT)
-        fail(call, 400, "ExecutionDoesNotExist", "Execution Does Not Exist: '%.*s'", PX_FMT(arn));
+        sfn_fail(call, 400, "ExecutionDoesNotExist", "Execution Does Not Exist: '%.*s'",
+                 PX_FMT(arn));
     else if (r != 0)
-        fail_fault(call, r);
+        sfn_fail_fault(call, r);
     return !call->error;
 }
 
-static const struct workflow_machine *find_machine(struct api_call *call)
+const struct workflow_machine *sfn_machine(struct api_call *call, struct px_str *ret_qualifier)
 {
     struct px_str arn = px_json_str(call->input, "stateMachineArn");
-    const struct workflow_machine *machine = workflow_machine_find(&call->workflows->catalogue,
-                                                                   arn);
+    const struct workflow_machine *machine = workflow_machine_qualified(&call->workflows->catalogue,
+                                                                        arn, ret_qualifier);
     if (!machine)
-        fail(call, 400, "StateMachineDoesNotExist", "State Machine Does Not Exist: '%.*s'",
-             PX_FMT(arn));
+        sfn_fail(call, 400, "StateMachineDoesNotExist", "State Machine Does Not Exist: '%.*s'",
+                 PX_FMT(arn));
     return machine;
 }
 
-static size_t page_size(const struct api_call *call)
+size_t sfn_page_size(const struct api_call *call)
 {
     int64_t size = px_json_i64(call->input, "maxResults", 0);
     return size < 1 ? PAGE_DEFAULT : (size_t)PX_MIN(size, PAGE_MAX);
@@ -227,15 +224,15 @@ static void on_read(struct worker_job *job)
 static void on_was_read(struct worker_job *job)
 {
     struct api_call *call = (struct api_call *)job;
-    if (call->workflows->closed) fail(call, 503, "ServiceUnavailable", "the region is closing");
+    if (call->workflows->closed) sfn_fail(call, 503, "ServiceUnavailable", "the region is closing");
     if (call->error || !call->then)
-        answer(call);
+        sfn_answer(call);
     else
         call->then(call);
 }
 
-static void read_then(struct api_call *call, void (*read)(struct api_call *call),
-                      void (*then)(struct api_call *call))
+void sfn_read_then(struct api_call *call, void (*read)(struct api_call *call),
+                   void (*then)(struct api_call *call))
 {
     call->read = read;
     call->then = then;
@@ -248,16 +245,16 @@ static void read_then(struct api_call *call, void (*read)(struct api_call *call)
 static void on_stable(void *ctx, bool committed)
 {
     struct api_call *call = ctx;
-    if (!committed) fail(call, 503, "ServiceUnavailable", "the region is closing");
-    answer(call);
+    if (!committed) sfn_fail(call, 503, "ServiceUnavailable", "the region is closing");
+    sfn_answer(call);
 }
 
 static void answer_when_stable(struct api_call *call, uint64_t number)
 {
     int r = answer_later(call->workflows, number, on_stable, call);
     if (r == 0) return;
-    fail_fault(call, r);
-    answer(call);
+    sfn_fail_fault(call, r);
+    sfn_answer(call);
 }
 
 /* ---- starting ---- */
@@ -266,26 +263,30 @@ static void fail_start(struct api_call *call, const struct start_result *result)
 {
     switch (result->outcome) {
     case START_OK: return;
+    case START_ABSENT:
+        sfn_fail(call, 400, "StateMachineDoesNotExist", "State Machine Does Not Exist: '%.*s'",
+                 PX_FMT(px_json_str(call->input, "stateMachineArn")));
+        return;
     case START_EXISTS:
-        fail(call, 400, "ExecutionAlreadyExists", "Execution Already Exists: '%.*s'",
-             PX_FMT(px_json_str(call->input, "name")));
+        sfn_fail(call, 400, "ExecutionAlreadyExists", "Execution Already Exists: '%.*s'",
+                 PX_FMT(px_json_str(call->input, "name")));
         return;
     case START_BAD_NAME:
-        fail(call, 400, "InvalidName",
-             "Invalid Name: 1 to 80 of a-z, A-Z, 0-9, '-', '_' and '.', not '%.*s'",
-             PX_FMT(px_json_str(call->input, "name")));
+        sfn_fail(call, 400, "InvalidName",
+                 "Invalid Name: 1 to 80 of a-z, A-Z, 0-9, '-', '_' and '.', not '%.*s'",
+                 PX_FMT(px_json_str(call->input, "name")));
         return;
     case START_BAD_INPUT:
-        fail(call, 400, "InvalidExecutionInput",
-             "Invalid State Machine Execution Input: JSON of at most 256 KiB");
+        sfn_fail(call, 400, "InvalidExecutionInput",
+                 "Invalid State Machine Execution Input: JSON of at most 256 KiB");
         return;
     case START_FULL:
-        fail(call, 400, "ExecutionLimitExceeded", "There are too many executions");
+        sfn_fail(call, 400, "ExecutionLimitExceeded", "There are too many executions");
         return;
-    case START_CLOSING: fail(call, 503, "ServiceUnavailable", "the region is draining"); return;
+    case START_CLOSING: sfn_fail(call, 503, "ServiceUnavailable", "the region is draining"); return;
     case START_FAULT:
-        fail(call, 500, "InternalServerError",
-             "The execution could not be started; see prism logs");
+        sfn_fail(call, 500, "InternalServerError",
+                 "The execution could not be started; see prism logs");
         return;
     }
 }
@@ -293,11 +294,11 @@ static void fail_start(struct api_call *call, const struct start_result *result)
 static void on_start(void *ctx, const struct start_result *result)
 {
     struct api_call *call = ctx;
-    add_first(&call->reply, "executionArn", result->arn);
-    if (result->outcome == START_OK) add_time(&call->reply, "startDate", result->start_ms);
+    sfn_add_first(&call->reply, "executionArn", result->arn);
+    if (result->outcome == START_OK) sfn_add_time(&call->reply, "startDate", result->start_ms);
     px_buf_add_char(&call->reply, '}');
     fail_start(call, result);
-    answer(call);
+    sfn_answer(call);
 }
 
 /* StartSyncExecution: the end of an Express execution. */
@@ -307,41 +308,43 @@ static void on_start_sync(void *ctx, const struct start_result *result)
     struct px_buf *buf = &call->reply;
     const struct asl_execution_info *info = result->info;
     fail_start(call, result);
-    if (!info) fail(call, 503, "ServiceUnavailable", "the region is closing");
+    if (!info) sfn_fail(call, 503, "ServiceUnavailable", "the region is closing");
     if (info && !call->error) {
-        add_first(buf, "executionArn", info->arn);
-        add_text(buf, "stateMachineArn", info->program->arn);
-        add_text(buf, "name", info->name);
-        add_time(buf, "startDate", info->start_ms);
-        add_time(buf, "stopDate", info->stop_ms);
+        sfn_add_first(buf, "executionArn", info->arn);
+        sfn_add_text(buf, "stateMachineArn", info->program->arn);
+        sfn_add_text(buf, "name", info->name);
+        sfn_add_time(buf, "startDate", info->start_ms);
+        sfn_add_time(buf, "stopDate", info->stop_ms);
         /* the API knows no ABORTED here */
-        add_text(buf, "status",
-                 px_str_c(info->status == ASL_ABORTED ? "FAILED" : asl_status_name(info->status)));
-        add_text(buf, "input", info->input);
+        sfn_add_text(
+            buf, "status",
+            px_str_c(info->status == ASL_ABORTED ? "FAILED" : asl_status_name(info->status)));
+        sfn_add_text(buf, "input", info->input);
         px_buf_add_c(buf, ",\"inputDetails\":{\"included\":true}");
         if (info->output.ptr) {
-            add_text(buf, "output", info->output);
+            sfn_add_text(buf, "output", info->output);
             px_buf_add_c(buf, ",\"outputDetails\":{\"included\":true}");
         }
-        add_text(buf, "error", info->failure.error);
-        add_text(buf, "cause", info->failure.cause);
+        sfn_add_text(buf, "error", info->failure.error);
+        sfn_add_text(buf, "cause", info->failure.cause);
         px_buf_add_char(buf, '}');
     }
-    answer(call);
+    sfn_answer(call);
 }
 
 static void start(struct api_call *call, bool sync)
 {
-    const struct workflow_machine *machine = find_machine(call);
-    struct px_str input = px_json_str(call->input, "input");
+    struct px_str input = px_json_str(call->input, "input"), qualifier;
+    const struct workflow_machine *machine = sfn_machine(call, &qualifier);
     if (machine && sync && machine->type != ASL_EXPRESS)
-        fail(call, 400, "StateMachineTypeNotSupported",
-             "This operation is not supported by this type of state machine");
+        sfn_fail(call, 400, "StateMachineTypeNotSupported",
+                 "This operation is not supported by this type of state machine");
     if (call->error) {
-        answer(call);
+        sfn_answer(call);
         return;
     }
     const struct start_request request = {.machine = machine,
+                                          .qualifier = qualifier,
                                           .name = px_json_str(call->input, "name"),
                                           .input = input.ptr ? input : S("{}"),
                                           .until_end = sync,
@@ -363,7 +366,7 @@ static void read_describe(struct api_call *call)
     add_details(call, &row);
     px_buf_add_char(&call->reply, '}');
 }
-static void do_describe(struct api_call *call) { read_then(call, read_describe, NULL); }
+static void do_describe(struct api_call *call) { sfn_read_then(call, read_describe, NULL); }
 
 static int status_of(struct px_str name)
 {
@@ -377,31 +380,34 @@ static void read_list(struct api_call *call)
     struct execution_row *rows = NULL;
     struct px_str arn = px_json_str(call->input, "stateMachineArn"),
                   status = px_json_str(call->input, "statusFilter"),
-                  token = px_json_str(call->input, "nextToken");
-    const struct workflow_machine *machine = arn.len ? find_machine(call) : NULL;
-    size_t count, size = page_size(call);
-    uint64_t before = 0;
+                  token = px_json_str(call->input, "nextToken"), qualifier = S("");
+    const struct workflow_machine *machine = arn.len ? sfn_machine(call, &qualifier) : NULL;
+    size_t count, size = sfn_page_size(call);
+    uint64_t before = 0, version = 0;
     if (arn.len && !machine) return;
+    bool numbered = px_str_to_u64(qualifier, &version) && version <= UINT32_MAX;
     if (machine && machine->type == ASL_EXPRESS) {
-        fail(call, 400, "StateMachineTypeNotSupported",
-             "Executions of Express machines are not kept");
+        sfn_fail(call, 400, "StateMachineTypeNotSupported",
+                 "Executions of Express machines are not kept");
         return;
     }
     if (status.len && status_of(status) == EXECUTION_ANY_STATUS) {
-        fail(call, 400, "ValidationException", "there is no status %.*s", PX_FMT(status));
+        sfn_fail(call, 400, "ValidationException", "there is no status %.*s", PX_FMT(status));
         return;
     }
     if (token.len && !px_str_to_u64(token, &before)) {
-        fail(call, 400, "InvalidToken", "Invalid Token: '%.*s'", PX_FMT(token));
+        sfn_fail(call, 400, "InvalidToken", "Invalid Token: '%.*s'", PX_FMT(token));
         return;
     }
     const struct execution_filter filter = {.machine = machine ? machine->full_name : S(""),
                                             .status = status_of(status),
+                                            .version = numbered ? (uint32_t)version : 0,
+                                            .alias = numbered ? S("") : qualifier,
                                             .before = before,
                                             .max = size + 1};
     int r = execution_list(call->workflows->reader, &filter, false, &call->arena, &rows, &count);
     if (r != 0) {
-        fail_fault(call, r);
+        sfn_fail_fault(call, r);
         return;
     }
     bool more = count > size;
@@ -418,17 +424,17 @@ static void read_list(struct api_call *call)
                       (unsigned long long)rows[count - 1].number);
     px_buf_add_char(&call->reply, '}');
 }
-static void do_list(struct api_call *call) { read_then(call, read_list, NULL); }
+static void do_list(struct api_call *call) { sfn_read_then(call, read_list, NULL); }
 
 static void read_history(struct api_call *call)
 {
     struct execution_row row = {0};
     struct px_str *lines = NULL, token = px_json_str(call->input, "nextToken");
     bool backwards = px_json_bool(call->input, "reverseOrder", false);
-    size_t count = 0, size = page_size(call);
+    size_t count = 0, size = sfn_page_size(call);
     uint64_t from = 0;
     if (token.len && (!px_str_to_u64(token, &from) || from > UINT32_MAX)) {
-        fail(call, 400, "InvalidToken", "Invalid Token: '%.*s'", PX_FMT(token));
+        sfn_fail(call, 400, "InvalidToken", "Invalid Token: '%.*s'", PX_FMT(token));
         return;
     }
     if (!find_execution(call, &row)) return;
@@ -440,7 +446,7 @@ static void read_history(struct api_call *call)
         r = asl_event_show(lines[i], &call->arena, &call->reply);
     }
     if (r != 0) {
-        fail_fault(call, r);
+        sfn_fail_fault(call, r);
         return;
     }
     px_buf_add_char(&call->reply, ']');
@@ -450,15 +456,16 @@ static void read_history(struct api_call *call)
         px_buf_printf(&call->reply, ",\"nextToken\":\"%llu\"", (unsigned long long)next);
     px_buf_add_char(&call->reply, '}');
 }
-static void do_history(struct api_call *call) { read_then(call, read_history, NULL); }
+static void do_history(struct api_call *call) { sfn_read_then(call, read_history, NULL); }
 
-static void add_machine(struct api_call *call, const struct workflow_machine *m)
+void sfn_add_machine(struct api_call *call, const struct workflow_machine *m, struct px_str arn,
+                     int64_t created_ms)
 {
     struct px_buf *buf = &call->reply;
-    add_first(buf, "stateMachineArn", m->arn);
-    add_text(buf, "name", m->full_name);
-    add_text(buf, "type", m->type == ASL_EXPRESS ? S("EXPRESS") : S("STANDARD"));
-    add_time(buf, "creationDate", 0);
+    sfn_add_first(buf, "stateMachineArn", arn);
+    sfn_add_text(buf, "name", m->full_name);
+    sfn_add_text(buf, "type", m->type == ASL_EXPRESS ? S("EXPRESS") : S("STANDARD"));
+    sfn_add_time(buf, "creationDate", created_ms);
 }
 
 static void do_list_machines(struct api_call *call)
@@ -467,24 +474,11 @@ static void do_list_machines(struct api_call *call)
     px_buf_add_c(&call->reply, "{\"stateMachines\":[");
     for (size_t i = 0; i < c->count; i++) {
         if (i > 0) px_buf_add_char(&call->reply, ',');
-        add_machine(call, &c->machines[i]);
+        sfn_add_machine(call, &c->machines[i], c->machines[i].arn, 0);
         px_buf_add_char(&call->reply, '}');
     }
     px_buf_add_c(&call->reply, "]}");
-    answer(call);
-}
-
-static void do_describe_machine(struct api_call *call)
-{
-    const struct workflow_machine *m = find_machine(call);
-    if (m) {
-        add_machine(call, m);
-        px_buf_add_c(&call->reply, ",\"status\":\"ACTIVE\"");
-        add_text(&call->reply, "roleArn", m->role_arn);
-        add_text(&call->reply, "definition", m->text);
-        px_buf_add_char(&call->reply, '}');
-    }
-    answer(call);
+    sfn_answer(call);
 }
 
 /* ---- stopping, redriving ---- */
@@ -505,21 +499,21 @@ static void then_stop(struct api_call *call)
         answer_when_stable(call, call->row.number);
         return;
     }
-    if (r < 0) fail_fault(call, r);
-    answer(call); /* it had ended */
+    if (r < 0) sfn_fail_fault(call, r);
+    sfn_answer(call); /* it had ended */
 }
-static void do_stop(struct api_call *call) { read_then(call, read_row, then_stop); }
+static void do_stop(struct api_call *call) { sfn_read_then(call, read_row, then_stop); }
 
 static void read_redrive(struct api_call *call)
 {
     if (!find_execution(call, &call->row)) return;
     const char *why = why_not_redrivable(call, &call->row);
     if (why) {
-        fail(call, 400, "ExecutionNotRedrivable", "%s", why);
+        sfn_fail(call, 400, "ExecutionNotRedrivable", "%s", why);
         return;
     }
     int r = redrive_read(call->workflows->reader, call->row.machine, call->row.name, &call->plan);
-    if (r < 0) fail_fault(call, r);
+    if (r < 0) sfn_fail_fault(call, r);
 }
 
 static void then_redrive(struct api_call *call)
@@ -528,20 +522,21 @@ static void then_redrive(struct api_call *call)
     int64_t now_ms = px_wall_ns(w->options.clock) / PX_NS_PER_MS;
     bool runs = asl_engine_find(w->engine, call->row.number) != NULL;
     if (w->draining)
-        fail(call, 503, "ServiceUnavailable", "the region is draining");
+        sfn_fail(call, 503, "ServiceUnavailable", "the region is draining");
     else if (runs)
-        fail(call, 400, "ExecutionNotRedrivable", "Execution is RUNNING and cannot be redriven");
+        sfn_fail(call, 400, "ExecutionNotRedrivable",
+                 "Execution is RUNNING and cannot be redriven");
     int r = call->error ? 0 : redrive_apply(w, &call->plan);
-    if (r != 0) fail_fault(call, r);
+    if (r != 0) sfn_fail_fault(call, r);
     if (!call->error)
         px_buf_printf(&call->reply, "{\"redriveDate\":%lld.%03d}", (long long)(now_ms / 1000),
                       (int)(now_ms % 1000));
     if (call->error)
-        answer(call);
+        sfn_answer(call);
     else
         answer_when_stable(call, call->row.number);
 }
-static void do_redrive(struct api_call *call) { read_then(call, read_redrive, then_redrive); }
+static void do_redrive(struct api_call *call) { sfn_read_then(call, read_redrive, then_redrive); }
 
 /* ---- tokens ---- */
 
@@ -552,10 +547,11 @@ static bool take_token(struct api_call *call, struct px_str *ret_token, uint64_t
     char head[17] = "";
     const struct asl_resource *resource = asl_engine_task_resource(call->workflows->engine, token);
     if (token.len == 0) {
-        fail(call, 400, "InvalidToken", "Invalid Token: 'Invalid token'");
+        sfn_fail(call, 400, "InvalidToken", "Invalid Token: 'Invalid token'");
     } else if (!resource ||
                (resource->pattern != ASL_TASK_TOKEN && resource->kind != ASL_RESOURCE_ACTIVITY)) {
-        fail(call, 400, "TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'");
+        sfn_fail(call, 400, "TaskTimedOut",
+                 "Task Timed Out: 'Provided task does not exist anymore'");
     } else {
         const char *end = memchr(token.ptr, '-', token.len);
         memcpy(head, token.ptr, PX_MIN((size_t)(end ? end - token.ptr : 0), sizeof head - 1));
@@ -568,14 +564,15 @@ static bool take_token(struct api_call *call, struct px_str *ret_token, uint64_t
 static void told(struct api_call *call, int r, uint64_t number)
 {
     if (r == ASL_ENGINE_UNKNOWN)
-        fail(call, 400, "TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'");
+        sfn_fail(call, 400, "TaskTimedOut",
+                 "Task Timed Out: 'Provided task does not exist anymore'");
     else if (r == ASL_ENGINE_INVALID)
-        fail(call, 400, "InvalidOutput", "Invalid Output: JSON of at most 256 KiB is needed");
+        sfn_fail(call, 400, "InvalidOutput", "Invalid Output: JSON of at most 256 KiB is needed");
     else if (r != 0)
-        fail_fault(call, r);
+        sfn_fail_fault(call, r);
     px_buf_add_c(&call->reply, call->error ? "" : "{}");
     if (call->error || number == 0)
-        answer(call);
+        sfn_answer(call);
     else
         answer_when_stable(call, number);
 }
@@ -585,7 +582,7 @@ static void do_success(struct api_call *call)
     struct px_str token = {0}, output = px_json_str(call->input, "output");
     uint64_t number = 0;
     if (!take_token(call, &token, &number))
-        answer(call);
+        sfn_answer(call);
     else
         told(call,
              output.ptr ? asl_engine_task_succeeded(call->workflows->engine, token, output)
@@ -600,7 +597,7 @@ static void do_failure(struct api_call *call)
     const struct asl_failure failure = {px_json_str(call->input, "error"),
                                         px_json_str(call->input, "cause")};
     if (!take_token(call, &token, &number))
-        answer(call);
+        sfn_answer(call);
     else
         told(call, asl_engine_task_failed(call->workflows->engine, token, &failure), number);
 }
@@ -610,7 +607,7 @@ static void do_heartbeat(struct api_call *call)
     struct px_str token = {0};
     uint64_t number = 0;
     if (!take_token(call, &token, &number))
-        answer(call);
+        sfn_answer(call);
     else
         told(call, asl_engine_task_heartbeat(call->workflows->engine, token), 0);
 }
@@ -629,7 +626,16 @@ static const struct {
     {"StopExecution", do_stop},
     {"RedriveExecution", do_redrive},
     {"ListStateMachines", do_list_machines},
-    {"DescribeStateMachine", do_describe_machine},
+    {"DescribeStateMachine", sfn_describe_machine},
+    {"UpdateStateMachine", sfn_update_machine},
+    {"PublishStateMachineVersion", sfn_publish_version},
+    {"ListStateMachineVersions", sfn_list_versions},
+    {"DeleteStateMachineVersion", sfn_delete_version},
+    {"CreateStateMachineAlias", sfn_create_alias},
+    {"UpdateStateMachineAlias", sfn_update_alias},
+    {"DescribeStateMachineAlias", sfn_describe_alias},
+    {"ListStateMachineAliases", sfn_list_aliases},
+    {"DeleteStateMachineAlias", sfn_delete_alias},
     {"SendTaskSuccess", do_success},
     {"SendTaskFailure", do_failure},
     {"SendTaskHeartbeat", do_heartbeat},
@@ -652,8 +658,8 @@ bool workflows_serve(struct workflows *w, struct http_request *request)
     px_buf_init(&call->reply, REPLY_BYTES_MAX);
     struct px_str body = request->body.len ? request->body : S("{}");
     if (px_json_parse(body, &call->arena, &call->input, NULL) != 0 || !yyjson_is_obj(call->input)) {
-        fail(call, 400, "SerializationException", "the body is no JSON object");
-        answer(call);
+        sfn_fail(call, 400, "SerializationException", "the body is no JSON object");
+        sfn_answer(call);
         return true;
     }
     for (size_t i = 0; i < PX_COUNT(actions); i++) {
@@ -661,7 +667,8 @@ bool workflows_serve(struct workflows *w, struct http_request *request)
         actions[i].run(call);
         return true;
     }
-    fail(call, 400, "UnknownOperationException", "there is no action %.*s here", PX_FMT(target));
-    answer(call);
+    sfn_fail(call, 400, "UnknownOperationException", "there is no action %.*s here",
+             PX_FMT(target));
+    sfn_answer(call);
     return true;
 }

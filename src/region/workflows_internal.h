@@ -1,6 +1,6 @@
 /* region/workflows_internal.h - what the files of the workflows share: workflows.c (the engine in the loop, commits), workflows_runs.c
- * (executions that somebody waits for), workflows_start.c (starting and redriving), workflows_restore.c, workflows_api*.c (the
- * protocol), connect*.c.
+ * (executions that somebody waits for), workflows_start.c (starting and redriving), workflows_machines.c (versions and aliases),
+ * workflows_restore.c, workflows_api*.c (the protocol), connect*.c.
  *
  * Vocabulary. A *run* is a live execution as the region knows it: its name, and who waits for it. An *answer* is a reply that is held
  * back until a turn is on stable storage. */
@@ -8,7 +8,7 @@
 
 #include "region/connect.h"
 #include "region/workflows.h"
-#include "store/executions.h"
+#include "store/machines.h"
 #include "store/objects.h"
 
 #define RUN_BUCKETS 4096
@@ -28,7 +28,9 @@ struct run {
     uint64_t number;
     const struct workflow_machine *machine; /* NULL: it is no more */
     struct px_str name;                     /* its own */
-    struct px_str task; /* token of the task that waits for its end; its own; empty: none */
+    struct px_str task;  /* token of the task that waits for its end; its own; empty: none */
+    uint32_t version;    /* of the machine; 0: started without one */
+    struct px_str alias; /* that led to it; its own; empty: none */
     bool started, express;
     struct run_waiter *waiters;
 };
@@ -45,6 +47,14 @@ struct version {
     struct version *next;
     uint64_t definition;
     struct asl_program *program;
+};
+/* A machine's versions and aliases as the journal has them. */
+struct machine_kept {
+    struct px_arena arena; /* holds the record */
+    struct machine_record record;
+};
+struct machine_holder {        /* one for each machine of the catalogue */
+    struct machine_kept *kept; /* NULL: nobody ever changed it */
 };
 struct name_note {
     struct name_note *next;
@@ -66,6 +76,7 @@ struct workflows {
     struct asl_jsonata *jsonata;
     struct asl_engine *engine;
     struct version *versions;
+    struct machine_holder *holders; /* by index of the catalogue */
     /* the journal */
     struct execution_store *writer, *reader;
     struct execution_batch batches[2];
@@ -124,6 +135,8 @@ struct run *run_find(const struct workflows *w, uint64_t number);
 PX_MUST_USE int run_add(struct workflows *w, uint64_t number,
                         const struct workflow_machine *machine, struct px_str name,
                         struct px_str task, struct run **ret_run);
+/* alias is copied. */
+PX_MUST_USE int run_set_version(struct run *run, uint32_t version, struct px_str alias);
 struct run *run_of_name(const struct workflows *w, const struct workflow_machine *machine,
                         struct px_str name);
 struct run *run_of_task(const struct workflows *w, struct px_str token);
@@ -136,9 +149,38 @@ PX_MUST_USE int run_tell_ended(struct workflows *w, const struct execution_row *
 void runs_sweep(struct workflows *w); /* those that are not in the engine end, for whoever waits */
 void runs_close(struct workflows *w); /* all waiters are told NULL */
 
+/* workflows_machines.c */
+enum { MACHINE_ABSENT = 1 }; /* no such version or alias */
+/* What a start runs on. */
+struct machine_choice {
+    uint32_t version;    /* 0: none, what the machine is now */
+    struct px_str alias; /* empty: none */
+    uint64_t definition; /* 0: the platform's */
+};
+/* By a version's number or an alias, which draws by its weights; empty: what the machine is now. Answers: MACHINE_ABSENT. */
+PX_MUST_USE int machine_choose(const struct workflows *w, const struct workflow_machine *machine,
+                               struct px_str qualifier, struct px_arena *arena,
+                               struct machine_choice *ret_choice);
+PX_MUST_USE int machines_load(struct workflows *w); /* once the writer is open */
+void machines_free(struct workflows *w);
+bool machine_is_kept(const struct workflows *w, const struct workflow_machine *machine);
+/* As it is now, borrowed until the loop goes on; definitions are 0 in a machine that nobody changed. */
+PX_MUST_USE int machine_record_now(const struct workflows *w,
+                                   const struct workflow_machine *machine, struct px_arena *arena,
+                                   struct machine_record *ret_record);
+/* In a thread: what there is, or what a machine has that nobody changed, to be changed and written. */
+PX_MUST_USE int machine_kept_read(struct execution_store *store,
+                                  const struct workflow_machine *machine,
+                                  struct machine_kept **ret_kept);
+void machine_kept_free(struct machine_kept **kept);
+/* In the loop, after it was written: from now on starts go by it. */
+void machine_install(struct workflows *w, const struct workflow_machine *machine,
+                     struct machine_kept **kept);
+
 /* workflows_start.c */
 enum start_outcome {
     START_OK,
+    START_ABSENT, /* the machine has no such version or alias */
     START_EXISTS, /* the name is taken, by another input or an execution that ended */
     START_BAD_NAME,
     START_BAD_INPUT,
@@ -154,7 +196,8 @@ struct start_result {
 };
 struct start_request {
     const struct workflow_machine *machine;
-    struct px_str name; /* empty: a new UUID */
+    struct px_str qualifier; /* a version's number or an alias; empty: what the machine is now */
+    struct px_str name;      /* empty: a new UUID */
     struct px_str input;
     struct px_str task; /* token of a task that waits for the end; empty: none */
     bool same_task;     /* an execution of this name that was started for `task` is the one */

@@ -16,7 +16,7 @@ static int add_run(struct workflows *w, const struct execution_row *row)
     PX_TRY(run_add(w, row->number, workflow_machine_find(&w->catalogue, row->machine), row->name,
                    row->waiter, &run));
     run->started = true;
-    return 0;
+    return run_set_version(run, row->version, row->alias);
 }
 
 static int restore_records(struct workflows *w, struct asl_program *program,

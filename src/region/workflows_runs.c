@@ -19,6 +19,7 @@ static void run_free(struct run *run)
 {
     free((void *)run->name.ptr);
     free((void *)run->task.ptr);
+    free((void *)run->alias.ptr);
     free(run);
 }
 
@@ -50,6 +51,13 @@ int run_add(struct workflows *w, uint64_t number, const struct workflow_machine 
     w->express_count += run->express;
     *ret_run = run;
     return 0;
+}
+
+int run_set_version(struct run *run, uint32_t version, struct px_str alias)
+{
+    PX_ASSERT(!run->alias.ptr);
+    run->version = version;
+    return copy(alias, &run->alias) ? 0 : px_fault(PX_F_OOM, "an execution");
 }
 
 struct run *run_of_name(const struct workflows *w, const struct workflow_machine *machine,

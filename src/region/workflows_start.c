@@ -28,6 +28,9 @@ struct start {
     struct workflows *workflows;
     struct start_request request; /* its texts are in arena */
     struct px_arena arena;
+    struct machine_choice choice;
+    struct px_str definition; /* the text of what was chosen, when nobody has compiled it yet */
+    bool looks_for_name, lacks_text, is_found;
     struct execution_row found; /* the journal's; number 0: none */
     int result;
     char error[512];
@@ -83,6 +86,16 @@ static void note_name(struct workflows *w, const struct start_request *request, 
     w->fresh = note;
 }
 
+/* Borrowed. */
+static int program_of(struct start *s, struct asl_program **ret_program)
+{
+    struct workflows *w = s->workflows;
+    const struct workflow_machine *machine = s->request.machine;
+    if (!s->choice.definition) return workflows_machine_program(w, machine, ret_program);
+    return workflows_program(w, s->choice.definition, machine->full_name, s->definition,
+                             ret_program);
+}
+
 static void begin(struct start *s)
 {
     struct workflows *w = s->workflows;
@@ -95,7 +108,7 @@ static void begin(struct start *s)
         request->machine->type == ASL_EXPRESS ? "express" : "execution",
         PX_FMT(request->machine->full_name), PX_FMT(request->name));
     struct asl_program *program = NULL;
-    int r = arn.ptr ? workflows_machine_program(w, request->machine, &program) : PX_F_OOM;
+    int r = arn.ptr ? program_of(s, &program) : PX_F_OOM;
     if (r != 0)
         px_log_fault(w->options.log, r, "a machine cannot be used");
     else
@@ -107,6 +120,7 @@ static void begin(struct start *s)
     if (r == 0) {
         uint64_t number = asl_execution_info(execution)->number;
         r = run_add(w, number, request->machine, request->name, request->task, &run);
+        if (r == 0) r = run_set_version(run, s->choice.version, s->choice.alias);
         if (r == 0) note_name(w, request, number);
         if (r == 0) r = run_wait(run, !request->until_end, on_told, s);
         /* without memory to remember it, it is ended before it begins */
@@ -121,11 +135,25 @@ static void begin(struct start *s)
         refuse(s, START_FAULT);
 }
 
+/* In the thread: what the start needs of the journal. */
+static int look(struct start *s, bool *ret_found)
+{
+    struct execution_store *store = s->workflows->reader;
+    *ret_found = false;
+    if (s->looks_for_name) {
+        int r = execution_find(store, s->request.machine->full_name, s->request.name, &s->arena,
+                               &s->found);
+        PX_TRY(r < 0 ? r : 0);
+        *ret_found = r == 0;
+    }
+    if (*ret_found || !s->lacks_text) return 0;
+    return execution_definition(store, s->choice.definition, &s->arena, &s->definition);
+}
+
 static void on_find_run(struct worker_job *job)
 {
     struct start *s = (struct start *)job;
-    s->result = execution_find(s->workflows->reader, s->request.machine->full_name, s->request.name,
-                               &s->arena, &s->found);
+    s->result = look(s, &s->is_found);
     if (s->result < 0) (void)px_fault_text(s->result, s->error, sizeof s->error);
 }
 
@@ -158,8 +186,9 @@ static void on_find_done(struct worker_job *job)
     struct start *s = (struct start *)job;
     struct workflows *w = s->workflows;
     w->lookups--;
-    const struct name_note *note = fresh_note(w, &s->request);
-    struct run *run = run_of_name(w, s->request.machine, s->request.name);
+    const struct name_note *note = s->looks_for_name ? fresh_note(w, &s->request) : NULL;
+    struct run *run = s->looks_for_name ? run_of_name(w, s->request.machine, s->request.name)
+                                        : NULL;
     bool known = note != NULL;
     forget_notes(w);
     if (w->closed || w->draining) {
@@ -169,11 +198,13 @@ static void on_find_done(struct worker_job *job)
         refuse(s, START_FAULT);
     } else if (run) {
         join(s, run);
-    } else if (s->result == 0 && is_of_task(s) && !s->request.until_end) {
+    } else if (s->is_found && is_of_task(s) && !s->request.until_end) {
         finish(s, &(struct start_result){
                       .outcome = START_OK, .arn = s->found.arn, .start_ms = s->found.start_ms});
-    } else if (s->result == 0 || known) {
+    } else if (s->is_found || known) {
         refuse(s, START_EXISTS);
+    } else if (s->result == EXECUTION_ABSENT) {
+        refuse(s, START_ABSENT); /* the version was deleted meanwhile */
     } else {
         begin(s);
     }
@@ -212,14 +243,21 @@ void workflows_start(struct workflows *w, const struct start_request *request)
         return;
     }
     struct run *run = request->name.len ? run_of_name(w, request->machine, s->request.name) : NULL;
+    int chosen = machine_choose(w, request->machine, request->qualifier, &s->arena, &s->choice);
+    s->lacks_text = chosen == 0 && s->choice.definition &&
+                    !workflows_known_program(w, s->choice.definition);
+    /* an Express execution's name is for people; a new UUID is taken by nobody */
+    s->looks_for_name = request->machine->type != ASL_EXPRESS && request->name.len > 0;
     if (w->draining || w->closed) {
         refuse(s, START_CLOSING);
     } else if (!execution_name_ok(s->request.name)) {
         refuse(s, START_BAD_NAME);
-    } else if (request->machine->type == ASL_EXPRESS || request->name.len == 0) {
-        begin(s); /* an Express execution's name is for people; a new UUID is taken by nobody */
-    } else if (run) {
+    } else if (chosen != 0) {
+        refuse(s, chosen == MACHINE_ABSENT ? START_ABSENT : START_FAULT);
+    } else if (s->looks_for_name && run) {
         join(s, run);
+    } else if (!s->looks_for_name && !s->lacks_text) {
+        begin(s);
     } else {
         w->lookups++;
         s->job.run = on_find_run;

@@ -42,6 +42,8 @@ struct execution_row {
     uint64_t number; /* 1.. */
     struct px_str machine;
     uint64_t definition;
+    uint32_t version;        /* of the machine (machines.h); 0: started without one */
+    struct px_str alias;     /* that led to it; empty: none */
     struct px_str name, arn; /* the name is unique in its machine */
     enum execution_status status;
     int64_t start_ms, stop_ms;          /* stop 0 while running */
@@ -111,6 +113,8 @@ struct execution_filter {
     bool with_children;     /* of distributed Maps, too */
     uint64_t parent;        /* only this one's children; 0: any */
     uint64_t waited_for_by; /* only those whose end a task of this one waits for; 0: any */
+    uint32_t version;       /* 0: any */
+    struct px_str alias;    /* empty: any */
     uint64_t before;        /* numbers below; 0: from the newest on */
     size_t max;
 };

@@ -35,9 +35,9 @@ static void keep_turn(struct px_arena *arena, struct batched_turn *kept,
 {
     struct execution_turn *turn = &kept->turn;
     struct execution_row *row = &turn->row;
-    struct px_str *const texts[] = {&row->machine, &row->name,   &row->arn,
-                                    &row->input,   &row->output, &row->error,
-                                    &row->cause,   &row->waiter, &turn->events};
+    struct px_str *const texts[] = {&row->machine, &row->name,   &row->arn,   &row->input,
+                                    &row->output,  &row->error,  &row->cause, &row->waiter,
+                                    &row->alias,   &turn->events};
     for (size_t i = 0; i < PX_COUNT(texts); i++) keep(arena, texts[i], lost);
     for (size_t i = 0; i < turn->frame_count; i++) {
         frames[i] = turn->frames[i];

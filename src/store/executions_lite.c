@@ -3,17 +3,12 @@
  * A turn's events are one row, so that a chain of states costs one insert. Invariant: the events of an execution are the ids 1 to
  * event_count, without gaps, in rows that do not overlap. Frames of an execution that succeeded are gone; those of one that ended
  * otherwise stay, because a redrive goes on from them. */
+#include "store/executions_lite.h"
 #include "store/executions_batch.h"
-
-#include "store/lite.h"
 
 #include <stdlib.h>
 
 #define LINES_READ_MAX 100000
-
-struct execution_store {
-    struct lite lite;
-};
 
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS definitions ("
@@ -26,7 +21,8 @@ static const char schema[] =
     " output TEXT, error TEXT, cause TEXT,"
     " parent INTEGER NOT NULL, parent_frame INTEGER NOT NULL, parent_run INTEGER NOT NULL,"
     " parent_index INTEGER NOT NULL, waiter TEXT NOT NULL, waiter_execution INTEGER NOT NULL,"
-    " redrive_count INTEGER NOT NULL, event_count INTEGER NOT NULL);"
+    " redrive_count INTEGER NOT NULL, event_count INTEGER NOT NULL,"
+    " version INTEGER NOT NULL DEFAULT 0, alias TEXT NOT NULL DEFAULT '');"
     "CREATE UNIQUE INDEX IF NOT EXISTS executions_by_name ON executions (machine, name);"
     "CREATE INDEX IF NOT EXISTS executions_running ON executions (number) WHERE status = 0;"
     "CREATE INDEX IF NOT EXISTS executions_ended ON executions (stop_ms) WHERE status > 0;"
@@ -38,7 +34,24 @@ static const char schema[] =
     " record TEXT NOT NULL, PRIMARY KEY (execution, frame)) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS events ("
     " execution INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL,"
-    " lines TEXT NOT NULL, PRIMARY KEY (execution, first)) WITHOUT ROWID;";
+    " lines TEXT NOT NULL, PRIMARY KEY (execution, first)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS machines ("
+    " machine TEXT PRIMARY KEY, definition INTEGER NOT NULL, revision TEXT NOT NULL,"
+    " shipped INTEGER NOT NULL, next INTEGER NOT NULL, updated_ms INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS machine_versions ("
+    " machine TEXT NOT NULL, number INTEGER NOT NULL, definition INTEGER NOT NULL,"
+    " revision TEXT NOT NULL, description TEXT NOT NULL, created_ms INTEGER NOT NULL,"
+    " PRIMARY KEY (machine, number)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS machine_aliases ("
+    " machine TEXT NOT NULL, name TEXT NOT NULL, place INTEGER NOT NULL, description TEXT NOT NULL,"
+    " version INTEGER NOT NULL, weight INTEGER NOT NULL, other INTEGER NOT NULL,"
+    " other_weight INTEGER NOT NULL, created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL,"
+    " PRIMARY KEY (machine, name)) WITHOUT ROWID;";
+
+/* A journal of before versions. */
+static const char since_versions[] =
+    "ALTER TABLE executions ADD COLUMN version INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE executions ADD COLUMN alias TEXT NOT NULL DEFAULT '';";
 
 static int step_to_done(struct lite_stmt *stmt)
 {
@@ -56,13 +69,27 @@ static int end(struct execution_store *store, int r)
     return r;
 }
 
+static int bring_up_to_date(struct execution_store *store)
+{
+    PX_AUTO(lite_give) struct lite_stmt stmt = {0};
+    PX_TRY(lite_run_script(&store->lite, schema));
+    PX_TRY(lite_take(&store->lite,
+                     "SELECT count(*) FROM pragma_table_info('executions') WHERE name = 'version'",
+                     &stmt));
+    int r = lite_step(&stmt);
+    if (r != LITE_ROW) PX_TRY(r);
+    bool there = sqlite3_column_int(stmt.stmt, 0) > 0;
+    lite_give(&stmt);
+    return there ? 0 : lite_run_script(&store->lite, since_versions);
+}
+
 int execution_store_open(struct px_str path, struct execution_store **ret_store)
 {
     PX_AUTO(execution_store_close) struct execution_store *store = calloc(1, sizeof *store);
     if (!store) return px_fault(PX_F_OOM, "the workflows' journal");
     PX_TRY(lite_open(path, &(struct lite_options){0}, &store->lite));
     PX_TRY(lite_begin_write(&store->lite, false));
-    PX_TRY(end(store, lite_run_script(&store->lite, schema)));
+    PX_TRY(end(store, bring_up_to_date(store)));
     *ret_store = PX_TAKE(store);
     return 0;
 }
@@ -138,8 +165,8 @@ static int row_insert(struct execution_store *store, const struct execution_row 
                      "INSERT INTO executions (number, machine, definition, name, arn, status,"
                      " start_ms, stop_ms, input, output, error, cause, parent, parent_frame,"
                      " parent_run, parent_index, waiter, waiter_execution, redrive_count,"
-                     " event_count) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
-                     " ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+                     " event_count, version, alias) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
+                     " ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
                      &stmt));
     lite_bind_int(&stmt, 1, (int64_t)row->number);
     lite_bind_text(&stmt, 2, row->machine);
@@ -161,6 +188,8 @@ static int row_insert(struct execution_store *store, const struct execution_row 
     lite_bind_int(&stmt, 18, (int64_t)row->waiter_execution);
     lite_bind_int(&stmt, 19, row->redrive_count);
     lite_bind_int(&stmt, 20, row->event_count);
+    lite_bind_int(&stmt, 21, row->version);
+    lite_bind_text(&stmt, 22, row->alias);
     int r = lite_step(&stmt);
     if (r == LITE_CONFLICT)
         return px_fault(PX_F_BUG, "execution %.*s of %.*s stands there twice", PX_FMT(row->name),
@@ -265,7 +294,7 @@ int execution_commit(struct execution_store *store, const struct execution_batch
 #define ROW_COLUMNS                                                                                \
     "number, machine, definition, name, arn, status, start_ms, stop_ms, parent, parent_frame,"     \
     " parent_run, parent_index, waiter, waiter_execution, redrive_count, event_count, error,"      \
-    " cause, input, output"
+    " cause, input, output, version, alias"
 
 static void column_keep(const struct lite_stmt *stmt, int column, struct px_arena *arena,
                         struct px_str *ret_text)
@@ -297,6 +326,7 @@ static int row_read(const struct lite_stmt *stmt, bool with_data, struct px_aren
         .waiter_execution = (uint64_t)sqlite3_column_int64(s, 13),
         .redrive_count = column_u32(stmt, 14),
         .event_count = column_u32(stmt, 15),
+        .version = column_u32(stmt, 20),
     };
     column_keep(stmt, 1, arena, &row.machine);
     column_keep(stmt, 3, arena, &row.name);
@@ -304,8 +334,9 @@ static int row_read(const struct lite_stmt *stmt, bool with_data, struct px_aren
     column_keep(stmt, 12, arena, &row.waiter);
     column_keep(stmt, 16, arena, &row.error);
     column_keep(stmt, 17, arena, &row.cause);
-    bool lost = !row.machine.ptr || !row.name.ptr || !row.arn.ptr || !row.waiter.ptr ||
-                (!row.error.ptr && sqlite3_column_type(s, 16) != SQLITE_NULL) ||
+    column_keep(stmt, 21, arena, &row.alias);
+    bool lost = !row.alias.ptr || !row.machine.ptr || !row.name.ptr || !row.arn.ptr ||
+                !row.waiter.ptr || (!row.error.ptr && sqlite3_column_type(s, 16) != SQLITE_NULL) ||
                 (!row.cause.ptr && sqlite3_column_type(s, 17) != SQLITE_NULL);
     if (with_data) {
         column_keep(stmt, 18, arena, &row.input);
@@ -419,13 +450,16 @@ static void bind_filter(struct lite_stmt *stmt, const struct execution_filter *f
     lite_bind_int(stmt, 6, (int64_t)filter->parent);
     lite_bind_int(stmt, 7, (int64_t)filter->waited_for_by);
     lite_bind_int(stmt, 8, (int64_t)PX_MIN(filter->max, (size_t)INT64_MAX));
+    lite_bind_int(stmt, 9, filter->version);
+    lite_bind_text(stmt, 10, filter->alias);
 }
 
 #define LIST_SQL(where)                                                                            \
     "SELECT " ROW_COLUMNS " FROM executions WHERE " where " AND number < ?1"                       \
     " AND (?2 = '' OR machine = ?2) AND (?3 < 0 OR status = ?3) AND (?4 OR parent = 0)"            \
     " AND (?5 = '' OR name = ?5) AND (?6 = 0 OR parent = ?6)"                                      \
-    " AND (?7 = 0 OR waiter_execution = ?7) ORDER BY number DESC LIMIT ?8"
+    " AND (?7 = 0 OR waiter_execution = ?7) AND (?9 = 0 OR version = ?9)"                          \
+    " AND (?10 = '' OR alias = ?10) ORDER BY number DESC LIMIT ?8"
 
 int execution_list(struct execution_store *store, const struct execution_filter *filter,
                    bool with_data, struct px_arena *arena, struct execution_row **ret_rows,
@@ -561,7 +595,9 @@ int execution_expire(struct execution_store *store, int64_t before_ms, size_t ma
         r = lite_run(&store->lite,
                      "DELETE FROM definitions WHERE definition NOT IN (SELECT definition FROM"
                      " executions) AND definition NOT IN (SELECT max(definition) FROM definitions"
-                     " GROUP BY machine)");
+                     " GROUP BY machine) AND definition NOT IN (SELECT definition FROM"
+                     " machine_versions) AND definition NOT IN (SELECT definition FROM machines)"
+                     " AND definition NOT IN (SELECT shipped FROM machines)");
     PX_TRY(end(store, r));
     *ret_removed = removed;
     return 0;

@@ -212,12 +212,12 @@ TEST(a_function_knows_the_machine_that_it_may_start)
     CHECK_OK(load(t, FUNCTION(",\"starts\":\"m\""), &c));
     CHECK_OK(environment_build(&of, &c.functions[0], &t->arena, &env));
     CHECK_STR(px_str_c(env_get(env, "PRISM_STARTS")),
-              S("arn:aws:states:a:000000000000:stateMachine:prism-m"));
+              S("arn:aws:states:a:000000000000:stateMachine:prism-m:live"));
     CHECK_STR(px_str_c(env_get(env, "AWS_ENDPOINT_URL_SFN")), S("unix:/d/region.sock"));
     dir.aws_prefix = S("other");
     CHECK_OK(environment_build(&of, &c.functions[0], &t->arena, &env));
     CHECK_STR(px_str_c(env_get(env, "PRISM_STARTS")),
-              S("arn:aws:states:a:000000000000:stateMachine:other-m"));
+              S("arn:aws:states:a:000000000000:stateMachine:other-m:live"));
     CHECK_OK(load(t, FUNCTION(""), &c));
     CHECK_OK(environment_build(&of, &c.functions[0], &t->arena, &env));
     CHECK(!env_get(env, "PRISM_STARTS"));

@@ -45,6 +45,16 @@ TEST(the_committed_machines_are_accepted_and_all_that_they_call_is_there)
     CHECK(!workflow_may(NULL, "invoke", S("storage")));
     CHECK_INT(workflow_machine_find(&c, S("tenant-onboarding"))->type, ASL_EXPRESS);
     CHECK(!workflow_machine_find(&c, S("nothing")));
+    struct px_str qualifier;
+    CHECK(m == workflow_machine_qualified(&c, m->arn, &qualifier) && qualifier.len == 0);
+    CHECK(m == workflow_machine_qualified(
+                   &c, px_arena_printf(&t->arena, "%.*s:live", PX_FMT(m->arn)), &qualifier));
+    CHECK_STR(qualifier, S("live"));
+    CHECK(m == workflow_machine_qualified(&c, S("data-lifecycle:3"), &qualifier));
+    CHECK_STR(qualifier, S("3"));
+    CHECK(!workflow_machine_qualified(&c, S("nothing:3"), &qualifier));
+    CHECK(!workflow_machine_qualified(&c, S("data-lifecycle:"), &qualifier));
+    CHECK(!workflow_machine_qualified(&c, S(""), &qualifier));
     /* every "Resource" of every definition has a connector */
     for (size_t i = 0; i < c.count; i++) {
         struct px_str text = c.machines[i].text, mark = S("\"arn:aws:states:::");
