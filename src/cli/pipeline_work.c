@@ -15,9 +15,17 @@
 /* ---- actions ---- */
 
 static const struct action *const actions[] = {
-    &action_command, &action_wait,    &action_approval,       &action_promote,
-    &action_release, &action_publish, &action_terraform_plan, &action_terraform_apply,
-    &action_drift,   &action_rollout, &action_rollback,       NULL,
+    &action_command,
+    &action_wait,
+    &action_approval,
+    &action_promote,
+    &action_release,
+    &action_publish,
+    &action_terraform_plan,
+    &action_terraform_apply,
+    &action_drift,
+    &action_rollout,
+    &action_rollback,       NULL,
 };
 
 void pipeline_actions(struct action_table *ret_table)
@@ -26,8 +34,11 @@ void pipeline_actions(struct action_table *ret_table)
     for (size_t i = 0; i < catalog_migrations.count; i++) {
         const struct migrate_step *step = &catalog_migrations.steps[i];
         ret_table->schema_expands_to = step->number;
-        if (step->kind == MIGRATE_CONTRACT) ret_table->schema_contracts_to = step->number;
+        if (step->kind != MIGRATE_CONTRACT) continue;
+        ret_table->schema_contracts_to = step->number;
+        ret_table->schema_floor = PX_MAX(ret_table->schema_floor, (int64_t)step->unused_since);
     }
+    ret_table->schema_needs = catalog_migrations.needs;
 }
 
 /* ---- options ---- */

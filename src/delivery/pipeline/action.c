@@ -89,6 +89,17 @@ int action_kept(const struct action_context *ctx, struct px_str step, struct px_
     return ctx->host->kept(ctx->host->ctx, step, name, buf);
 }
 
+int action_shelf_get(const struct action_context *ctx, struct px_str key, struct px_buf *buf)
+{
+    return ctx->host->shelf_get(ctx->host->ctx, key, buf);
+}
+
+int action_shelf_put(const struct action_context *ctx, struct px_str key, struct px_str bytes)
+{
+    PX_TRY(ctx->host->shelf_put(ctx->host->ctx, key, bytes));
+    return 0;
+}
+
 int action_delivered(const struct action_context *ctx, struct px_str environment,
                      struct action_release *ret_release)
 {

@@ -38,6 +38,7 @@ struct action_release {
     struct px_str id;     /* 12 hex digits */
     struct px_str place;  /* folder or s3://bucket/prefix that holds release.json */
     yyjson_val *document; /* release.json */
+    bool mixed;           /* of an environment: a region of it has another one */
 };
 
 /* What the engine does for an action; an action calls the functions below, not these. */
@@ -48,6 +49,8 @@ struct action_host {
     int (*keep)(void *ctx, struct px_str name, struct px_str bytes);
     int (*kept)(void *ctx, struct px_str step, struct px_str name, struct px_buf *buf);
     int (*delivered)(void *ctx, struct px_str environment, struct action_release *ret_release);
+    int (*shelf_get)(void *ctx, struct px_str key, struct px_buf *buf);
+    int (*shelf_put)(void *ctx, struct px_str key, struct px_str bytes);
     void *ctx;
 };
 
@@ -120,6 +123,7 @@ struct action {
      *   "digest"   of a plan, which an approval is for; "files": [{"path","sha256"}] that must not change after it
      *   "summary"  text for people: what it did, or what a plan would change
      *   "release"  {"id","place","document"}: from now on this is delivered
+     *   "left"     of an undo: text of what a person has to do, because nothing was taken back
      * Answers: enum action_answer. A fault ends as ACTION_FAILED with its text. */
     int (*run)(struct action_context *ctx, yyjson_val *with, yyjson_val **ret_result);
     /* What it will do, for `prism pipeline run --dry-run`: a line, in arena. NULL: the summary. */
@@ -137,7 +141,8 @@ struct action_table {
     /* Where `wait` gets figures from when a step names no program for it (figures.h). NULL: nowhere. */
     int (*figures)(struct action_context *ctx, yyjson_val *with, int64_t since_ns,
                    struct action_figures *ret_figures);
-    int64_t schema_expands_to, schema_contracts_to; /* of this program's catalog, for `release` */
+    /* of this program's catalog, for `release` (contract.h) */
+    int64_t schema_expands_to, schema_contracts_to, schema_needs, schema_floor;
 };
 /* command, wait, approval, promote, release, publish */
 extern const struct action *const action_builtins[];
@@ -168,6 +173,12 @@ PX_MUST_USE int action_keep(const struct action_context *ctx, struct px_str name
                             struct px_str bytes);
 PX_MUST_USE int action_kept(const struct action_context *ctx, struct px_str step,
                             struct px_str name, struct px_buf *buf);
+/* What outlives the run: objects beside the runs in the same store (deployed.h).
+ * get(): OBJECT_ABSENT, OBJECT_TOO_LARGE (store/objects.h). */
+PX_MUST_USE int action_shelf_get(const struct action_context *ctx, struct px_str key,
+                                 struct px_buf *buf);
+PX_MUST_USE int action_shelf_put(const struct action_context *ctx, struct px_str key,
+                                 struct px_str bytes);
 /* What an environment got last, by a stage that ended; id empty: nothing yet. */
 PX_MUST_USE int action_delivered(const struct action_context *ctx, struct px_str environment,
                                  struct action_release *ret_release);

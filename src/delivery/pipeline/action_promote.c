@@ -175,6 +175,11 @@ static int check_delivered(struct action_context *ctx, struct px_str from)
             ctx, ACTION_REFUSED,
             "environment %.*s has release %.*s and this run delivers %.*s; only what %.*s runs is promoted",
             PX_FMT(from), PX_FMT(there.id), PX_FMT(ctx->release.id), PX_FMT(from));
+    if (there.mixed)
+        return action_fail(
+            ctx, ACTION_REFUSED,
+            "a region of %.*s was taken back to another release; deliver to all of %.*s, or take all of it back, first",
+            PX_FMT(from), PX_FMT(from));
     return 0;
 }
 

@@ -125,8 +125,11 @@ static void write_document(const struct making *m, const char *id, struct px_buf
     px_buf_add_json(json, m->artifacts);
     px_buf_printf(json, ",\"platform_sha256\":\"%s\",\"config_sha256\":\"%s\"", m->platform_sha256,
                   m->config_sha256);
-    px_buf_printf(json, ",\"schema\":{\"expands_to\":%lld,\"contracts_to\":%lld}}",
-                  (long long)table->schema_expands_to, (long long)table->schema_contracts_to);
+    px_buf_printf(
+        json,
+        ",\"schema\":{\"expands_to\":%lld,\"contracts_to\":%lld,\"needs\":%lld,\"floor\":%lld}}",
+        (long long)table->schema_expands_to, (long long)table->schema_contracts_to,
+        (long long)table->schema_needs, (long long)table->schema_floor);
 }
 
 static int write_release(struct making *m, yyjson_val **ret_result)

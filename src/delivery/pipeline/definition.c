@@ -300,10 +300,24 @@ static const struct definition_environment *environment_of(struct reading *readi
     return NULL;
 }
 
+static enum definition_delivers delivers_of(struct reading *reading, yyjson_val *stage,
+                                            struct px_str place)
+{
+    static const char *const words[] = {"whole", "part", "nothing"};
+    yyjson_val *val = yyjson_obj_get(stage, "delivers");
+    for (size_t i = 0; val && i < PX_COUNT(words); i++)
+        if (px_str_eq(px_json_val_str(val), px_str_c(words[i]))) return (enum definition_delivers)i;
+    if (val)
+        definition_problem(reading, definition_place(reading, "%.*s.delivers", PX_FMT(place)),
+                           "must be one of: whole part nothing");
+    return DEFINITION_WHOLE;
+}
+
 static void read_stage(struct reading *reading, yyjson_val *val, size_t index)
 {
-    static const char *const known[] = {"name",  "environment", "steps",    "region_steps",
-                                        "waves", "end_steps",   "$comment", NULL};
+    static const char *const known[] = {"name",         "environment", "steps",
+                                        "region_steps", "waves",       "end_steps",
+                                        "delivers",     "$comment",    NULL};
     struct px_str place = definition_place(reading, "stages[%zu]", index);
     struct definition *d = reading->definition;
     struct definition_stage *stage = &d->stages[d->stage_count];
@@ -319,6 +333,7 @@ static void read_stage(struct reading *reading, yyjson_val *val, size_t index)
             definition_problem(reading, place, "a second stage '%.*s'; rename one",
                                PX_FMT(stage->name));
     stage->environment = environment_of(reading, val, place);
+    stage->delivers = delivers_of(reading, val, place);
     const struct spot spot = {.stage = d->stage_count, .prefix = stage->name};
     d->stage_count++;
     read_list(reading, yyjson_obj_get(val, "steps"),

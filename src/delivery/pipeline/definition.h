@@ -32,8 +32,11 @@ struct definition_step {
     struct definition_act undo; /* action NULL: there is none */
     struct px_str undo_by_hand; /* what a person does instead; empty: there is nothing to undo */
 };
+/* Of its environment, when the stage is done: the release that it has; not all of it; what it had. */
+enum definition_delivers { DEFINITION_WHOLE, DEFINITION_PART, DEFINITION_NOTHING };
 struct definition_stage {
     struct px_str name;
+    enum definition_delivers delivers;
     const struct definition_environment *environment; /* NULL: none */
     size_t first, count;                              /* of its steps */
 };

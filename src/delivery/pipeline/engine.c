@@ -1,5 +1,7 @@
 /* delivery/pipeline/engine.c - a run driven forward: the next step, again and again, until something else is to be done. */
 #include "delivery/pipeline/engine.h"
+#include "delivery/pipeline/contract.h"
+#include "delivery/pipeline/environment.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -152,24 +154,22 @@ static int run_step(struct pipeline *p, size_t at)
  * stays. */
 static int write_environment(struct pipeline *p, const struct definition_stage *stage)
 {
-    PX_AUTO(px_buf_deinit) struct px_buf text;
-    char key[96];
-    px_buf_init(&text, ENTRY_BYTES_MAX);
+    PX_AUTO(px_arena_deinit) struct px_arena arena;
+    struct environment now;
+    bool whole = stage->delivers == DEFINITION_WHOLE;
+    px_arena_init(&arena, ENGINE_STEP_ARENA_BYTES);
     if (!stage->environment || p->state.release.id.len == 0) return 0;
-    px_buf_printf(&text, "{\"run\":%u,\"release\":", p->state.run);
-    px_buf_add_json_str(&text, p->state.release.id);
-    px_buf_add_c(&text, ",\"place\":");
-    px_buf_add_json_str(&text, p->state.release.place);
-    px_buf_add_c(&text, ",\"document\":");
-    if (p->state.release.document)
-        px_buf_add_json(&text, p->state.release.document);
-    else
-        px_buf_add_c(&text, "null");
-    px_buf_add_c(&text, "}\n");
-    PX_TRY(px_buf_fault(&text));
+    if (stage->delivers == DEFINITION_NOTHING) return 0;
+    PX_TRY(environment_read(p->store, stage->environment->name, &arena, &now));
+    now.floor = contract_floor_after(p->state.release.document, now.floor);
+    if (whole) {
+        now.release = p->state.release;
+        now.run = p->state.run;
+    } else {
+        now.release.mixed |= !px_str_eq(now.release.id, p->state.release.id);
+    }
     if (engine_is_lost(p)) return px_fault(PX_F_BUSY, "run %u was taken over", p->state.run);
-    (void)snprintf(key, sizeof key, "environments/%.*s.json", PX_FMT(stage->environment->name));
-    PX_TRY(object_put(p->store, px_str_c(key), px_buf_str(&text)));
+    PX_TRY(environment_write(p->store, stage->environment->name, &now));
     return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/px_file.h"
 #include "delivery/pipeline/engine.h"
+#include "delivery/pipeline/environment.h"
 
 #define KEPT_BYTES_MAX ((size_t)64 << 20)
 
@@ -88,31 +89,27 @@ static int on_kept(void *ctx, struct px_str step, struct px_str name, struct px_
     return object_get(p->store, px_str_c(key), buf);
 }
 
-static int read_previous(struct pipeline *p, struct px_arena *arena, struct px_str environment,
-                         struct action_release *ret_release)
-{
-    PX_AUTO(px_buf_deinit) struct px_buf buf;
-    yyjson_val *root = NULL;
-    char key[96];
-    px_buf_init(&buf, ENTRY_BYTES_MAX);
-    if (environment.len == 0) return 0;
-    (void)snprintf(key, sizeof key, "environments/%.*s.json", PX_FMT(environment));
-    int r = object_get(p->store, px_str_c(key), &buf);
-    if (r == OBJECT_ABSENT) return 0;
-    if (r > 0) return px_fault(PX_F_CORRUPT, "%s is too large", key);
-    PX_TRY(r);
-    r = px_json_parse(px_buf_str(&buf), arena, &root, NULL);
-    if (r == PX_JSON_INVALID) return px_fault(PX_F_CORRUPT, "%s is no JSON", key);
-    PX_TRY(r);
-    *ret_release = (struct action_release){px_json_str(root, "release"), px_json_str(root, "place"),
-                                           px_json_obj(root, "document")};
-    return 0;
-}
-
 static int on_delivered(void *ctx, struct px_str environment, struct action_release *ret_release)
 {
     struct pipeline *p = ctx;
-    return read_previous(p, p->step_arena, environment, ret_release);
+    struct environment found;
+    PX_TRY(environment_read(p->store, environment, p->step_arena, &found));
+    *ret_release = found.release;
+    return 0;
+}
+
+/* ---- beside the runs ---- */
+
+static int on_shelf_get(void *ctx, struct px_str key, struct px_buf *buf)
+{
+    return object_get(((struct pipeline *)ctx)->store, key, buf);
+}
+
+static int on_shelf_put(void *ctx, struct px_str key, struct px_str bytes)
+{
+    struct pipeline *p = ctx;
+    if (engine_is_lost(p)) return px_fault(PX_F_BUSY, "run %u was taken over", p->state.run);
+    return object_put(p->store, key, bytes);
 }
 
 /* ---- what they are told ---- */
@@ -182,6 +179,7 @@ static int fill_context(struct pipeline *p, const struct definition_act *act,
     const struct definition_stage *stage = &p->definition.stages[step->stage];
     const struct state_step *state = &p->state.steps[p->at];
     const char *run_dir = NULL;
+    struct environment previous;
     ctx->run = px_arena_printf(ctx->arena, "%06u", p->state.run);
     ctx->step = p->undoing ? px_arena_printf(ctx->arena, "%.*s!undo", PX_FMT(step->path))
                            : step->path;
@@ -198,7 +196,8 @@ static int fill_context(struct pipeline *p, const struct definition_act *act,
     ctx->began_ns = p->undoing ? state->undo_began_ns : state->began_ns;
     ctx->deadline_ns = px_mono_ns(ctx->clock) + act->timeout_s * PX_NS_PER_S;
     PX_TRY(make_work_dir(p, ctx->arena, step, &run_dir, &ctx->work_dir));
-    PX_TRY(read_previous(p, ctx->arena, ctx->environment, &ctx->previous));
+    PX_TRY(environment_read(p->store, ctx->environment, ctx->arena, &previous));
+    ctx->previous = previous.release;
     PX_TRY(read_results(p, ctx->arena, &ctx->results));
     PX_TRY(read_notes(p->undoing ? state->undo_notes : state->notes, ctx->arena, &ctx->noted));
     const struct definition_values values = {
@@ -240,8 +239,8 @@ static void give_gate(struct pipeline *p, struct action_context *ctx, struct act
 static int call(struct pipeline *p, const struct definition_act *act, struct px_arena *arena,
                 struct px_buf *ret_result)
 {
-    const struct action_host host = {is_cancelled, on_progress,  on_note, on_keep,
-                                     on_kept,      on_delivered, p};
+    const struct action_host host = {is_cancelled, on_progress,  on_note,      on_keep, on_kept,
+                                     on_delivered, on_shelf_get, on_shelf_put, p};
     struct action_gate gate;
     yyjson_val *result = NULL;
     const struct state_step *state = &p->state.steps[p->at];

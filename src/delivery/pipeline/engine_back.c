@@ -6,6 +6,9 @@
 
 #include <stdio.h>
 
+#include "delivery/pipeline/contract.h"
+#include "delivery/pipeline/environment.h"
+
 int engine_turn_back(struct pipeline *p, size_t at, struct px_str why)
 {
     PX_AUTO(px_buf_deinit) struct px_buf data;
@@ -29,6 +32,15 @@ static int write_undo(struct pipeline *p, size_t at, enum entry_event event, str
         .event = event, .step = p->definition.steps[at].path, .plan = engine_plan_of(p, at)};
     PX_TRY(engine_append(p, &entry, data));
     return 0;
+}
+
+static int write_undo_done(struct pipeline *p, size_t at, struct px_str result)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf data;
+    px_buf_init(&data, ENTRY_BYTES_MAX);
+    if (result.len > 0) px_buf_printf(&data, "{\"result\":%.*s}", PX_FMT(result));
+    PX_TRY(px_buf_fault(&data));
+    return write_undo(p, at, ENTRY_UNDO_DONE, px_buf_str(&data));
 }
 
 static int write_undo_failed(struct pipeline *p, size_t at, bool final)
@@ -79,8 +91,33 @@ static int undo_step(struct pipeline *p, size_t at)
         return final ? stuck(p, at) : 0;
     }
     PX_TRY(r);
-    PX_TRY(write_undo(p, at, ENTRY_UNDO_DONE, S("")));
+    PX_TRY(write_undo_done(p, at, px_buf_str(&result)));
     return 0;
+}
+
+/* ---- the catalog ---- */
+
+/* The release before does not work on what this one may have made of the catalog's schema: going back would leave the environment
+ * without functions that start, so it is left as it stands. Text in the state's arena; empty: nothing is in the way. */
+static int find_contract(struct pipeline *p, struct px_str *ret_why)
+{
+    PX_AUTO(px_arena_deinit) struct px_arena arena;
+    struct environment before;
+    const struct definition_stage *stage = &p->definition.stages[p->state.back_stage];
+    *ret_why = px_str(NULL, 0);
+    px_arena_init(&arena, ENGINE_STEP_ARENA_BYTES);
+    if (!stage->environment) return 0;
+    PX_TRY(environment_read(p->store, stage->environment->name, &arena, &before));
+    int64_t floor = contract_floor_after(p->state.release.document, before.floor);
+    if (before.release.id.len == 0 || contract_allows(before.release.document, floor)) return 0;
+    *ret_why = px_arena_printf(
+        &p->arena,
+        "nothing of it was taken back: release %.*s may have contracted the catalog's schema so that functions must know its step %lld, and "
+        "release %.*s, which %.*s had before, knows step %lld: roll forward with a release that knows step %lld",
+        PX_FMT(p->state.release.id), (long long)floor, PX_FMT(before.release.id),
+        PX_FMT(stage->environment->name), (long long)contract_of(before.release.document).knows,
+        (long long)floor);
+    return ret_why->ptr ? 0 : px_arena_fault(&p->arena);
 }
 
 /* ---- what is left ---- */
@@ -91,17 +128,22 @@ static void add_left(struct px_buf *data, unsigned *count, struct px_str text)
     px_buf_add_json_str(data, text);
 }
 
-static void list_left(struct pipeline *p, struct px_buf *data)
+static void list_left(struct pipeline *p, struct px_str why, struct px_buf *data)
 {
     char text[1024];
     unsigned count = 0;
     const struct definition_stage *stage = &p->definition.stages[p->state.back_stage];
     px_buf_add_c(data, "{\"left\":[");
+    if (why.len > 0) {
+        (void)snprintf(text, sizeof text, "stage %.*s: %.*s", PX_FMT(stage->name), PX_FMT(why));
+        add_left(data, &count, px_str_c(text));
+    }
     for (size_t i = stage->first; i < stage->first + stage->count; i++) {
         const struct definition_step *step = &p->definition.steps[i];
-        if (p->state.steps[i].state == STEP_PENDING || step->undo_by_hand.len == 0) continue;
-        (void)snprintf(text, sizeof text, "%.*s: %.*s", PX_FMT(step->path),
-                       PX_FMT(step->undo_by_hand));
+        struct px_str left = step->undo_by_hand.len > 0 ? step->undo_by_hand
+                                                        : p->state.steps[i].undo_left;
+        if (p->state.steps[i].state == STEP_PENDING || left.len == 0) continue;
+        (void)snprintf(text, sizeof text, "%.*s: %.*s", PX_FMT(step->path), PX_FMT(left));
         add_left(data, &count, px_str_c(text));
     }
     for (size_t i = 0; i < p->state.back_stage; i++) {
@@ -114,14 +156,14 @@ static void list_left(struct pipeline *p, struct px_buf *data)
     px_buf_add_c(data, "]}");
 }
 
-static int finish(struct pipeline *p)
+static int finish(struct pipeline *p, struct px_str why)
 {
     PX_AUTO(px_buf_deinit) struct px_buf data;
     struct entry entry = {.event = ENTRY_WENT_BACK,
                           .stage = p->definition.stages[p->state.back_stage].name};
     px_buf_init(&data, ENTRY_BYTES_MAX);
     if (!p->state.went_back) {
-        list_left(p, &data);
+        list_left(p, why, &data);
         PX_TRY(px_buf_fault(&data));
         PX_TRY(engine_append(p, &entry, px_buf_str(&data)));
     }
@@ -131,10 +173,10 @@ static int finish(struct pipeline *p)
 
 int engine_go_back(struct pipeline *p)
 {
+    struct px_str why = {0};
     size_t at = state_back_at(&p->state);
-    if (at == SIZE_MAX) {
-        PX_TRY(finish(p));
-        return 0;
-    }
-    return undo_step(p, at);
+    if (at != SIZE_MAX && !p->state.went_back) PX_TRY(find_contract(p, &why));
+    if (at != SIZE_MAX && !p->state.went_back && why.len == 0) return undo_step(p, at);
+    PX_TRY(finish(p, why));
+    return 0;
 }

@@ -102,7 +102,8 @@ int release_read(struct px_str place, struct cloud_shared *cloud, struct px_aren
     if (r != 0) return r;
     struct px_str copy = px_arena_dup(arena, place);
     if (!copy.ptr) return px_arena_fault(arena);
-    *ret_release = (struct action_release){px_json_str(document, "release"), copy, document};
+    *ret_release = (struct action_release){
+        .id = px_json_str(document, "release"), .place = copy, .document = document};
     return 0;
 }
 

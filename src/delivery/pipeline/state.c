@@ -53,6 +53,13 @@ size_t state_back_at(const struct state *state)
 /* ---- events ----
  * Each says what is wrong with it, or NULL; it changes nothing when something is. */
 
+static struct action_release release_of(yyjson_val *says, const char *id)
+{
+    return (struct action_release){.id = px_json_str(says, id),
+                                   .place = px_json_str(says, "place"),
+                                   .document = px_json_obj(says, "document")};
+}
+
 static const char *on_run_started(struct state *state, const struct entry *entry)
 {
     struct px_str definition = px_json_str(entry->data, "definition");
@@ -65,9 +72,8 @@ static const char *on_run_started(struct state *state, const struct entry *entry
     state->file = px_json_str(entry->data, "file");
     state->until = px_json_str(entry->data, "until");
     state->key = px_json_str(entry->data, "key");
-    state->release = (struct action_release){px_json_str(entry->data, "release"),
-                                             px_json_str(entry->data, "place"),
-                                             px_json_obj(entry->data, "document")};
+    state->emergency = px_json_str(entry->data, "emergency");
+    state->release = release_of(entry->data, "release");
     return NULL;
 }
 
@@ -165,10 +171,7 @@ static const char *on_step_done(struct state *state, const struct entry *entry)
     step->ended_ns = entry->at_ns;
     step->result = px_json_obj(entry->data, "result");
     yyjson_val *release = px_json_obj(step->result, "release");
-    if (release)
-        state->release = (struct action_release){px_json_str(release, "id"),
-                                                 px_json_str(release, "place"),
-                                                 px_json_obj(release, "document")};
+    if (release) state->release = release_of(release, "id");
     return NULL;
 }
 
@@ -239,7 +242,8 @@ static const char *on_undo_done(struct state *state, const struct entry *entry)
     struct state_step *step = step_of(state, entry);
     if (!step || step->undo != UNDO_RUNNING) return "the step is not being taken back";
     step->undo = UNDO_DONE;
-    step->state = STEP_ROLLED_BACK;
+    step->undo_left = px_json_str(px_json_obj(entry->data, "result"), "left");
+    if (step->undo_left.len == 0) step->state = STEP_ROLLED_BACK;
     return NULL;
 }
 

@@ -33,6 +33,7 @@ struct state_step {
     int64_t began_ns, ended_ns, undo_began_ns;
     yyjson_val *result;
     struct px_str error, undo_error;
+    struct px_str undo_left; /* what a person has to do: its undo could take nothing back */
     struct state_note *notes, *undo_notes; /* oldest first */
     /* of a gate */
     struct px_str plan;
@@ -56,6 +57,7 @@ struct state {
     bool *stages_done;
     struct px_str starter, definition_sha256, file, key; /* key: of who began it, may be empty */
     struct px_str until;                                 /* until: the last stage; empty: all */
+    struct px_str emergency; /* why nobody is asked for an approval; empty: who is to be asked is */
     int64_t started_ns, ended_ns;
     struct action_release release;
     struct state_holder holder;

@@ -66,6 +66,7 @@ static void add_step(struct px_buf *buf, const struct definition_step *what,
     if (step->asked_ns > 0) add_gate(buf, step);
     if (step->undo != UNDO_NONE) add_text(buf, "undo", px_str_c(undo[step->undo]));
     add_text(buf, "undo_error", step->undo_error);
+    add_text(buf, "left", step->undo_left);
     add_json(buf, "result", step->result);
     px_buf_add_char(buf, '}');
 }
@@ -113,6 +114,7 @@ void state_write_json(const struct state *state, int64_t now_ns, struct px_str p
     add_text(buf, "outcome", state->outcome);
     add_text(buf, "why", state->ended ? state->why : state->back_why);
     add_text(buf, "who", state->starter);
+    add_text(buf, "emergency", state->emergency);
     add_time(buf, "started", state->started_ns);
     add_time(buf, "ended", state->ended_ns);
     add_time(buf, "now", now_ns);

@@ -10,6 +10,7 @@
 #include "base/px_json.h"
 #include "delivery/pipeline/builtin.h"
 #include "delivery/pipeline/pipeline.h"
+#include "delivery/pipeline/release.h"
 
 /* Thousands of entries are synced here: in memory that takes no time. What a disk does to them is objects_dir's to show. */
 __attribute__((constructor)) static void stay_in_memory(void)
@@ -192,6 +193,29 @@ __attribute__((unused)) static bool bench_die(struct bench *bench, enum bench_ve
     CHECK(waitpid(child, &status, 0) == child);
     CHECK(WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) != 100);
     return WIFSIGNALED(status);
+}
+
+/* A release in a folder of its own, without bytes of artifacts; options.release from now on. Returns its id. */
+__attribute__((unused)) static struct px_str bench_release(struct bench *bench, const char *name,
+                                                           const char *schema)
+{
+    static const char rest[] =
+        "\"artifacts\":{\"ingest\":{\"kind\":\"image\",\"sha256\":\"%064d\"}},"
+        "\"platform_sha256\":\"%064d\",\"config_sha256\":\"%064d\",\"schema\":%s}";
+    struct px_arena *arena = &bench->t->arena;
+    yyjson_val *document = NULL;
+    char id[13];
+    struct px_str tail = px_arena_printf(arena, rest, name[0], name[0], name[0], schema);
+    struct px_str text = px_arena_printf(arena, "{\"source\":\"%s\",%.*s", name, PX_FMT(tail));
+    struct px_str dir = px_arena_printf(arena, "%s/release-%s", bench->options.root, name);
+    CHECK_OK(px_json_parse(text, arena, &document, NULL));
+    CHECK_OK(release_id(document, id));
+    text = px_arena_printf(arena, "{\"release\":\"%s\",%.*s", id, PX_FMT(px_str_skip(text, 1)));
+    CHECK_OK(px_dir_make(dir.ptr));
+    CHECK_OK(px_file_write_atomic(px_arena_printf(arena, "%.*s/release.json", PX_FMT(dir)).ptr,
+                                  text, 0600));
+    bench->options.release = dir.ptr;
+    return px_arena_printf(arena, "%s", id);
 }
 
 /* ---- what came of it ---- */

@@ -58,8 +58,13 @@ static int alone_delivered(void *ctx, struct px_str environment, struct action_r
 static void alone_init(struct alone *a, struct action_host *host, struct test *t)
 {
     *a = (struct alone){.t = t};
-    *host = (struct action_host){alone_is_cancelled, alone_progress,  alone_note, alone_keep,
-                                 alone_kept,         alone_delivered, a};
+    *host = (struct action_host){.is_cancelled = alone_is_cancelled,
+                                 .progress = alone_progress,
+                                 .note = alone_note,
+                                 .keep = alone_keep,
+                                 .kept = alone_kept,
+                                 .delivered = alone_delivered,
+                                 .ctx = a};
     px_buf_init(&a->error, 1u << 16);
     px_buf_init(&a->kept, 4u << 20);
     a->ctx = (struct action_context){.arena = &t->arena,
