@@ -25,7 +25,9 @@ static const struct action *const actions[] = {
     &action_terraform_apply,
     &action_drift,
     &action_rollout,
-    &action_rollback,       NULL,
+    &action_rollback,
+    &action_config_render,
+    NULL,
 };
 
 void pipeline_actions(struct action_table *ret_table)

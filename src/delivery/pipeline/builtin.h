@@ -4,5 +4,7 @@
 #include "delivery/pipeline/action.h"
 
 extern const struct action action_publish;
+extern const struct action
+    action_config_render; /* not in action_builtins: it brings the evaluator of templates along */
 extern const struct action action_command, action_wait, action_approval, action_promote,
     action_release;
