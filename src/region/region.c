@@ -277,6 +277,7 @@ static void serve(struct region *region, struct px_str key)
     px_log(&region->log, PX_INFO, "serving on port %u", region->port);
     if (region->options->on_ready) region->options->on_ready(region->options->ctx, &ready);
     if (key.len) explicit_bzero((void *)key.ptr, key.len);
+    workflows_enter_residents(region->workflows);
     uv_run(&region->loop, UV_RUN_DEFAULT);
     async_queue_free(&region->async);
     schedules_free(&region->schedules);

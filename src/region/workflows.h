@@ -34,6 +34,8 @@ PX_MUST_USE int workflows_new(const struct workflows_options *options,
                               struct workflows **ret_workflows);
 /* Executions that were restored begin to move, schedules to tick. */
 void workflows_go(struct workflows *workflows);
+/* Once the region serves: who was made before it did gets what tenant-onboarding gives all others (workflows_residents.c). */
+void workflows_enter_residents(struct workflows *workflows);
 /* From now on no new executions, and no new tasks of those that are in the journal. */
 void workflows_stop(struct workflows *workflows);
 /* After it: done is called, once, when no Express execution runs any more; workflows_hurry(): now. */

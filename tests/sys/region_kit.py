@@ -71,6 +71,8 @@ class Tree(Region):
         (self.tree / "fn").mkdir(parents=True)
         shutil.copy2(PRISM.resolve(), self.tree / "prism")
         built = PRISM.resolve().parent
+        if (built / "settings.json").exists():
+            shutil.copy2(built / "settings.json", self.tree)
         for fn in (built / "fn").iterdir():
             (self.tree / "fn" / fn.name).symlink_to(fn)
         platform = built / "platform"

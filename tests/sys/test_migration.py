@@ -144,6 +144,15 @@ def shard_0(regions, at):
     return next(s for s in answer["shards"] if s["shard"] == "shard-0")
 
 
+def test_who_is_made_by_up_is_entered_as_all_others_where_it_lives(regions):
+    for at, name in ((US, "_system"), (US, "default"), (EU, "_system")):
+        wait(lambda: residence(regions, at, name)[1].get("usage_key"), seconds=60, every=0.05)
+        (point,), record, _ = residence(regions, at, name)
+        assert record["access_point"] == point["AccessPointId"] and record["uid"] == str(point["PosixUser"]["Uid"])
+        assert point["RootDirectory"]["Path"] == f"/shards/shard-0/tenants/{name}"
+    assert residence(regions, EU, "default")[0] == []
+
+
 def test_access_point_and_ids_come_before_the_tenant_and_go_after_it(regions):
     key = regions.tenant_in(US, "resident")
     (point,), record, stay = residence(regions, US, "resident")
