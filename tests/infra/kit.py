@@ -47,6 +47,7 @@ TERRAFORM = part("terraform") / "bin" / "terraform"
 TOFU = part("opentofu") / "bin" / "tofu"
 TFLINT = part("tflint") / "bin" / "tflint"
 PROVIDERS = part("aws-provider") / "cli.tfrc"
+GO = {"GOGC": "400"}  # Terraform, OpenTofu and the provider spend a third of their time on collecting garbage else
 
 
 def platform(name):
@@ -120,15 +121,15 @@ class Emulator:
 
 
 class SharedProvider:
-    """One process of the provider for runs that never configure it: mocked tests and validation ask it for schemas and for checks only.
-    Starting it anew for each run block would cost three quarters of their time. Runs that talk to the emulator start their own."""
+    """One process of the provider for many runs; to start it anew for each run block would cost three quarters of their time. Those that never
+    configure it, mocked tests and validation, ask it for schemas and for checks only and all share one; a run that does has one for itself."""
 
     def __init__(self, log):
         provider, = (PROVIDERS.parent / "mirror").glob("registry.terraform.io/hashicorp/aws/*/*/terraform-provider-aws*")
         with pathlib.Path(log).open("wb") as out:
             # Ends when its standard input does, as the emulator.
             self.process = subprocess.Popen(["sh", "-c", '"$0" -debug & trap "kill $!" EXIT; read -r line', provider], stdin=subprocess.PIPE, stdout=out,
-                                            stderr=out)
+                                            stderr=out, env={**os.environ, **GO})
         deadline = time.time() + 120
         while not (found := re.search(r"TF_REATTACH_PROVIDERS='(.*)'", pathlib.Path(log).read_text())):
             if self.process.poll() is not None or time.time() > deadline:
@@ -136,6 +137,12 @@ class SharedProvider:
             time.sleep(0.1)
         address, = json.loads(found[1]).values()
         self.environment = {"TF_REATTACH_PROVIDERS": json.dumps({f"registry.{host}/hashicorp/aws": address for host in ("terraform.io", "opentofu.org")})}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
 
     def stop(self):
         self.process.stdin.close()
@@ -174,7 +181,7 @@ class Tree:
             [self.program, *map(str, arguments)], cwd=self.folder / where, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, timeout=timeout,
             env={**keep, **(self.emulator.environment() if self.emulator else {}), "TF_CLI_CONFIG_FILE": str(PROVIDERS), "TF_IN_AUTOMATION": "1",
-                 "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1", "NO_COLOR": "1", **(env or {})})
+                 "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1", "NO_COLOR": "1", **GO, **(env or {})})
         if check and done.returncode not in codes:
             raise TerraformFailed([self.program.name, *arguments], done)
         return done

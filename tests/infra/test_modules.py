@@ -17,7 +17,11 @@ def run(world, program, where):
     tree = kit.Tree(world.folder / "modules" / program / where, program=PROGRAMS[program])
     configures = any(re.search(r'(?m)^provider "', file.read_text()) for file in (tree.folder / where / "tests").glob("*.tftest.hcl"))
     tree.run(where, "init", "-backend=false", "-no-color")
-    return tree.run(where, "test", "-no-color", check=False, env={} if configures else world.unconfigured)
+    if not configures:
+        return tree.run(where, "test", "-no-color", check=False, env=world.unconfigured)
+    # What is configured may be shared by nobody else; within one run everything configures it alike.
+    with kit.SharedProvider(tree.folder / "provider.log") as own:
+        return tree.run(where, "test", "-no-color", check=False, env=own.environment)
 
 
 @pytest.fixture(scope="session")
