@@ -52,7 +52,7 @@ static int bake(const char *platform, const char *out, struct px_arena *arena)
 int main(int argc, char **argv)
 {
     char real[PATH_MAX];
-    PX_AUTO(px_arena_deinit) struct px_arena arena;
+    PX_AUTO(px_arena_deinit) struct px_arena arena = {0};
     if (argc != 3) return failed("PLATFORM OUT.json");
     px_arena_init(&arena, ARENA_BYTES_MAX);
     if (!realpath(argv[1], real)) return failed(argv[1]);

@@ -219,6 +219,18 @@ static const struct asl_resource *resource_of(const struct frame *frame)
                                                     : &map->reader->resource;
 }
 
+/* The host reads Parquet. MaxItems counts when it is written out; what is computed is known when the rows are there. */
+static void ask_for_rows(const struct frame *frame, struct asl_task_call *call)
+{
+    const struct asl_item_reader *reader = frame->state->of.map.reader;
+    if (frame->phase != PHASE_READER) return;
+    enum asl_input_type type = call->resource == &reader->object_resource ? reader->object_type
+                                                                          : reader->input_type;
+    call->rows = type == ASL_INPUT_PARQUET;
+    if (call->rows && reader->max_items.kind == ASL_FIELD_WRITTEN)
+        call->rows_max = yyjson_get_uint(reader->max_items.written);
+}
+
 static void release_task(struct asl_engine *engine, struct asl_execution *execution,
                          const struct effect *effect)
 {
@@ -232,16 +244,17 @@ static void release_task(struct asl_engine *engine, struct asl_execution *execut
     frame->out = true;
     struct asl_blob *payload = PX_TAKE(frame->payload),
                     *role = PX_TAKE(frame->role); /* the journal has them */
-    const struct asl_resource *resource = resource_of(frame);
-    engine->host.task(engine->host.ctx, &(struct asl_task_call){
-                                            .token = px_str_c(token),
-                                            .execution = execution,
-                                            .state = frame->state,
-                                            .resource = resource,
-                                            .payload = asl_blob_str(payload),
-                                            .role = asl_blob_str(role),
-                                            .again = effect->again,
-                                        });
+    struct asl_task_call call = {
+        .token = px_str_c(token),
+        .execution = execution,
+        .state = frame->state,
+        .resource = resource_of(frame),
+        .payload = asl_blob_str(payload),
+        .role = asl_blob_str(role),
+        .again = effect->again,
+    };
+    ask_for_rows(frame, &call);
+    engine->host.task(engine->host.ctx, &call);
     asl_blob_unref(&payload);
     asl_blob_unref(&role);
 }

@@ -53,6 +53,9 @@ struct asl_task_call {
     struct px_str payload; /* JSON */
     struct px_str role;    /* Credentials; empty: none */
     bool again;            /* started before a crash, which may have done its work */
+    /* Of a Map's reader: the object is Parquet, and the answer its rows, a JSON value a line; rows_max: no more are looked at (0: all). */
+    bool rows;
+    uint64_t rows_max;
 };
 /* What the engine asks of the world, only ever from inside asl_engine_committed() or, with no journal, asl_engine_run(). */
 struct asl_host {

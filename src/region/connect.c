@@ -18,8 +18,8 @@
 const struct connector *connector_find(struct px_str service, struct px_str action)
 {
     static const struct connector *const tables[] = {
-        connect_lambda, connect_dynamodb, connect_messages,   connect_s3,
-        connect_states, connect_efs,      connect_apigateway,
+        connect_lambda, connect_dynamodb, connect_messages, connect_s3,
+        connect_rows,   connect_states,   connect_efs,      connect_apigateway,
     };
     for (size_t t = 0; t < PX_COUNT(tables); t++)
         for (const struct connector *c = tables[t]; c->service; c++)
@@ -196,7 +196,10 @@ static int connection_new(struct workflows *w, const struct asl_task_call *call,
     px_arena_init(&c->arena, CALL_BYTES_MAX);
     px_buf_init(&c->output, OUTPUT_BYTES_MAX);
     px_buf_init(&c->event, 1u << 20);
-    c->connector = connector_find(call->resource->service, call->resource->action);
+    c->rows = call->rows;
+    c->rows_max = call->rows_max;
+    c->connector = connector_find(call->resource->service,
+                                  c->rows ? S(CONNECT_ROWS) : call->resource->action);
     c->machine = workflow_machine_find(&w->catalogue, workflows_machine_name(info));
     c->execution = info->number;
     c->pattern = call->resource->pattern;
@@ -250,7 +253,7 @@ void connect_cancel(struct workflows *w, struct px_str token)
     for (struct connection *c = w->connections; c; c = c->next) {
         if (!px_str_eq(c->token, token) || c->cancelled) continue;
         c->cancelled = true;
-        connect_lambda_cancel(c);
+        if (c->connector && c->connector->cancel) c->connector->cancel(c);
         return;
     }
     struct run *run = run_of_task(w, token); /* .sync: what was started ends with it */

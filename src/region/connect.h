@@ -8,6 +8,7 @@
 #pragma once
 
 #include "asl/engine.h"
+#include "lambda/pool.h"
 #include "region/worker.h"
 #include "region/workflow_catalogue.h"
 #include "store/tables.h"
@@ -19,7 +20,9 @@ struct connector {
     const char *service, *action;
     void (*begin)(struct connection *c); /* in the loop; NULL: work at once */
     void (*work)(struct connection *c);  /* in the thread; NULL: begin sees to the end */
-    bool notes; /* it changes something: look for a note first when called again */
+    void (*cancel)(
+        struct connection *c); /* in the loop: nobody waits any more; NULL: it comes to its end */
+    bool notes;                /* it changes something: look for a note first when called again */
 };
 enum connection_outcome { CONNECTION_OPEN, CONNECTION_SUCCEEDED, CONNECTION_FAILED };
 
@@ -36,10 +39,12 @@ struct connection {
     enum asl_pattern pattern;
     yyjson_val *payload;
     struct px_str payload_text;
-    bool reader;    /* of a distributed Map: wants the file's bytes */
-    bool durable;   /* of a journaled execution */
-    bool again;     /* it may have been called before a crash */
-    bool cancelled; /* nobody waits any more */
+    bool reader;       /* of a distributed Map: wants the file's bytes */
+    bool rows;         /* ... or, of Parquet, its rows, a JSON value a line */
+    uint64_t rows_max; /* 0: all */
+    bool durable;      /* of a journaled execution */
+    bool again;        /* it may have been called before a crash */
+    bool cancelled;    /* nobody waits any more */
     enum connection_outcome outcome;
     struct px_buf output; /* JSON; of a reader any bytes */
     struct px_str error, cause;
@@ -68,10 +73,19 @@ PX_MUST_USE int connection_put(struct connection *c, struct table_store *store,
 /* Path of something in the data folder, in the connection's arena. */
 const char *connection_path(struct connection *c, const char *name);
 
-void connect_lambda_cancel(
-    struct connection *c); /* an invocation whose caller is gone; others: nothing */
+/* What a drain did to a function is no error of the function's: it is invoked again after the restart, and the connection freed with
+ * the workflows. */
+bool connection_waits_for_restart(const struct connection *c, enum lambda_outcome outcome);
+/* Error and cause of a function that failed, as Step Functions has them. */
+void connection_fail_function(struct connection *c, const struct lambda_result *result);
+
+/* connect_s3.c: the bucket ("segments", "analytics") and key of the payload's object. False: refused, with the outcome set. */
+bool connect_s3_object(struct connection *c, const char **ret_bucket, struct px_str *ret_key);
+
+/* The action in the tables that stands for getObject of Parquet. */
+#define CONNECT_ROWS "getObject rows"
 
 extern const struct connector connect_lambda[], connect_dynamodb[], connect_messages[],
-    connect_s3[], connect_states[], connect_efs[],
+    connect_s3[], connect_rows[], connect_states[], connect_efs[],
     connect_apigateway[]; /* each ends with an empty one */
 const struct connector *connector_find(struct px_str service, struct px_str action);

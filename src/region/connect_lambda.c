@@ -12,7 +12,7 @@ struct invocation {
     bool whole; /* a function's ARN: the answer is the result, without lambda:invoke's frame */
 };
 
-static void fail_function(struct connection *c, const struct lambda_result *result)
+void connection_fail_function(struct connection *c, const struct lambda_result *result)
 {
     yyjson_val *root = NULL;
     struct px_str type = {0};
@@ -56,8 +56,7 @@ static void succeed(struct connection *c, const struct invocation *call,
     connection_succeed(c);
 }
 
-/* What a drain did to a function is no error of the function's: it is invoked again after the restart. */
-static bool is_of_the_drain(const struct connection *c, enum lambda_outcome outcome)
+bool connection_waits_for_restart(const struct connection *c, enum lambda_outcome outcome)
 {
     return c->workflows->draining && c->durable && outcome != LAMBDA_OK &&
            outcome != LAMBDA_FUNCTION_ERROR;
@@ -68,20 +67,17 @@ static void on_invoked(void *ctx, const struct lambda_result *result)
     struct connection *c = ctx;
     struct invocation *call = c->own;
     call->handle = NULL;
-    if (is_of_the_drain(c, result->outcome)) return; /* freed with the workflows */
+    if (connection_waits_for_restart(c, result->outcome)) return;
     if (result->outcome == LAMBDA_OK)
         succeed(c, call, result);
     else
-        fail_function(c, result);
+        connection_fail_function(c, result);
     connection_end(c);
 }
 
-void connect_lambda_cancel(struct connection *c)
+static void cancel(struct connection *c)
 {
-    struct invocation *call = c->connector &&
-                                      px_str_eq(px_str_c(c->connector->service), S("lambda"))
-                                  ? c->own
-                                  : NULL;
+    struct invocation *call = c->own;
     if (call && call->handle) lambda_invocation_cancel(call->handle);
 }
 
@@ -183,7 +179,7 @@ static void begin_invoke(struct connection *c)
 }
 
 const struct connector connect_lambda[] = {
-    {.service = "lambda", .action = "invoke", .begin = begin_invoke},
-    {.service = "lambda", .action = "function", .begin = begin_function},
+    {.service = "lambda", .action = "invoke", .begin = begin_invoke, .cancel = cancel},
+    {.service = "lambda", .action = "function", .begin = begin_function, .cancel = cancel},
     {0},
 };

@@ -10,34 +10,43 @@
 
 static const char *const buckets[] = {"segments", "analytics"};
 
-static bool open_bucket(struct connection *c, struct object_store **ret_store)
+/* Of `buckets`; -1: refused. */
+static int find_bucket(struct connection *c)
 {
-    struct workflows *w = c->workflows;
     struct px_str bucket = px_json_str(c->payload, "Bucket"),
+                  owner = px_json_str(c->payload, "ExpectedBucketOwner"),
                   own = workflow_own_name(c->catalogue, bucket);
+    if (owner.len > 0 && !px_str_eq(owner, S(WORKFLOW_ACCOUNT))) {
+        connection_fail(c, "S3.AccessDenied", "Access Denied");
+        return -1;
+    }
     for (size_t i = 0; own.ptr && i < PX_COUNT(buckets); i++) {
         if (!px_str_eq(own, px_str_c(buckets[i]))) continue;
-        if (!workflow_may(c->machine, "buckets", own)) {
-            connection_fail(c, "S3.AccessDenied",
-                            "Access Denied (may.buckets of workflows.json has not %.*s)",
-                            PX_FMT(own));
-            return false;
-        }
-        const char *url = homes_url(w->options.data, buckets[i], &c->arena);
-        int r = 0;
-        if (!w->objects[i])
-            r = url ? object_store_open(px_str_c(url), NULL, &w->objects[i])
-                    : px_arena_fault(&c->arena);
-        if (r != 0) {
-            connection_fault(c, "S3.SdkClientException", r);
-            return false;
-        }
-        *ret_store = w->objects[i];
-        return true;
+        if (workflow_may(c->machine, "buckets", own)) return (int)i;
+        connection_fail(c, "S3.AccessDenied",
+                        "Access Denied (may.buckets of workflows.json has not %.*s)", PX_FMT(own));
+        return -1;
     }
     connection_fail(c, "S3.NoSuchBucket", "The specified bucket does not exist: %.*s",
                     PX_FMT(bucket));
-    return false;
+    return -1;
+}
+
+static bool open_bucket(struct connection *c, struct object_store **ret_store)
+{
+    struct workflows *w = c->workflows;
+    int i = find_bucket(c), r = 0;
+    if (i < 0) return false;
+    const char *url = homes_url(w->options.data, buckets[i], &c->arena);
+    if (!w->objects[i])
+        r = url ? object_store_open(px_str_c(url), NULL, &w->objects[i])
+                : px_arena_fault(&c->arena);
+    if (r != 0) {
+        connection_fault(c, "S3.SdkClientException", r);
+        return false;
+    }
+    *ret_store = w->objects[i];
+    return true;
 }
 
 static bool key_ok(struct connection *c, struct px_str key)
@@ -50,13 +59,32 @@ static bool key_ok(struct connection *c, struct px_str key)
     return false;
 }
 
+bool connect_s3_object(struct connection *c, const char **ret_bucket, struct px_str *ret_key)
+{
+    struct px_str key = px_json_str(c->payload, "Key");
+    int i = c->outcome == CONNECTION_OPEN ? find_bucket(c) : -1;
+    if (i < 0 || !key_ok(c, key)) return false;
+    *ret_bucket = buckets[i];
+    *ret_key = key;
+    return true;
+}
+
+/* Buckets here keep no versions; what S3 says of one that does not. */
+static bool version_ok(struct connection *c)
+{
+    struct px_str version = px_json_str(c->payload, "VersionId");
+    if (version.len == 0 || px_str_eq(version, S("null"))) return true;
+    connection_fail(c, "S3.InvalidArgument", "Invalid version id specified");
+    return false;
+}
+
 static void get_object(struct connection *c)
 {
     struct object_store *store;
     struct px_str key = px_json_str(c->payload, "Key");
     PX_AUTO(px_buf_deinit) struct px_buf body;
     px_buf_init(&body, OBJECT_BYTES_MAX);
-    if (!open_bucket(c, &store) || !key_ok(c, key)) return;
+    if (!open_bucket(c, &store) || !key_ok(c, key) || !version_ok(c)) return;
     int r = object_get(store, key, &body);
     if (r == OBJECT_ABSENT) {
         connection_fail(c, "S3.NoSuchKey", "The specified key does not exist.");

@@ -358,6 +358,43 @@ def test_a_map_reads_objects_and_writes_its_results(tmp_path):
         tree.down()
 
 
+def test_a_map_reads_the_rows_of_parquet(tmp_path):
+    """Of what the region itself has sealed; a function with DuckDB reads it. Files that Prism did not write: tests/unit/svc/storage/test_items.c."""
+    s3, bucket = "arn:aws:states:::s3:", {"Bucket": "prism-segments"}
+
+    def rows(state_next, resource, parameters, **config):
+        return {"Type": "Map", "Next": state_next, "MaxConcurrency": 4, "ItemSelector": {"n.$": "$$.Map.Item.Value.n"},
+                "ItemReader": {"Resource": s3 + resource, "Parameters": {**bucket, **parameters}, "ReaderConfig": {"InputType": "PARQUET", **config}},
+                "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"}, "StartAt": "Of" + state_next, "States": {"Of" + state_next: {"Type": "Pass", "OutputPath": "$.n", "End": True}}},
+                "ResultPath": "$." + config.get("Transformation", parameters.get("VersionId", "one")), "Catch": [{"ErrorEquals": ["States.ItemReaderFailed"], "ResultPath": "$.failure", "Next": state_next}]}
+
+    machine = {"StartAt": "All", "States": {
+        "All": rows("Two", "listObjectsV2", {"Prefix.$": "$.prefix"}, Transformation="LOAD_AND_FLATTEN"),
+        "Two": rows("Old", "getObject", {"Key.$": "$.key"}, MaxItems=2),
+        "Old": {**rows("Text", "getObject", {"Key.$": "$.key", "VersionId": "v1"}), "Catch": [{"ErrorEquals": ["States.ItemReaderFailed"], "ResultPath": "$.old", "Next": "Text"}]},
+        "Text": {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:putObject", "Parameters": {**bucket, "Key": "text", "Body": "PAR1 and no more"}, "ResultPath": None, "Next": "Bad"},
+        "Bad": rows("Done", "getObject", {"Key": "text"}),
+        "Done": {"Type": "Succeed"}}}
+    tree = Tree(tmp_path, env=environment())
+    tree.edit("workflows.json", lambda root: root["machines"].update(rows={"type": "STANDARD", "log_level": "ERROR", "may": {"buckets": ["segments"]}}))
+    (tree.tree / "platform" / "workflows" / "rows.asl.json").write_text(json.dumps(machine))
+    tree.up()
+    try:
+        tree.ingest("app", [{"n": n} for n in range(20)])
+        tree.run("tick", "seal")
+        files = sorted(tree.parquet("segments").rglob("*.parquet"))
+        keys = [str(f.relative_to(tree.parquet("segments"))) for f in files if "/app/" in str(f)]
+        assert len(keys) == 1, files
+        execution = ended(tree, started(tree, "rows", key=keys[0], prefix=keys[0].rsplit("/", 1)[0] + "/"))
+        assert execution["status"] == "SUCCEEDED", execution
+        output = json.loads(execution["output"])
+        assert sorted(output["LOAD_AND_FLATTEN"]) == list(range(20)) and len(output["one"]) == 2
+        assert "VersionId is not supported for Parquet files" in output["old"]["Cause"]
+        assert output["failure"]["Cause"].endswith("the object is no Parquet file, or is damaged"), output["failure"]
+    finally:
+        tree.down()
+
+
 # ---- names, stopping, listing ----
 
 

@@ -4,7 +4,7 @@
  * (result_parquet.h). */
 #pragma once
 
-#include "svc/query/cell.h"
+#include "sql/cell.h"
 #include "svc/query/cost.h"
 
 struct result_out {

@@ -6,6 +6,7 @@
 #include "base/px_json.h"
 #include "lambda/event.h"
 #include "svc/catalog/names.h"
+#include "svc/storage/items_event.h"
 #include "svc/storage/move.h"
 #include "svc/storage/offboard_event.h"
 
@@ -140,6 +141,7 @@ struct request {
     struct step step;
     const struct offboard_kind *leaving;
     struct offboard offboard;
+    yyjson_val *items; /* the event, of items_event.h */
     struct storage_scope scope;
     int64_t now_ns; /* 0: the machine's */
 };
@@ -170,13 +172,15 @@ static int read_event(const struct lambda_event *event, struct request *request)
     int r = lambda_event_object(event, &root);
     if (r != 0) return r;
     request->op = px_json_str(root, "op");
+    request->items = px_str_eq(request->op, S(ITEMS_OP)) ? root : NULL;
+    if (request->items) return 0;
     request->run = find_operation(request->op);
     request->kind = find_step(request->op);
     request->leaving = offboard_find(request->op);
     if (!request->run && !request->kind && !request->leaving)
         return lambda_event_refuse(
-            event, "op is one of seal, compact, retain, ttl, or a step of a move or of "
-                   "an offboarding");
+            event, "op is one of seal, compact, retain, ttl, items, or a step of a move "
+                   "or of an offboarding");
     const char *why = read_scope(root, &request->scope);
     if (!why && request->kind) why = read_step(root, request->kind, &request->step);
     if (!why && request->kind && request->scope.tenant.len == 0) why = "a move needs its tenant";
@@ -420,6 +424,7 @@ int storage_handle(const struct storage_function *function, const struct lambda_
     struct request request = {0};
     int r = read_event(event, &request);
     if (r != 0) return r;
+    if (request.items) return items_event(function, request.items, event);
     const struct px_clock clock = {moved_wall, px_clock_system.mono_ns, &request.now_ns};
     if (request.kind && !is_here(function, &request.step)) return refuse_region(function, event);
     struct lifecycle lifecycle;

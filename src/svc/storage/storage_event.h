@@ -19,6 +19,8 @@
  * Steps of a tenant that goes (svc/storage/offboard.h). Function errors: "NotStopped", "Unexported", "ExportDiffers",
  * "DataRemains", each with the reason.
  *
+ *   {"op":"items",...}: the rows of a Parquet object, see svc/storage/items_event.h
+ *
  * `now` moves the clock that ages of data are measured with, so that ageing can be seen and tested.
  * A wrong event is the function error "InvalidEvent". */
 #pragma once

@@ -1,8 +1,8 @@
-/* svc/query/cell.c - values as JSON and as text.
+/* sql/cell.c - values as JSON and as text.
  *
  * A scalar has one text; JSON puts quotes around it unless it is a number, true or false. Nested values
  * are JSON in both worlds. Fetched chunks are flat, so a row's value stands at its index. */
-#include "svc/query/cell.h"
+#include "sql/cell.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* svc/query/cell_type.c - DuckDB's logical types as struct cell_type. */
-#include "svc/query/cell.h"
+/* sql/cell_type.c - DuckDB's logical types as struct cell_type. */
+#include "sql/cell.h"
 
 /* The scalar types that cell.c writes, by SQL's spelling. */
 static const char *scalar_name(duckdb_type id)

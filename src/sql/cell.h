@@ -1,4 +1,4 @@
-/* svc/query/cell.h - one value of a DuckDB result as JSON or as text. docs/design/query.md has the table
+/* sql/cell.h - one value of a DuckDB result as JSON or as text. docs/design/query.md has the table
  * of forms. Types are looked at once per result; a cell then costs a switch. */
 #pragma once
 
