@@ -6,7 +6,7 @@
 
 struct drive_values {
     struct pipeline_place place;
-    const char *file, *release, *until, *pause, *key, *why;
+    const char *file, *overlay, *release, *until, *pause, *key, *why;
     bool wait, attend, dry_run, leave;
 };
 #define OPTION_FLAG(name, letter, member, help)                                                    \
@@ -32,6 +32,9 @@ static const struct cli_option run_options[] = {
      0, 0},
     {"file", 'f', CLI_TEXT, offsetof(struct drive_values, file), "FILE",
      "the pipeline (default platform/pipeline.json in the sources)", NULL, 0, 0},
+    {"overlay", 'o', CLI_TEXT, offsetof(struct drive_values, overlay), "FILE",
+     "what this run does otherwise, for the audit log as well: parameters of steps, commands that are left out",
+     NULL, 0, 0},
     {"release", 'r', CLI_TEXT, offsetof(struct drive_values, release), "DIR|URL",
      "what is delivered: a folder or s3://... with release.json (default: what a step of the run makes)",
      NULL, 0, 0},
@@ -104,14 +107,8 @@ static int dry_run(struct pipeline_work *work)
     struct definition definition;
     px_buf_init(&text, DEFINITION_BYTES_MAX);
     px_buf_init(&problems, 1u << 16);
-    int r = px_file_read(work->options.file, &text);
-    if (r == PX_FILE_ABSENT)
-        return cli_fail(cli, CLI_REFUSED, "%s does not exist", work->options.file);
-    if (r == PX_FILE_TOO_LARGE)
-        return cli_fail(cli, CLI_REFUSED, "%s is too large", work->options.file);
-    if (r == 0)
-        r = definition_read(px_buf_str(&text), work->options.file, &work->table, &cli->arena,
-                            &problems, &definition);
+    int r = definition_load(work->options.file, work->options.overlay, &work->table, &cli->arena,
+                            &problems, &text, &definition);
     if (r == DEFINITION_INVALID)
         return cli_fail(cli, CLI_REFUSED, "%.*s", PX_FMT(px_str_trim(px_buf_str(&problems))));
     if (r != 0) return cli_fault(cli, r, "%s", work->options.file);
@@ -134,6 +131,7 @@ static int open_work(struct pipeline_work *work, struct cli *cli, const struct d
     int exit = pipeline_work_open(work, cli, &v->place);
     if (exit != CLI_OK) return exit;
     if (v->file) work->options.file = v->file;
+    work->options.overlay = v->overlay;
     if (v->release && strstr(v->release, "://")) {
         work->options.release = v->release;
     } else if (v->release) { /* steps run elsewhere */

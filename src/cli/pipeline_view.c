@@ -214,6 +214,8 @@ static void draw_head(struct drawing *d)
     else
         add(more, sizeof more, "  nobody drives it: prism pipeline resume");
     line(d, BOLD, "run %u  by %.*s  %s%s", state->run, PX_FMT(state->starter), took, more);
+    struct px_str otherwise = px_json_str(state->definition->overlay, "why");
+    if (otherwise.len > 0) line(d, YELLOW, "not as the pipeline says: %.*s", PX_FMT(otherwise));
 }
 
 static void draw_end(struct drawing *d)
@@ -350,6 +352,11 @@ void pipeline_view_line(const struct entry *entry, struct px_buf *buf)
         if (!val) continue;
         px_buf_printf(&text, " %s ", told[i]);
         px_buf_add_json(&text, val);
+    }
+    yyjson_val *overlay = px_json_obj(entry->data, "overlay");
+    if (overlay) {
+        px_buf_add_c(&text, " overlay ");
+        px_buf_add_json(&text, overlay);
     }
     struct px_str summary = px_json_str(px_json_obj(entry->data, "result"), "summary");
     if (summary.len > 0) px_buf_printf(&text, ": %.*s", PX_FMT(summary));

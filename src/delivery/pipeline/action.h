@@ -119,6 +119,8 @@ struct action {
     const char *summary; /* one line */
     const struct action_field *fields;
     size_t field_count;
+    bool is_fixed;       /* an overlay (definition_overlay.h) cannot change its parameters */
+    bool can_be_skipped; /* an overlay can leave the step out */
     /* Do it. ret_result: an object in ctx->arena, or NULL for nothing to tell. What has a meaning to others in it:
      *   "digest"   of a plan, which an approval is for; "files": [{"path","sha256"}] that must not change after it
      *   "summary"  text for people: what it did, or what a plan would change

@@ -97,4 +97,5 @@ const struct action action_approval = {
     .summary = "wait until somebody approves the plan",
     ACTION_FIELDS(fields),
     .run = run,
+    .is_fixed = true,
 };

@@ -325,4 +325,6 @@ const struct action action_command = {
     ACTION_FIELDS(fields),
     .run = run,
     .describe = describe,
+    .is_fixed = true,
+    .can_be_skipped = true,
 };

@@ -207,6 +207,7 @@ const struct action action_promote = {
     ACTION_FIELDS(promote_fields),
     .run = run_promote,
     .describe = describe_promote,
+    .is_fixed = true,
 };
 
 /* ---- publish ---- */

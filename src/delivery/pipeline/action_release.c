@@ -186,4 +186,5 @@ const struct action action_release = {
     .summary = "make a release of what was packaged",
     ACTION_FIELDS(fields),
     .run = run,
+    .can_be_skipped = true,
 };

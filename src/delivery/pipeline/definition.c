@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "base/px_json.h"
-#include "delivery/pipeline/definition_internal.h"
+#include "delivery/pipeline/definition_overlay.h"
 
 #define TIMEOUT_S_DEFAULT 1800
 #define PAUSE_S_DEFAULT 10
@@ -70,7 +70,9 @@ static void read_undo(struct reading *reading, yyjson_val *undo, struct px_str p
                            "must be an object with an action that takes the step back, or a "
                            "text that tells a person what to do");
     else
-        definition_read_act(reading, undo, at, known, &step->undo);
+        definition_read_act(reading, undo, at,
+                            definition_place(reading, "%.*s!undo", PX_FMT(step->path)), known,
+                            &step->undo);
 }
 
 /* What an ACTION_STEP names must stand before it. */
@@ -122,7 +124,12 @@ static void read_step(struct reading *reading, yyjson_val *val, struct px_str pl
     if (is_taken(reading->definition, step->path, reading->definition->step_count - 1))
         definition_problem(reading, place, "a second step '%.*s' (%.*s); rename one", PX_FMT(name),
                            PX_FMT(step->path));
-    definition_read_act(reading, val, place, known, &step->act);
+    definition_read_act(reading, val, place, step->path, known, &step->act);
+    if (definition_overlay_skips(reading, step->path, place, step->act.action)) {
+        reading->overlay_took = true;
+        reading->definition->step_count--;
+        return;
+    }
     read_undo(reading, yyjson_obj_get(val, "undo"), place, step);
     check_steps_named(reading, reading->definition->step_count - 1, place);
 }
@@ -171,6 +178,8 @@ static void add_bake(struct reading *reading, yyjson_val *wave, struct px_str pl
     if (!step) return;
     *step = (struct definition_step){.name = S("bake"), .wave = spot->wave, .stage = spot->stage};
     step->path = definition_place(reading, "%.*s/bake", PX_FMT(spot->prefix));
+    if (definition_overlay_skips(reading, step->path, at, wait)) return;
+    bake = definition_overlay_with(reading, step->path, wait, bake);
     step->act = (struct definition_act){.action = wait, .with = bake, .attempts = 1};
     step->act.timeout_s = px_json_i64(bake, "time_s", 0) +
                           px_json_i64(bake, "patience_s", DAYS_30_S);
@@ -335,6 +344,7 @@ static void read_stage(struct reading *reading, yyjson_val *val, size_t index)
     stage->environment = environment_of(reading, val, place);
     stage->delivers = delivers_of(reading, val, place);
     const struct spot spot = {.stage = d->stage_count, .prefix = stage->name};
+    reading->overlay_took = false;
     d->stage_count++;
     read_list(reading, yyjson_obj_get(val, "steps"),
               definition_place(reading, "%.*s.steps", PX_FMT(place)), &spot);
@@ -342,7 +352,9 @@ static void read_stage(struct reading *reading, yyjson_val *val, size_t index)
     read_list(reading, yyjson_obj_get(val, "end_steps"),
               definition_place(reading, "%.*s.end_steps", PX_FMT(place)), &spot);
     stage->count = d->step_count - stage->first;
-    if (stage->count == 0)
+    if (stage->count == 0 && reading->overlay_took)
+        d->stage_count--;
+    else if (stage->count == 0)
         definition_problem(reading, place, "has no steps; give it steps or take it out");
 }
 
@@ -436,7 +448,7 @@ static void read_defaults(struct reading *reading, yyjson_val *root)
 static void read_root(struct reading *reading, yyjson_val *root)
 {
     static const char *const known[] = {"$comment",     "$schema", "version", "lease_s", "defaults",
-                                        "environments", "lists",   "stages",  NULL};
+                                        "environments", "lists",   "stages",  "overlay", NULL};
     if (!definition_check_members(reading, root, S("pipeline"), known)) return;
     if (px_json_i64(root, "version", 0) != 1)
         definition_problem(reading, S("version"), "must be 1, the only version that there is");
@@ -445,14 +457,10 @@ static void read_root(struct reading *reading, yyjson_val *root)
         definition_problem(reading, S("lists"), "must be an object, {\"NAME\": [step, ...]}");
     read_defaults(reading, root);
     read_environments(reading, yyjson_obj_get(root, "environments"));
+    reading->overlay = yyjson_obj_get(root, "overlay");
+    definition_overlay_check(reading);
     read_stages(reading, yyjson_obj_get(root, "stages"));
-}
-
-static size_t line_of(struct px_str text, size_t offset)
-{
-    size_t line = 1;
-    for (size_t i = 0; i < offset && i < text.len; i++) line += text.ptr[i] == '\n';
-    return line;
+    definition_overlay_check_used(reading);
 }
 
 int definition_read(struct px_str text, const char *file, const struct action_table *actions,
@@ -469,8 +477,8 @@ int definition_read(struct px_str text, const char *file, const struct action_ta
     yyjson_val *root = NULL;
     int r = px_json_parse(text, arena, &root, &where);
     if (r == PX_JSON_INVALID) {
-        px_buf_printf(problems, "%s:%zu: no JSON: %s\n", file, line_of(text, where.offset),
-                      where.expected);
+        px_buf_printf(problems, "%s:%zu: no JSON: %s\n", file,
+                      definition_line_of(text, where.offset), where.expected);
         return DEFINITION_INVALID;
     }
     PX_TRY(r);

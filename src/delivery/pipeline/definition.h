@@ -46,6 +46,7 @@ struct definition {
     struct definition_stage *stages;
     struct definition_step *steps;
     size_t environment_count, stage_count, step_count;
+    yyjson_val *overlay; /* what the run does otherwise than the file says; NULL: nothing */
 };
 /* Everything is in arena.
  *   file      for messages
@@ -54,6 +55,13 @@ struct definition {
 PX_MUST_USE int definition_read(struct px_str text, const char *file,
                                 const struct action_table *actions, struct px_arena *arena,
                                 struct px_buf *problems, struct definition *ret_definition);
+/* A pipeline's file, and over it an overlay's (definition_overlay.h; NULL: none).
+ *   ret_text  what a run keeps of both: the text that definition_read() makes the same definition of
+ * Answers: DEFINITION_INVALID. */
+PX_MUST_USE int definition_load(const char *file, const char *overlay,
+                                const struct action_table *actions, struct px_arena *arena,
+                                struct px_buf *problems, struct px_buf *ret_text,
+                                struct definition *ret_definition);
 /* The step that `name`, given to step `at`, means; SIZE_MAX: none before it. */
 size_t definition_step_before(const struct definition *definition, size_t at, struct px_str name);
 PX_MUST_USE bool definition_name_is_ok(struct px_str name); /* [a-z0-9][a-z0-9-]{0,39} */

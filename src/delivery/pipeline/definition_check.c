@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/px_json.h"
-#include "delivery/pipeline/definition_internal.h"
+#include "delivery/pipeline/definition_overlay.h"
 
 #define DAYS_30_S (INT64_C(30) * 86400)
 #define TEXT_DEPTH_MAX 32
@@ -29,6 +29,13 @@ struct px_str definition_place(struct reading *reading, const char *fmt, ...)
     struct px_str copy = px_arena_dup(reading->arena, px_str_c(text));
     if (!copy.ptr) reading->fault = px_arena_fault(reading->arena);
     return copy;
+}
+
+size_t definition_line_of(struct px_str text, size_t offset)
+{
+    size_t line = 1;
+    for (size_t i = 0; i < offset && i < text.len; i++) line += text.ptr[i] == '\n';
+    return line;
 }
 
 static bool is_listed(const char *const *known, struct px_str name)
@@ -319,7 +326,7 @@ static void list_actions(const struct action_table *table, char *text, size_t by
 }
 
 void definition_read_act(struct reading *reading, yyjson_val *object, struct px_str place,
-                         const char *const *known, struct definition_act *act)
+                         struct px_str path, const char *const *known, struct definition_act *act)
 {
     const struct definition_number timeout = {"timeout_s", 1, DAYS_30_S, reading->timeout_s},
                                    attempts = {"attempts", 1, 10, reading->attempts},
@@ -332,6 +339,7 @@ void definition_read_act(struct reading *reading, yyjson_val *object, struct px_
     act->attempts = definition_number(reading, object, place, &attempts);
     act->pause_s = definition_number(reading, object, place, &pause);
     act->action = action_find(reading->actions, name);
+    act->with = definition_overlay_with(reading, path, act->action, act->with);
     if (act->action) {
         definition_check_with(reading, act->action, act->with,
                               definition_place(reading, "%.*s.with", PX_FMT(place)));

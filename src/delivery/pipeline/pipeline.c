@@ -84,19 +84,9 @@ int pipeline_load(struct pipeline *p, uint32_t run)
 static int read_definition(struct pipeline *p, struct px_buf *text, struct px_arena *arena,
                            struct definition *definition)
 {
-    int r = px_file_read(p->options->file, text);
-    if (r == PX_FILE_ABSENT) {
-        engine_say(p, "%s does not exist", p->options->file);
-        return PIPELINE_INVALID;
-    }
-    if (r == PX_FILE_TOO_LARGE) {
-        engine_say(p, "%s is larger than %u bytes", p->options->file, DEFINITION_BYTES_MAX);
-        return PIPELINE_INVALID;
-    }
-    PX_TRY(r);
     px_buf_clear(&p->said);
-    r = definition_read(px_buf_str(text), p->options->file, p->options->actions, arena, &p->said,
-                        definition);
+    int r = definition_load(p->options->file, p->options->overlay, p->options->actions, arena,
+                            &p->said, text, definition);
     return r == DEFINITION_INVALID ? PIPELINE_INVALID : r;
 }
 
@@ -150,7 +140,8 @@ static int wait_for_turn(struct pipeline *p)
     return 0;
 }
 
-static int write_first(struct pipeline *p, const char *sha256, const struct action_release *release)
+static int write_first(struct pipeline *p, const char *sha256, const struct definition *definition,
+                       const struct action_release *release)
 {
     PX_AUTO(px_buf_deinit) struct px_buf data;
     struct entry entry = {.event = ENTRY_RUN_STARTED};
@@ -164,6 +155,10 @@ static int write_first(struct pipeline *p, const char *sha256, const struct acti
     if (p->options->key) {
         px_buf_add_c(&data, ",\"key\":");
         px_buf_add_json_str(&data, px_str_c(p->options->key));
+    }
+    if (definition->overlay) {
+        px_buf_add_c(&data, ",\"overlay\":");
+        px_buf_add_json(&data, definition->overlay);
     }
     if (release->id.len > 0) {
         px_buf_add_c(&data, ",\"release\":");
@@ -182,7 +177,8 @@ static int write_first(struct pipeline *p, const char *sha256, const struct acti
 }
 
 /* The number of the run is its first entry; of two that want one, one gets it. Answers: JOURNAL_TAKEN. */
-static int begin(struct pipeline *p, struct px_str text, const struct action_release *release)
+static int begin(struct pipeline *p, struct px_str text, const struct definition *definition,
+                 const struct action_release *release)
 {
     char sha256[DIGEST_HEX_BYTES], key[96], hash[DIGEST_HEX_BYTES];
     uint32_t run = p->loaded ? p->state.run + 1 : 1;
@@ -192,7 +188,7 @@ static int begin(struct pipeline *p, struct px_str text, const struct action_rel
     PX_TRY(object_put(p->store, px_str_c(key), text));
     journal_init(&p->journal, p->store, run);
     memcpy(p->journal.hash, hash, sizeof hash);
-    int r = write_first(p, sha256, release);
+    int r = write_first(p, sha256, definition, release);
     if (r == JOURNAL_TAKEN) return r;
     PX_TRY(r);
     PX_TRY(engine_load(p, run));
@@ -208,7 +204,8 @@ static int read_release(struct pipeline *p, struct px_arena *arena, struct actio
     return PIPELINE_INVALID;
 }
 
-static int begin_run(struct pipeline *p, struct px_str text, const struct action_release *release)
+static int begin_run(struct pipeline *p, struct px_str text, const struct definition *definition,
+                     const struct action_release *release)
 {
     for (;;) {
         int r = pipeline_load(p, 0);
@@ -216,7 +213,7 @@ static int begin_run(struct pipeline *p, struct px_str text, const struct action
             return 0;
         if (r == 0) r = wait_for_turn(p);
         if (r != 0 && r != PIPELINE_NONE) return r;
-        r = begin(p, text, release);
+        r = begin(p, text, definition, release);
         if (r == JOURNAL_TAKEN) continue;
         PX_TRY(r);
         return 0;
@@ -235,7 +232,7 @@ int pipeline_run(struct pipeline *p)
     if (r == 0) r = check_stage(p, &definition, p->options->until);
     if (r == 0) r = check_stage(p, &definition, p->options->pause_behind);
     if (r == 0) r = read_release(p, &arena, &release);
-    if (r == 0) r = begin_run(p, px_buf_str(&text), &release);
+    if (r == 0) r = begin_run(p, px_buf_str(&text), &definition, &release);
     if (r != 0) return r;
     r = p->state.ended ? 0 : engine_take(p); /* ended: a run of this key */
     return r == 0 ? engine_drive(p) : r;

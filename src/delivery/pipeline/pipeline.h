@@ -33,8 +33,10 @@ struct pipeline_options {
     const char *root;     /* sources; absolute */
     const char *work_dir; /* absolute; a folder for each run is made in it */
     const char *file;     /* platform/pipeline.json, for run */
-    const char *release;  /* folder or URL with release.json; NULL: a step of the run makes one */
-    const char *until;    /* a stage: the run ends behind it; NULL: the last one */
+    const char
+        *overlay; /* a file of what this run does otherwise (definition_overlay.h); NULL: none */
+    const char *release; /* folder or URL with release.json; NULL: a step of the run makes one */
+    const char *until;   /* a stage: the run ends behind it; NULL: the last one */
     const char
         *pause_behind; /* a stage: return when it is done, the run being resumable; NULL: none */
     const char

@@ -120,6 +120,7 @@ void state_write_json(const struct state *state, int64_t now_ns, struct px_str p
     add_time(buf, "now", now_ns);
     add_text(buf, "release", state->release.id);
     add_text(buf, "place", state->release.place);
+    add_json(buf, "overlay", state->definition->overlay);
     if (!state->ended && at < state->definition->step_count)
         add_text(buf, "step", state->definition->steps[at].path);
     add_holder(buf, state);
