@@ -1,12 +1,15 @@
 """What tests of versions and rollouts share: boto3 on a region's control socket, versions of `probe`, a steady load."""
 
 import contextlib
+import hashlib
+import io
 import json
 import pathlib
 import socket
 import socketserver
 import sys
 import threading
+import zipfile
 
 import boto3
 import botocore.config
@@ -120,6 +123,25 @@ def cloudwatch(region):
 def publish(api, folder, name="catalog"):
     api.update_function_code(FunctionName=name, S3Bucket="file", S3Key=str(folder))
     return api.publish_version(FunctionName=name)["Version"]
+
+
+def release(folder, **zips):
+    """What `prism package` would leave of these files, as ZIPs."""
+    artifacts = {}
+    for name, text in zips.items():
+        with io.BytesIO() as out:
+            with zipfile.ZipFile(out, "w") as z:
+                entry = zipfile.ZipInfo("bootstrap")
+                entry.external_attr = 0o100755 << 16
+                z.writestr(entry, text)
+            data = out.getvalue()
+        digest = hashlib.sha256(data).hexdigest()
+        place = folder / "functions" / name / f"{digest}.zip"
+        place.parent.mkdir(parents=True)
+        place.write_bytes(data)
+        artifacts[name] = {"kind": "zip", "sha256": digest}
+    (folder / "artifacts.tfvars.json").write_text(json.dumps({"artifacts": artifacts}))
+    return folder
 
 
 class Load:

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from region_kit import ENV_QUICK, control, wait
-from rollout_kit import Load, client, publish, tree_of_versions, write_version
+from rollout_kit import Load, client, publish, release, tree_of_versions, version, write_version
 
 # No alarm counts, and no latency unless a test says so: a busy machine makes any version slow.
 QUICK = ["--bake", "1s", "--requests", "20", "--poll", "100ms", "--alarms", "none-is-called-so", "--slower", "100000"]
@@ -331,6 +331,38 @@ def test_steps_of_a_pipeline_roll_out_and_take_back(tree, tmp_path):
         assert newer != good
         done = pipeline(tree, tmp_path / "three", failing)
         assert done.returncode != 0 and weight(tree) == (good, {}), done.stdout + done.stderr
+
+
+def deliver(tree, folder, package, *more):
+    """A release is made, published in the region and rolled out; an overlay says where that region is."""
+    folder.mkdir()
+    (folder / "platform").mkdir()
+    (folder / "platform" / "pipeline.json").write_text(json.dumps({"version": 1, "stages": [
+        {"name": "build", "steps": [{"name": "release", "action": "release", "with": {"package": "built", "source": "test"}}]},
+        {"name": "s", "steps": [{"name": "rollout", "action": "rollout", "with": {"prefix": "prism-"}, "timeout_s": 600}, *more]}]}))
+    (folder / "overlay.json").write_text(json.dumps({"why": "one machine", "steps": {"build/release": {"package": str(package)}}, "actions": {"rollout": {
+        "prefix": None, "publish": True, "endpoint": f"unix:{tree.data / 'region.sock'}", "store": str(folder / "journal"), "bake_s": 1, "requests_min": 20,
+        "quiet_s": 600, "alarms": "none-is-called-so", "slower_percent": 100000}}}))
+    return subprocess.run([tree.tree / "prism", "pipeline", "run", "--state", folder / "state", "--root", folder, "--overlay", folder / "overlay.json"],
+                          env=tree.env, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
+
+
+def test_a_release_is_published_and_what_went_back_is_not_tried_again(tree, tmp_path):
+    good, bad = (release(tmp_path / f"{name}-package", catalog=version(name, error_rate=rate)) for name, rate in (("released", 0.0), ("broken", 0.6)))
+    with Load(tree) as load:
+        done = deliver(tree, tmp_path / "one", good)
+        assert done.returncode == 0, done.stdout + done.stderr
+        live = weight(tree)
+        assert load.versions["released"] > 0 and not load.bad
+        gone = deliver(tree, tmp_path / "two", bad)
+        assert gone.returncode == 3 and "catalog went back" in gone.stderr, gone.stdout + gone.stderr
+        assert weight(tree) == live
+        with client(tree) as api:
+            assert [v["Version"] for v in api.list_versions_by_function(FunctionName="catalog")["Versions"]][-1] != live[0]
+        seen = len(load.bad)
+        again = deliver(tree, tmp_path / "three", good)  # the newest version is the broken one, and nobody asked for that
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert weight(tree) == live and len(load.bad) == seen
 
 
 # ---- make soak-rollout ----

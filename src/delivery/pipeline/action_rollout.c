@@ -8,6 +8,7 @@
 
 #include "base/px_json.h"
 #include "delivery/pipeline/action_rollout.h"
+#include "delivery/pipeline/rollout_release.h"
 #include "delivery/rollout/rollout.h"
 
 #define FUNCTIONS_MAX 64
@@ -17,7 +18,8 @@
 #define UNDO "!undo"
 
 static const struct action_field fields[] = {
-    {"prefix", ACTION_TEXT, true, 0, 0, NULL}, /* of functions' names */
+    {"prefix", ACTION_TEXT, false, 0, 0,
+     NULL}, /* of functions' names; of a region's socket all may be meant */
     {"store", ACTION_TEXT, false, 0, 0,
      NULL}, /* of the journals; else PRISM_ROLLOUT_STORE, else .prism/delivery */
     {"endpoint", ACTION_TEXT, false, 0, 0,
@@ -28,9 +30,11 @@ static const struct action_field fields[] = {
      NULL}, /* a step without those requests goes on after that */
     {"slower_percent", ACTION_NUMBER, false, 0, 100000, NULL}, /* that a p90 may be */
     {"alarms", ACTION_TEXT, false, 0, 0, NULL},                /* prefix of names */
+    {"publish", ACTION_BOOL, false, 0, 0,
+     NULL}, /* the release's ZIPs become versions first: in a region's socket, which no Terraform deploys to */
 };
 static const struct action_field back_fields[] = {
-    {"prefix", ACTION_TEXT, true, 0, 0, NULL},
+    {"prefix", ACTION_TEXT, false, 0, 0, NULL},
     {"store", ACTION_TEXT, false, 0, 0, NULL},
     {"endpoint", ACTION_TEXT, false, 0, 0, NULL},
     {"reason", ACTION_TEXT, false, 0, 0, NULL},
@@ -55,6 +59,7 @@ struct group {
     yyjson_val *with;
     struct rollout_plan plan;
     struct px_str reason;
+    struct release_codes codes;
     _Atomic bool called_off;
     struct part parts[FUNCTIONS_MAX];
     size_t count;
@@ -224,6 +229,19 @@ static int answer_of(struct group *g, struct rollout_target *target, int r)
     return r > 0 ? action_fail(g->ctx, ACTION_FAILED, "%s", target_why(target)) : r;
 }
 
+/* On AWS an account has functions of others as well, and one name says which are meant. */
+static int check_place(struct action_context *ctx, yyjson_val *with)
+{
+    bool local = px_str_starts(px_json_str(with, "endpoint"), S("unix:"));
+    if (!local && px_json_str(with, "prefix").len == 0)
+        return action_fail(ctx, ACTION_REFUSED,
+                           "prefix is missing: which functions, by the beginning of their names");
+    if (!local && px_json_bool(with, "publish", false))
+        return action_fail(ctx, ACTION_REFUSED,
+                           "publish is for a region's socket; elsewhere Terraform makes versions");
+    return 0;
+}
+
 /* Functions without the alias are not called by it, and so not rolled out. */
 static int find_new(struct group *g, struct rollout_target *target, struct px_str name)
 {
@@ -236,8 +254,9 @@ static int find_new(struct group *g, struct rollout_target *target, struct px_st
     if (r != 0) return answer_of(g, target, r);
     r = target_versions(target, name, arena, &versions, &count);
     if (r != 0) return answer_of(g, target, r);
-    if (count == 0 || (alias.main == versions[count - 1].number && !alias.other)) return 0;
-    return add_part(g, name, versions[count - 1].number);
+    int64_t wanted = release_version(&g->codes, versions, count);
+    if (wanted == 0 || (alias.main == wanted && !alias.other)) return 0;
+    return add_part(g, name, wanted);
 }
 
 static int find_all(struct group *g)
@@ -247,7 +266,10 @@ static int find_all(struct group *g)
     struct px_str *names = NULL;
     size_t count = 0;
     PX_TRY(open_target(g, &cloud, &target));
-    int r = target_functions(target, px_json_str(g->with, "prefix"), g->ctx->arena, &names, &count);
+    int r = px_json_bool(g->with, "publish", false) ? release_publish(g->ctx, target) : 0;
+    if (r == 0) r = release_codes(g->ctx, &g->codes);
+    if (r != 0) return r;
+    r = target_functions(target, px_json_str(g->with, "prefix"), g->ctx->arena, &names, &count);
     if (r != 0) return answer_of(g, target, r);
     for (size_t i = 0; i < count; i++) {
         r = find_new(g, target, names[i]);
@@ -324,9 +346,11 @@ static int roll_out(struct action_context *ctx, yyjson_val *with, yyjson_val **r
     PX_AUTO(px_buf_deinit) struct px_buf list;
     px_buf_init(&list, LIST_BYTES_MAX);
     if (!g) return px_fault(PX_F_OOM, "a rollout");
+    int r = check_place(ctx, with);
+    if (r != 0) return r;
     PX_TRY(read_list(g, ctx->step));
     if (g->count == 0) {
-        int r = find_all(g);
+        r = find_all(g);
         if (r != 0) return r;
         write_list(g, &list);
         PX_TRY(px_buf_fault(&list));
@@ -335,7 +359,7 @@ static int roll_out(struct action_context *ctx, yyjson_val *with, yyjson_val **r
         write_list(g, &list);
     }
     if (g->count > 0) PX_TRY(run_all(g, go_forth, true));
-    int r = conclude(g);
+    r = conclude(g);
     return r != 0 ? r : action_result(ctx, &list, ret_result);
 }
 
