@@ -1,0 +1,279 @@
+"""What a rehearsal of platform/pipeline.json stands on: regions of this machine that its functions are rolled out in, releases, the overlay
+that leads its steps there, and somebody who drives a run, approves its plans, and kills it where a list of steps says."""
+
+import contextlib
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import requests
+
+import conftest
+from conftest import PRISM, ROOT
+from region_kit import ENV_QUICK, wait
+
+EU, US = "eu-west-1", "us-east-1"
+REGIONS = (EU, US)
+ENVIRONMENTS = ("dev", "staging", "prod")
+WAVES = {"first": EU, "second": US}  # of platform/pipeline.json
+DONE, ENDED_BADLY, ASKS = 0, 3, 6
+
+
+# ---- regions ----
+
+class Fleet(conftest.Region):
+    """`prism up --regions`: the router and both regions."""
+
+    def __init__(self, data):
+        super().__init__(data, env=ENV_QUICK)
+        self.keys = {}
+
+    def up(self):
+        self.run("up", "--detach", "--regions", ",".join(REGIONS), timeout=300)
+        for name in REGIONS:
+            self.run("tenant", "create", f"at-{name}", "--region", name)
+            self.keys[name] = self.json("key", "create", f"at-{name}", "--scopes", "ingest,query", "--region", name)["key"]
+            wait(lambda name=name: self.ask(name, "GET", "/v1/datasets").status_code == 200, seconds=120, every=0.2)
+        return self
+
+    def place(self, name):
+        return self.data / "regions" / name
+
+    def socket(self, name):
+        return f"unix:{self.place(name) / 'region.sock'}"
+
+    def ask(self, name, method, path, **kw):
+        return requests.request(method, self.url + path, headers={"Authorization": f"Bearer {self.keys[name]}"}, timeout=60, **kw)
+
+    def live(self, name, function="catalog"):
+        """The version that has the calls, and what is on its way to them."""
+        from rollout_kit import client
+        region = conftest.Region(self.place(name))
+        with client(region) as api:
+            alias = api.get_alias(FunctionName=function, Name="live")
+        return alias["FunctionVersion"], alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
+
+
+class Callers:
+    """Steady requests of each region's tenant through the router: lists, records, queries. What came of each is counted."""
+
+    def __init__(self, fleet, threads=2, pause_s=0.005, mix=(2, 1, 1)):
+        self.fleet, self.pause_s, self.mix, self.stop = fleet, pause_s, mix, threading.Event()
+        self.lock, self.good, self.bad = threading.Lock(), 0, []
+        self.threads = [threading.Thread(target=self.run, args=(name, i)) for name in REGIONS for i in range(threads)]
+
+    def run(self, name, seed):
+        session, dice = requests.Session(), random.Random(seed)
+        session.headers["Authorization"] = f"Bearer {self.fleet.keys[name]}"
+        while not self.stop.wait(self.pause_s):
+            kind = dice.choices(("list", "ingest", "query"), self.mix)[0]
+            try:
+                if kind == "list":
+                    answer = session.get(self.fleet.url + "/v1/datasets", timeout=60)
+                elif kind == "ingest":
+                    answer = session.post(self.fleet.url + "/v1/ingest/app", data=json.dumps({"n": dice.random()}), timeout=60,
+                                          headers={"Content-Type": "application/x-ndjson"})
+                else:
+                    answer = session.post(self.fleet.url + "/v1/query", json={"sql": "SELECT 1"}, timeout=60)
+                wrong = None if answer.status_code == 200 else f"{kind} {name}: {answer.status_code} {answer.text[:200]}"
+            except requests.RequestException as e:
+                wrong = f"{kind} {name}: {e}"
+            with self.lock:
+                if wrong:
+                    self.bad.append(wrong)
+                else:
+                    self.good += 1
+
+    def counted(self):
+        with self.lock:
+            return self.good, len(self.bad)
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
+
+
+# ---- bad changes ----
+
+# A function in front of the built one: hands each call on to it, and makes every nth fail or late.
+BEFORE = """#!{python}
+import http.client, http.server, json, os, random, socketserver, subprocess, sys, threading, time
+ERROR_RATE, SLEEP_S, NEXT = {error_rate}, {sleep_s}, {next!r}
+PATH = "/2018-06-01/runtime/invocation/"
+there = os.environ["AWS_LAMBDA_RUNTIME_API"]
+dice = random.Random(os.getpid())
+
+class Between(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def log_message(self, *_): pass
+    def hand_on(self, method):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        path = self.path
+        if method == "POST" and path.endswith("/response"):
+            if SLEEP_S: time.sleep(SLEEP_S)
+            if dice.random() < ERROR_RATE:
+                path, body = path[:-len("response")] + "error", json.dumps({{"errorType": "Bad", "errorMessage": "by design"}}).encode()
+        up = http.client.HTTPConnection(there)
+        up.request(method, path, body, {{k: v for k, v in self.headers.items() if k.lower().startswith(("lambda-", "content-type"))}})
+        answer = up.getresponse()
+        data = answer.read()
+        self.send_response(answer.status)
+        for k, v in answer.headers.items():
+            if k.lower().startswith(("lambda-", "content-type")): self.send_header(k, v)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+    def do_GET(self): self.hand_on("GET")
+    def do_POST(self): self.hand_on("POST")
+
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True
+
+server = Server(("127.0.0.1", 0), Between)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+# It ends when whoever started it is gone, which is this program and not the region.
+child = subprocess.Popen([NEXT], env={{**os.environ, "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:%d" % server.server_address[1], "PRISM_REGION_PID": str(os.getpid())}})
+sys.exit(child.wait())
+"""
+
+
+def before_the_built_one(function, error_rate=0.0, sleep_s=0.0):
+    """The text of a bootstrap; `function` is what the build left."""
+    built = PRISM.resolve().parent / "fn" / function / "bootstrap"
+    return BEFORE.format(python=sys.executable, next=str(built.resolve()), error_rate=error_rate, sleep_s=sleep_s)
+
+
+# ---- the run ----
+
+class Rehearsal:
+    """A root of links to this repository's sources, a store of runs, an overlay that says where the steps lead."""
+
+    def __init__(self, folder, env=None):
+        self.folder, self.root, self.state = pathlib.Path(folder), pathlib.Path(folder) / "root", pathlib.Path(folder) / "state"
+        (self.root / "build").mkdir(parents=True)
+        for name in ("platform", "infra", "edge"):
+            (self.root / name).symlink_to(ROOT / name)
+        (self.root / "build" / "prism").symlink_to(PRISM.resolve())
+        keep = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TF_", "PRISM_")) and k.lower() not in ("http_proxy", "https_proxy", "no_proxy")}
+        self.env = {**keep, **(env or {})}
+        self.overlay = {"why": "rehearsal", "skip": ["validate", "build/package", "test"], "actions": {}, "steps": {}}
+
+    def lead_to(self, endpoint_of, bake_s, **rollout):
+        """Rollouts, bakes and ways back go to regions of this machine: endpoint_of(environment, region). requests_of and alarms of the pipeline's
+        bakes name functions as AWS has them; here they bear the catalogue's names."""
+        where = {"prefix": None, "endpoint": endpoint_of("${environment}", "${region}"), "store": str(self.folder / "rollouts" / "${environment}")}
+        self.overlay["actions"].update({
+            "wait": {"time_s": bake_s, "every_s": 1, "patience_s": 600, "alarm_prefix": "prism-local"},
+            "rollout": {**where, "publish": True, "bake_s": bake_s, **rollout}, "rollback": where})
+        for environment in ENVIRONMENTS:
+            for wave, region in WAVES.items():
+                bake = self.overlay["steps"].setdefault(f"{environment}/{wave}/bake", {})
+                bake["endpoint"] = endpoint_of(environment, region)
+                if environment != "dev":
+                    bake["requests_of"] = [f"{region}/ingest", f"{region}/query"]
+
+    def release_is(self, package):
+        self.overlay["steps"]["build/release"] = {"package": str(package), "source": "rehearsal"}
+
+    def args(self, verb, *args, who="ada"):
+        return [PRISM, "pipeline", verb, *map(str, args), "--state", self.state, "--root", self.root, *(() if verb in ("status", "history") else ("--as", who))]
+
+    def __call__(self, verb, *args, who="ada", timeout=7200):
+        return subprocess.run(list(map(str, self.args(verb, *args, who=who))), env=self.env, capture_output=True, text=True, timeout=timeout,
+                              stdin=subprocess.DEVNULL)
+
+    def begin(self, *more):
+        """Arguments of `run` with the overlay as it is now."""
+        file = self.folder / "overlay.json"
+        file.write_text(json.dumps(self.overlay, indent=1))
+        return "run", "--overlay", file, *more
+
+    def steps(self):
+        done = self(*self.begin(), "--dry-run", "--json")
+        assert done.returncode == DONE, done.stderr
+        return [s["step"] for s in json.loads(done.stdout)["steps"]]
+
+    def status(self):
+        return json.loads(self("status", "--json").stdout)
+
+    def history(self, run=None):
+        return [json.loads(line) for line in self("history", *([run] if run else []), "--json").stdout.splitlines()]
+
+    def approve(self):
+        """By somebody who did not start the run."""
+        done = self("approve", "--why", "rehearsed", who="bob")
+        assert done.returncode == DONE, done.stderr
+        return done
+
+    def drive(self, first=None):
+        """Until the run has ended; every plan is approved. The exit code and what was said last."""
+        done = self(*(first or self.begin()))
+        while done.returncode == ASKS and "for an approval" in done.stderr:
+            self.approve()
+            done = self("resume")
+        return done
+
+    # -- kills --
+
+    def entries(self, run):
+        return sorted((self.state / "runs" / f"{run:06}").glob("[0-9]*.json"))
+
+    def drive_killed(self, run, after, *more):
+        """As drive(), but killed with SIGKILL as soon as the journal of `run` has an entry that `after` names: {(event, step), ...}, each once.
+        Gives what drive() gives, and the kills."""
+        killed, verb = [], self.begin(*more)
+        seen = set()
+        while True:
+            process = subprocess.Popen(list(map(str, self.args(*verb))), env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, text=True)
+            said = []
+            readers = [threading.Thread(target=lambda: said.append(process.stderr.read())), threading.Thread(target=process.stdout.read)]
+            for reader in readers:
+                reader.start()
+            while process.poll() is None:
+                for path in self.entries(run):
+                    if path in seen:
+                        continue
+                    with contextlib.suppress(ValueError, OSError):
+                        entry = json.loads(path.read_text())
+                        seen.add(path)
+                        at = (entry["event"], entry.get("step"))
+                        if at in after and at not in killed and process.poll() is None:
+                            process.send_signal(signal.SIGKILL)
+                            killed.append(at)
+                            break
+                time.sleep(0.002)
+            for reader in readers:
+                reader.join()
+            done = subprocess.CompletedProcess(verb, process.returncode, "", said[0] if said else "")
+            verb = ("resume",)
+            if done.returncode == ASKS and "for an approval" in done.stderr:
+                self.approve()
+            elif done.returncode != -signal.SIGKILL:
+                return done, killed
+
+
+def story(entries):
+    """The log without what a crash adds: who drove when, steps that began again, notes. What an undisturbed run tells, all told."""
+    told, seen = [], set()
+    for entry in entries:
+        data = entry.get("data") or {}
+        if entry["event"] in ("held", "released", "step-noted", "run-started") or data.get("again"):
+            continue
+        line = (entry["event"], entry.get("step") or entry.get("stage"), entry.get("release"))
+        if line not in seen or entry["event"] not in ("step-started", "undo-started"):
+            told.append(line)
+        seen.add(line)
+    return told

@@ -1,0 +1,156 @@
+"""The whole of platform/pipeline.json: dev, staging, prod, two regions each, every gate approved by somebody else, functions rolled out in
+two regions of this machine under requests. Terraform is a program that answers as it does; `make rehearse-delivery` has the real one.
+
+Then a change that is bad, and one whose pipeline is killed at every step: the list of kills is the list of steps."""
+
+import json
+import shutil
+
+import pytest
+
+from conftest import ROOT
+from delivery_kit import DONE, ENDED_BADLY, ENVIRONMENTS, REGIONS, US, Callers, Fleet, Rehearsal, before_the_built_one, story
+from rollout_kit import release
+
+pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is missing: run tools/setup test")
+
+# A state for each stack, made by an apply: what its variables were.
+TERRAFORM = """#!/bin/sh
+here=$(dirname "$0")
+case $1 in
+init) for a; do case $a in -backend-config=key=*) echo "${a#-backend-config=key=}" | tr / _ >"$TF_DATA_DIR/key";; esac; done ;;
+plan) for a; do case $a in -var-file=*) cat "${a#-var-file=}";; -out=*) out=${a#-out=};; esac; done | sha256sum >"$TF_DATA_DIR/variables"
+  for a; do case $a in -out=*) echo plan >"${a#-out=}";; esac; done ;;
+show) if cmp -s "$here/$(cat "$TF_DATA_DIR/key")" "$TF_DATA_DIR/variables"; then cat "$here/nothing.json"; else cat "$here/changes.json"; fi ;;
+apply) if [ -e "$here/fail" ]; then echo '{"type":"diagnostic","diagnostic":{"severity":"error","summary":"half of it is there"}}'; exit 1; fi
+  cp "$TF_DATA_DIR/variables" "$here/$(cat "$TF_DATA_DIR/key")" ;;
+esac
+"""
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory):
+    fleet = Fleet(tmp_path_factory.mktemp("fleet") / "data").up()
+    yield fleet
+    fleet.down()
+
+
+@pytest.fixture(scope="module")
+def rehearse(tmp_path_factory, fleet):
+    """rehearse(name): an own store of runs and an own Terraform, with the fleet's regions as those of every environment."""
+
+    def make(name):
+        folder = tmp_path_factory.mktemp(name)
+        made = Rehearsal(folder, {"PRISM_STATE_BUCKET": "states", "PRISM_STATE_REGION": US})
+        made.terraform = folder / "terraform"
+        made.terraform.mkdir()
+        (made.terraform / "terraform").write_text(TERRAFORM)
+        (made.terraform / "terraform").chmod(0o755)
+        changes = json.loads((ROOT / "tests/unit/delivery/terraform/plans/create.json").read_text())
+        (made.terraform / "changes.json").write_text(json.dumps(changes))
+        (made.terraform / "nothing.json").write_text(json.dumps({**changes, "resource_changes": [], "output_changes": {}}))
+        made.lead_to(lambda environment, region: fleet.socket(region), bake_s=1, requests_min=20, quiet_s=60, slower_percent=100000)
+        made.overlay["actions"]["terraform-plan"] = {"program": str(made.terraform / "terraform")}
+        made.overlay["actions"]["publish"] = {"to_variable": None, "to": str(folder / "artifacts")}
+        return made
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    """package(name, how it misbehaves): a release's ZIP of `catalog`, in front of the built one."""
+    return lambda name, **how: release(tmp_path_factory.mktemp(name), catalog=f"{before_the_built_one('catalog', **how)}# {name}\n")
+
+
+@pytest.fixture(scope="module")
+def first(rehearse, package, fleet):
+    """The first delivery, undisturbed."""
+    made = rehearse("undisturbed")
+    made.release_is(package("first"))
+    made.before = {name: fleet.live(name) for name in REGIONS}
+    with Callers(fleet) as callers:
+        made.done = made.drive()
+    made.callers, made.run = callers, made.status()
+    made.now = {name: fleet.live(name) for name in REGIONS}
+    return made
+
+
+def test_a_change_goes_from_dev_to_staging_to_prod(first):
+    assert first.done.returncode == DONE, first.done.stderr[-3000:]
+    good, bad = first.callers.counted()
+    assert good > 100 and bad <= good / 1000, first.callers.bad[:5]
+    assert all(first.now[name] != first.before[name] and not first.now[name][1] for name in REGIONS)
+    log = first.history()
+    assert log[0]["data"]["overlay"]["why"] == "rehearsal", "what is otherwise than the pipeline's file says is in the log"
+    assert {e["release"] for e in log if e["event"] == "stage-done" and e["stage"] in ENVIRONMENTS} == {first.run["release"]}
+    approved = [e for e in log if e["event"] == "approved"]
+    assert [e["step"] for e in approved] == [s for s in first.steps() if s.endswith("/approve")], "every gate, in order"
+    assert all(e["who"] == "bob" and e["plan"] for e in approved)
+    assert [s["stage"] for s in first.run["stages"] if s["done"]] == ["build", "dev", "promote-staging", "staging", "promote-prod", "prod"]
+    bakes = {s["step"]: s["result"] for stage in first.run["stages"] for s in stage["steps"] if s["step"].endswith("/bake")}
+    assert len(bakes) == 6 and all(result["requests"] >= 100 for step, result in bakes.items() if not step.startswith("dev/"))
+    assert first("history", "--check").returncode == DONE
+
+
+def went_back(made, package, step, why):
+    """A delivery that ends badly at that step: its stage is taken back, and the log says why."""
+    made.release_is(package)
+    done = made.drive()
+    assert done.returncode == ENDED_BADLY and why in done.stderr, done.stderr[-3000:]
+    log = made.history(made.status()["run"])
+    back, = (e for e in log if e["event"] == "going-back")
+    assert back["data"]["step"] == step and why in back["data"]["why"]
+    assert [e["event"] for e in log[-3:-1]] == ["undo-done", "went-back"] or log[-2]["event"] == "went-back", [e["event"] for e in log]
+    assert {e["step"] for e in log if e["event"] == "undo-started"} <= {e["step"] for e in log if e["event"] == "step-started"}
+    assert not any(e["event"] == "stage-done" and e["stage"] == "dev" for e in log)
+    return log
+
+
+def test_a_worse_version_takes_its_stage_back(first, package, fleet):
+    with Callers(fleet) as callers:
+        log = went_back(first, package("worse", error_rate=0.9), "dev/first/eu-west-1/rollout", "catalog went back")
+    assert {name: fleet.live(name) for name in REGIONS} == first.now
+    assert "errors: " in next(e for e in log if e["event"] == "step-failed")["data"]["error"]
+    assert any(e["event"] == "undo-done" and e["step"] == "dev/first/eu-west-1/rollout" for e in log)
+    good, bad = callers.counted()
+    assert good > 100 and bad < good, callers.bad[:5]  # how many of a thousand is what the rehearsal measures, over minutes
+
+
+def test_terraform_that_fails_half_way_takes_its_stage_back(first, package, fleet):
+    (first.terraform / "fail").touch()
+    try:
+        went_back(first, package("unlucky"), "dev/first/eu-west-1/apply", "half of it is there")
+    finally:
+        (first.terraform / "fail").unlink()
+    assert {name: fleet.live(name) for name in REGIONS} == first.now
+
+
+def outline(run):
+    """What a run came to, until dev is done: of each step its state and what it was about."""
+    return [(s["step"], s["state"], {k: v for k, v in s.get("result", {}).items() if k in ("digest", "changes", "summary", "baked_s", "plan")})
+            for stage in run["stages"][:2] for s in stage["steps"] if not s["step"].endswith(("/rollout", "/release"))]
+
+
+def until_dev(entries):
+    told = [(event, step) for event, step, _ in story(entries) if event != "run-ended"]
+    return told[:told.index(("stage-done", "dev")) + 1]
+
+
+def test_killed_at_every_step_it_ends_as_undisturbed(first, rehearse, package, fleet):
+    """As far as dev: tests/unit/delivery/pipeline/test_resume_whole.c kills all of the list, with actions of its own."""
+    made = rehearse("killed")
+    made.release_is(package("killed"))
+    steps = [step for step in made.steps() if step.startswith(("build/", "dev/"))]
+    kills = {(event, step) for step in steps for event in ("step-started", "step-done")}
+    with Callers(fleet) as callers:
+        done, killed = made.drive_killed(1, kills, "--until", "dev")
+    assert done.returncode == DONE, done.stderr[-3000:]
+    assert {step for _, step in killed} == set(steps) and len(killed) > len(kills) * 0.8, sorted(kills - set(killed))
+    run = made.status()
+    assert outline(run) == outline(first.run) and run["outcome"] == "succeeded"
+    assert until_dev(made.history(1)) == until_dev(first.history(1))
+    assert all(fleet.live(name) != first.now[name] and not fleet.live(name)[1] for name in REGIONS)
+    assert made("history", "--check").returncode == DONE
+    good, bad = callers.counted()
+    assert bad <= good / 1000, callers.bad[:5]
