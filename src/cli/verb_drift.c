@@ -5,12 +5,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "aws/shared.h"
 #include "base/px_file.h"
 #include "base/px_json.h"
 #include "cli/config.h"
 #include "cli/interrupt.h"
 #include "cli/settings.h"
 #include "cli/verbs.h"
+#include "delivery/pipeline/environment.h"
 #include "delivery/terraform/drift.h"
 #include "delivery/terraform/terraform.h"
 
@@ -21,9 +23,10 @@
 
 struct drift_values {
     struct cli_list backend, var_files;
-    const char *environment, *stack, *config, *infra, *platform, *program, *plugin_cache, *release;
+    const char *environment, *stack, *config, *infra, *platform, *program, *plugin_cache, *release,
+        *state;
     int64_t lock_timeout_ms;
-    bool all;
+    bool all, no_lock;
 };
 static const struct cli_option options[] = {
     {"environment", 'e', CLI_TEXT, offsetof(struct drift_values, environment), "NAME",
@@ -36,6 +39,10 @@ static const struct cli_option options[] = {
      NULL, 0, 0},
     {"release", 0, CLI_TEXT, offsetof(struct drift_values, release), "FILE",
      "release.json of what is deployed: its artifacts are a region's", NULL, 0, 0},
+    {"state", 0, CLI_TEXT, offsetof(struct drift_values, state), "URL",
+     "instead of --release: the store of the pipeline, which knows what the environment got last (default "
+     "PRISM_PIPELINE_STATE)",
+     NULL, 0, 0},
     {"var-file", 0, CLI_LIST, offsetof(struct drift_values, var_files), "FILE",
      "more variables, for each stack; may be repeated", NULL, 0, 0},
     {"backend", 'b', CLI_LIST, offsetof(struct drift_values, backend), "NAME=VALUE",
@@ -52,12 +59,16 @@ static const struct cli_option options[] = {
      "where providers are kept between runs", NULL, 0, 0},
     {"lock-timeout", 0, CLI_TIME, offsetof(struct drift_values, lock_timeout_ms), "TIME",
      "how long to wait for who is at work on a state (default 5m)", NULL, 0, 0},
+    {"no-lock", 0, CLI_FLAG, offsetof(struct drift_values, no_lock), NULL,
+     "look without the state's lock, as who may only read has to; a change under way may be told as drift",
+     NULL, 0, 0},
     {"all", 'a', CLI_FLAG, offsetof(struct drift_values, all), NULL,
      "also what rollouts and autoscaling moved, and what AWS says and nothing manages", NULL, 0, 0},
 };
 static const struct drift_values defaults = {.program = "terraform", .lock_timeout_ms = 300000};
 
 struct look {
+    yyjson_val *artifacts; /* of the release that should be there; NULL: not known */
     struct cli *cli;
     const struct drift_values *v;
     const char *infra, *platform, *work_dir, *config;
@@ -189,19 +200,42 @@ static int add_var_file(struct look *look, struct terraform *tf, const char *pat
     return CLI_OK;
 }
 
+/* What the environment should run: of the release that was named, or that the pipeline delivered last. */
+static int find_release(struct look *look)
+{
+    struct cli *cli = look->cli;
+    PX_AUTO(cloud_shared_close) struct cloud_shared cloud = {0};
+    PX_AUTO(object_store_close) struct object_store *store = NULL;
+    const struct object_options objects = {.cloud = &cloud};
+    const char *set = getenv("PRISM_PIPELINE_STATE"), *url = look->v->state;
+    struct environment delivered = {.run = 0};
+    if (!url && set && *set) url = set;
+    if (look->v->release) {
+        if (px_json_load(look->v->release, 16u << 20, &cli->arena, &delivered.release.document) !=
+            0)
+            return cli_fail(cli, CLI_FAILED, "%s is no release.json that can be read",
+                            look->v->release);
+    } else if (url) {
+        int r = object_store_open(px_str_c(url), &objects, &store);
+        if (r == 0)
+            r = environment_read(store, px_str_c(look->v->environment), &cli->arena, &delivered);
+        if (r != 0) return cli_fault(cli, r, "what %s has got", look->v->environment);
+    }
+    look->artifacts = px_json_obj(delivered.release.document, "artifacts");
+    return CLI_OK;
+}
+
 /* A file that Terraform takes: {"artifacts": ...} of a release. */
 static const char *artifacts_file(struct look *look)
 {
-    yyjson_val *release;
     PX_AUTO(px_buf_deinit) struct px_buf buf = {0};
     struct px_str path = px_arena_printf(&look->cli->arena, "%s/artifacts.tfvars.json",
                                          look->work_dir);
-    if (!path.ptr || px_json_load(look->v->release, 16u << 20, &look->cli->arena, &release) != 0)
-        return NULL;
+    if (!path.ptr) return NULL;
     px_buf_init(&buf, 16u << 20);
     px_buf_add_str(&buf, S("{\"artifacts\":"));
-    px_buf_add_json(&buf, px_json_obj(release, "artifacts"));
-    px_buf_add_char(&buf, '}');
+    px_buf_add_json(&buf, look->artifacts);
+    px_buf_add_str(&buf, S("}\n"));
     if (px_buf_fault(&buf) || px_file_write_atomic(path.ptr, px_buf_str(&buf), 0600) != 0)
         return NULL;
     return path.ptr;
@@ -215,11 +249,10 @@ static int set_variables(struct look *look, struct terraform *tf, const char *na
                   hcl = px_arena_printf(&cli->arena, "%s/%s.tfvars", dir, name);
     if (!json.ptr || !hcl.ptr) return cli_fault(cli, PX_F_OOM, "paths");
     int exit = add_var_file(look, tf, access(json.ptr, R_OK) == 0 ? json.ptr : hcl.ptr);
-    if (exit == CLI_OK && look->v->release && !global) {
+    if (exit == CLI_OK && look->artifacts && !global) {
         const char *file = artifacts_file(look);
         exit = file ? add_var_file(look, tf, file)
-                    : cli_fail(cli, CLI_FAILED, "%s is no release.json that can be read",
-                               look->v->release);
+                    : cli_fail(cli, CLI_FAILED, "%s: artifacts cannot be written", look->work_dir);
     }
     for (size_t i = 0; i < look->v->var_files.count && exit == CLI_OK; i++)
         exit = add_var_file(look, tf, real_path(cli, look->v->var_files.items[i]));
@@ -327,7 +360,7 @@ static int look_at_stack(struct look *look, const char *name)
     struct terraform tf = {
         .program = look->v->program,
         .data_dir = px_arena_printf(&cli->arena, "%s/%s", look->work_dir, name).ptr,
-        .lock_timeout_s = look->v->lock_timeout_ms / 1000,
+        .lock_timeout_s = look->v->no_lock ? -1 : look->v->lock_timeout_ms / 1000,
         .grace_ms = GRACE_MS,
         .clock = cli->clock,
         .arena = &cli->arena,
@@ -421,6 +454,7 @@ static int run(struct cli *cli, const void *values, int arg_count, char **args)
     if (exit != CLI_OK) return exit;
     exit = find_config(&look);
     if (exit == CLI_OK) exit = find_stacks(&look);
+    if (exit == CLI_OK) exit = find_release(&look);
     if (exit != CLI_OK) {
         (void)!px_dir_remove(look.work_dir);
         return exit;

@@ -30,9 +30,14 @@ DONE, ENDED_BADLY, ASKS = 0, 3, 6
 class Fleet(conftest.Region):
     """`prism up --regions`: the router and both regions."""
 
-    def __init__(self, data):
+    def __init__(self, data, program=PRISM):
         super().__init__(data, env=ENV_QUICK)
-        self.keys = {}
+        self.keys, self.program = {}, program
+
+    def run(self, *args, check=True, timeout=120, **kw):
+        done = subprocess.run([self.program, *map(str, args)], env=self.env, capture_output=True, text=True, timeout=timeout, **kw)
+        assert not check or done.returncode == 0, f"prism {args}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
 
     def up(self):
         self.run("up", "--detach", "--regions", ",".join(REGIONS), timeout=300)

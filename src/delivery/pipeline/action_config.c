@@ -133,4 +133,5 @@ const struct action action_config_render = {
     ACTION_FIELDS(fields),
     .run = run,
     .describe = describe,
+    .is_fixed = true,
 };

@@ -41,7 +41,10 @@ static void add_made(struct arguments *a, struct px_str made)
 static void add_common(struct terraform *tf, struct arguments *a)
 {
     add(a, "-input=false");
-    add_made(a, px_arena_printf(tf->arena, "-lock-timeout=%" PRId64 "s", tf->lock_timeout_s));
+    if (tf->lock_timeout_s < 0)
+        add(a, "-lock=false");
+    else
+        add_made(a, px_arena_printf(tf->arena, "-lock-timeout=%" PRId64 "s", tf->lock_timeout_s));
     if (tf->parallelism > 0)
         add_made(a, px_arena_printf(tf->arena, "-parallelism=%d", tf->parallelism));
 }
