@@ -60,6 +60,34 @@ int table_get(struct table_store *store, const struct table_key *key, struct px_
     return store->half->get(store, key, arena, ret_item);
 }
 
+static int get_each(struct table_store *store, const struct table_key *keys, size_t count,
+                    struct px_arena *arena, struct table_item *items)
+{
+    for (size_t i = 0; i < count; i++) {
+        int r = store->half->get(store, &keys[i], arena, &items[i]);
+        if (r != TABLE_ABSENT) PX_TRY(r);
+    }
+    return 0;
+}
+
+int table_get_all(struct table_store *store, const struct table_key *keys, size_t count,
+                  struct px_arena *arena, struct table_item **ret_items)
+{
+    PX_ASSERT(count <= TABLE_KEYS_MAX);
+    struct table_item *items = px_arena_array(arena, struct table_item, count + 1);
+    if (!items) return px_arena_fault(arena);
+    memset(items, 0, (count + 1) * sizeof *items);
+    for (size_t i = 0; i < count; i++) {
+        PX_ASSERT(px_str_eq(keys[i].table, keys[0].table));
+        PX_TRY(key_check(&keys[i]));
+    }
+    if (count > 0)
+        PX_TRY((store->half->get_all ? store->half->get_all : get_each)(store, keys, count, arena,
+                                                                        items));
+    *ret_items = items;
+    return 0;
+}
+
 int table_put(struct table_store *store, const struct table_put *put, struct px_arena *arena,
               int64_t *ret_version, struct table_item *ret_current)
 {

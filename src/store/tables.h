@@ -44,6 +44,12 @@ struct table_item {
 PX_MUST_USE int table_get(struct table_store *store, const struct table_key *key,
                           struct px_arena *arena, struct table_item *ret_item);
 
+/* Items of one table, at most TABLE_KEYS_MAX keys: (*ret_items)[i] is that of keys[i], with version 0 where there
+ * is none. A key may stand there twice. All of them together are at most 16 MiB. */
+#define TABLE_KEYS_MAX 100u
+PX_MUST_USE int table_get_all(struct table_store *store, const struct table_key *keys, size_t count,
+                              struct px_arena *arena, struct table_item **ret_items);
+
 enum table_condition {
     TABLE_ANY,     /* put whatever stands there */
     TABLE_NEW,     /* only when absent (or expired) */
@@ -55,7 +61,7 @@ struct table_put {
     int64_t expires_ns;
     int64_t version; /* for TABLE_VERSION */
     enum table_condition condition;
-    bool relaxed;    /* may be lost on power failure (not on a crash of the process) */
+    bool relaxed; /* may be lost on power failure (not on a crash of the process) */
 };
 /* Answers: TABLE_CONDITION_FAILED; then, if ret_current is not NULL, the item that stood in the way
  * is written to it (document empty and version 0 when it was absent). ret_version may be NULL. */

@@ -8,38 +8,16 @@
  *   deletes       without a condition may happen twice; those with one are transactions */
 #include <stdlib.h>
 
-#include "aws/client.h"
-#include "aws/shared.h"
 #include "base/px_id.h"
-#include "store/dynamo_item.h"
+#include "store/tables_dynamo.h"
 
 #define ANSWER_BYTES_MAX                                                                           \
     (16u << 20) /* a page is 1 MB of items, and escapes are up to 6 times that */
 #define REQUEST_BYTES_MAX (32u << 20) /* a transaction of 4 MB, likewise */
 #define SCRATCH_BYTES_MAX (96u << 20)
 #define PAGE_ITEMS_MAX 1000u
-#define TURNS_MAX                                                                                  \
-    8 /* of an unconditional put that meets an item about to expire, or just expired */
-
-struct dynamo_tables {
-    struct table_store store; /* first: the header's functions know only this */
-    struct cloud_shared own;  /* where nobody shares */
-    struct cloud_client *client;
-    uint32_t deadline_ms;
-    struct px_str prefix; /* "<prefix>" of "<prefix>-<table>" */
-    char prefix_text[200];
-    struct px_arena scratch; /* of one call */
-    struct px_buf request;
-};
-
-static struct dynamo_tables *dynamo_of(struct table_store *store)
-{
-    return (struct dynamo_tables *)store;
-}
 
 /* ---- one request ---- */
-
-enum dynamo_answer { DYNAMO_CONDITION_FAILED = 1 };
 
 /* The whole of a transaction is refused because another was at one of its items just then. */
 static bool is_passing(const struct cloud_response *response)
@@ -74,9 +52,7 @@ static int refusal(const struct dynamo_tables *tables, const char *what,
     return px_fault(PX_F_PROTOCOL, "%s: %d %.*s", what, response->status, PX_FMT(response->error));
 }
 
-/* Send what stands in tables->request.
- * Answers: DYNAMO_CONDITION_FAILED, with ret_root written. */
-static int exchange(struct dynamo_tables *tables, const char *what, yyjson_val **ret_root)
+int dynamo_exchange(struct dynamo_tables *tables, const char *what, yyjson_val **ret_root)
 {
     if (px_buf_fault(&tables->request))
         return px_fault(px_buf_fault(&tables->request), "%s: a request", what);
@@ -104,20 +80,14 @@ static int exchange(struct dynamo_tables *tables, const char *what, yyjson_val *
     return answer;
 }
 
-static void request_begin(struct dynamo_tables *tables)
+void dynamo_begin(struct dynamo_tables *tables)
 {
     px_arena_reset(&tables->scratch);
     px_buf_clear(&tables->request);
     px_buf_add_char(&tables->request, '{');
 }
 
-static int64_t now_s(const struct dynamo_tables *tables)
-{
-    return px_wall_ns(tables->store.clock) / PX_NS_PER_S;
-}
-
-/* DynamoDB's text is UTF-8, while the header's keys are bytes. */
-static int text_check(const struct table_key *key, struct px_str document)
+int dynamo_text_check(const struct table_key *key, struct px_str document)
 {
     if (px_utf8_ok(key->partition) && px_utf8_ok(key->sort) && px_utf8_ok(document)) return 0;
     return px_fault(PX_F_LIMIT, "DynamoDB takes no text that is not UTF-8");
@@ -129,16 +99,16 @@ static int dynamo_get(struct table_store *store, const struct table_key *key,
                       struct px_arena *arena, struct table_item *ret_item)
 {
     struct dynamo_tables *tables = dynamo_of(store);
-    PX_TRY(text_check(key, S("")));
-    request_begin(tables);
+    PX_TRY(dynamo_text_check(key, S("")));
+    dynamo_begin(tables);
     dynamo_add_table(&tables->request, tables->prefix, key->table);
     px_buf_add_c(&tables->request, ",\"ConsistentRead\":true,\"Key\":");
     dynamo_add_key(&tables->request, key->partition, key->sort);
     px_buf_add_char(&tables->request, '}');
     yyjson_val *root = NULL;
-    PX_TRY(exchange(tables, "GetItem", &root));
+    PX_TRY(dynamo_exchange(tables, "GetItem", &root));
     struct dynamo_read read;
-    PX_TRY(dynamo_read_item(px_json_obj(root, "Item"), now_s(tables), &read));
+    PX_TRY(dynamo_read_item(px_json_obj(root, "Item"), dynamo_now_s(tables), &read));
     if (read.item.version == 0 || read.expired) return TABLE_ABSENT;
     PX_TRY(table_item_keep(&read.item, arena, ret_item));
     return 0;
@@ -156,11 +126,11 @@ static int put_once(struct dynamo_tables *tables, const struct dynamo_op *op,
                     struct put_result *ret_result)
 {
     bool update = dynamo_op_change(op) == DYNAMO_UPDATE;
-    request_begin(tables);
+    dynamo_begin(tables);
     dynamo_add_op(&tables->request, op);
     px_buf_add_c(&tables->request, update ? ",\"ReturnValues\":\"UPDATED_NEW\"}" : "}");
     yyjson_val *root = NULL;
-    int r = exchange(tables, update ? "UpdateItem" : "PutItem", &root);
+    int r = dynamo_exchange(tables, update ? "UpdateItem" : "PutItem", &root);
     if (r == DYNAMO_CONDITION_FAILED) {
         PX_TRY(dynamo_read_item(px_json_obj(root, "Item"), op->now_s, &ret_result->found));
         return r;
@@ -196,12 +166,12 @@ static int dynamo_put(struct table_store *store, const struct table_put *put,
 {
     struct dynamo_tables *tables = dynamo_of(store);
     char id[DYNAMO_ID_BYTES + 1];
-    PX_TRY(text_check(&put->key, put->document));
+    PX_TRY(dynamo_text_check(&put->key, put->document));
     id_make(id);
     struct dynamo_op op = {.put = put, .prefix = tables->prefix, .id = id};
-    for (int turn = 0; turn < TURNS_MAX; turn++) {
+    for (int turn = 0; turn < DYNAMO_TURNS_MAX; turn++) {
         struct put_result result = {.version = 0};
-        op.now_s = now_s(tables);
+        op.now_s = dynamo_now_s(tables);
         int r = put_once(tables, &op, &result);
         bool mine = r == DYNAMO_CONDITION_FAILED && px_str_eq(result.found.put_id, px_str_c(id));
         if (mine) result.version = result.found.item.version;
@@ -236,7 +206,7 @@ static int transact(struct dynamo_tables *tables, const struct dynamo_op *ops, s
 {
     char token[DYNAMO_ID_BYTES + 1];
     id_make(token);
-    request_begin(tables);
+    dynamo_begin(tables);
     px_buf_printf(&tables->request, "\"ClientRequestToken\":\"%s\",\"TransactItems\":[", token);
     for (size_t i = 0; i < count; i++) {
         if (i > 0) px_buf_add_char(&tables->request, ',');
@@ -244,7 +214,7 @@ static int transact(struct dynamo_tables *tables, const struct dynamo_op *ops, s
     }
     px_buf_add_c(&tables->request, "]}");
     yyjson_val *root = NULL;
-    int r = exchange(tables, "TransactWriteItems", &root);
+    int r = dynamo_exchange(tables, "TransactWriteItems", &root);
     if (r == DYNAMO_CONDITION_FAILED) {
         *ret_reasons = px_json_arr(root, "CancellationReasons");
         return r;
@@ -278,9 +248,9 @@ static int reasons_read(struct dynamo_op *ops, size_t count, yyjson_val *reasons
 static int ops_transact(struct dynamo_tables *tables, struct dynamo_op *ops, size_t count,
                         size_t *ret_failed)
 {
-    for (int turn = 0; turn < TURNS_MAX; turn++) {
+    for (int turn = 0; turn < DYNAMO_TURNS_MAX; turn++) {
         yyjson_val *reasons = NULL;
-        int64_t at_s = now_s(tables);
+        int64_t at_s = dynamo_now_s(tables);
         for (size_t i = 0; i < count; i++) ops[i].now_s = at_s;
         int r = transact(tables, ops, count, &reasons);
         if (r == 0) return 0;
@@ -294,11 +264,11 @@ static int ops_transact(struct dynamo_tables *tables, struct dynamo_op *ops, siz
 
 static int delete_any(struct dynamo_tables *tables, const struct dynamo_op *op)
 {
-    request_begin(tables);
+    dynamo_begin(tables);
     dynamo_add_op(&tables->request, op);
     px_buf_add_char(&tables->request, '}');
     yyjson_val *root = NULL;
-    PX_TRY(exchange(tables, "DeleteItem", &root));
+    PX_TRY(dynamo_exchange(tables, "DeleteItem", &root));
     return 0;
 }
 
@@ -311,7 +281,7 @@ static int dynamo_put_all(struct table_store *store, const struct table_put *put
     id_make(id);
     PX_ASSERT(count <= TABLE_PUTS_MAX);
     for (size_t i = 0; i < count; i++) {
-        PX_TRY(text_check(&puts[i].key, puts[i].document));
+        PX_TRY(dynamo_text_check(&puts[i].key, puts[i].document));
         ops[i] = (struct dynamo_op){.put = &puts[i], .prefix = tables->prefix, .id = id};
     }
     if (count == 1 && !puts[0].document.ptr && puts[0].condition == TABLE_ANY)
@@ -367,13 +337,13 @@ static int page_read(struct dynamo_tables *tables, const struct table_query *que
                   PX_MIN(left, (size_t)PAGE_ITEMS_MAX));
     if (one_partition)
         px_buf_add_c(buf, ",\"KeyConditionExpression\":\"pk = :p AND begins_with(sk, :s)\"");
-    add_query_values(buf, query, now_s(tables));
+    add_query_values(buf, query, dynamo_now_s(tables));
     if (start->behind) {
         px_buf_add_c(buf, ",\"ExclusiveStartKey\":");
         dynamo_add_key(buf, start->partition, start->sort);
     }
     px_buf_add_char(buf, '}');
-    PX_TRY(exchange(tables, one_partition ? "Query" : "Scan", ret_root));
+    PX_TRY(dynamo_exchange(tables, one_partition ? "Query" : "Scan", ret_root));
     return 0;
 }
 
@@ -384,7 +354,7 @@ static int page_take(struct dynamo_tables *tables, yyjson_val *root, struct tabl
     px_json_arr_foreach(px_json_arr(root, "Items"), at, count, attributes)
     {
         struct dynamo_read read;
-        PX_TRY(dynamo_read_item(attributes, now_s(tables), &read));
+        PX_TRY(dynamo_read_item(attributes, dynamo_now_s(tables), &read));
         if (!read.expired) PX_TRY(table_list_add(list, &read.item));
     }
     return 0;
@@ -417,13 +387,13 @@ static int dynamo_query(struct table_store *store, const struct table_query *que
                         struct px_arena *arena, struct table_item **ret_items, size_t *ret_count)
 {
     struct dynamo_tables *tables = dynamo_of(store);
-    PX_TRY(text_check(&query->key, S("")));
+    PX_TRY(dynamo_text_check(&query->key, S("")));
     struct table_list list = {.arena = arena};
     struct query_start start = query_start(query);
     struct page_end end;
     while (!start.nothing && list.count < query->max) {
         yyjson_val *root = NULL;
-        request_begin(tables);
+        dynamo_begin(tables);
         PX_TRY(page_read(tables, query, &start, query->max - list.count, &root));
         PX_TRY(page_take(tables, root, &list));
         PX_TRY(page_next(root, &end, &start));
@@ -453,6 +423,7 @@ static void dynamo_close(struct table_store *store)
 }
 
 static const struct table_half half = {.get = dynamo_get,
+                                       .get_all = dynamo_get_all,
                                        .put = dynamo_put,
                                        .put_all = dynamo_put_all,
                                        .query = dynamo_query,

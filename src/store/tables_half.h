@@ -9,6 +9,9 @@
 struct table_half {
     int (*get)(struct table_store *store, const struct table_key *key, struct px_arena *arena,
                struct table_item *ret_item);
+    /* NULL: one after the other is as quick. items are zeroed. */
+    int (*get_all)(struct table_store *store, const struct table_key *keys, size_t count,
+                   struct px_arena *arena, struct table_item *items);
     int (*put)(struct table_store *store, const struct table_put *put, struct px_arena *arena,
                int64_t *ret_version, struct table_item *ret_current);
     int (*put_all)(struct table_store *store, const struct table_put *puts, size_t count,

@@ -50,6 +50,28 @@ TEST(an_item_comes_back_as_put_and_counts_its_versions)
     CHECK_INT(item.version, 2);
 }
 
+TEST(several_items_come_at_once_each_where_its_key_stands)
+{
+    PX_AUTO(table_store_close) struct table_store *store = tables_open(t);
+    struct table_key keys[TABLE_KEYS_MAX];
+    struct table_item *items = NULL;
+    for (size_t i = 0; i < TABLE_KEYS_MAX; i++) {
+        keys[i] = key_of(S("p"), px_arena_printf(&t->arena, "%zu", i));
+        struct table_put put = put_of(S("p"), keys[i].sort, keys[i].sort);
+        if (i % 3 == 1) put.expires_ns = px_wall_ns(&t->clock) + PX_NS_PER_S;
+        if (i % 3 > 0) CHECK_OK(table_put(store, &put, NULL, NULL, NULL));
+    }
+    keys[TABLE_KEYS_MAX - 1] = keys[2]; /* twice */
+    test_advance(t, 10 * PX_NS_PER_S);
+    CHECK_OK(table_get_all(store, keys, TABLE_KEYS_MAX, &t->arena, &items));
+    for (size_t i = 0; i < TABLE_KEYS_MAX - 1; i++) {
+        CHECK_INT(items[i].version, i % 3 == 2); /* what has expired is not there, either */
+        if (i % 3 == 2) CHECK_STR(items[i].document, keys[i].sort);
+    }
+    CHECK_STR(items[TABLE_KEYS_MAX - 1].document, S("2"));
+    CHECK_OK(table_get_all(store, keys, 0, &t->arena, &items));
+}
+
 TEST(keys_are_any_text)
 {
     PX_AUTO(table_store_close) struct table_store *store = tables_open(t);

@@ -131,6 +131,33 @@ TEST(an_unconditional_put_that_only_meets_expired_items_ends)
     rig_stop(&rig);
 }
 
+#define LEFT "{\"pk\":{\"S\":\"p\"},\"sk\":{\"S\":\"#s\"}}"
+
+TEST(keys_that_are_not_answered_are_asked_for_again_and_not_for_ever)
+{
+    struct rig rig;
+    RIG_START(
+        &rig,
+        {.status = 200,
+         .body = "{\"Responses\":{\"prism-dev-things\":[]},\"UnprocessedKeys\":"
+                 "{\"prism-dev-things\":{\"Keys\":[" LEFT "]}}}"},
+        {.status = 200,
+         .body = "{\"Responses\":{\"prism-dev-things\":[" ITEM("x", "5") "]},"
+                                                                         "\"UnprocessedKeys\":{}}"},
+        {.status = 200,
+         .body = "{\"UnprocessedKeys\":{\"prism-dev-things\":{\"Keys\":[" LEFT "]}}}"});
+    const struct table_key keys[] = {
+        {S("things"), S("p"), S("r")}, some_put.key, {S("things"), S("p"), S("s")}};
+    struct table_item *items = NULL;
+    CHECK_OK(table_get_all(rig.store, keys, PX_COUNT(keys), &t->arena, &items));
+    CHECK_INT(rig.fake.requests, 2);
+    CHECK_INT(items[0].version, 0);
+    CHECK_INT(items[1].version, 5);
+    CHECK_INT(items[2].version, 5);
+    CHECK_INT(table_get_all(rig.store, keys, 2, &t->arena, &items), PX_F_UNAVAILABLE);
+    rig_stop(&rig);
+}
+
 TEST(items_that_prism_did_not_write_are_corrupt)
 {
     static const char *const items[] = {
