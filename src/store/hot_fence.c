@@ -131,7 +131,7 @@ static bool gives_way(const struct hot_fence *old, const struct hot_fence *new)
     bool home = new->state == HOT_FENCE_HOME, left = new->state == HOT_FENCE_LEFT;
     switch (old->state) {
     case HOT_FENCE_LEAVING: return home || (left && old->until_ms == 0);
-    case HOT_FENCE_THAWED: return home;
+    case HOT_FENCE_THAWED: return home || new->state == HOT_FENCE_LEAVING;
     case HOT_FENCE_ARRIVING: return home || left;
     case HOT_FENCE_NONE:
     case HOT_FENCE_HOME:

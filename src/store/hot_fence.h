@@ -14,7 +14,7 @@ enum hot_fence_state {
     HOT_FENCE_LEAVING,  /* nothing is taken any more; still read here */
     HOT_FENCE_LEFT,     /* at home in `region` since `epoch` */
     HOT_FENCE_ARRIVING, /* comes from `region`; neither taken nor read yet */
-    HOT_FENCE_THAWED, /* was LEAVING for too long: taken and read as at home, and the move goes on */
+    HOT_FENCE_THAWED, /* taken and read as at home while a move goes on: before its freezes and between them */
 };
 #define HOT_FENCE_REGION_BYTES 64
 struct hot_fence {
@@ -36,7 +36,7 @@ PX_MUST_USE int hot_fence_read(struct hot_store *store, struct px_str tenant,
 
 /* Raise or change it; on stable storage when the call returns, and then every later hot_fence_read() gives it.
  * One that stands already is fine. A higher epoch replaces any; of one epoch, LEAVING becomes LEFT (not as long as
- * it has an end) or HOME, THAWED becomes HOME, ARRIVING becomes HOME or LEFT, and HOME and LEFT are final.
+ * it has an end) or HOME, THAWED becomes LEAVING or HOME, ARRIVING becomes HOME or LEFT, and HOME and LEFT are final.
  * Answers: HOT_FENCE_STALE: another stands that does not give way; it is in ret_fence (may be NULL). */
 enum hot_fence_answer { HOT_FENCE_STALE = 1, HOT_FENCE_HELD };
 PX_MUST_USE int hot_fence_raise(struct hot_store *store, struct px_str tenant,

@@ -34,7 +34,7 @@ locals {
         { on = "key", actions = ["kms:Decrypt", "kms:DescribeKey"] },
       ]
       "read-write" = [
-        { on = "self", actions = ["dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"] },
+        { on = "self", actions = ["dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"] },
         { on = "index", actions = ["dynamodb:Query"] },
         { on = "key", actions = ["kms:Decrypt", "kms:DescribeKey"] },
       ]

@@ -57,6 +57,16 @@ static int put(struct object_store *store, struct px_str key, struct px_buf *tex
     return object_put(store, key, px_buf_str(text));
 }
 
+static void add_names(struct px_buf *text, const struct px_str *names, size_t count)
+{
+    px_buf_add_char(text, '[');
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0) px_buf_add_char(text, ',');
+        px_buf_add_json_str(text, names[i]);
+    }
+    px_buf_add_char(text, ']');
+}
+
 int manifest_put(struct object_store *store, struct px_str tenant, int64_t epoch,
                  const struct manifest *manifest, struct px_arena *arena)
 {
@@ -64,14 +74,13 @@ int manifest_put(struct object_store *store, struct px_str tenant, int64_t epoch
     PX_AUTO(px_buf_deinit) struct px_buf text;
     px_buf_init(&text, MANIFEST_BYTES_MAX);
     PX_TRY(index_key(tenant, epoch, arena, &key));
-    px_buf_printf(&text, "{\"last\":%s,\"freeze\":%lld,\"barrier\":%lld,\"datasets\":[",
-                  manifest->last ? "true" : "false", (long long)manifest->freeze,
-                  (long long)manifest->barrier);
-    for (size_t i = 0; i < manifest->count; i++) {
-        if (i > 0) px_buf_add_char(&text, ',');
-        px_buf_add_json_str(&text, manifest->datasets[i]);
-    }
-    px_buf_add_c(&text, "]}\n");
+    px_buf_printf(&text,
+                  "{\"last\":%s,\"freeze\":%lld,\"datasets\":", manifest->last ? "true" : "false",
+                  (long long)manifest->freeze);
+    add_names(&text, manifest->datasets, manifest->count);
+    px_buf_add_c(&text, ",\"claims\":");
+    add_names(&text, manifest->claims, manifest->claim_count);
+    px_buf_add_c(&text, "}\n");
     return put(store, key, &text);
 }
 
@@ -138,6 +147,20 @@ static int get(struct object_store *store, struct px_str key, struct px_arena *a
     return r;
 }
 
+static int get_names(yyjson_val *root, const char *member, struct px_str key,
+                     struct px_arena *arena, struct px_str **ret_names, size_t *ret_count)
+{
+    yyjson_val *list = px_json_arr(root, member), *name;
+    size_t i, n, count = 0;
+    struct px_str *names = px_arena_array(arena, struct px_str, yyjson_arr_size(list) + 1);
+    if (!list) return corrupt(key);
+    if (!names) return px_arena_fault(arena);
+    yyjson_arr_foreach(list, i, n, name) names[count++] = px_json_val_str(name);
+    *ret_names = names;
+    *ret_count = count;
+    return 0;
+}
+
 int manifest_get(struct object_store *store, struct px_str tenant, int64_t epoch,
                  struct px_arena *arena, struct manifest *ret_manifest)
 {
@@ -146,20 +169,12 @@ int manifest_get(struct object_store *store, struct px_str tenant, int64_t epoch
     PX_TRY(index_key(tenant, epoch, arena, &key));
     int r = get(store, key, arena, &root);
     if (r != 0) return r;
-    yyjson_val *names = px_json_arr(root, "datasets"), *name;
-    if (!names) return corrupt(key);
     struct manifest manifest = {.last = px_json_bool(root, "last", false),
-                                .freeze = px_json_i64(root, "freeze", 0),
-                                .barrier = px_json_i64(root, "barrier", 0)};
-    manifest.datasets = px_arena_array(arena, struct px_str, yyjson_arr_size(names) + 1);
-    if (!manifest.datasets) return px_arena_fault(arena);
-    size_t i, n;
-    yyjson_arr_foreach(names, i, n, name)
-    {
-        struct px_str text = px_json_val_str(name);
-        if (!dataset_name_ok(text, NULL)) return corrupt(key);
-        manifest.datasets[manifest.count++] = text;
-    }
+                                .freeze = px_json_i64(root, "freeze", 0)};
+    PX_TRY(get_names(root, "datasets", key, arena, &manifest.datasets, &manifest.count));
+    for (size_t i = 0; i < manifest.count; i++)
+        if (!dataset_name_ok(manifest.datasets[i], NULL)) return corrupt(key);
+    PX_TRY(get_names(root, "claims", key, arena, &manifest.claims, &manifest.claim_count));
     *ret_manifest = manifest;
     return 0;
 }

@@ -9,11 +9,12 @@
 #define MANIFEST_BYTES_MAX ((size_t)256 << 20)
 
 struct manifest {
-    bool last;       /* packed behind the fence */
-    int64_t freeze;  /* then: under which */
-    int64_t barrier; /* number of what was written behind the last claim that counts */
+    bool last;      /* packed behind the fence */
+    int64_t freeze; /* then: under which */
     struct px_str *datasets;
     size_t count;
+    struct px_str *claims; /* names of the lists of claims of what is sealed (move_claims.h) */
+    size_t claim_count;
 };
 PX_MUST_USE int manifest_put(struct object_store *store, struct px_str tenant, int64_t epoch,
                              const struct manifest *manifest, struct px_arena *arena);

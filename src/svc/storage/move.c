@@ -1,11 +1,9 @@
 /* svc/storage/move.c - see move.h. */
 #include "svc/storage/move.h"
 
-#include <unistd.h>
 #include <xxhash.h>
 
-#include "base/px_json.h"
-#include "svc/storage/manifest.h"
+#include "svc/storage/move_claims.h"
 
 enum { SEAL_ROUNDS = 4 }; /* another sealer may win some */
 
@@ -19,71 +17,6 @@ static bool stands(const struct hot_fence *fence, enum hot_fence_state state, in
 static bool is_late(const struct storage_move *move)
 {
     return move->deadline_mono_ns != 0 && px_mono_ns(&px_clock_system) >= move->deadline_mono_ns;
-}
-
-/* ---- the barrier ----
- * A client's repeat is told in the target by its claim, which the tables' replication brings. It brings
- * changes of a region in order, so when the target sees what was written behind the last claim that counts, it
- * has that claim, too. Claims of frames that were sealed were put before those frames were appended.
- *
- * Every round has one, with a number that the manifest names, and not only the last: so a registry that is late,
- * or has much to catch up on, is waited for while the tenant is still written to. */
-
-#define BARRIER_TABLE "idempotency"
-#define BARRIER_NS (3600 * PX_NS_PER_S)
-#define BARRIER_WAIT_NS (5 * PX_NS_PER_S) /* of one fetch; the next one waits on */
-#define BARRIER_LOOK_US 10000
-
-/* No claim has such a sort key: theirs end with 32 hex digits. */
-static int barrier_key(const struct storage_move *move, struct px_arena *arena,
-                       struct table_key *ret_key)
-{
-    struct px_str sort = px_arena_printf(arena, "_move/%lld", (long long)move->epoch);
-    if (!sort.ptr) return px_arena_fault(arena);
-    *ret_key = (struct table_key){S(BARRIER_TABLE), move->tenant, sort};
-    return 0;
-}
-
-static int put_barrier(struct storage *storage, const struct storage_move *move,
-                       struct px_arena *arena, int64_t *ret_number)
-{
-    int64_t now_ns = px_wall_ns(&px_clock_system);
-    struct table_put put = {
-        .document = px_arena_printf(arena, "{\"barrier\":%lld}", (long long)now_ns),
-        .expires_ns = now_ns + BARRIER_NS};
-    if (!put.document.ptr) return px_arena_fault(arena);
-    PX_TRY(barrier_key(move, arena, &put.key));
-    *ret_number = now_ns;
-    return table_put(storage->options.tables, &put, arena, NULL, NULL);
-}
-
-static int look_at_barrier(struct storage *storage, const struct storage_move *move, int64_t number,
-                           struct px_arena *arena, bool *ret_seen)
-{
-    struct table_key key;
-    struct table_item item;
-    yyjson_val *root = NULL;
-    *ret_seen = false;
-    PX_TRY(barrier_key(move, arena, &key));
-    int r = table_get(storage->options.tables, &key, arena, &item);
-    if (r == TABLE_ABSENT) return 0;
-    PX_TRY(r);
-    PX_TRY(px_json_parse(item.document, arena, &root, NULL));
-    *ret_seen = px_json_i64(root, "barrier", 0) >= number;
-    return 0;
-}
-
-static int wait_for_barrier(struct storage *storage, const struct storage_move *move,
-                            int64_t number, bool *ret_seen)
-{
-    int64_t end_ns = px_mono_ns(&px_clock_system) + BARRIER_WAIT_NS;
-    for (;;) {
-        PX_AUTO(px_arena_deinit) struct px_arena arena;
-        px_arena_init(&arena, STORAGE_ARENA_BYTES_MAX);
-        PX_TRY(look_at_barrier(storage, move, number, &arena, ret_seen));
-        if (*ret_seen || is_late(move) || px_mono_ns(&px_clock_system) >= end_ns) return 0;
-        (void)usleep(BARRIER_LOOK_US);
-    }
 }
 
 /* ---- pack ---- */
@@ -103,15 +36,17 @@ static int seal_all(struct storage *storage, const struct storage_move *move,
     return 0;
 }
 
+/* listed: the claims of what was sealed before the move are written down already. */
 static int pack_dataset(struct storage *storage, const struct storage_move *move,
-                        struct px_str name, int64_t retention_days, struct px_arena *arena,
-                        struct storage_moved *moved)
+                        struct px_str name, int64_t retention_days, bool listed,
+                        struct px_arena *arena, struct storage_moved *moved)
 {
     struct catalog_snapshot snapshot;
     int r = catalog_read(storage->options.catalog, move->tenant, name, INT64_MIN, INT64_MAX, arena,
                          &snapshot);
     if (r == CATALOG_ABSENT) return px_fault(PX_F_BUG, "a dataset that was listed is gone");
     PX_TRY(r);
+    if (!listed) PX_TRY(move_claims_list(storage, move, name, snapshot.marks, snapshot.mark_count));
     const struct catalog_arrival arrival = {.tenant = move->tenant,
                                             .dataset = name,
                                             .schema_json = snapshot.schema_json,
@@ -130,7 +65,7 @@ static int pack_dataset(struct storage *storage, const struct storage_move *move
     return manifest_put_dataset(storage->options.segments, move->epoch, &arrival, arena);
 }
 
-static int pack_all(struct storage *storage, const struct storage_move *move, int64_t barrier,
+static int pack_all(struct storage *storage, const struct storage_move *move,
                     struct px_arena *arena, struct storage_moved *moved)
 {
     struct dataset_info *infos = NULL;
@@ -139,7 +74,9 @@ static int pack_all(struct storage *storage, const struct storage_move *move, in
     struct catalog *catalog = storage->options.catalog;
     PX_TRY(catalog_list(catalog, move->tenant, arena, &infos, &count));
     PX_TRY(catalog_dropped(catalog, move->tenant, arena, &dropped, &dropped_count));
-    struct manifest manifest = {.last = moved->last, .barrier = barrier, .freeze = moved->freeze};
+    struct manifest manifest = {.last = moved->last, .freeze = moved->freeze};
+    bool listed = false;
+    PX_TRY(move_claims_listed(storage, move, &listed));
     manifest.datasets = px_arena_array(arena, struct px_str, count + dropped_count + 1);
     if (!manifest.datasets) return px_arena_fault(arena);
     for (size_t i = 0; i < count + dropped_count; i++) {
@@ -147,10 +84,23 @@ static int pack_all(struct storage *storage, const struct storage_move *move, in
         px_arena_init(&one, STORAGE_ARENA_BYTES_MAX);
         struct px_str name = i < count ? infos[i].name : dropped[i - count];
         manifest.datasets[manifest.count++] = name;
-        PX_TRY(pack_dataset(storage, move, name, i < count ? infos[i].retention_days : 0, &one,
-                            moved));
+        PX_TRY(pack_dataset(storage, move, name, i < count ? infos[i].retention_days : 0, listed,
+                            &one, moved));
     }
+    if (!listed) PX_TRY(move_claims_set_listed(storage, move));
+    PX_TRY(move_claims_names(storage, move, arena, &manifest));
     return manifest_put(storage->options.segments, move->tenant, move->epoch, &manifest, arena);
+}
+
+/* From here on whoever seals writes down the claims of it (move_claims.h). Answers: MOVE_FENCED. */
+static int announce(struct storage *storage, const struct storage_move *move,
+                    struct hot_fence *ret_fence)
+{
+    const struct hot_fence fence = {.state = HOT_FENCE_THAWED, .epoch = move->epoch};
+    PX_TRY(hot_fence_read(storage->options.hot, move->tenant, ret_fence));
+    if (ret_fence->epoch >= move->epoch) return 0;
+    int r = hot_fence_raise(storage->options.hot, move->tenant, &fence, ret_fence);
+    return r == HOT_FENCE_STALE ? 0 : r; /* a freeze came first: it says as much */
 }
 
 /* The fence is looked at first and everything is sealed then: see docs/design/migration.md. */
@@ -161,19 +111,17 @@ int storage_pack(struct storage *storage, const struct storage_move *move,
     PX_AUTO(px_arena_deinit) struct px_arena arena;
     px_arena_init(&arena, STORAGE_ARENA_BYTES_MAX);
     struct hot_fence fence = {0};
-    PX_TRY(hot_fence_read(storage->options.hot, move->tenant, &fence));
+    PX_TRY(announce(storage, move, &fence));
     if (fence.epoch > move->epoch) return MOVE_FENCED;
     bool may_pack = fence.state == HOT_FENCE_LEAVING || fence.state == HOT_FENCE_THAWED;
-    if (fence.epoch == move->epoch && !may_pack) return MOVE_FENCED;
+    if (!may_pack) return MOVE_FENCED;
     bool fenced = stands(&fence, HOT_FENCE_LEAVING, move->epoch);
     PX_TRY(hot_refresh(storage->options.hot, move->tenant, &arena));
     PX_TRY(seal_all(storage, move, moved));
     if (moved->more) return 0; /* what is written down is whole or not there */
     moved->last = fenced;
     moved->freeze = fenced ? fence.until_ms : 0;
-    int64_t barrier = 0;
-    PX_TRY(put_barrier(storage, move, &arena, &barrier));
-    return pack_all(storage, move, barrier, &arena, moved);
+    return pack_all(storage, move, &arena, moved);
 }
 
 /* ---- fetch ---- */
@@ -355,10 +303,10 @@ int storage_fetch(struct storage *storage, const struct storage_move *move,
         if (r != 0) return r;
     }
     if (moved->more) return 0;
-    bool seen = false;
-    PX_TRY(wait_for_barrier(storage, move, manifest.barrier, &seen));
-    moved->more = !seen;
-    moved->last = manifest.last && seen;
+    bool all = false;
+    PX_TRY(move_claims_wait(storage, move, &manifest, &arena, &all));
+    moved->more = !all;
+    moved->last = manifest.last && all;
     moved->freeze = manifest.freeze;
     return 0;
 }

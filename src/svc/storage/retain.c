@@ -12,6 +12,8 @@
 #include "base/px_file.h"
 #include "base/px_json.h"
 #include "store/hot_fence.h"
+#include "svc/catalog/names.h"
+#include "svc/storage/manifest.h"
 #include "svc/storage/offboard.h"
 
 enum { PAGE = 256, MARKS_MAX = 10000 };
@@ -84,6 +86,20 @@ static int remove_dead(struct storage *storage, const struct storage_scope *scop
 
 /* ---- orphans ---- */
 
+/* What a move has brought is in no catalog until its dataset's import, and what it wrote down never is: both are kept until
+ * it is over, however long it takes. */
+static int is_moving(struct storage *storage, struct px_str key, bool *ret_moving)
+{
+    struct px_str moves = S(MOVES_PREFIX), tenant;
+    struct px_str rest = px_str_skip(key, px_str_starts(key, moves) ? moves.len : 0);
+    struct hot_fence fence = {0};
+    if (px_str_cut(&rest, '/', &tenant) && tenant_name_ok(tenant))
+        PX_TRY(hot_fence_read(storage->options.hot, tenant, &fence));
+    *ret_moving = fence.state == HOT_FENCE_THAWED || fence.state == HOT_FENCE_LEAVING ||
+                  fence.state == HOT_FENCE_ARRIVING;
+    return 0;
+}
+
 static int remove_if_orphan(struct storage *storage, struct object_store *store,
                             const struct object_info *info, struct storage_counts *counts)
 {
@@ -95,6 +111,9 @@ static int remove_if_orphan(struct storage *storage, struct object_store *store,
                  age_ns < storage->options.lifecycle->export_days * NS_PER_DAY;
     if (!known) PX_TRY(catalog_knows(storage->options.catalog, info->key, &known));
     if (known) return 0;
+    bool moving = false;
+    PX_TRY(is_moving(storage, info->key, &moving));
+    if (moving) return 0;
     PX_TRY(object_delete(store, info->key));
     counts->objects_removed++;
     return 0;

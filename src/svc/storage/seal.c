@@ -17,7 +17,7 @@
 #include "base/px_file.h"
 #include "base/px_id.h"
 #include "store/hot_fence.h"
-#include "svc/storage/seal_gather.h"
+#include "svc/storage/move_claims.h"
 #include "svc/storage/temp.h"
 #include "svc/storage/turns.h"
 
@@ -365,6 +365,7 @@ static int seal_batch(const struct sealing *sealing, const struct catalog_snapsh
     if (batch->mark_count > 0) {
         struct seal_columns columns;
         struct segment segment;
+        PX_TRY(move_claims_note(sealing->storage, sealing->tenant, sealing->dataset, batch));
         PX_TRY(settle_columns(batch, snapshot, batch->arena, &columns));
         PX_TRY(make_object(sealing, batch, &columns, &segment));
         PX_TRY(set_frames_aside(sealing, batch));

@@ -160,6 +160,7 @@ struct kit_rows {
     int count;
     int64_t time_us, step_us; /* of the first row, between rows; 0: KIT_EPOCH_US, 1000 */
     bool id_is_text;          /* another type than before */
+    uint8_t request;          /* all bytes of the request's id; 0: none */
 };
 
 __attribute__((unused)) static int kit_put_row(struct batch *batch, const struct kit_rows *rows,
@@ -190,7 +191,9 @@ __attribute__((unused)) static int kit_append(struct hot_writer *writer,
     for (int i = 0; i < rows->count; i++) PX_TRY(kit_put_row(batch, rows, i));
     PX_AUTO(px_buf_deinit) struct px_buf buf;
     px_buf_init(&buf, 64u << 20);
-    PX_TRY(frame_encode(batch, px_wall_ns(&px_clock_system), (const uint8_t[16]){0}, &buf));
+    uint8_t request[16];
+    memset(request, rows->request, sizeof request);
+    PX_TRY(frame_encode(batch, px_wall_ns(&px_clock_system), request, &buf));
     struct px_str payload = px_buf_str(&buf);
     return hot_append(writer, px_str_c(rows->tenant ? rows->tenant : "acme"),
                       px_str_c(rows->dataset ? rows->dataset : "logs"), &payload, 1, ret_seq);
