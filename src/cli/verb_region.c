@@ -199,26 +199,48 @@ static const struct cli_verb partition = {
     .args_max = 2,
     .run = run_partition};
 
+struct lag_values {
+    int64_t scatter_ms;
+};
+static const struct cli_option lag_options[] = {
+    {"scatter", 's', CLI_TIME, offsetof(struct lag_values, scatter_ms), "TIME",
+     "each change up to so much later, in no order", NULL, 0, FLEET_SCATTER_MS_MAX},
+};
+
 static int run_lag(struct cli *cli, const void *values, int arg_count, char **args)
 {
-    (void)values, (void)arg_count;
+    (void)arg_count;
+    const struct lag_values *v = values;
     int64_t ms = 0;
     if (!options_time_ms(args[0], &ms) || ms > FLEET_LAG_MS_MAX)
         return cli_fail(cli, CLI_USAGE, "a lag is a time up to 1h, such as 200ms, not '%s'",
                         args[0]);
     int exit = post(cli, S("/lag"),
-                    px_arena_printf(&cli->arena, "{\"lag_ms\":%lld}", (long long)ms));
+                    px_arena_printf(&cli->arena, "{\"lag_ms\":%lld,\"scatter_ms\":%lld}",
+                                    (long long)ms, (long long)v->scatter_ms));
     if (exit != CLI_OK) return exit;
-    (void)fprintf(cli->out,
-                  cli->json ? "{\"registry_lag_ms\":%lld}\n"
-                            : "a change of the registry reaches the other regions after %lld ms\n",
-                  (long long)ms);
+    if (cli->json)
+        (void)fprintf(cli->out, "{\"registry_lag_ms\":%lld,\"registry_scatter_ms\":%lld}\n",
+                      (long long)ms, (long long)v->scatter_ms);
+    else if (v->scatter_ms == 0)
+        (void)fprintf(cli->out,
+                      "a change of the registry reaches the other regions after %lld ms\n",
+                      (long long)ms);
+    else
+        (void)fprintf(cli->out,
+                      "a change of the registry reaches the other regions after %lld to %lld ms, "
+                      "in no order\n",
+                      (long long)ms, (long long)(ms + v->scatter_ms));
     return CLI_OK;
 }
 static const struct cli_verb lag = {
     .name = "lag",
     .arguments = "TIME",
     .summary = "how old a change of the registry is when the other regions get it",
+    .details = "DynamoDB's global tables promise no order between items: --scatter lets changes "
+               "overtake each other as they may on AWS.",
+    CLI_OPTIONS(lag_options),
+    .values_bytes = sizeof(struct lag_values),
     .args_min = 1,
     .args_max = 1,
     .run = run_lag};

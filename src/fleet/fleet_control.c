@@ -4,7 +4,7 @@
  *   POST /regions/{name}/kill     SIGKILL, and it stays down
  *   POST /regions/{name}/heal     it starts again
  *   POST /regions/{name}/standby  {"to":"eu-west-1"} or {"to":null}: evacuated to it, or back
- *   POST /lag                     {"lag_ms":200}
+ *   POST /lag                     {"lag_ms":200,"scatter_ms":0}
  *   POST /partition               {"between":["us-east-1","eu-west-1"],"cut":true}
  */
 #include "fleet/fleet_internal.h"
@@ -132,7 +132,8 @@ void fleet_write_status(struct fleet *fleet, struct px_buf *buf)
                   "{\"pid\":%d,\"port\":%u,\"phase\":\"%s\",\"started\":\"%.*s\",\"data_dir\":",
                   (int)getpid(), fleet->state.port, phase, PX_FMT(started));
     px_buf_add_json_str(buf, px_str_c(fleet->state.folder));
-    px_buf_printf(buf, ",\"registry_lag_ms\":%u,\"router\":{", fleet->state.lag_ms);
+    px_buf_printf(buf, ",\"registry_lag_ms\":%u,\"registry_scatter_ms\":%u,\"router\":{",
+                  fleet->state.lag_ms, fleet->state.scatter_ms);
     write_child(&fleet->router, buf);
     px_buf_add_c(buf, "},\"regions\":[");
     for (size_t i = 0; i < fleet->state.count; i++) write_region(fleet, i, buf);
@@ -223,11 +224,14 @@ static void serve_lag(struct fleet *fleet, struct http_request *request)
     yyjson_val *root = NULL;
     int r = px_json_parse(request->body, request->arena, &root, NULL);
     int64_t lag_ms = r == 0 ? px_json_i64(root, "lag_ms", -1) : -1;
-    if (lag_ms < 0 || lag_ms > FLEET_LAG_MS_MAX) {
-        answer_problem(request, 400, "lag_ms is 0 to 3600000");
+    int64_t scatter_ms = r == 0 ? px_json_i64(root, "scatter_ms", 0) : -1;
+    if (lag_ms < 0 || lag_ms > FLEET_LAG_MS_MAX || scatter_ms < 0 ||
+        scatter_ms > FLEET_SCATTER_MS_MAX) {
+        answer_problem(request, 400, "lag_ms is 0 to 3600000, scatter_ms 0 to 60000");
         return;
     }
     fleet->state.lag_ms = (uint32_t)lag_ms;
+    fleet->state.scatter_ms = (uint32_t)scatter_ms;
     if (saved(fleet, request)) fleet_push_settings(fleet, request);
 }
 

@@ -90,6 +90,7 @@ int fleet_state_load(const char *folder, struct px_arena *arena, struct fleet_st
         read_cuts(&state, px_json_arr(root, "cuts"));
         state.port = (uint16_t)px_json_i64(root, "port", 0);
         state.lag_ms = (uint32_t)px_json_i64(root, "lag_ms", 0);
+        state.scatter_ms = (uint32_t)px_json_i64(root, "scatter_ms", 0);
     }
     *ret_state = state;
     return absent ? FLEET_NONE : 0;
@@ -126,8 +127,8 @@ int fleet_state_save(const struct fleet_state *state)
 {
     PX_AUTO(px_buf_deinit) struct px_buf text;
     px_buf_init(&text, FLEET_BYTES_MAX);
-    px_buf_printf(&text, "{\"format\":%d,\"port\":%u,\"lag_ms\":%u,\"regions\":[", FLEET_FORMAT,
-                  state->port, state->lag_ms);
+    px_buf_printf(&text, "{\"format\":%d,\"port\":%u,\"lag_ms\":%u,\"scatter_ms\":%u,\"regions\":[",
+                  FLEET_FORMAT, state->port, state->lag_ms, state->scatter_ms);
     for (size_t i = 0; i < state->count; i++) write_region(state, i, &text);
     px_buf_add_c(&text, "],\"cuts\":[");
     const char *comma = "";
@@ -170,7 +171,8 @@ int fleet_state_save_router(const struct fleet_state *state, const char *host)
 void fleet_state_write_settings(const struct fleet_state *state, size_t region, struct px_buf *buf)
 {
     const char *comma = "";
-    px_buf_printf(buf, "{\"lag_ms\":%u,\"cut\":[", state->lag_ms);
+    px_buf_printf(buf, "{\"lag_ms\":%u,\"scatter_ms\":%u,\"cut\":[", state->lag_ms,
+                  state->scatter_ms);
     for (size_t i = 0; i < state->count; i++) {
         if (!state->cuts[region][i]) continue;
         px_buf_printf(buf, "%s\"%s\"", comma, state->regions[i].name);

@@ -7,6 +7,7 @@
 
 #define FLEET_REGIONS_MAX 20 /* infra/global/variables.tf: regions */
 #define FLEET_LAG_MS_MAX 3600000
+#define FLEET_SCATTER_MS_MAX 60000
 
 struct fleet_region {
     const char *name;
@@ -20,8 +21,8 @@ struct fleet_state {
     const char *folder;                             /* that it stands in, absolute */
     struct fleet_region regions[FLEET_REGIONS_MAX]; /* the first is the primary */
     size_t count;
-    uint16_t port; /* of the router; 0: none yet */
-    uint32_t lag_ms;
+    uint16_t port;                                   /* of the router; 0: none yet */
+    uint32_t lag_ms, scatter_ms;                     /* of the registry */
     bool cuts[FLEET_REGIONS_MAX][FLEET_REGIONS_MAX]; /* both ways */
 };
 enum fleet_state_answer { FLEET_NONE = 1 };
@@ -39,5 +40,5 @@ PX_MUST_USE int fleet_state_save_router(const struct fleet_state *state, const c
 int fleet_state_find(const struct fleet_state *state, struct px_str name);
 /* Ports for the regions that have none: free now and no other region's. */
 PX_MUST_USE int fleet_state_choose_ports(struct fleet_state *state);
-/* Body of POST /replication for one region: lag and the names that it is cut from. */
+/* Body of POST /replication for one region: lag, scatter and the names that it is cut from. */
 void fleet_state_write_settings(const struct fleet_state *state, size_t region, struct px_buf *buf);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "http/client.h"
 
@@ -156,6 +157,40 @@ static bool is_time(struct work *work, int64_t *since_ns, int64_t every_ms)
     return true;
 }
 
+static int64_t scatter_ns(struct work *work)
+{
+    struct replicator *r = replicator_of(work);
+    (void)pthread_mutex_lock(&r->mutex);
+    int64_t ns = (int64_t)r->scatter_ms * PX_NS_PER_MS;
+    (void)pthread_mutex_unlock(&r->mutex);
+    return ns;
+}
+
+/* How much longer than others a change is kept: the same at each look, and nothing to do with its place in the log. */
+static int64_t delay_ns(const struct table_change *change, int64_t most_ns)
+{
+    uint64_t hash = XXH3_64bits_withSeed(change->key.partition.ptr, change->key.partition.len,
+                                         (uint64_t)change->stamp_ns);
+    hash = XXH3_64bits_withSeed(change->key.sort.ptr, change->key.sort.len, hash);
+    return (int64_t)(hash % (uint64_t)most_ns);
+}
+
+/* Take out what is kept back, and say no more than what stands before it: the cursor stays there, so what overtook it is
+ * sent again with it, which changes nothing. */
+static void scatter(struct changes *batch, struct table_change *found, int64_t due_ns,
+                    int64_t most_ns)
+{
+    size_t sent = 0;
+    bool kept = false;
+    for (size_t i = 0; i < batch->count; i++) {
+        bool keep = found[i].stamp_ns + delay_ns(&found[i], most_ns) > due_ns;
+        kept = kept || keep;
+        if (!kept) batch->upto = found[i].seq;
+        if (!keep) found[sent++] = found[i];
+    }
+    batch->count = sent;
+}
+
 /* Send what is due. ret_more: there is more. */
 static int send_due(struct work *work, bool *ret_more)
 {
@@ -167,14 +202,17 @@ static int send_due(struct work *work, bool *ret_more)
     begin_batch(work, &batch);
     const struct table_log_query query = {batch.upto, before_ns, CHANGES_MAX, CHANGES_BYTES_MAX};
     PX_TRY(table_log_read(work->store, &query, &work->arena, &found, &batch.count));
-    *ret_more = batch.count > 0;
+    int64_t from = batch.upto, most_ns = scatter_ns(work);
+    if (batch.count > 0) batch.upto = found[batch.count - 1].seq;
+    if (most_ns > 0) {
+        batch.upto = from;
+        scatter(&batch, found, PX_MIN(before_ns, now_ns), most_ns);
+    }
+    *ret_more = batch.upto > from;
     if (batch.count == 0 && !is_time(work, &work->told_ns, TELL_MS)) return 0;
     PX_TRY(table_log_state(work->store, &work->log));
     batch.changes = found;
-    if (batch.count > 0)
-        batch.upto = found[batch.count - 1].seq;
-    else
-        batch.complete_ns = PX_MIN(before_ns, now_ns) - COMPLETE_MARGIN_NS;
+    if (batch.count == 0) batch.complete_ns = PX_MIN(before_ns, now_ns) - COMPLETE_MARGIN_NS;
     int r = post(work, &batch, &cursor);
     if (r == EXCHANGE_CURSOR) return adopt(work, &cursor);
     PX_TRY(r);
@@ -367,6 +405,7 @@ int replicator_new(const struct replicator_options *options, struct replicator *
     if (!replicator) return px_fault(PX_F_OOM, "replication");
     replicator->options = *options;
     replicator->lag_ms = options->siblings->lag_ms;
+    replicator->scatter_ms = options->siblings->scatter_ms;
     replicator->stop_fd = -1;
     init_sync(replicator);
     PX_TRY(open_all(replicator));

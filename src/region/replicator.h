@@ -28,7 +28,7 @@ PX_MUST_USE int replicator_new(const struct replicator_options *options,
 /* Stops the threads. What the loop still does for it must be done. */
 void replicator_free(struct replicator **replicator);
 
-/* POST /replication {"lag_ms":200,"cut":["eu-west-1"]}: from now on. */
+/* POST /replication {"lag_ms":200,"scatter_ms":0,"cut":["eu-west-1"]}: from now on. */
 void replicator_serve_settings(struct replicator *replicator, struct http_request *request);
 /* POST /replication/changes: a sibling's batch. */
 void replicator_serve_changes(struct replicator *replicator, struct http_request *request);
@@ -36,7 +36,7 @@ void replicator_serve_changes(struct replicator *replicator, struct http_request
  * the edge router reads. 404: none. */
 void replicator_serve_item(struct replicator *replicator, struct http_request *request,
                            struct px_str rest);
-/* {"lag_ms":0,"siblings":[{"name","state","behind","sent","received","error"}]} */
+/* {"lag_ms":0,"scatter_ms":0,"siblings":[{"name","state","behind","sent","received","error"}]} */
 void replicator_write_status(struct replicator *replicator, struct px_buf *buf);
 /* Whether objects may be copied to a sibling now: it is there, and nothing is cut. */
 bool replicator_reaches(struct replicator *replicator, const char *sibling);

@@ -27,7 +27,7 @@ struct replicator {
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     bool stop;
-    uint32_t lag_ms;
+    uint32_t lag_ms, scatter_ms;
     int stop_fd; /* readable once stop is set */
     struct sender senders[SIBLINGS_MAX];
     size_t count;

@@ -7,6 +7,7 @@
 #include "lambda/answer.h"
 
 #define LAG_MS_MAX 3600000
+#define SCATTER_MS_MAX 60000
 
 /* ---- work in a thread, the answer from the loop ---- */
 
@@ -179,13 +180,18 @@ void replicator_serve_settings(struct replicator *replicator, struct http_reques
     yyjson_val *root = NULL;
     bool parsed = px_json_parse(request->body, request->arena, &root, NULL) == 0;
     int64_t lag_ms = px_json_i64(root, "lag_ms", -1);
+    int64_t scatter_ms = px_json_i64(root, "scatter_ms", 0);
     yyjson_val *cut = px_json_arr(root, "cut");
-    if (!parsed || lag_ms < 0 || lag_ms > LAG_MS_MAX || !cut || !cuts_known(replicator, cut)) {
-        answer_problem(request, 400, "{\"lag_ms\":0..3600000,\"cut\":[names of siblings]}");
+    if (!parsed || lag_ms < 0 || lag_ms > LAG_MS_MAX || scatter_ms < 0 ||
+        scatter_ms > SCATTER_MS_MAX || !cut || !cuts_known(replicator, cut)) {
+        answer_problem(
+            request, 400,
+            "{\"lag_ms\":0..3600000,\"scatter_ms\":0..60000,\"cut\":[names of siblings]}");
         return;
     }
     (void)pthread_mutex_lock(&replicator->mutex);
     replicator->lag_ms = (uint32_t)lag_ms;
+    replicator->scatter_ms = (uint32_t)scatter_ms;
     for (size_t i = 0; i < replicator->count; i++)
         replicator->senders[i].cut = is_listed(cut, replicator->senders[i].sibling->name);
     (void)pthread_cond_broadcast(&replicator->wake);
@@ -209,7 +215,8 @@ static void write_sender(const struct sender *sender, struct px_buf *buf)
 void replicator_write_status(struct replicator *replicator, struct px_buf *buf)
 {
     (void)pthread_mutex_lock(&replicator->mutex);
-    px_buf_printf(buf, "{\"lag_ms\":%u,\"siblings\":[", replicator->lag_ms);
+    px_buf_printf(buf, "{\"lag_ms\":%u,\"scatter_ms\":%u,\"siblings\":[", replicator->lag_ms,
+                  replicator->scatter_ms);
     for (size_t i = 0; i < replicator->count; i++) {
         if (i > 0) px_buf_add_char(buf, ',');
         write_sender(&replicator->senders[i], buf);

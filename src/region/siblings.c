@@ -92,6 +92,7 @@ static int read_all(const struct reading *in, struct siblings *siblings)
     find_replica(siblings, own_index);
     find_keys(siblings);
     siblings->lag_ms = (uint32_t)px_json_i64(in->root, "lag_ms", 0);
+    siblings->scatter_ms = (uint32_t)px_json_i64(in->root, "scatter_ms", 0);
     return 0;
 }
 

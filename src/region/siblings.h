@@ -20,6 +20,7 @@ struct siblings {
     const char *primary_folder;
     const char *replica; /* the sibling that keeps copies of this region's objects; NULL: none */
     uint32_t lag_ms;     /* changes are sent when they are so old */
+    uint32_t scatter_ms; /* and each by up to so much older, in no order */
 };
 /* fleet_file NULL: none. Everything lives in arena. Faults: PX_F_CONFIG. */
 PX_MUST_USE int siblings_load(const char *fleet_file, struct px_str self, struct px_arena *arena,

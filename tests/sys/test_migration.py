@@ -49,7 +49,8 @@ class Writer(threading.Thread):
 
 @pytest.fixture(scope="module")
 def regions(tmp_path_factory):
-    r = Regions(tmp_path_factory.mktemp("r") / "d").up("--registry-lag", "400ms").settle()
+    r = Regions(tmp_path_factory.mktemp("r") / "d").up("--registry-lag", "200ms").settle()
+    r.region("lag", "200ms", "--scatter", "300ms")  # as DynamoDB: items arrive in no order
     yield r
     r.down()
 

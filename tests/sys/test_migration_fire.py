@@ -360,7 +360,8 @@ class Fire:
 
     def migrate(self, number, source, target):
         faults = self.chance.choice(FAULTS)
-        self.regions.region("lag", f"{self.chance.randrange(50, 600) if 'lag' in faults else 0}ms")
+        lag, scatter = (self.chance.randrange(50, 600), self.chance.choice((0, 400))) if "lag" in faults else (0, 0)
+        self.regions.region("lag", f"{lag}ms", "--scatter", f"{scatter}ms")
         move = Move(number, source, target, faults)
         harm = threading.Thread(target=self.harm, args=(move, self.chance.choice((0.2, 0.4, 1.0))), daemon=True)
         harm.start()

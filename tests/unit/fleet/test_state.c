@@ -16,6 +16,7 @@ TEST(what_is_saved_is_loaded)
     struct fleet_state state = two(t), loaded;
     state.port = 4318;
     state.lag_ms = 200;
+    state.scatter_ms = 300;
     CHECK_OK(fleet_state_choose_ports(&state));
     state.regions[1].down = state.regions[0].out = true;
     state.regions[0].standby = 1;
@@ -25,6 +26,7 @@ TEST(what_is_saved_is_loaded)
     CHECK_INT(loaded.count, 2);
     CHECK_INT(loaded.port, 4318);
     CHECK_INT(loaded.lag_ms, 200);
+    CHECK_INT(loaded.scatter_ms, 300);
     for (int i = 0; i < 2; i++) {
         CHECK_STR(px_str_c(loaded.regions[i].name), px_str_c(state.regions[i].name));
         CHECK_INT(loaded.regions[i].port, state.regions[i].port);
@@ -85,7 +87,7 @@ TEST(a_region_is_told_the_lag_and_whom_it_is_cut_from)
     state.lag_ms = 5;
     state.cuts[0][1] = state.cuts[1][0] = true;
     fleet_state_write_settings(&state, 0, &buf);
-    CHECK_STR(px_buf_str(&buf), S("{\"lag_ms\":5,\"cut\":[\"eu-west-1\"]}"));
+    CHECK_STR(px_buf_str(&buf), S("{\"lag_ms\":5,\"scatter_ms\":0,\"cut\":[\"eu-west-1\"]}"));
 }
 
 TEST_MAIN
