@@ -1,15 +1,18 @@
 """A region that cannot start says why, exits with 1 and leaves nothing behind."""
 
+import ctypes
 import json
 import os
 import resource
+import signal
 import socket
 import subprocess
+import sys
 
 import pytest
 
 from conftest import alive, children_of
-from region_kit import Tree, environment, wait
+from region_kit import Tree, environment, instances, wait
 
 
 @pytest.fixture
@@ -147,9 +150,75 @@ def test_few_descriptors(tree):
         conn.close()
 
 
-def test_no_core_files_and_no_tracing(tree):
-    tree.up()
+# Prints what came of looking into each process: what was read, or the error's name.
+SPY = """
+import ctypes, errno, json, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+def memory(pid):
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem:
+        mem.seek(int(maps.readline().split("-")[0], 16))
+        return len(mem.read(4))
+def seize(pid):
+    if libc.ptrace(0x4206, pid, None, None) != 0: # PTRACE_SEIZE; it ends with this process
+        raise OSError(ctypes.get_errno(), "")
+    return "seized"
+def outcome(look, pid):
+    try:
+        return look(pid)
+    except OSError as e:
+        return errno.errorcode[e.errno]
+looks = {"environ": lambda pid: open(f"/proc/{pid}/environ").read(), "mem": memory, "ptrace": seize}
+print(json.dumps({pid: {name: outcome(look, int(pid)) for name, look in looks.items()} for pid in sys.argv[1:]}))
+"""
+# What opens every process, the last two for reading: perfmon_capable() of the kernel's fs/proc/base.c and linux/capability.h.
+CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_PERFMON = 19, 21, 38
+PR_CAPBSET_DROP = 24
+LIBC = ctypes.CDLL(None)
+
+
+def ordinary():
+    """Before exec: root without these rights; for others nothing changes."""
+    for right in (CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_PERFMON):
+        LIBC.prctl(PR_CAPBSET_DROP, right, 0, 0, 0)
+
+
+def spied(pids):
+    done = subprocess.run([sys.executable, "-c", SPY, *map(str, pids)], preexec_fn=ordinary, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return list(json.loads(done.stdout).values())
+
+
+@pytest.mark.skipif(os.environ.get("PRISM_BUILD") in ("asan", "tsan"), reason="sanitizers trace their own process")
+def test_nobody_of_the_same_user_looks_into_a_process(tree):
+    """Neither into the region nor into a function, though the same spy, with the same rights, does into any other process of the user."""
+    tree.run("up", "--detach", preexec_fn=ordinary)
+    closed = {"environ": "EACCES", "mem": "EACCES", "ptrace": "EPERM"}
+
+    def nothing_is_seen():
+        functions = instances(tree, "ingest") + instances(tree, "query")
+        return functions and spied([tree.pid, *functions]) == [closed] * (1 + len(functions))
+
+    wait(nothing_is_seen, seconds=60)  # once they are past their first steps
+    open_to_all = "import ctypes, sys, time; ctypes.CDLL(None).prctl(0x59616d61, ctypes.c_ulong(-1)); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", open_to_all], env={"WORD": "plain"}, preexec_fn=ordinary, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()  # it has said that Yama, where it is, need not protect it
+        seen, = spied([other.pid])
+        other.stdin.close()
+    assert "WORD=plain" in seen["environ"] and (seen["mem"], seen["ptrace"]) == (4, "seized")
+
+
+def limited(tree):
     for pid in [tree.pid, *children_of(tree.pid)]:
         limits = open(f"/proc/{pid}/limits").read()
         line = next(l for l in limits.splitlines() if l.startswith("Max core file size"))
         assert line.split()[4:6] == ["0", "0"]
+
+
+def test_no_core_files(tree):
+    with subprocess.Popen([tree.tree / "prism", "up"], env=tree.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as up:
+        wait(lambda: tree.run("status", check=False).returncode == 0, seconds=60, every=0.2)
+        limited(tree)
+        up.send_signal(signal.SIGABRT)
+        status = os.waitid(os.P_PID, up.pid, os.WEXITED | os.WNOWAIT)
+    assert (status.si_code, status.si_status) == (os.CLD_KILLED, signal.SIGABRT), "CLD_DUMPED were a core"
