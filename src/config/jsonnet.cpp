@@ -13,7 +13,8 @@
 
 #include "static_error.h"
 
-namespace {
+namespace
+{
 
 const char *const STANDARD_LIBRARY = "std.jsonnet"; /* the core's own name for it */
 
@@ -57,16 +58,20 @@ struct BudgetScope {
         if (budget_of_thread) budget_of_thread->charge(n);                                         \
     } while (0)
 
-namespace jsonnet::internal {
-namespace {
+namespace jsonnet::internal
+{
+namespace
+{
 struct PrismTrace;
 }
 } // namespace jsonnet::internal
 
-#include <vm.cpp>
+#include <vm.cpp> // NOLINT(bugprone-suspicious-include)
 
-namespace jsonnet::internal {
-namespace {
+namespace jsonnet::internal
+{
+namespace
+{
 
 constexpr int HOPS_MAX = 16, TRACE_MAX = 8;
 
@@ -75,7 +80,8 @@ struct Layer {
     bool extends; /* by +: */
 };
 
-struct TooLarge {};
+struct TooLarge {
+};
 
 /* Walks a value and writes it. */
 struct PrismTrace {
@@ -119,7 +125,8 @@ struct PrismTrace {
         while (body->type == AST_LOCAL) body = static_cast<const Local *>(body)->body;
         if (body->type != AST_CONDITIONAL) return {body, false};
         auto *choice = static_cast<const Conditional *>(body);
-        if (choice->cond->type != AST_IN_SUPER || choice->branchTrue->type != AST_BINARY) return {body, false};
+        if (choice->cond->type != AST_IN_SUPER || choice->branchTrue->type != AST_BINARY)
+            return {body, false};
         auto *sum = static_cast<const Binary *>(choice->branchTrue);
         if (sum->left->type != AST_SUPER_INDEX) return {body, false};
         return {choice->branchFalse, true};
@@ -180,7 +187,9 @@ struct PrismTrace {
             HeapThunk *thunk = vm.stack.lookUpVar(static_cast<const Var *>(expr)->id);
             if (!thunk || !thunk->body) return nullptr;
             last = thunk->filled; /* it has let its surroundings go */
-            if (!last) vm.stack.newCall(expr->location, thunk, thunk->self, thunk->offset, thunk->upValues);
+            if (!last)
+                vm.stack.newCall(expr->location, thunk, thunk->self, thunk->offset,
+                                 thunk->upValues);
             return thunk->body;
         }
         case AST_INDEX: {
@@ -190,7 +199,8 @@ struct PrismTrace {
             if (vm.scratch.t != Value::OBJECT) return nullptr;
             Value held = vm.scratch;
             auto *object = static_cast<HeapObject *>(held.v.h);
-            auto *name = vm.alloc->makeIdentifier(static_cast<const LiteralString *>(index->index)->value);
+            auto *name = vm.alloc->makeIdentifier(
+                static_cast<const LiteralString *>(index->index)->value);
             unsigned unused = 0;
             if (!vm.findObject(name, object, 0, unused)) return nullptr;
             const AST *body = vm.objectIndex(expr->location, object, name, 0);
@@ -229,16 +239,19 @@ struct PrismTrace {
         put("\"at\":" + place(at) + ",");
         if (all.size() > 1) {
             put("\"over\":[");
-            for (size_t i = 1; i < all.size(); i++) put((i > 1 ? "," : "") + place(all[i].expr->location));
+            for (size_t i = 1; i < all.size(); i++)
+                put((i > 1 ? "," : "") + place(all[i].expr->location));
             put("],");
         }
         LocationRange from = origin(body);
-        if (from.isSet() && (from.file != at.file || from.begin.line != at.begin.line || from.begin.column != at.begin.column))
+        if (from.isSet() && (from.file != at.file || from.begin.line != at.begin.line ||
+                             from.begin.column != at.begin.column))
             put("\"from\":" + place(from) + ",");
     }
 
     /* A field or an item: its frame is on the stack. held: what it is part of. */
-    void walk_part(const AST *body, const std::vector<Layer> &all, bool filled, const Value &content, unsigned depth)
+    void walk_part(const AST *body, const std::vector<Layer> &all, bool filled,
+                   const Value &content, unsigned depth)
     {
         size_t begin = out.size();
         unsigned frames = vm.stack.size();
@@ -321,12 +334,19 @@ struct PrismTrace {
         case Value::OBJECT: walk_object(loc, depth); break;
         case Value::ARRAY: walk_array(loc, depth); break;
         case Value::STRING:
-            put("\"t\":\"string\",\"v\":" + quoted(static_cast<HeapString *>(vm.scratch.v.h)->value));
+            put("\"t\":\"string\",\"v\":" +
+                quoted(static_cast<HeapString *>(vm.scratch.v.h)->value));
             break;
-        case Value::NUMBER: put("\"t\":\"number\",\"v\":" + jsonnet_unparse_number(vm.scratch.v.d)); break;
-        case Value::BOOLEAN: put(std::string("\"t\":\"boolean\",\"v\":") + (vm.scratch.v.b ? "true" : "false")); break;
+        case Value::NUMBER:
+            put("\"t\":\"number\",\"v\":" + jsonnet_unparse_number(vm.scratch.v.d));
+            break;
+        case Value::BOOLEAN:
+            put(std::string("\"t\":\"boolean\",\"v\":") + (vm.scratch.v.b ? "true" : "false"));
+            break;
         case Value::NULL_TYPE: put("\"t\":\"null\",\"v\":null"); break;
-        default: throw vm.makeError(loc, "a function is no value of a setting: call it, or hide the field with ::");
+        default:
+            throw vm.makeError(
+                loc, "a function is no value of a setting: call it, or hide the field with ::");
         }
     }
 
@@ -364,7 +384,8 @@ struct PrismTrace {
     std::string whole()
     {
         std::string said = "\"faults\":[";
-        for (size_t i = 0; i < faults.size(); i++) said += (i > 0 ? "," : "") + fault_text(faults[i]);
+        for (size_t i = 0; i < faults.size(); i++)
+            said += (i > 0 ? "," : "") + fault_text(faults[i]);
         std::string names = "{\"files\":[";
         for (size_t i = 0; i < files.size(); i++) names += (i > 0 ? "," : "") + quoted(files[i]);
         return names + "]," + said + "],\"root\":" + out + "}";
@@ -373,11 +394,14 @@ struct PrismTrace {
 
 std::string alone(const LocationRange &at, const std::string &message)
 {
-    std::string where = "[0," + std::to_string(at.begin.line) + "," + std::to_string(at.begin.column) + "," +
-                        std::to_string(at.end.line) + "," + std::to_string(at.end.column) + "]";
-    return "{\"files\":[" + PrismTrace::quoted(at.file) + "],\"faults\":[{\"message\":" + PrismTrace::quoted(message) +
-           ",\"trace\":[" + (at.isSet() ? where : "") + "]}],\"root\":{\"t\":\"fault\",\"at\":" +
-           (at.isSet() ? where : "[0,1,1,1,1]") + ",\"fault\":0}}";
+    std::string where = "[0," + std::to_string(at.begin.line) + "," +
+                        std::to_string(at.begin.column) + "," + std::to_string(at.end.line) + "," +
+                        std::to_string(at.end.column) + "]";
+    return "{\"files\":[" + PrismTrace::quoted(at.file) +
+           "],\"faults\":[{\"message\":" + PrismTrace::quoted(message) + ",\"trace\":[" +
+           (at.isSet() ? where : "") +
+           "]}],\"root\":{\"t\":\"fault\",\"at\":" + (at.isSet() ? where : "[0,1,1,1,1]") +
+           ",\"fault\":0}}";
 }
 
 struct Importer {
@@ -385,7 +409,8 @@ struct Importer {
     void *ctx;
 };
 
-int import_bytes(void *ctx, const char *base, const char *rel, char **ret_found, char **ret_bytes, size_t *ret_len)
+int import_bytes(void *ctx, const char *base, const char *rel, char **ret_found, char **ret_bytes,
+                 size_t *ret_len)
 {
     auto *importer = static_cast<Importer *>(ctx);
     char *file = nullptr, *text = nullptr;
@@ -398,9 +423,11 @@ int import_bytes(void *ctx, const char *base, const char *rel, char **ret_found,
     return r == 0 ? 0 : 1;
 }
 
-std::string evaluate(const char *file, const char *text, const jsonnet_bounds &bounds, Importer &importer)
+std::string evaluate(const char *file, const char *text, const jsonnet_bounds &bounds,
+                     Importer &importer)
 {
-    Budget budget{bounds.steps_max, bounds.bytes_max, LocationRange(file, Location(1, 1), Location(1, 1))};
+    Budget budget{bounds.steps_max, bounds.bytes_max,
+                  LocationRange(file, Location(1, 1), Location(1, 1))};
     try {
         Allocator alloc;
         Tokens tokens = jsonnet_lex(file, text);
@@ -408,7 +435,8 @@ std::string evaluate(const char *file, const char *text, const jsonnet_bounds &b
         jsonnet_desugar(&alloc, ast, nullptr);
         jsonnet_static_analysis(ast);
         BudgetScope scope(&budget);
-        Interpreter vm(&alloc, ExtMap(), bounds.frames_max, 1000, 2.0, VmNativeCallbackMap(), import_bytes, &importer);
+        Interpreter vm(&alloc, ExtMap(), bounds.frames_max, 1000, 2.0, VmNativeCallbackMap(),
+                       import_bytes, &importer);
         PrismTrace trace(vm, bounds);
         trace.walk_root(ast);
         return trace.whole();
@@ -417,15 +445,17 @@ std::string evaluate(const char *file, const char *text, const jsonnet_bounds &b
     } catch (const OverBudget &over) {
         return alone(over.place, "evaluation was stopped: " + over.what);
     } catch (const TooLarge &) {
-        return alone(LocationRange(file, Location(1, 1), Location(1, 1)), "evaluation was stopped: its result is too large");
+        return alone(LocationRange(file, Location(1, 1), Location(1, 1)),
+                     "evaluation was stopped: its result is too large");
     }
 }
 
 } // namespace
 } // namespace jsonnet::internal
 
-extern "C" int jsonnet_evaluate(const char *file, const char *text, const jsonnet_bounds *bounds, jsonnet_import *import,
-                                void *ctx, char **ret_json, size_t *ret_bytes)
+extern "C" int jsonnet_evaluate(const char *file, const char *text, const jsonnet_bounds *bounds,
+                                jsonnet_import *import, void *ctx, char **ret_json,
+                                size_t *ret_bytes)
 {
     try {
         jsonnet::internal::Importer importer{import, ctx};

@@ -163,7 +163,8 @@ TEST(a_set_is_kept_for_its_time_and_then_read_anew)
     CHECK_STR(param_get(rig.store, S("c")), S("2"));
     CHECK(!param_get(rig.store, S("b")).ptr);
     test_advance(t, MINUTE);
-    CHECK_INT(param_refresh(rig.store, PATIENCE_MS), PARAM_SAME); /* read, and nothing was changed */
+    CHECK_INT(param_refresh(rig.store, PATIENCE_MS),
+              PARAM_SAME); /* read, and nothing was changed */
     test_advance(t, MINUTE);
     have(&rig, PAIRS("a", "", "c", ""), PAIRS("d", "4"));
     CHECK_OK(param_refresh(rig.store, PATIENCE_MS));
