@@ -174,8 +174,8 @@ TEST(a_step_of_a_move_without_what_it_needs_is_refused)
         "{\"op\":\"move-pack\",\"epoch\":2}",
         "{\"op\":\"move-freeze\",\"tenant\":\"acme\",\"epoch\":2}",
         "{\"op\":\"move-fetch\",\"tenant\":\"acme\",\"epoch\":2}",
-        "{\"op\":\"move-fetch\",\"tenant\":\"acme\",\"epoch\":2,\"source\":{\"segments\":\"a\","
-        "\"analytics\":\"b\"}}",
+        ("{\"op\":\"move-fetch\",\"tenant\":\"acme\",\"epoch\":2,\"source\":{\"segments\":\"a\","
+         "\"analytics\":\"b\"}}"),
         "{\"op\":\"move-on\",\"tenant\":\"acme\",\"epoch\":2}"};
     for (size_t i = 0; i < PX_COUNT(wrong); i++) check_error(t, &f, wrong[i], "InvalidEvent");
     px_buf_deinit(&f.body);
