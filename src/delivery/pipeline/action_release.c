@@ -11,6 +11,8 @@
 #include "delivery/pipeline/digest.h"
 #include "delivery/pipeline/exec.h"
 #include "delivery/pipeline/release.h"
+#include "delivery/pipeline/signature.h"
+#include "store/secrets.h"
 
 #define TEXT_BYTES_MAX (1u << 20)
 #define GIT_S_MAX 60
@@ -19,7 +21,8 @@ struct making {
     struct action_context *ctx;
     const char *dir, *platform;
     yyjson_val *artifacts;
-    struct px_str source;
+    struct px_str source, key_variable;
+    bool is_signed;
     char platform_sha256[DIGEST_HEX_BYTES], config_sha256[DIGEST_HEX_BYTES];
 };
 
@@ -132,6 +135,27 @@ static void write_document(const struct making *m, const char *id, struct px_buf
         (long long)table->schema_needs, (long long)table->schema_floor);
 }
 
+/* Beside release.json; one of before is gone, for it is another release's. */
+static int sign(struct making *m, struct px_str document)
+{
+    struct px_str pem = {0}, text = {0};
+    struct px_str path = px_arena_printf(m->ctx->arena, "%s/" SIGNATURE_FILE, m->dir);
+    if (!path.ptr) return px_arena_fault(m->ctx->arena);
+    (void)unlink(path.ptr);
+    if (m->key_variable.len == 0) return 0;
+    int r = signature_private_key(m->ctx, m->key_variable, &pem);
+    if (r != 0 || pem.len == 0) return r;
+    r = signature_make(pem, document, m->ctx->arena, &text);
+    secret_wipe(pem);
+    if (r == SIGNATURE_WRONG)
+        return action_fail(m->ctx, ACTION_REFUSED,
+                           "what %.*s leads to is no private key of Ed25519",
+                           PX_FMT(m->key_variable));
+    PX_TRY(r);
+    m->is_signed = true;
+    return px_file_write_atomic(path.ptr, text, 0644);
+}
+
 static int write_release(struct making *m, yyjson_val **ret_result)
 {
     PX_AUTO(px_buf_deinit) struct px_buf json, result;
@@ -148,11 +172,13 @@ static int write_release(struct making *m, yyjson_val **ret_result)
     write_document(m, id, &json);
     PX_TRY(px_buf_fault(&json));
     if (!path.ptr) return px_arena_fault(m->ctx->arena);
+    int r = sign(m, px_buf_str(&json));
+    if (r != 0) return r;
     PX_TRY(px_file_write_atomic(path.ptr, px_buf_str(&json), 0644));
     px_buf_printf(
         &result,
-        "{\"summary\":\"release %s of %zu artifacts\",\"release\":{\"id\":\"%s\",\"place\":", id,
-        yyjson_obj_size(m->artifacts), id);
+        "{\"summary\":\"release %s of %zu artifacts%s\",\"release\":{\"id\":\"%s\",\"place\":", id,
+        yyjson_obj_size(m->artifacts), m->is_signed ? ", signed" : "", id);
     px_buf_add_json_str(&result, px_str_c(m->dir));
     px_buf_printf(&result, ",\"document\":%.*s}}", PX_FMT(px_buf_str(&json)));
     PX_TRY(action_result(m->ctx, &result, ret_result));
@@ -161,7 +187,9 @@ static int write_release(struct making *m, yyjson_val **ret_result)
 
 static int run(struct action_context *ctx, yyjson_val *with, yyjson_val **ret_result)
 {
-    struct making m = {.ctx = ctx, .source = px_json_str(with, "source")};
+    struct making m = {.ctx = ctx,
+                       .source = px_json_str(with, "source"),
+                       .key_variable = px_json_str(with, "key_variable")};
     struct px_str platform = px_json_str(with, "platform");
     PX_TRY(below_root(ctx, px_json_str(with, "package"), &m.dir));
     PX_TRY(below_root(ctx, platform.len > 0 ? platform : S("platform"), &m.platform));
@@ -180,6 +208,8 @@ static const struct action_field fields[] = {
     {"package", ACTION_TEXT, true, 0, 0, NULL},   /* the folder that prism package left */
     {"source", ACTION_TEXT, false, 0, 0, NULL},   /* the commit; else git is asked */
     {"platform", ACTION_TEXT, false, 0, 0, NULL}, /* default platform */
+    {"key_variable", ACTION_TEXT, false, 0, 0,
+     NULL}, /* name of a variable that leads to the key it is signed with; not set: it is not signed */
 };
 const struct action action_release = {
     .name = "release",

@@ -9,6 +9,7 @@
 
 #include "base/px_json.h"
 #include "delivery/pipeline/definition_overlay.h"
+#include "delivery/pipeline/signature.h"
 
 #define TIMEOUT_S_DEFAULT 1800
 #define PAUSE_S_DEFAULT 10
@@ -397,9 +398,28 @@ static void read_approval(struct reading *reading, yyjson_val *approval, struct 
                            "must be an array of who may approve; leave it out when anybody may");
 }
 
+static void read_signers(struct reading *reading, yyjson_val *signers, struct px_str place,
+                         struct definition_environment *environment)
+{
+    uint8_t key[SIGNATURE_KEY_BYTES];
+    size_t i, max;
+    yyjson_val *val;
+    struct px_str at = definition_place(reading, "%.*s.signers", PX_FMT(place));
+    if (!signers) return;
+    environment->signers = signers;
+    if (!yyjson_is_arr(signers) || yyjson_arr_size(signers) == 0) {
+        definition_problem(reading, at, "must be an array of public keys, at least one");
+        return;
+    }
+    yyjson_arr_foreach(signers, i, max, val) if (signature_key(px_json_val_str(val), key) != 0)
+        definition_problem(reading, definition_place(reading, "%.*s[%zu]", PX_FMT(at), i),
+                           "is no public key of Ed25519: what openssl pkey -pubout prints, without "
+                           "its first and last line");
+}
+
 static void read_environments(struct reading *reading, yyjson_val *environments)
 {
-    static const char *const known[] = {"approval", "$comment", NULL};
+    static const char *const known[] = {"approval", "signers", "$comment", NULL};
     size_t i, max;
     yyjson_val *key, *val;
     struct definition *d = reading->definition;
@@ -422,6 +442,8 @@ static void read_environments(struct reading *reading, yyjson_val *environments)
         *environment = (struct definition_environment){.name = name};
         if (!definition_name_is_ok(name))
             definition_problem(reading, place, "is no name of small letters, digits and '-'");
+        read_signers(reading, yyjson_is_obj(val) ? yyjson_obj_get(val, "signers") : NULL, place,
+                     environment);
         if (definition_check_members(reading, val, place, known))
             read_approval(reading, yyjson_obj_get(val, "approval"),
                           definition_place(reading, "%.*s.approval", PX_FMT(place)), environment);

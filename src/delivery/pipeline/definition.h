@@ -18,6 +18,8 @@ struct definition_environment {
     bool by_starter;       /* who started the run may approve */
     int64_t expires_s;     /* of an approval, since it was asked for */
     yyjson_val *approvers; /* array of names; NULL: anybody */
+    yyjson_val *
+        signers; /* array of public keys, one of which signed what comes here; NULL: anything may come */
 };
 struct definition_act { /* an action with what it is given */
     const struct action *action;

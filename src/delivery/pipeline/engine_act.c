@@ -4,6 +4,7 @@
 #include "base/px_file.h"
 #include "delivery/pipeline/engine.h"
 #include "delivery/pipeline/environment.h"
+#include "delivery/pipeline/signature.h"
 
 #define KEPT_BYTES_MAX ((size_t)64 << 20)
 
@@ -236,6 +237,20 @@ static void give_gate(struct pipeline *p, struct action_context *ctx, struct act
     ctx->gate = gate;
 }
 
+/* Nothing is done to an environment for a release that is none of its signers'; what was done before is taken back all the same. */
+static int check_signature(struct pipeline *p, const struct action_context *ctx)
+{
+    const struct definition_step *step = &p->definition.steps[p->at];
+    const struct definition_environment *environment =
+        p->definition.stages[step->stage].environment;
+    if (!environment || !environment->signers || p->undoing) return 0;
+    if (ctx->release.id.len == 0)
+        return action_fail(ctx, ACTION_REFUSED,
+                           "there is no release yet, and environment %.*s takes only signed ones",
+                           PX_FMT(environment->name));
+    return signature_check_release(ctx, environment->signers);
+}
+
 static int call(struct pipeline *p, const struct definition_act *act, struct px_arena *arena,
                 struct px_buf *ret_result)
 {
@@ -256,7 +271,8 @@ static int call(struct pipeline *p, const struct definition_act *act, struct px_
     };
     PX_TRY(fill_context(p, act, &ctx));
     give_gate(p, &ctx, &gate);
-    int r = act->action->run(&ctx, ctx.with, &result);
+    int r = check_signature(p, &ctx);
+    if (r == 0) r = act->action->run(&ctx, ctx.with, &result);
     px_buf_clear(ret_result);
     if (r == 0 && result) px_buf_add_json(ret_result, result);
     if (r == 0) PX_TRY(px_buf_fault(ret_result));
