@@ -23,6 +23,10 @@ REGIONS = (EU, US)
 ENVIRONMENTS = ("dev", "staging", "prod")
 WAVES = {"first": EU, "second": US}  # of platform/pipeline.json
 DONE, ENDED_BADLY, ASKS = 0, 3, 6
+KEY = """-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g
+-----END PRIVATE KEY-----
+"""  # of RFC 8032, 7.1
 
 
 # ---- regions ----
@@ -173,7 +177,9 @@ class Rehearsal:
         (self.root / "build" / "prism").symlink_to(PRISM.resolve())
         keep = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TF_", "PRISM_")) and k.lower() not in ("http_proxy", "https_proxy", "no_proxy")}
         self.env = {**keep, **(env or {})}
-        self.overlay = {"why": "rehearsal", "skip": ["validate", "build/package", "test"], "actions": {}, "steps": {}}
+        self.overlay = {"why": "rehearsal", "skip": ["validate", "build/package", "test"], "actions": {"images": {"to_variable": None}}, "steps": {}}
+        (self.folder / "release.key").write_text(KEY)
+        self.env["PRISM_RELEASE_KEY"] = str(self.folder / "release.key")
 
     def lead_to(self, endpoint_of, bake_s, **rollout):
         """Rollouts, bakes and ways back go to regions of this machine: endpoint_of(environment, region). requests_of and alarms of the pipeline's

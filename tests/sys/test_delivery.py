@@ -4,6 +4,7 @@ two regions of this machine under requests. Terraform is a program that answers 
 Then a change that is bad, and one whose pipeline is killed at every step: the list of kills is the list of steps."""
 
 import json
+import pathlib
 import shutil
 import subprocess
 
@@ -91,6 +92,8 @@ def test_a_change_goes_from_dev_to_staging_to_prod(first):
     assert [s["stage"] for s in first.run["stages"] if s["done"]] == ["build", "dev", "promote-staging", "staging", "promote-prod", "prod"]
     bakes = {s["step"]: s["result"] for stage in first.run["stages"] for s in stage["steps"] if s["step"].endswith("/bake")}
     assert len(bakes) == 6 and all(result["requests"] >= 100 for step, result in bakes.items() if not step.startswith("dev/"))
+    place = pathlib.Path(first.run["place"])
+    assert place.name == first.run["release"] and json.loads((place / "release.sig").read_text())["algorithm"] == "ed25519", "the signature goes along"
     assert first("history", "--check").returncode == DONE
 
 

@@ -1,5 +1,7 @@
 """`prism pipeline` from the outside: what it prints and how it ends, on a terminal and off it, killed and gone on, two at once, in a folder and in S3."""
 
+import gzip
+import hashlib
 import json
 import os
 import pty
@@ -11,8 +13,10 @@ import time
 
 import boto3
 import pytest
+import requests
 from conftest import PRISM, ROOT
 from emulator_kit import emulator
+from package_kit import registry
 
 DONE, FAILED, USAGE, ENDED_BADLY, REFUSED, ASKS = 0, 1, 2, 3, 4, 6
 ENV = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "LANG": "C.UTF-8"}
@@ -270,3 +274,52 @@ def test_runs_are_kept_in_s3_all_the_same(tmp_path):
         assert (tmp_path / "log").read_text().split() == ["1", "2", "3"]
         assert bench("history", "--check").returncode == DONE
         assert {entry["event"] for entry in bench.history()} >= {"run-started", "held", "step-done", "run-ended"}
+
+
+def image(folder):
+    """An image as `prism package` lays it out: (digest of its manifest, the manifest)."""
+    blobs = folder / "images" / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+
+    def put(data):
+        digest = hashlib.sha256(data).hexdigest()
+        (blobs / digest).write_bytes(data)
+        return digest
+
+    def part(kind, data):
+        return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": f"sha256:{put(data)}", "size": len(data)}
+
+    manifest = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                           "config": part("config.v1+json", b'{"architecture":"arm64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}'),
+                           "layers": [part("layer.v1.tar+gzip", gzip.compress(b"one")), part("layer.v1.tar+gzip", gzip.compress(b"two"))]}).encode()
+    return put(manifest), manifest
+
+
+def test_images_go_to_the_registry_from_wherever_the_release_lies(tmp_path):
+    package = tmp_path / "package"
+    digest, manifest = image(package)
+    (package / "artifacts.tfvars.json").write_text(json.dumps({"artifacts": {"query": {"kind": "image", "sha256": digest}}}))
+    with registry(tmp_path) as port:
+        bench = Bench(tmp_path / "root", stages=[{"name": "s", "steps": [
+            {"name": "release", "action": "release", "with": {"package": str(package), "source": "test"}},
+            {"name": "publish", "action": "publish", "with": {"to": str(tmp_path / "there")}},
+            step("gone", "rm", "-r", str(package / "images")),
+            {"name": "images", "action": "images", "with": {"to": f"http://127.0.0.1:{port}/prism"}},
+            {"name": "again", "action": "images", "with": {"to": f"http://127.0.0.1:{port}/prism"}},
+            {"name": "nowhere", "action": "images"}]}])
+        done = bench("run")
+        assert done.returncode == DONE, done.stderr
+        of = f"http://127.0.0.1:{port}/v2/prism/query"
+        there = requests.get(f"{of}/manifests/sha256:{digest}", headers={"Accept": "application/vnd.oci.image.manifest.v1+json"}, timeout=60)
+        assert (there.status_code, there.content) == (200, manifest)
+        for part in json.loads(manifest)["layers"]:
+            blob = requests.get(f"{of}/blobs/{part['digest']}", timeout=60).content
+            assert f"sha256:{hashlib.sha256(blob).hexdigest()}" == part["digest"]
+        results = {s["step"]: s.get("result") for s in bench.status()["stages"][0]["steps"]}
+        assert results["s/images"]["summary"] == "1 images, 3 blobs sent, 0 there" and results["s/again"]["summary"] == "1 images, 0 blobs sent, 3 there"
+        assert "skipped" in results["s/nowhere"]
+        (tmp_path / "there" / "images" / "blobs" / "sha256" / digest).write_bytes(b"{}")
+        (tmp_path / "there" / "release.json").write_bytes((tmp_path / "there" / "releases" / bench.status()["release"] / "release.json").read_bytes())
+        bench.write({"version": 1, "stages": [{"name": "s", "steps": [{"name": "images", "action": "images", "with": {"to": f"http://127.0.0.1:{port}/prism"}}]}]})
+        bad = bench("run", "--release", tmp_path / "there")
+        assert bad.returncode == ENDED_BADLY and "is not what was released" in bad.stderr

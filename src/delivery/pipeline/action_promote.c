@@ -3,14 +3,16 @@
  * promote  what `from` got by a stage that ended is what this run delivers, or it is refused
  * publish  puts the release where an environment's functions are deployed from: <to>/functions/<name>/<sha256>.zip
  *
- * Both look at each artifact's bytes: they have the digest that the release names. Images go by their digest from registry to
- * registry (`prism package --push`); their manifests are looked at where they lie beside. */
+ * Both look at each artifact's bytes: they have the digest that the release names. Images go along where they lie beside, for action
+ * `images`, which pushes them from there. */
 #include <stdlib.h>
 
 #include "base/px_json.h"
 #include "delivery/pipeline/builtin.h"
 #include "delivery/pipeline/digest.h"
+#include "delivery/pipeline/image_blobs.h"
 #include "delivery/pipeline/release.h"
+#include "delivery/pipeline/signature.h"
 #include "store/objects.h"
 
 #define ARTIFACT_BYTES_MAX ((size_t)1 << 30)
@@ -66,6 +68,24 @@ static int find_target(struct promotion *p, yyjson_val *with, const char *name)
 
 /* ---- artifacts ---- */
 
+/* What a manifest names goes before it. */
+static int take_blobs(struct promotion *p, struct px_str manifest)
+{
+    struct image_blobs blobs;
+    PX_TRY(image_blobs_of(manifest, p->ctx->arena, &blobs));
+    for (size_t i = 0; i < blobs.count; i++) {
+        PX_AUTO(px_buf_deinit) struct px_buf bytes;
+        struct px_str key = px_arena_printf(p->ctx->arena, "images/blobs/sha256/%.*s",
+                                            PX_FMT(blobs.sha256[i]));
+        px_buf_init(&bytes, ARTIFACT_BYTES_MAX);
+        if (!key.ptr) return px_arena_fault(p->ctx->arena);
+        int r = release_get(p->ctx, p->from, key, blobs.sha256[i], &bytes);
+        if (r != 0) return r;
+        PX_TRY(object_put(p->to, key, px_buf_str(&bytes)));
+    }
+    return 0;
+}
+
 static int take_artifact(struct promotion *p, struct px_str name, yyjson_val *artifact)
 {
     PX_AUTO(px_buf_deinit) struct px_buf bytes;
@@ -88,8 +108,11 @@ static int take_artifact(struct promotion *p, struct px_str name, yyjson_val *ar
                            "%.*s of %.*s is not what was released: its digest is %s", PX_FMT(key),
                            PX_FMT(p->ctx->release.place), hash);
     p->checked++;
-    if (p->to && !image) PX_TRY(object_put(p->to, key, px_buf_str(&bytes)));
-    return 0;
+    if (p->to && image) {
+        r = take_blobs(p, px_buf_str(&bytes));
+        if (r != 0) return r;
+    }
+    return p->to ? object_put(p->to, key, px_buf_str(&bytes)) : 0;
 }
 
 static int take_all(struct promotion *p)
@@ -104,6 +127,24 @@ static int take_all(struct promotion *p)
         action_say(p->ctx, "%u of %zu artifacts", p->checked, yyjson_obj_size(artifacts));
     }
     return 0;
+}
+
+static int take_signature(struct promotion *p)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf text;
+    struct px_arena *arena = p->ctx->arena;
+    struct px_str from = px_arena_printf(arena, "%.*s" SIGNATURE_FILE, PX_FMT(p->prefix));
+    struct px_str to = px_arena_printf(arena, "releases/%.*s/" SIGNATURE_FILE,
+                                       PX_FMT(p->ctx->release.id));
+    px_buf_init(&text, 1u << 16);
+    if (!from.ptr || !to.ptr) return px_arena_fault(arena);
+    int r = object_get(p->from, from, &text);
+    if (r == OBJECT_ABSENT) return 0; /* not signed */
+    if (r > 0)
+        return px_fault(PX_F_CORRUPT, SIGNATURE_FILE " of %.*s is too large",
+                        PX_FMT(p->ctx->release.place));
+    PX_TRY(r);
+    return object_put(p->to, to, px_buf_str(&text));
 }
 
 /* The same release stands where it is said to stand; it is there in the new place once all its artifacts are. */
@@ -123,8 +164,9 @@ static int take_document(struct promotion *p)
     if (r > 0 || !px_str_eq(px_json_str(document, "release"), ctx->release.id))
         return action_fail(ctx, ACTION_REFUSED, "%.*s does not hold release %.*s",
                            PX_FMT(ctx->release.place), PX_FMT(ctx->release.id));
-    if (p->to) PX_TRY(object_put(p->to, to, px_buf_str(&text)));
-    return 0;
+    if (!p->to) return 0;
+    PX_TRY(take_signature(p));
+    return object_put(p->to, to, px_buf_str(&text));
 }
 
 static int give_result(struct promotion *p, yyjson_val **ret_result)

@@ -115,6 +115,24 @@ struct px_str release_key(struct px_arena *arena, struct px_str name, yyjson_val
     return px_arena_printf(arena, "images/blobs/sha256/%.*s", PX_FMT(sha256));
 }
 
+int release_get(const struct action_context *ctx, struct object_store *store, struct px_str key,
+                struct px_str sha256, struct px_buf *bytes)
+{
+    char hash[DIGEST_HEX_BYTES];
+    int r = object_get(store, key, bytes);
+    if (r == OBJECT_ABSENT)
+        return action_fail(ctx, ACTION_REFUSED, "%.*s lacks %.*s", PX_FMT(ctx->release.place),
+                           PX_FMT(key));
+    if (r == OBJECT_TOO_LARGE)
+        return action_fail(ctx, ACTION_REFUSED, "%.*s is too large", PX_FMT(key));
+    PX_TRY(r);
+    digest_of(px_buf_str(bytes), hash);
+    if (px_str_eq(px_str_c(hash), sha256)) return 0;
+    return action_fail(ctx, ACTION_REFUSED,
+                       "%.*s of %.*s is not what was released: its digest is %s", PX_FMT(key),
+                       PX_FMT(ctx->release.place), hash);
+}
+
 /* ---- trees ---- */
 
 struct tree {

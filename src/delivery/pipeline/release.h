@@ -31,5 +31,8 @@ PX_MUST_USE int release_parse(struct px_str text, struct px_arena *arena,
 PX_MUST_USE int release_id(yyjson_val *document, char ret_id[13]);
 /* A key of a place: where a ZIP lies, "functions/<name>/<sha256>.zip", or an image's manifest, "images/blobs/sha256/<sha256>". */
 struct px_str release_key(struct px_arena *arena, struct px_str name, yyjson_val *artifact);
+/* A part of the run's release, whose bytes have that digest. Answers: ACTION_REFUSED, said. */
+PX_MUST_USE int release_get(const struct action_context *ctx, struct object_store *store,
+                            struct px_str key, struct px_str sha256, struct px_buf *bytes);
 /* One digest over all files below a folder, by their names and contents; `except` is a name in it that does not count, or NULL. */
 PX_MUST_USE int release_digest_tree(const char *dir, const char *except, char ret_hex[65]);

@@ -87,7 +87,6 @@ static int fetch(struct publishing *p, struct px_str name, yyjson_val *artifact,
                  struct px_str *ret_path)
 {
     PX_AUTO(px_buf_deinit) struct px_buf bytes;
-    char hash[DIGEST_HEX_BYTES];
     const struct action_context *ctx = p->ctx;
     struct px_str key = release_key(ctx->arena, name, artifact), prefix;
     struct px_str path = px_arena_printf(ctx->arena, "%s/%.*s.zip", ctx->work_dir, PX_FMT(name));
@@ -95,15 +94,8 @@ static int fetch(struct publishing *p, struct px_str name, yyjson_val *artifact,
     if (!key.ptr || !path.ptr) return px_arena_fault(ctx->arena);
     if (!p->store)
         PX_TRY(release_open(ctx->release.place, ctx->cloud, ctx->arena, &p->store, &prefix));
-    int r = object_get(p->store, key, &bytes);
-    if (r > 0)
-        return action_fail(ctx, ACTION_REFUSED, "%.*s lacks %.*s", PX_FMT(ctx->release.place),
-                           PX_FMT(key));
-    PX_TRY(r);
-    digest_of(px_buf_str(&bytes), hash);
-    if (!px_str_eq(px_str_c(hash), px_json_str(artifact, "sha256")))
-        return action_fail(ctx, ACTION_REFUSED, "%.*s is not what was released: its digest is %s",
-                           PX_FMT(key), hash);
+    int r = release_get(ctx, p->store, key, px_json_str(artifact, "sha256"), &bytes);
+    if (r != 0) return r;
     PX_TRY(px_file_write_atomic(path.ptr, px_buf_str(&bytes), 0600));
     *ret_path = path;
     return 0;
