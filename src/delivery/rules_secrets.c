@@ -141,7 +141,7 @@ static void outputs(struct verify *v)
     }
 }
 
-static void rotation(struct verify *v)
+static void scoped(struct verify *v)
 {
     if (!rule_needs(v, "aws_secretsmanager_secret", "module security makes the secrets")) return;
     for (plan_each(v->plan, "aws_secretsmanager_secret", it)) {
@@ -192,6 +192,79 @@ static void replicated(struct verify *v)
     }
 }
 
+/* Security Hub's control SecretsManager.4 asks for as much unless told otherwise:
+ * docs.aws.amazon.com/securityhub/latest/userguide/secretsmanager-controls.html */
+#define ROTATION_DAYS_MAX 90
+
+static bool is_rotator(struct verify *v, const struct value *arn)
+{
+    struct px_str name = px_arena_printf(v->arena, "%.*s-rotation", PX_FMT(v->plan->prefix));
+    struct plan_resource *target = plan_target(v->plan, arn);
+    return target && px_str_starts(target->type, S("aws_lambda_")) &&
+           px_str_eq(plan_text(target, "function_name"), name);
+}
+
+static bool may_be_called_for(struct verify *v, const struct plan_resource *secret)
+{
+    for (plan_each(v->plan, "aws_lambda_permission", it))
+        if (px_str_starts(plan_text(it, "principal"), S("secretsmanager.")) &&
+            rule_names(v, plan_get(it, "source_arn"), secret))
+            return true;
+    return false;
+}
+
+static void rotates_here(struct verify *v, struct plan_resource *secret)
+{
+    struct plan_resource *rotation = rule_companion(v, "aws_secretsmanager_secret_rotation",
+                                                    "secret_id", secret);
+    rule_look(v);
+    if (!rotation) {
+        rule_find(v, secret, "name it in `rotation.secrets` of module security",
+                  "it never gets another value");
+        return;
+    }
+    double days = plan_number(rotation, "rotation_rules.automatically_after_days", 0);
+    bool scheduled = plan_is_set(rotation, "rotation_rules.schedule_expression");
+    if (!scheduled && (days < 1 || days > ROTATION_DAYS_MAX))
+        rule_find(v, rotation, "set rotation.days to 1 to 90", "it rotates after %.0f days", days);
+    if (!is_rotator(v, plan_get(rotation, "rotation_lambda_arn")))
+        rule_find(v, rotation, "let it be alias live of function `rotation`",
+                  "something else than function `rotation` is called");
+    if (!may_be_called_for(v, secret))
+        rule_find(v, rotation,
+                  "add an aws_lambda_permission for secretsmanager.amazonaws.com and this secret",
+                  "Secrets Manager may not call the function for it");
+}
+
+static struct plan *home_of(struct verify *v)
+{
+    for (size_t i = 0; i < v->plan_count; i++)
+        if (v->plans[i]->kind == PLAN_REGION && px_str_eq(v->plans[i]->region, v->plan->region))
+            return v->plans[i];
+    return NULL;
+}
+
+/* A secret of the global stack has its rotation in the home region's stack, which knows its ARN. */
+static void rotates_at_home(struct verify *v, struct plan_resource *secret)
+{
+    struct plan *home = home_of(v);
+    struct px_str part = px_arena_printf(v->arena, ":secret:%.*s-",
+                                         PX_FMT(plan_text(secret, "name")));
+    rule_look(v);
+    if (!home) return;
+    for (plan_each(home, "aws_secretsmanager_secret_rotation", it))
+        if (text_find(plan_text(it, "secret_id"), part)) return;
+    rule_find(v, secret, "hand it to module security of the home region in `rotation.shared`",
+              "the stack of its home region, %.*s, does not rotate it", PX_FMT(home->region));
+}
+
+static void rotation(struct verify *v)
+{
+    if (!rule_needs(v, "aws_secretsmanager_secret", "module security makes the secrets")) return;
+    for (plan_each(v->plan, "aws_secretsmanager_secret", it))
+        (v->plan->kind == PLAN_GLOBAL ? rotates_at_home : rotates_here)(v, it);
+}
+
 #define BOTH (VERIFY_GLOBAL | VERIFY_REGION)
 const struct verify_rule rules_secrets[] = {
     {"PV-SEC-01", "No value of a secret is planned", MANAGED,
@@ -204,9 +277,13 @@ const struct verify_rule rules_secrets[] = {
      BOTH, VERIFY_ERROR, outputs},
     {"PV-SEC-05", "Secrets are scoped and name their readers", SCOPED,
      "names begin with project and environment, and a policy says who reads", BOTH, VERIFY_ERROR,
-     rotation},
+     scoped},
     {"PV-SEC-06", "Secrets that all regions share are in every region", MANAGED,
      "a replica under its own key in each region of variable `regions`", VERIFY_GLOBAL,
      VERIFY_ERROR, replicated},
+    {"PV-SEC-07", "Secrets rotate", MANAGED,
+     "each secret's rotation within 90 days by function `rotation`, which Secrets Manager may call; "
+     "of shared ones in the home region's plan",
+     BOTH, VERIFY_ERROR, rotation},
     {0},
 };

@@ -717,6 +717,8 @@ output "administrator_password" {
 """))
 globally("the pepper stays at home", "PV-SEC-06", r"aws_secretsmanager_secret\.this",
          edit("global/secrets.tf", "    for_each = local.remote_regions\n\n    content {\n      region     = replica.key", "    for_each = []\n\n    content {\n      region     = replica.key"))
+region("the signing key never rotates", "PV-SEC-07", r"aws_secretsmanager_secret\.this",
+       edit(f"{SECURITY}/variables.tf", '    secrets      = optional(set(string), ["token-signing-key"])\n', "    secrets      = optional(set(string), [])\n"))
 region("nobody says who reads a secret", "PV-SEC-05", r"aws_secretsmanager_secret\.this",
        edit(f"{SECURITY}/secrets.tf", """resource "aws_secretsmanager_secret_policy" "this" {
   for_each = local.secrets
