@@ -492,6 +492,11 @@ struct px_str cloud_client_url(const struct cloud_client *client) { return px_st
 
 bool cloud_client_is_own(const struct cloud_client *client) { return client->endpoint.is_own; }
 
+struct px_str cloud_client_region(const struct cloud_client *client)
+{
+    return px_str_c(client->region);
+}
+
 bool cloud_client_has_subdomain(const struct cloud_client *client)
 {
     return client->endpoint.has_subdomain;

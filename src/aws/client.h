@@ -82,5 +82,7 @@ PX_MUST_USE int cloud_presign(struct cloud_client *client, const char *method, s
 struct px_str cloud_client_url(const struct cloud_client *client);
 /* No endpoint was given or set. */
 bool cloud_client_is_own(const struct cloud_client *client);
+/* Whose service it is. */
+struct px_str cloud_client_region(const struct cloud_client *client);
 /* Its host begins with the subdomain. */
 bool cloud_client_has_subdomain(const struct cloud_client *client);

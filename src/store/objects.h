@@ -53,8 +53,8 @@ typedef int object_piece(void *ctx, struct px_str bytes);
 PX_MUST_USE int object_read(struct object_store *store, struct px_str key, object_piece *piece,
                             void *ctx);
 /* What `from` has under from_key, under to_key of `to`, replacing one of the same key; whole or not at all. No byte of it goes
- * through this process's memory: S3 copies between buckets, also from another region, large ones in parts; the kernel
- * between files. class: as in object_put_file().
+ * through this process's memory: S3 copies between buckets of a region, large ones in parts; the kernel between files. Between
+ * regions it goes through, a part at a time. class: as in object_put_file().
  * Answers: OBJECT_ABSENT: there is no such object in `from`. Faults: PX_F_CONFIG: one is a directory and one a bucket. */
 PX_MUST_USE int object_copy(struct object_store *from, struct px_str from_key,
                             struct object_store *to, struct px_str to_key, struct px_str class);

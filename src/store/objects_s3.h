@@ -52,6 +52,9 @@ PX_MUST_USE int s3_refusal(const struct s3_objects *s3, const char *what,
 PX_MUST_USE int s3_transfers(struct s3_objects *s3, struct cloud_transfers **ret_transfers);
 
 PX_MUST_USE int s3_put(struct object_store *store, struct px_str key, struct px_str bytes);
+/* In one request, replacing what there is; for other files of this half. */
+PX_MUST_USE int s3_put_whole(struct s3_objects *s3, struct px_str key, struct px_str bytes,
+                             struct px_str class);
 PX_MUST_USE int s3_put_file(struct object_store *store, struct px_str key, struct px_str local_path,
                             struct px_str class);
 PX_MUST_USE int s3_get(struct object_store *store, struct px_str key, struct px_buf *buf);

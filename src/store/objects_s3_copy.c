@@ -1,9 +1,11 @@
 /* store/objects_s3_copy.c - reading piece by piece, and copies that S3 makes by itself; docs: objects.h.
  *
- * CopyObject and UploadPartCopy are sent to the target's bucket and name the source, also one of another region: no byte
- * of the object comes here. Both may answer 200 with an error in the body, since S3 sends the head before it has copied.
+ * CopyObject and UploadPartCopy are sent to the target's bucket and name the source: no byte of the object comes here. From
+ * a VPC they copy within a region only (endpoints take no request that reads another region's bucket), so an object of another
+ * region is read there and put here, a part at a time. Both may answer 200 with an error in the body, since S3 sends the head before it has copied.
  * The copy has a checksum of the whole without being asked: the source's kind, which is ours, and CRC64NVME for parts.
- * Sources: Amazon S3 API reference, CopyObject, UploadPartCopy, CompleteMultipartUpload. */
+ * Sources: Amazon S3 API reference, CopyObject, UploadPart, UploadPartCopy, CompleteMultipartUpload; Amazon S3 user guide,
+ * "AWS PrivateLink for Amazon S3", restrictions. */
 #include "aws/uri.h"
 #include "aws/xml.h"
 #include "store/objects_s3.h"
@@ -263,6 +265,16 @@ static void abort_parts(struct copying *copying, struct px_str upload)
     (void)r; /* what failed before is what the caller is told */
 }
 
+/* r: how it ended. */
+static int give_up_parts(struct copying *copying, struct px_str upload, int r)
+{
+    if (r == 0) return 0;
+    char why[512] = "";
+    if (r < 0) (void)px_fault_text(r, why, sizeof why);
+    abort_parts(copying, upload);
+    return r < 0 ? px_fault(r, "%s", why) : r;
+}
+
 static int copy_parts(struct copying *copying, struct px_str class, uint64_t part_bytes)
 {
     PX_AUTO(px_buf_deinit) struct px_buf list;
@@ -276,11 +288,75 @@ static int copy_parts(struct copying *copying, struct px_str class, uint64_t par
     for (uint64_t at = 0; r == 0 && at < bytes; at += part_bytes)
         r = copy_part(copying, upload, ++number, at, PX_MIN(part_bytes, bytes - at), &list);
     if (r == 0) r = end_parts(copying, upload, &list);
-    if (r == 0) return 0;
-    char why[512] = "";
-    if (r < 0) (void)px_fault_text(r, why, sizeof why);
-    abort_parts(copying, upload);
-    return r < 0 ? px_fault(r, "%s", why) : r;
+    return give_up_parts(copying, upload, r);
+}
+
+/* ---- from another region ---- */
+
+struct carrying {
+    struct copying *copying;
+    struct px_str upload;
+    unsigned number;
+    struct px_buf *list;
+};
+
+/* As object_piece. */
+static int send_part(void *ctx, struct px_str bytes)
+{
+    struct carrying *carrying = ctx;
+    PX_AUTO(px_arena_deinit) struct px_arena scratch;
+    px_arena_init(&scratch, S3_SCRATCH_BYTES_MAX);
+    struct s3_objects *to = carrying->copying->to;
+    struct cloud_response response = {0};
+    struct s3_request request = {
+        .what = "UploadPart", .method = "PUT", .key = carrying->copying->key, .body = bytes};
+    request.query = px_arena_printf(&scratch, "partNumber=%u&uploadId=%.*s", ++carrying->number,
+                                    PX_FMT(carrying->upload));
+    if (!request.query.ptr) return px_arena_fault(&scratch);
+    int r = s3_call(to, &request, &scratch, &response);
+    if (r == CLOUD_REFUSED) r = s3_refusal(to, request.what, &response);
+    if (r > 0) return px_fault(PX_F_BUSY, "UploadPart: the upload is gone");
+    PX_TRY(r);
+    struct px_str etag = cloud_response_header(&response, S("ETag"));
+    if (etag.len == 0) return px_fault(PX_F_PROTOCOL, "UploadPart: no version");
+    px_buf_printf(carrying->list, "<Part><PartNumber>%u</PartNumber><ETag>%.*s</ETag></Part>",
+                  carrying->number, PX_FMT(etag));
+    return px_buf_fault(carrying->list);
+}
+
+static int carry_parts(struct s3_objects *from, struct px_str from_key, struct copying *copying,
+                       struct px_str class)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf list;
+    struct carrying carrying = {.copying = copying, .list = &list};
+    px_buf_init(&list, PARTS_MAX * PART_BYTES_MAX);
+    px_buf_add_c(&list, "<CompleteMultipartUpload>");
+    PX_TRY(begin_parts(copying, class, &carrying.upload));
+    int r = s3_read(&from->store, from_key, send_part, &carrying);
+    if (r == 0) r = end_parts(copying, carrying.upload, &list);
+    return give_up_parts(copying, carrying.upload, r);
+}
+
+static int add_piece(void *ctx, struct px_str bytes)
+{
+    px_buf_add(ctx, bytes.ptr, bytes.len);
+    return px_buf_fault(ctx);
+}
+
+static int carry(struct s3_objects *from, struct px_str from_key, struct copying *copying,
+                 struct px_str class)
+{
+    struct s3_objects *to = copying->to;
+    uint64_t bytes = copying->version.bytes;
+    if (bytes > from->options.part_bytes * PARTS_MAX)
+        return px_fault(PX_F_LIMIT, "an object of %llu bytes", (unsigned long long)bytes);
+    if (bytes > to->options.part_bytes) return carry_parts(from, from_key, copying, class);
+    PX_AUTO(px_buf_deinit) struct px_buf whole;
+    px_buf_init(&whole, to->options.part_bytes);
+    int r = s3_read(&from->store, from_key, add_piece, &whole);
+    if (r != 0) return r;
+    PX_TRY(s3_put_whole(to, copying->key, px_buf_str(&whole), class));
+    return 0;
 }
 
 int s3_copy(struct object_store *from, struct px_str from_key, struct object_store *to,
@@ -291,6 +367,9 @@ int s3_copy(struct object_store *from, struct px_str from_key, struct object_sto
     struct copying copying = {.to = s3_of(to), .key = to_key, .arena = &scratch};
     int r = version_of(s3_of(from), from_key, &scratch, &copying.version);
     if (r != 0) return r;
+    if (!px_str_eq(cloud_client_region(s3_of(from)->client),
+                   cloud_client_region(copying.to->client)))
+        return carry(s3_of(from), from_key, &copying, class);
     PX_TRY(source_of(s3_of(from), from_key, &scratch, &copying.source));
     uint64_t part_bytes = copying.to->options.part_bytes * COPY_PART_FACTOR;
     part_bytes = PX_MAX(part_bytes, (copying.version.bytes + PARTS_MAX - 1) / PARTS_MAX);

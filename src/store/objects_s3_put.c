@@ -95,6 +95,12 @@ static int put_whole(struct s3_objects *s3, struct px_str key, struct px_str byt
     return r;
 }
 
+int s3_put_whole(struct s3_objects *s3, struct px_str key, struct px_str bytes, struct px_str class)
+{
+    PX_TRY(put_whole(s3, key, bytes, class, false));
+    return 0;
+}
+
 /* ---- in parts ---- */
 
 enum parts_answer { PARTS_AGAIN = 100 }; /* beside object_answer */

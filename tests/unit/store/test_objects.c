@@ -129,7 +129,9 @@ static int take_piece(void *ctx, struct px_str bytes)
     return px_buf_fault(&pieces->all);
 }
 
-static void check_copy(struct test *t, struct object_store *store, size_t bytes)
+/* from: the same place, perhaps as if it were in another region. */
+static void check_copy_from(struct test *t, struct object_store *from, struct object_store *store,
+                            size_t bytes)
 {
     char *text = px_arena_alloc(&t->arena, bytes + 1);
     struct pieces pieces = {0};
@@ -138,11 +140,31 @@ static void check_copy(struct test *t, struct object_store *store, size_t bytes)
     px_buf_init(&pieces.all, bytes + 1);
     CHECK_OK(object_put(store, S("from/a b+%"), px_str(text, bytes)));
     CHECK_OK(object_put(store, S("to/c"), S("what stood there before")));
-    CHECK_OK(object_copy(store, S("from/a b+%"), store, S("to/c"), S("logs")));
-    CHECK_OK(object_copy(store, S("from/a b+%"), store, S("to/c"), S(""))); /* a repeat */
+    CHECK_OK(object_copy(from, S("from/a b+%"), store, S("to/c"), S("logs")));
+    CHECK_OK(object_copy(from, S("from/a b+%"), store, S("to/c"), S(""))); /* a repeat */
     CHECK_OK(object_read(store, S("to/c"), take_piece, &pieces));
     CHECK_STR(px_buf_str(&pieces.all), px_str(text, bytes));
     px_buf_deinit(&pieces.all);
+}
+
+static void check_copy(struct test *t, struct object_store *store, size_t bytes)
+{
+    check_copy_from(t, store, store, bytes);
+}
+
+TEST(an_object_of_another_region_is_copied_through_here)
+{
+    PX_AUTO(object_store_close) struct object_store *store = objects_open(t);
+    PX_AUTO(object_store_close) struct object_store *there = NULL;
+    struct px_str url = objects_url(t);
+    struct object_options options = {.temp_dir = test_path(t, "tmp"), .call_ms = 30000};
+    if (px_str_starts(url, S("s3://"))) /* emulators do not look at what a request is signed for */
+        url = px_arena_printf(&t->arena, "%.*s?region=ap-south-2", PX_FMT(url));
+    CHECK_OK(object_store_open(url, &options, &there));
+    check_copy_from(t, there, store, 0);
+    check_copy_from(t, there, store, 200000);
+    check_copy_from(t, there, store, (17u << 20) + 5); /* three parts */
+    CHECK_INT(object_copy(there, S("none"), store, S("to/d"), S("")), OBJECT_ABSENT);
 }
 
 TEST(a_copy_has_the_same_bytes_and_stays_when_the_other_goes)

@@ -527,6 +527,53 @@ TEST(a_copy_in_parts_that_fails_leaves_no_parts)
     rig_stop(&rig);
 }
 
+TEST(an_object_of_another_region_is_read_there_and_put_here)
+{
+    struct rig rig;
+    struct object_store *there = NULL;
+    RIG_START(&rig, NULL, {"HEAD", "/there/a", .headers = HEAD_OF("77")},
+              {"GET", "/there/a", .status = 206, .zeros = 77},
+              {"HEAD", "/there/gone", .status = 404}, {"PUT", "/pre/fix/k"});
+    CHECK_OK(object_store_open(S("s3://there?region=ap-south-2"), NULL, &there));
+    CHECK_OK(object_copy(there, S("a"), rig.store, S("k"), S("logs")));
+    CHECK(!strcasestr(rig.bucket.heads, "x-amz-copy-source"));
+    CHECK(strstr(rig.bucket.heads, "/ap-south-2/s3/aws4_request"));
+    CHECK(strcasestr(rig.bucket.heads, "\r\nIf-Match: \"e1\"\r\n"));
+    CHECK(strcasestr(rig.bucket.heads, "\r\nx-amz-tagging: class=logs\r\n"));
+    CHECK(!strcasestr(rig.bucket.heads, "\r\nIf-None-Match"));
+    CHECK_INT(object_copy(there, S("gone"), rig.store, S("k"), S("")), OBJECT_ABSENT);
+    object_store_close(&there);
+    rig_stop(&rig);
+}
+
+TEST(a_large_object_of_another_region_comes_in_parts_and_leaves_none_when_that_fails)
+{
+    struct rig rig;
+    struct object_store *there = NULL;
+    const struct object_options options = {.part_bytes = 5u << 20};
+    RIG_START(
+        &rig, &options, {"HEAD", "/there/", .headers = HEAD_OF("10485760")},
+        {"GET", "/there/", .status = 206, .zeros = 5u << 20},
+        {"POST", "?uploads",
+         .body = "<InitiateMultipartUploadResult><UploadId>u/1</UploadId>"
+                 "</InitiateMultipartUploadResult>"},
+        {"PUT", "partNumber=2", .times = 1, .status = 403, .body = BUCKET_ERROR("AccessDenied")},
+        {"PUT", "partNumber=", .headers = "ETag: \"p\"\r\n"}, {"DELETE", .status = 204},
+        {"POST", .body = "<CompleteMultipartUploadResult><ETag>&quot;w&quot;</ETag>"
+                         "</CompleteMultipartUploadResult>"});
+    CHECK_OK(object_store_open(S("s3://there?region=ap-south-2"), &options, &there));
+    int r = object_copy(there, S("a"), rig.store, S("k"), S(""));
+    CHECK_INT(r, PX_F_DENIED);
+    SAYS(r, "UploadPart");
+    CHECK_INT(bucket_count(&rig.bucket, "DELETE /bucket/pre/fix/k?uploadId=u%2F1"), 1);
+    CHECK_OK(object_copy(there, S("a"), rig.store, S("k"), S("")));
+    CHECK_INT(bucket_count(&rig.bucket, "PUT /bucket/pre/fix/k?partNumber="), 2 + 2);
+    CHECK(strcasestr(rig.bucket.heads, "\r\nRange: bytes=5242880-10485759\r\n"));
+    CHECK(!strcasestr(rig.bucket.heads, "x-amz-copy-source"));
+    object_store_close(&there);
+    rig_stop(&rig);
+}
+
 static int count_piece(void *ctx, struct px_str bytes)
 {
     size_t *count = ctx;
