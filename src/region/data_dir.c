@@ -89,12 +89,18 @@ static int read_memory(struct data_dir *dir, struct px_arena *arena)
 static int make_folders(const struct data_dir *dir, struct px_arena *arena)
 {
     static const char *const names[] = {"logs", "tmp", "hot", "segments", "analytics", "secrets"};
+    bool made = false; /* synced once for all */
     for (size_t i = 0; i < PX_COUNT(names); i++) {
         const char *path = data_dir_sub(dir, arena, names[i]);
         if (!path) return px_arena_fault(arena);
-        PX_TRY(px_dir_make(path));
+        if (mkdir(path, 0700) == 0)
+            made = true;
+        else
+            PX_TRY(px_dir_make(path)); /* it says what is wrong, if anything */
     }
-    return 0;
+    if (!made) return 0;
+    const char *root = data_dir_sub(dir, arena, ".");
+    return root ? px_dir_sync(root) : px_arena_fault(arena);
 }
 
 void data_dir_close(struct data_dir *dir) { px_close(&dir->lock_fd); }

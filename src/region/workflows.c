@@ -540,9 +540,11 @@ static int define_machine(struct workflows *w, struct workflow_machine *m)
 static int define_machines(struct workflows *w)
 {
     PX_TRY(machines_load(w));
+    /* rolled back when one cannot be defined: the store closes */
+    PX_TRY(execution_define_begin(w->writer));
     for (size_t i = 0; i < w->catalogue.count; i++)
         if (!w->holders[i].kept) PX_TRY(define_machine(w, &w->catalogue.machines[i]));
-    return 0;
+    return execution_define_end(w->writer);
 }
 
 static int open_journal(struct workflows *w)

@@ -32,6 +32,10 @@ PX_MUST_USE int execution_define(struct execution_store *store, struct px_str ma
 /* The same for a text that is the newest already. Answers: EXECUTION_ABSENT: it is another one, or the first. */
 PX_MUST_USE int execution_defined(struct execution_store *store, struct px_str machine,
                                   struct px_str text, uint64_t *ret_definition);
+/* Definitions between the two are committed together, so that a first start waits for the disk once; without the second there are none
+ * of them. */
+PX_MUST_USE int execution_define_begin(struct execution_store *store);
+PX_MUST_USE int execution_define_end(struct execution_store *store);
 /* Answers: EXECUTION_ABSENT. */
 PX_MUST_USE int execution_definition(struct execution_store *store, uint64_t definition,
                                      struct px_arena *arena, struct px_str *ret_text);

@@ -278,6 +278,13 @@ static int turn_write(struct execution_store *store, const struct execution_turn
     return 0;
 }
 
+int execution_define_begin(struct execution_store *store)
+{
+    return lite_begin_write(&store->lite, false);
+}
+
+int execution_define_end(struct execution_store *store) { return end(store, 0); }
+
 int execution_commit(struct execution_store *store, const struct execution_batch *batch)
 {
     if (!batch->first) return 0;

@@ -288,6 +288,24 @@ TEST(a_definition_keeps_its_number_until_its_text_changes)
     CHECK_INT(execution_definition(store, 99, &t->arena, &text), EXECUTION_ABSENT);
 }
 
+TEST(definitions_that_are_begun_are_there_when_they_were_ended)
+{
+    for (int ends = 0; ends < 2; ends++) {
+        uint64_t one, two;
+        struct px_str text;
+        struct execution_store *store = store_open(t);
+        CHECK_OK(execution_define_begin(store));
+        CHECK_OK(execution_define(store, S("m"), S("{1}"), &one));
+        CHECK_OK(execution_define(store, S("n"), S("{2}"), &two));
+        if (ends) CHECK_OK(execution_define_end(store));
+        execution_store_close(&store);
+        store = store_open(t);
+        CHECK_INT(execution_definition(store, one, &t->arena, &text), ends ? 0 : EXECUTION_ABSENT);
+        CHECK_INT(execution_definition(store, two, &t->arena, &text), ends ? 0 : EXECUTION_ABSENT);
+        execution_store_close(&store);
+    }
+}
+
 TEST(what_ended_long_ago_goes_with_all_that_belongs_to_it)
 {
     PX_AUTO(execution_store_close) struct execution_store *store = store_open(t);
