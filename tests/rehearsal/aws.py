@@ -117,8 +117,9 @@ def package(folder, replaced):
     for name, spec in kit.platform("functions.json")["functions"].items():
         bootstrap = kit.FUNCTIONS / name / "bootstrap"
         if name in replaced:
-            bootstrap = folder / f"{name}.bootstrap"
-            bootstrap.write_text(replaced[name])
+            text, bootstrap = replaced[name], folder / f"{name}.bootstrap"
+            # Bytes go behind the built one's, which changes nothing but its digest; a text is a program of its own.
+            bootstrap.write_bytes((kit.FUNCTIONS / name / "bootstrap").read_bytes() + text if isinstance(text, bytes) else text.encode())
         if spec["package"] == "zip":
             made = folder / "made.zip"
             digest = kit.zip_of({"bootstrap": bootstrap}, made)

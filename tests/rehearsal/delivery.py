@@ -21,13 +21,14 @@ sys.path[:0] = [str(ROOT / "tests" / "sys"), str(ROOT / "tests" / "infra"), str(
 
 import kit  # noqa: E402
 from aws import Gate, Replication, package, tree  # noqa: E402
-from delivery_kit import DONE, ENDED_BADLY, ENVIRONMENTS, REGIONS, Callers, Fleet, Rehearsal, before_the_built_one, story  # noqa: E402
+from delivery_kit import DONE, ENDED_BADLY, ENVIRONMENTS, REGIONS, Callers, Fleet, Rehearsal, before_the_built_one, stand_in, story  # noqa: E402
 from region_kit import control  # noqa: E402
 
 import conftest  # noqa: E402
 
 PER_THOUSAND = 1  # requests that may fail of a thousand
 FUNCTION = "ingest"  # that changes: a ZIP, as all but those with DuckDB
+SLOWER = 100  # per cent that a p90 may be in a rollout: the machine has other things to do
 MIX = (2, 6, 2)  # of requests: lists, records, queries
 
 
@@ -66,36 +67,51 @@ class Report:
 class World:
     """The emulator, the fleets, and a rehearsal on them."""
 
-    def __init__(self, folder, report, stages):
-        self.folder, self.report, self.until = folder, report, stages[-1]
-        self.emulator = kit.Emulator(folder / "emulator.log")
-        self.emulator.client("s3").create_bucket(Bucket=kit.STATE_BUCKET)
-        self.gate = Gate(self.emulator.url)
-        self.replication = Replication(self.emulator, ENVIRONMENTS)
+    def __init__(self, folder, report, stages, real):
+        self.folder, self.report, self.until, self.started = folder, report, stages[-1], []
         program = tree(folder / "tree")
         self.fleets = {name: Fleet(folder / "fleets" / name, program).up() for name in stages}
-        report.say(f"an emulator of AWS, and two regions of this machine for each of {', '.join(stages)}")
-        self.rehearsal = r = Rehearsal(folder / "delivery", {
-            **self.emulator.environment(), "AWS_ENDPOINT_URL": self.gate.url, "TF_CLI_CONFIG_FILE": str(kit.PROVIDERS), "PRISM_STATE_BUCKET": kit.STATE_BUCKET,
-            "PRISM_STATE_REGION": kit.HOME})
-        r.lead_to(lambda environment, region: f"unix:{folder}/fleets/{environment}/regions/{region}/region.sock", bake_s=5, requests_min=40, quiet_s=10)
+        self.rehearsal = r = Rehearsal(folder / "delivery", {"PRISM_STATE_BUCKET": kit.STATE_BUCKET, "PRISM_STATE_REGION": kit.HOME})
+        r.lead_to(lambda environment, region: f"unix:{folder}/fleets/{environment}/regions/{region}/region.sock", bake_s=5, requests_min=40, quiet_s=10,
+                  slower_percent=SLOWER)
+        (self.on_aws if real else self.on_nothing)(folder, r)
+        report.say(f"{'an emulator of AWS' if real else 'a program in place of Terraform'}, and two regions of this machine for each of {', '.join(stages)}")
+
+    def on_aws(self, folder, r):
+        emulator = kit.Emulator(folder / "emulator.log")
+        emulator.client("s3").create_bucket(Bucket=kit.STATE_BUCKET)
+        gate = Gate(emulator.url)
+        self.started = [Replication(emulator, ENVIRONMENTS), gate, emulator]
+        r.env.update({**emulator.environment(), "AWS_ENDPOINT_URL": gate.url, "TF_CLI_CONFIG_FILE": str(kit.PROVIDERS)})
         r.overlay["actions"]["terraform-plan"] = {"program": str(kit.TERRAFORM), "parallelism": 60}
         for environment in ENVIRONMENTS:
             r.overlay["steps"][f"{environment}/publish"] = {"to_variable": None, "to": f"s3://prism-{environment}-artifacts-use1-{kit.ACCOUNT}"}
 
+        def refuse(what):
+            gate.refuse = what
+
+        self.fail_half_way = lambda on: refuse(rf"PUT /2015-03-31/functions/[^/]*-{FUNCTION}[^/]*/code" if on else None)
+        self.failure = "AccessDenied"
+
+    def on_nothing(self, folder, r):
+        place = stand_in(folder / "terraform")
+        r.overlay["actions"].update({"terraform-plan": {"program": str(place / "terraform")}, "publish": {"to_variable": None, "to": str(folder / "artifacts")}})
+        self.fail_half_way = lambda on: (place / "fail").touch() if on else (place / "fail").unlink()
+        self.failure = "half of it is there"
+
     def close(self):
         for fleet in self.fleets.values():
             fleet.down()
-        self.replication.stop()
-        self.gate.stop()
-        self.emulator.stop()
+        for part in self.started:
+            part.stop()
 
     def live(self, environment):
         return {name: self.fleets[environment].live(name, FUNCTION) for name in REGIONS}
 
     def release(self, name, **how):
-        texts = {FUNCTION: f"{before_the_built_one(FUNCTION, **how)}# {name}\n", "keys": f"{before_the_built_one('keys')}# {name}\n"}
-        self.rehearsal.release_is(package(self.folder / "packages" / name, texts))
+        other = f"# {name}\n".encode()
+        first = f"{before_the_built_one(FUNCTION, **how)}# {name}\n" if how else other
+        self.rehearsal.release_is(package(self.folder / "packages" / name, {FUNCTION: first, "keys": other}))
 
     def deliver(self, name, environment, **how):
         """One change of FUNCTION and of `keys`, under requests of that environment's regions. (exit code and words, callers)"""
@@ -146,8 +162,10 @@ def went_back(world, report, name, step, why, done, callers, before):
 
 def errors(world, report, stages):
     report.say("ACT a change that answers every second call with an error")
-    before = world.live("dev")
+    before, rollout = world.live("dev"), world.rehearsal.overlay["actions"]["rollout"]
+    rollout["slower_percent"] = 100000  # what stands before the function takes its time as well, and it is errors that are looked for here
     done, callers = world.deliver("errors", "dev", error_rate=0.5)
+    rollout["slower_percent"] = SLOWER
     went_back(world, report, "errors", "dev/first/eu-west-1/rollout", "errors: ", done, callers, before)
 
 
@@ -184,12 +202,12 @@ def alarm(world, report, stages):
 def half(world, report, stages):
     report.say("ACT a change whose Terraform fails half-way: AWS refuses the code of one function after others")
     before = world.live("dev")
-    world.gate.refuse = r"PUT /2015-03-31/functions/[^/]*-ingest[^/]*/code"
+    world.fail_half_way(True)
     try:
         done, callers = world.deliver("half", "dev")
     finally:
-        world.gate.refuse = None
-    went_back(world, report, "half", "dev/first/eu-west-1/apply", "AccessDenied", done, callers, before)
+        world.fail_half_way(False)
+    went_back(world, report, "half", "dev/first/eu-west-1/apply", world.failure, done, callers, before)
 
 
 def killed(world, report, stages):
@@ -221,13 +239,14 @@ def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--until", choices=ENVIRONMENTS, default="prod", help="the last environment of the first act")
     options.add_argument("--acts", default=",".join(ACTS), help=f"of {', '.join(ACTS)}; the first is always played")
+    options.add_argument("--without-terraform", action="store_true", help="a program answers in its place: minutes instead of an hour")
     options.add_argument("--folder", help="where everything is put and left")
     chosen = options.parse_args()
     stages = ENVIRONMENTS[:ENVIRONMENTS.index(chosen.until) + 1]
     folder = pathlib.Path(chosen.folder or tempfile.mkdtemp(prefix="prism-rehearsal-"))
     folder.mkdir(parents=True, exist_ok=True)
     report = Report()
-    world = World(folder, report, stages)
+    world = World(folder, report, stages, not chosen.without_terraform)
     try:
         for name, act in ACTS.items():
             if name == "good" or name in chosen.acts.split(","):

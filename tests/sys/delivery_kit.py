@@ -164,6 +164,33 @@ def before_the_built_one(function, error_rate=0.0, sleep_s=0.0):
     return BEFORE.format(python=sys.executable, next=str(built.resolve()), error_rate=error_rate, sleep_s=sleep_s)
 
 
+# ---- a Terraform ----
+
+# A state for each stack, made by an apply: what its variables were.
+TERRAFORM = """#!/bin/sh
+here=$(dirname "$0")
+case $1 in
+init) for a; do case $a in -backend-config=key=*) echo "${a#-backend-config=key=}" | tr / _ >"$TF_DATA_DIR/key";; esac; done ;;
+plan) for a; do case $a in -var-file=*) cat "${a#-var-file=}";; -out=*) out=${a#-out=};; esac; done | sha256sum >"$TF_DATA_DIR/variables"
+  for a; do case $a in -out=*) echo plan >"${a#-out=}";; esac; done ;;
+show) if cmp -s "$here/$(cat "$TF_DATA_DIR/key")" "$TF_DATA_DIR/variables"; then cat "$here/nothing.json"; else cat "$here/changes.json"; fi ;;
+apply) if [ -e "$here/fail" ]; then echo '{"type":"diagnostic","diagnostic":{"severity":"error","summary":"half of it is there"}}'; exit 1; fi
+  cp "$TF_DATA_DIR/variables" "$here/$(cat "$TF_DATA_DIR/key")" ;;
+esac
+"""
+
+
+def stand_in(folder):
+    """A program that answers as Terraform does, in a folder; a file `fail` in it makes an apply fail half-way."""
+    folder.mkdir()
+    (folder / "terraform").write_text(TERRAFORM)
+    (folder / "terraform").chmod(0o755)
+    changes = json.loads((ROOT / "tests/unit/delivery/terraform/plans/create.json").read_text())
+    (folder / "changes.json").write_text(json.dumps(changes))
+    (folder / "nothing.json").write_text(json.dumps({**changes, "resource_changes": [], "output_changes": {}}))
+    return folder
+
+
 # ---- the run ----
 
 class Rehearsal:

@@ -11,24 +11,10 @@ import subprocess
 import pytest
 
 from conftest import PRISM, ROOT
-from delivery_kit import DONE, ENDED_BADLY, ENVIRONMENTS, REGIONS, US, Callers, Fleet, Rehearsal, before_the_built_one, story
+from delivery_kit import DONE, ENDED_BADLY, ENVIRONMENTS, REGIONS, US, Callers, Fleet, Rehearsal, before_the_built_one, stand_in, story
 from rollout_kit import release
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is missing: run tools/setup test")
-
-# A state for each stack, made by an apply: what its variables were.
-TERRAFORM = """#!/bin/sh
-here=$(dirname "$0")
-case $1 in
-init) for a; do case $a in -backend-config=key=*) echo "${a#-backend-config=key=}" | tr / _ >"$TF_DATA_DIR/key";; esac; done ;;
-plan) for a; do case $a in -var-file=*) cat "${a#-var-file=}";; -out=*) out=${a#-out=};; esac; done | sha256sum >"$TF_DATA_DIR/variables"
-  for a; do case $a in -out=*) echo plan >"${a#-out=}";; esac; done ;;
-show) if cmp -s "$here/$(cat "$TF_DATA_DIR/key")" "$TF_DATA_DIR/variables"; then cat "$here/nothing.json"; else cat "$here/changes.json"; fi ;;
-apply) if [ -e "$here/fail" ]; then echo '{"type":"diagnostic","diagnostic":{"severity":"error","summary":"half of it is there"}}'; exit 1; fi
-  cp "$TF_DATA_DIR/variables" "$here/$(cat "$TF_DATA_DIR/key")" ;;
-esac
-"""
-
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory):
@@ -44,13 +30,7 @@ def rehearse(tmp_path_factory, fleet):
     def make(name):
         folder = tmp_path_factory.mktemp(name)
         made = Rehearsal(folder, {"PRISM_STATE_BUCKET": "states", "PRISM_STATE_REGION": US})
-        made.terraform = folder / "terraform"
-        made.terraform.mkdir()
-        (made.terraform / "terraform").write_text(TERRAFORM)
-        (made.terraform / "terraform").chmod(0o755)
-        changes = json.loads((ROOT / "tests/unit/delivery/terraform/plans/create.json").read_text())
-        (made.terraform / "changes.json").write_text(json.dumps(changes))
-        (made.terraform / "nothing.json").write_text(json.dumps({**changes, "resource_changes": [], "output_changes": {}}))
+        made.terraform = stand_in(folder / "terraform")
         made.lead_to(lambda environment, region: fleet.socket(region), bake_s=1, requests_min=20, quiet_s=60, slower_percent=100000)
         made.overlay["actions"]["terraform-plan"] = {"program": str(made.terraform / "terraform")}
         made.overlay["actions"]["publish"] = {"to_variable": None, "to": str(folder / "artifacts")}
