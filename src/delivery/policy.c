@@ -221,6 +221,8 @@ bool rule_has_condition(const struct rule_statement *s, const char *key)
     for (size_t i = 0; i < value_count(s->conditions); i++) {
         struct px_str test, rest = value_str(value_item(s->conditions, i)), name;
         (void)px_str_cut(&rest, ':', &test);
+        /* ForAllValues holds also where there is no such key, so it is no condition on it */
+        if (px_str_ieq(test, S("ForAnyValue"))) (void)px_str_cut(&rest, ':', &test);
         (void)px_str_cut(&rest, '=', &name);
         if (px_str_ieq(name, px_str_c(key))) return true;
     }

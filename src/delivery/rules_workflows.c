@@ -355,6 +355,65 @@ static void scheduled(struct verify *v)
     }
 }
 
+/* ---- everybody starts the alias ---- */
+
+#define QUALIFIER "states:StateMachineQualifier"
+
+static void check_start(struct verify *v, struct plan_resource *machine, struct px_str name,
+                        const struct value *state)
+{
+    struct px_str action = action_of(value_str(value_get(state, S("Resource"))));
+    if (!is_task(state) || !px_str_eq(action, S("states:StartExecution"))) return;
+    const struct value *given = value_get(state, S("Parameters"));
+    if (!given) given = value_get(state, S("Arguments"));
+    rule_look(v);
+    if (!px_str_ends(value_str(value_get(given, S("StateMachineArn"))), S(":live")))
+        rule_find(v, machine, "end its StateMachineArn with :live",
+                  "state %.*s starts a machine past its alias", PX_FMT(name));
+}
+
+/* Step Functions asks for a permission on the machine's own ARN, whatever is named behind it, which a condition can tell.
+ * Source: Step Functions developer guide, "Authorization for versions and aliases". */
+static void check_starter(struct verify *v, struct plan_resource *role,
+                          const struct rule_policy *policy)
+{
+    struct rule_statement *statements = NULL;
+    int count = policy->text ? rule_statements(v, policy->text, &statements) : 0;
+    for (int i = 0; i < count; i++) {
+        const struct rule_statement *s = &statements[i];
+        if (!s->allow || (!rule_in_list(s->actions, "states:StartExecution") &&
+                          !rule_in_list(s->actions, "states:StartSyncExecution")))
+            continue;
+        rule_look(v);
+        if (!rule_has_condition(s, QUALIFIER))
+            rule_find(v, role, "add the condition " QUALIFIER " = live",
+                      "it may start machines past their aliases");
+        for (size_t r = 0; r < value_count(s->resources); r++)
+            if (px_str_ends(value_str(value_item(s->resources, r)), S(":live")))
+                rule_find(v, role, "name the machine's own ARN",
+                          "a permission on an alias's ARN lets nobody start it");
+    }
+}
+
+static void by_alias(struct verify *v)
+{
+    if (!needs_machines(v)) return;
+    for (plan_each(v->plan, "aws_scheduler_schedule", it)) {
+        struct plan_resource *target = plan_target(v->plan, plan_get(it, "target.arn"));
+        if (!target || !px_str_starts(target->type, S("aws_sfn_"))) continue;
+        rule_look(v);
+        if (!rule_is(target->type, "aws_sfn_alias"))
+            rule_find(v, it, "target the alias of the machine",
+                      "the schedule starts a machine past its alias");
+    }
+    for_states(v, check_start);
+    for (plan_each(v->plan, "aws_iam_role", it)) {
+        struct rule_policy policies[16];
+        size_t n = rule_role_policies(v, it, policies, PX_COUNT(policies));
+        for (size_t p = 0; p < n; p++) check_starter(v, it, &policies[p]);
+    }
+}
+
 const struct verify_rule rules_workflows[] = {
     {"PV-WF-01", "The state machines are those of workflows.json", MACHINES,
      "names and types are compared with platform/workflows.json", VERIFY_REGION, VERIFY_ERROR,
@@ -386,5 +445,8 @@ const struct verify_rule rules_workflows[] = {
      "migrations, data lifecycle management, and cross-service orchestration.",
      "schedules are compared and followed to the machines that they start", VERIFY_REGION,
      VERIFY_ERROR, scheduled},
+    {"PV-WF-11", "Everybody starts a machine's alias", MACHINES,
+     "targets of schedules, StateMachineArn of tasks, and a condition in each role that may start",
+     VERIFY_REGION, VERIFY_ERROR, by_alias},
     {0},
 };

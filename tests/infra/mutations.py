@@ -521,6 +521,8 @@ region("every workflow is of one kind", "PV-WF-01", r"aws_sfn_state_machine\.thi
        edit(f"{WORKFLOWS}/machines.tf", "  type       = each.value.type\n", '  type       = "STANDARD"\n'))
 region("workflows have no versions", "PV-WF-04", r"aws_sfn_state_machine\.this",
        edit(f"{WORKFLOWS}/machines.tf", "  publish    = true\n", "  publish    = false\n"))
+region("callers that pass by the alias", "PV-WF-11", r"aws_iam_role\.machine",
+       edit(f"{WORKFLOWS}/roles.tf", "Condition = local.by_alias }", "Condition = {} }"))
 region("a task that gives up at once", "PV-WF-06", r"aws_sfn_state_machine\.this",
        edit("platform/workflows/tenant-offboarding.asl.json", """      "ResultPath": "$.decision",
       "Retry": [

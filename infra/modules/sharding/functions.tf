@@ -25,7 +25,9 @@ locals {
       statements = [for arn in [try(local.starts[name], "")] : {
         sid       = "Starts"
         actions   = ["states:StartSyncExecution"]
-        resources = [arn, "${arn}:live"]
+        resources = [arn]
+        # Its alias alone: module workflows says why it is asked for so.
+        condition = { "ForAnyValue:StringEquals" = { "states:StateMachineQualifier" = ["live"] } }
       } if arn != ""]
       environment = merge(
         { for variable, value in { PRISM_STARTS = try("${local.starts[name]}:live", "") } : variable => value if value != "" },

@@ -23,6 +23,10 @@ locals {
 
   definitions = { for name in keys(var.workflows.machines) : name => templatefile("${var.workflow_dir}/${name}.asl.json", local.variables) }
 
+  # Who starts a machine starts its alias: Step Functions asks for a permission on the machine's own ARN, and says by this key what was named
+  # behind it. Source: Step Functions developer guide, "Authorization for versions and aliases".
+  by_alias = { "ForAnyValue:StringEquals" = { "states:StateMachineQualifier" = ["live"] } }
+
   # Functions by AWS name; a machine names catalogue names, and gets the one or the one of each shard.
   alias_arns = { for f in var.functions : f.name => f.alias_arn }
   callees = { for name, machine in var.workflows.machines : name => {
@@ -91,7 +95,7 @@ resource "aws_sfn_state_machine" "this" {
   }
 }
 
-# Everybody starts the alias, so that a new version is taken up by moving it, and taken back likewise.
+# Everybody starts the alias, so that a new version is taken up by moving it, and taken back likewise: the roles allow nothing else.
 resource "aws_sfn_alias" "live" {
   for_each = var.workflows.machines
 
@@ -101,5 +105,10 @@ resource "aws_sfn_alias" "live" {
   routing_configuration {
     state_machine_version_arn = aws_sfn_state_machine.this[each.key].state_machine_version_arn
     weight                    = 100
+  }
+
+  # Made with the first version; `prism rollout` moves it from then on, step by step and back (docs/design/rollout.md).
+  lifecycle {
+    ignore_changes = [routing_configuration]
   }
 }

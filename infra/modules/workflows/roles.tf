@@ -42,7 +42,7 @@ locals {
     # To wait for what it started, Step Functions asks for a rule of EventBridge of this name. Source: Step Functions developer guide, "Start
     # a new AWS Step Functions state machine from a running execution".
     length(machine.may.start) == 0 ? [] : [
-      { Sid = "StartMachines", Effect = "Allow", Action = ["states:StartExecution"], Resource = flatten([for started in machine.may.start : [local.machine_arn[started], "${local.machine_arn[started]}:live"]]), Condition = {} },
+      { Sid = "StartMachines", Effect = "Allow", Action = ["states:StartExecution"], Resource = [for started in machine.may.start : local.machine_arn[started]], Condition = local.by_alias },
       { Sid = "FollowExecutions", Effect = "Allow", Action = ["states:DescribeExecution", "states:StopExecution"], Resource = [for started in machine.may.start : "${replace(local.machine_arn[started], ":stateMachine:", ":execution:")}:*"], Condition = {} },
       { Sid = "HearOfEnds", Effect = "Allow", Action = ["events:DescribeRule", "events:PutRule", "events:PutTargets"], Resource = ["${local.arn}:events:${var.context.region}:${var.context.account_id}:rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"], Condition = {} },
     ],

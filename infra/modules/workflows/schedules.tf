@@ -43,7 +43,13 @@ data "aws_iam_policy_document" "scheduler" {
   statement {
     sid       = "Start"
     actions   = ["states:StartExecution"]
-    resources = [aws_sfn_alias.live[each.key].arn]
+    resources = [aws_sfn_state_machine.this[each.key].arn]
+
+    condition {
+      test     = "ForAnyValue:StringEquals"
+      variable = "states:StateMachineQualifier"
+      values   = local.by_alias["ForAnyValue:StringEquals"]["states:StateMachineQualifier"]
+    }
   }
 
   statement {

@@ -122,9 +122,10 @@ run "the_registry" {
     condition = (
       local.extra.tenants.environment.PRISM_STARTS == "arn:aws:states:eu-west-1:111122223333:stateMachine:prism-dev-euw1-tenant-onboarding:live" &&
       length(local.extra.tenants.statements) == 1 && join(" ", local.extra.tenants.statements[0].actions) == "states:StartSyncExecution" &&
-      join(" ", local.extra.tenants.statements[0].resources) == "arn:aws:states:eu-west-1:111122223333:stateMachine:prism-dev-euw1-tenant-onboarding arn:aws:states:eu-west-1:111122223333:stateMachine:prism-dev-euw1-tenant-onboarding:live"
+      join(" ", local.extra.tenants.statements[0].resources) == "arn:aws:states:eu-west-1:111122223333:stateMachine:prism-dev-euw1-tenant-onboarding" &&
+      local.extra.tenants.statements[0].condition["ForAnyValue:StringEquals"]["states:StateMachineQualifier"] == ["live"]
     )
-    error_message = "The registry's function starts the one machine that the catalogue names, and waits for it."
+    error_message = "The registry's function starts the alias of the one machine that the catalogue names, and waits for it."
   }
 }
 

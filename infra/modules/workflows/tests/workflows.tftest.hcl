@@ -149,6 +149,30 @@ run "a_machine_may_what_the_catalogue_says" {
   }
 }
 
+# The rollout moves the alias; whoever starts a machine is held to it.
+run "everybody_starts_the_alias" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for a in aws_sfn_alias.live : a.name == "live"]) && keys(aws_sfn_alias.live) == keys(aws_sfn_state_machine.this)
+    error_message = "each machine has an alias live"
+  }
+  assert {
+    condition = alltrue(flatten([for statements in local.statements : [
+      for s in statements : jsonencode(s.Condition) == jsonencode(local.by_alias) && !anytrue([for r in s.Resource : endswith(r, ":live")]) if s.Sid == "StartMachines"
+    ]]))
+    error_message = "a machine may start others by their alias alone, and the permission is on the machine's own ARN"
+  }
+  assert {
+    condition     = alltrue([for d in data.aws_iam_policy_document.scheduler : strcontains(jsonencode(d.statement), "states:StateMachineQualifier")])
+    error_message = "schedules as well"
+  }
+  assert {
+    condition     = alltrue([for s in aws_scheduler_schedule.this : endswith(s.target[0].arn, ":live")])
+    error_message = "and start it"
+  }
+}
+
 run "a_machine_may_use_the_buckets_that_the_catalogue_names" {
   command = plan
 
