@@ -1,5 +1,5 @@
-/* cli/verb_rollout.c - `prism rollout VERB [FUNCTION]`: versions of a function get calls step by step, in the region of this
- * machine or on AWS. What it does is delivery/rollout; here are its options and what people see. */
+/* cli/verb_rollout.c - `prism rollout VERB [FUNCTION]`: versions of a function, or of a state machine, get calls step by step, in the
+ * region of this machine or on AWS. What it does is delivery/rollout; here are its options and what people see. */
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -15,7 +15,8 @@
 #include "cli/verbs.h"
 #include "delivery/rollout/rollout.h"
 
-#define ZIP_BYTES_MAX ((size_t)50 << 20) /* Lambda's limit of a ZIP in a request */
+#define ZIP_BYTES_MAX ((size_t)50 << 20)       /* Lambda's limit of a ZIP in a request */
+#define DEFINITION_BYTES_MAX ((size_t)1 << 20) /* Step Functions' */
 #define STATUS_BYTES_MAX ((size_t)2 << 20)
 #define STORE_DEFAULT ".prism/delivery"
 
@@ -23,6 +24,7 @@ struct rollout_values {
     const char *aws, *endpoint, *store, *reason;
     /* start */
     const char *code, *s3, *image, *steps, *alarms;
+    bool machine;
     int64_t version, bake_ms, requests, patience_ms, poll_ms, contact_ms, period, slower, keep;
     bool force;
 };
@@ -36,14 +38,19 @@ static const struct rollout_values defaults = {.bake_ms = -1,
                                                .reason = "on the operator's word"};
 
 #define WHERE_OPTIONS                                                                              \
-    {"aws",    0,                                                                                  \
-     CLI_TEXT, offsetof(struct rollout_values, aws),                                               \
-     "REGION", "functions of AWS in that region, not of the region on this machine",               \
-     NULL,     0,                                                                                  \
+    {"machine", 0,                                                                                 \
+     CLI_FLAG,  offsetof(struct rollout_values, machine),                                          \
+     NULL,      "the name is a state machine's, not a function's",                                 \
+     NULL,      0,                                                                                 \
      0},                                                                                           \
+        {"aws",    0,                                                                              \
+         CLI_TEXT, offsetof(struct rollout_values, aws),                                           \
+         "REGION", "functions of AWS in that region, not of the region on this machine",           \
+         NULL,     0,                                                                              \
+         0},                                                                                       \
         {"endpoint", 0,                                                                            \
          CLI_TEXT,   offsetof(struct rollout_values, endpoint),                                    \
-         "URL",      "where Lambda and CloudWatch answer, for an emulator",                        \
+         "URL",      "where Lambda or Step Functions, and CloudWatch, answer, for an emulator",    \
          NULL,       0,                                                                            \
          0},                                                                                       \
     {                                                                                              \
@@ -63,7 +70,8 @@ static const struct cli_option start_options[] = {
     {"version", 0, CLI_NUMBER, offsetof(struct rollout_values, version), "N",
      "a version that is published already", NULL, 1, INT32_MAX},
     {"code", 0, CLI_TEXT, offsetof(struct rollout_values, code), "FILE",
-     "a ZIP or, in a region of this machine, a folder with bootstrap (there by default: what was built)",
+     "a ZIP or, in a region of this machine, a folder with bootstrap (there by default: what was built); of a state machine its "
+     "definition (by default what it is now)",
      NULL, 0, 0},
     {"s3", 0, CLI_TEXT, offsetof(struct rollout_values, s3), "BUCKET/KEY", "a ZIP in a bucket",
      NULL, 0, 0},
@@ -203,7 +211,7 @@ static int open_command(struct cli *cli, const struct rollout_values *v, const c
                         cli->data_dir);
     c->cloud.options.region = px_str_c(v->aws ? v->aws : local ? "us-east-1" : NULL);
     const struct target_options target = {
-        .cloud = &c->cloud, .endpoint = socket, .called_off = &called_off};
+        .cloud = &c->cloud, .machines = v->machine, .endpoint = socket, .called_off = &called_off};
     const struct object_options objects = {.cloud = &c->cloud};
     int r = target_open(&target, &c->target);
     if (r == 0)
@@ -320,12 +328,30 @@ static int read_code_file(struct command *c, const char *path, struct rollout_co
     return CLI_OK;
 }
 
+/* Whole and with the region's names in it, as UpdateStateMachine takes it. */
+static int read_definition(struct command *c, struct rollout_code *code, struct px_buf *text)
+{
+    const struct rollout_values *v = c->v;
+    if (v->s3 || v->image) return cli_fail(c->cli, CLI_USAGE, "--s3 and --image are for functions");
+    code->version = v->version;
+    if (!v->code) return CLI_OK;
+    int r = px_file_read(v->code, text);
+    if (r == PX_FILE_ABSENT) return cli_fail(c->cli, CLI_FAILED, "%s does not exist", v->code);
+    if (r == PX_FILE_TOO_LARGE || (r == 0 && text->len > DEFINITION_BYTES_MAX))
+        return cli_fail(c->cli, CLI_FAILED, "%s is over 1 MiB, Step Functions' limit", v->code);
+    if (r == 0 && text->len == 0) return cli_fail(c->cli, CLI_FAILED, "%s is empty", v->code);
+    if (r != 0) return cli_fault(c->cli, r, "%s", v->code);
+    code->code.definition = px_buf_str(text);
+    return CLI_OK;
+}
+
 static int read_code(struct command *c, struct rollout_code *code, struct px_buf *zip)
 {
     const struct rollout_values *v = c->v;
     if ((v->version > 0) + (v->code != NULL) + (v->s3 != NULL) + (v->image != NULL) > 1)
         return cli_fail(c->cli, CLI_USAGE,
                         "--version, --code, --s3 and --image exclude each other");
+    if (v->machine) return read_definition(c, code, zip);
     code->version = v->version;
     if (v->s3) {
         code->code.key = px_str_c(v->s3);
@@ -466,7 +492,7 @@ static const struct cli_verb start = {
         "It shows that the version starts, gives it 10, 33 and 100 % of the calls and waits between: for time, for requests, for "
         "alarms that stay quiet, and while it is not worse than the old version in the same window. Else it goes back by itself "
         "and says why. Stopped or killed, it stands where it stood; start with the same version, or resume, goes on. "
-        "docs/design/rollout.md",
+        "With --machine it is a state machine, whose executions are the calls. docs/design/rollout.md",
     .complete = "function",
     CLI_OPTIONS(start_options),
     .values_bytes = sizeof(struct rollout_values),
@@ -504,6 +530,7 @@ static const struct cli_verb *const verbs[] = {&start,   &status,   &pause_verb,
 const struct cli_verb verb_rollout = {
     .name = "rollout",
     .arguments = "VERB FUNCTION",
-    .summary = "give a new version of a function calls step by step, here or on AWS",
+    .summary =
+        "give a new version of a function or state machine calls step by step, here or on AWS",
     .verbs = verbs,
 };

@@ -15,6 +15,7 @@
 struct slot {
     int64_t number; /* second or minute since 1970; 0: none */
     uint32_t invocations, errors, throttles, cold_starts, spilled, refused, running_max, timed;
+    uint32_t started, timed_out, aborted;
     double sum_ms, min_ms, max_ms;
     uint32_t classes[FIGURES_CLASSES];
 };
@@ -52,7 +53,11 @@ static size_t class_of(double ms)
 static void count(struct slot *slot, int64_t number, const struct figures_event *event)
 {
     if (slot->number != number) *slot = (struct slot){.number = number};
+    slot->started += event->started;
+    if (event->started) return;
     slot->invocations += !event->throttled; /* Lambda counts none of these as an invocation */
+    slot->timed_out += event->timed_out;
+    slot->aborted += event->aborted;
     slot->throttles += event->throttled;
     slot->errors += event->error;
     slot->cold_starts += event->cold;
@@ -83,6 +88,9 @@ static void take(const struct slot *slot, struct figures_sum *sum)
     sum->cold_starts += slot->cold_starts;
     sum->spilled += slot->spilled;
     sum->refused += slot->refused;
+    sum->started += slot->started;
+    sum->timed_out += slot->timed_out;
+    sum->aborted += slot->aborted;
     sum->running_max = PX_MAX(sum->running_max, (uint64_t)slot->running_max);
     if (slot->timed == 0) return;
     sum->duration_min_ms = sum->timed ? fmin(sum->duration_min_ms, slot->min_ms) : slot->min_ms;

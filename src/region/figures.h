@@ -1,6 +1,6 @@
-/* region/figures.h - what one version of a function did of late: invocations, errors, throttles, cold starts, how long it
- * took, in bounded memory over a sliding window. What CloudWatch keeps on AWS, as far as the rollout of a version and
- * the alarms of functions ask for it.
+/* region/figures.h - what one version of a function or a state machine did of late: invocations, errors, throttles, cold starts, how
+ * long it took, in bounded memory over a sliding window. What CloudWatch keeps on AWS, as far as the rollout of a version
+ * and the alarms of functions ask for it. An execution of a machine is an invocation when it ends.
  *
  * Two rings of slots: FIGURES_FINE_SLOTS of a second and FIGURES_COARSE_SLOTS of a minute. Durations are counted in
  * classes whose bounds grow by the fourth root of two from 0.1 ms to 16 minutes, so that a percentile is off by at most
@@ -18,13 +18,16 @@ struct figures; /* opaque; about 100 KB, most of it untouched in a function that
 /* Of some time; also the sum of several. */
 struct figures_sum {
     uint64_t invocations, errors, throttles, cold_starts, spilled, refused, running_max;
-    uint64_t timed; /* how many have a duration */
+    uint64_t started, timed_out, aborted; /* executions; the latter two are no errors here */
+    uint64_t timed;                       /* how many have a duration */
     double duration_sum_ms, duration_min_ms, duration_max_ms;
     uint64_t classes[FIGURES_CLASSES]; /* of durations */
 };
 struct figures_event {
     bool error, throttled, cold, spilled;
-    bool refused;       /* the gateway's: an answer with 400 to 499 */
+    bool refused; /* the gateway's: an answer with 400 to 499 */
+    bool started; /* an execution's start, and nothing else of it */
+    bool timed_out, aborted;
     double duration_ms; /* negative: none */
     uint32_t running;   /* instances that are busy */
 };

@@ -208,6 +208,7 @@ static int start_services(struct region *region)
     PX_TRY(elsewhere_new(&region->loop, &region->siblings, region->replicator, &region->elsewhere));
     const struct watch_options watch = {.catalogue = &region->catalogue,
                                         .versions = region->versions,
+                                        .workflows = region->workflows,
                                         .gateway = region->figures,
                                         .platform_dir = region->options->platform_dir,
                                         .prefix = workflows_prefix(region->workflows),

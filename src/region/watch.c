@@ -2,7 +2,8 @@
  * fires when `datapoints` of them breach. That is CloudWatch's "M out of N", without its fixed minutes.
  *
  * Sources: Amazon CloudWatch API reference (GetMetricData, DescribeAlarms) and user guide, "Evaluating an alarm" and
- * "Statistics definitions" (pNN, PR); AWS Lambda developer guide, "Types of metrics for Lambda functions". */
+ * "Statistics definitions" (pNN, PR); AWS Lambda developer guide, "Types of metrics for Lambda functions"; AWS Step
+ * Functions developer guide, "Step Functions metrics for CloudWatch". */
 #include "region/watch.h"
 
 #include <math.h>
@@ -28,6 +29,10 @@ enum value {
     VALUE_CONCURRENT,
     VALUE_SPILLED,
     VALUE_REFUSED,
+    VALUE_STARTED,
+    VALUE_SUCCEEDED,
+    VALUE_TIMED_OUT,
+    VALUE_ABORTED,
 };
 struct metric {
     const char *name_space, *name;
@@ -44,13 +49,20 @@ static const struct metric metrics[] = {
     {"AWS/ApiGateway", "4XXError", VALUE_REFUSED},
     {"AWS/ApiGateway", "5XXError", VALUE_ERRORS},
     {"AWS/ApiGateway", "Latency", VALUE_DURATION},
+    {"AWS/States", "ExecutionsStarted", VALUE_STARTED},
+    {"AWS/States", "ExecutionsSucceeded", VALUE_SUCCEEDED},
+    {"AWS/States", "ExecutionsFailed", VALUE_ERRORS},
+    {"AWS/States", "ExecutionsTimedOut", VALUE_TIMED_OUT},
+    {"AWS/States", "ExecutionsAborted", VALUE_ABORTED},
+    {"AWS/States", "ExecutionTime", VALUE_DURATION},
 };
 
 /* Whose. */
 struct subject {
     bool is_gateway;
     size_t function;
-    uint32_t executed; /* 0: all versions */
+    struct px_str machine; /* ARN or name; empty: none */
+    uint32_t executed;     /* 0: all versions */
 };
 enum comparison { COMPARE_GREATER, COMPARE_GREATER_EQUAL, COMPARE_LESS, COMPARE_LESS_EQUAL };
 static const char *const comparisons[] = {"GreaterThanThreshold", "GreaterThanOrEqualToThreshold",
@@ -81,6 +93,9 @@ static bool sum_of(const struct watch *w, const struct subject *subject, int64_t
                    int64_t to_s, struct figures_sum *sum)
 {
     int64_t now_s = px_wall_ns(w->options.clock) / PX_NS_PER_S;
+    if (subject->machine.len)
+        return workflows_figures(w->options.workflows, subject->machine, subject->executed, from_s,
+                                 to_s, sum);
     if (!subject->is_gateway)
         return versions_figures(w->options.versions, subject->function, subject->executed, from_s,
                                 to_s, sum);
@@ -96,6 +111,10 @@ static uint64_t total_of(const struct figures_sum *s, enum value value)
     case VALUE_THROTTLES: return s->throttles;
     case VALUE_SPILLED: return s->spilled;
     case VALUE_REFUSED: return s->refused;
+    case VALUE_STARTED: return s->started;
+    case VALUE_SUCCEEDED: return s->invocations - s->errors - s->timed_out - s->aborted;
+    case VALUE_TIMED_OUT: return s->timed_out;
+    case VALUE_ABORTED: return s->aborted;
     case VALUE_CONCURRENT: return s->running_max;
     case VALUE_DURATION: break;
     }
@@ -131,6 +150,7 @@ static bool value_of(const struct metric *metric, struct px_str statistic,
     double total = (double)total_of(s, metric->value);
     bool timed = metric->value == VALUE_DURATION, whole = metric->value == VALUE_CONCURRENT;
     if (metric->value == VALUE_THROTTLES) every += s->throttles;
+    if (metric->value == VALUE_STARTED) every = s->started;
     if (timed) {
         every = s->timed;
         total = s->duration_sum_ms;
@@ -378,14 +398,17 @@ static size_t function_index(const struct watch *w, struct px_str name)
 static bool find_series(const struct watch *w, yyjson_val *obj, const struct metric **ret_metric,
                         struct subject *ret_subject)
 {
-    struct px_str executed = dimension(obj, "ExecutedVersion");
+    bool states = px_str_eq(px_json_str(obj, "Namespace"), S("AWS/States"));
+    struct px_str executed = dimension(obj, states ? "Version" : "ExecutedVersion");
     int64_t number = 0;
     *ret_metric = metric_find(px_json_str(obj, "Namespace"), px_json_str(obj, "MetricName"));
     if (!*ret_metric) return false;
     *ret_subject = (struct subject){
         .is_gateway = px_str_eq(px_json_str(obj, "Namespace"), S("AWS/ApiGateway"))};
     if (ret_subject->is_gateway) return true;
-    ret_subject->function = function_index(w, dimension(obj, "FunctionName"));
+    ret_subject->function = states ? 0 : function_index(w, dimension(obj, "FunctionName"));
+    if (states) ret_subject->machine = dimension(obj, "StateMachineArn");
+    if (states && (!ret_subject->machine.len || dimension(obj, "Alias").len)) return false;
     if (executed.ptr && (!px_str_to_i64(executed, &number) || number < 1 || number > UINT32_MAX))
         return false;
     ret_subject->executed = (uint32_t)number;

@@ -1,4 +1,4 @@
-/* region/watch.h - metrics and alarms of a region, as CloudWatch would tell them: figures of versions and of the gateway,
+/* region/watch.h - metrics and alarms of a region, as CloudWatch would tell them: figures of versions, state machines and the gateway,
  * and the alarms of platform/alarms.json on them.
  *
  * Nothing runs by itself: a metric is added up and an alarm is weighed when somebody asks. Alarms whose metrics this
@@ -9,11 +9,13 @@
 
 #include "http/server.h"
 #include "region/versions.h"
+#include "region/workflows.h"
 
 struct watch; /* opaque */
 struct watch_options {
     const struct function_catalogue *catalogue;
     const struct versions *versions;
+    const struct workflows *workflows;
     const struct figures *gateway; /* refused: answers with 400 to 499; errors: 500 and more */
     const char *platform_dir;      /* holds alarms.json */
     struct px_str prefix;          /* of alarms' names */

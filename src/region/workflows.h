@@ -57,6 +57,11 @@ struct px_str workflows_prefix(const struct workflows *workflows);
 const struct function_spec *workflows_function(const struct workflows *workflows,
                                                struct px_str name);
 
+/* What executions of a machine (by ARN or name) did that began or ended in [from_s, to_s) of the wall clock; version 0: of all. False: there is no such machine. */
+struct figures_sum;
+bool workflows_figures(const struct workflows *workflows, struct px_str machine, uint32_t version,
+                       int64_t from_s, int64_t to_s, struct figures_sum *ret_sum);
+
 /* Whether a scheduled machine does what this schedule of the function catalogue does. */
 bool workflows_take_over(const struct workflows *workflows, struct px_str machine);
 struct workflows_stats {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "region/connect.h"
+#include "region/figures.h"
 #include "region/workflows.h"
 #include "store/machines.h"
 #include "store/objects.h"
@@ -53,8 +54,16 @@ struct machine_kept {
     struct px_arena arena; /* holds the record */
     struct machine_record record;
 };
+/* What executions that were started on one version did, in this process. */
+struct machine_figures {
+    struct machine_figures *next;
+    uint32_t version; /* 0: on none */
+    struct figures *figures;
+};
 struct machine_holder {        /* one for each machine of the catalogue */
     struct machine_kept *kept; /* NULL: nobody ever changed it */
+    struct machine_figures *figures;
+    size_t figures_count;
 };
 struct name_note {
     struct name_note *next;
@@ -176,6 +185,10 @@ void machine_kept_free(struct machine_kept **kept);
 /* In the loop, after it was written: from now on starts go by it. */
 void machine_install(struct workflows *w, const struct workflow_machine *machine,
                      struct machine_kept **kept);
+
+/* An execution of the run began, or ended. */
+void machine_count(struct workflows *w, const struct run *run,
+                   const struct asl_execution_info *info, bool ended);
 
 /* workflows_start.c */
 enum start_outcome {

@@ -11,6 +11,8 @@
 #include "base/px_id.h"
 #include "region/workflows_internal.h"
 
+#define FIGURES_MAX                                                                                \
+    16u /* versions of one machine with figures: 100 KB each; the one that nobody used for longest goes */
 #define RECORD_BYTES_MAX ((size_t)4 << 20) /* a thousand versions, a hundred aliases */
 
 static struct machine_holder *holder_of(const struct workflows *w,
@@ -124,8 +126,14 @@ int machines_load(struct workflows *w)
 
 void machines_free(struct workflows *w)
 {
-    for (size_t i = 0; w->holders && i < w->catalogue.count; i++)
+    for (size_t i = 0; w->holders && i < w->catalogue.count; i++) {
         machine_kept_free(&w->holders[i].kept);
+        for (struct machine_figures *f = w->holders[i].figures, *next; f; f = next) {
+            next = f->next;
+            figures_free(&f->figures);
+            free(f);
+        }
+    }
 }
 
 /* ---- in the loop ---- */
@@ -183,4 +191,62 @@ int machine_choose(const struct workflows *w, const struct workflow_machine *mac
     *ret_choice = (struct machine_choice){
         .version = version->number, .alias = name, .definition = version->definition};
     return 0;
+}
+
+/* ---- figures ---- */
+
+/* Taken out of the list; NULL: there is none of the version, and room for it. */
+static struct machine_figures *take_figures(struct machine_holder *holder, uint32_t version)
+{
+    struct machine_figures **link = &holder->figures, *f;
+    while (*link && (*link)->version != version && (*link)->next) link = &(*link)->next;
+    f = *link; /* its own, or the one that was used longest ago */
+    if (!f || (f->version != version && holder->figures_count < FIGURES_MAX)) return NULL;
+    *link = f->next;
+    holder->figures_count--;
+    if (f->version != version) figures_free(&f->figures);
+    return f;
+}
+
+/* The newest used comes first. NULL: without memory nothing is counted. */
+static struct figures *figures_of(struct machine_holder *holder, uint32_t version)
+{
+    struct machine_figures *f = take_figures(holder, version);
+    if (!f) f = calloc(1, sizeof *f);
+    if (!f || (!f->figures && figures_new(&f->figures) != 0)) {
+        free(f);
+        return NULL;
+    }
+    f->version = version;
+    f->next = holder->figures;
+    holder->figures = f;
+    holder->figures_count++;
+    return f->figures;
+}
+
+void machine_count(struct workflows *w, const struct run *run,
+                   const struct asl_execution_info *info, bool ended)
+{
+    if (!run->machine || info->parent) return;
+    struct figures *figures = figures_of(holder_of(w, run->machine), run->version);
+    const struct figures_event event = {
+        .started = !ended,
+        .error = ended && info->status == ASL_FAILED_STATUS,
+        .timed_out = ended && info->status == ASL_TIMED_OUT,
+        .aborted = ended && info->status == ASL_ABORTED,
+        .duration_ms = ended ? (double)(info->stop_ms - info->start_ms) : -1,
+    };
+    if (figures) figures_add(figures, px_wall_ns(w->options.clock), &event);
+}
+
+bool workflows_figures(const struct workflows *w, struct px_str name, uint32_t version,
+                       int64_t from_s, int64_t to_s, struct figures_sum *ret_sum)
+{
+    const struct workflow_machine *machine = workflow_machine_find(&w->catalogue, name);
+    int64_t now_s = px_wall_ns(w->options.clock) / PX_NS_PER_S;
+    if (!machine) return false;
+    for (const struct machine_figures *f = holder_of(w, machine)->figures; f; f = f->next)
+        if (version == 0 || f->version == version)
+            figures_sum(f->figures, now_s, from_s, to_s, ret_sum);
+    return true;
 }

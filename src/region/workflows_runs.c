@@ -113,6 +113,7 @@ void run_started(struct workflows *w, const struct asl_execution_info *info)
     struct run *run = run_find(w, info->number);
     if (!run) return;
     run->started = true;
+    machine_count(w, run, info, false);
     tell(run, false, info);
 }
 
@@ -223,6 +224,7 @@ void run_ended(struct workflows *w, const struct asl_execution_info *info)
     *link = run->chain;
     w->run_count--;
     w->express_count -= run->express;
+    machine_count(w, run, info, true);
     tell(run, true, info);
     if (run->task.len) tell_waiting_task(w, run, info);
     run_free(run);

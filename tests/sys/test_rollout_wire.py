@@ -1,4 +1,4 @@
-"""The rollout's client on other people's Lambda and CloudWatch (MiniStack, moto): what it sends is understood, and signed as botocore signs it."""
+"""The rollout's client on other people's Lambda, Step Functions and CloudWatch (MiniStack, moto): what it sends is understood, and signed as botocore signs it."""
 
 import contextlib
 import http.client
@@ -41,7 +41,7 @@ class Front(http.server.ThreadingHTTPServer):
         def serve(self):
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             target = self.headers.get("X-Amz-Target", "")
-            service = "monitoring" if target.startswith("GraniteServiceVersion20100801.") else "lambda"
+            service = {"GraniteServiceVersion20100801": "monitoring", "AWSStepFunctions": "states"}.get(target.partition(".")[0], "lambda")
             self.server.calls.append((self.command, self.path, target.partition(".")[2]))
             if not signature_fits(self.command, self.path, self.headers, body, service):
                 self.server.unsigned.append((self.command, self.path))
@@ -66,7 +66,7 @@ class Front(http.server.ThreadingHTTPServer):
 
 @contextlib.contextmanager
 def ministack():
-    with two_regions.emulator("lambda,iam,monitoring,cloudwatch") as url:
+    with two_regions.emulator("lambda,iam,monitoring,cloudwatch,states,stepfunctions") as url:
         yield int(url.rsplit(":", 1)[1])
 
 
@@ -138,4 +138,38 @@ def test_status_and_refusals(cloud, api, tmp_path):
     assert said.returncode == 0 and json.loads(said.stdout)["alias"]["main"] in (1, 2)
     absent = rollout(cloud, tmp_path, "start", "--version", "77")
     assert absent.returncode == 4 and "no version 77" in absent.stderr
+    assert not cloud.unsigned
+
+
+def test_a_state_machine_gets_its_executions_by_weights(cloud, tmp_path):
+    sfn, iam = client(cloud, "stepfunctions"), client(cloud, "iam")
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "states.amazonaws.com"}}]}
+    role = iam.create_role(RoleName="machine", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+
+    def definition(comment):
+        return json.dumps({"Comment": comment, "StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
+
+    made = sfn.create_state_machine(name=f"{NAME}-machine", roleArn=role, definition=definition("one"), publish=True)
+    arn, one = made["stateMachineArn"], made["stateMachineVersionArn"]
+    live = sfn.create_state_machine_alias(name="live", routingConfiguration=[{"stateMachineVersionArn": one, "weight": 100}])["stateMachineAliasArn"]
+
+    def run(verb, *args):
+        env = {**os.environ, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_SESSION_TOKEN": TOKEN}
+        return subprocess.run([PRISM, "rollout", verb, f"{NAME}-machine", "--machine", "--aws", REGION, "--endpoint", cloud.url, "--store", tmp_path,
+                               *map(str, args)], env=env, capture_output=True, text=True, timeout=120)
+
+    first = int(one.rsplit(":", 1)[1])
+    said = run("status", "--json")
+    assert said.returncode == 0 and json.loads(said.stdout)["alias"]["main"] == first, said.stderr
+    (tmp_path / "two.json").write_text(definition("two"))
+    done = run("start", "--code", tmp_path / "two.json", "--bake", "2s", "--requests", "0", "--poll", "100ms", "--period", "1")
+    routes = sfn.describe_state_machine_alias(stateMachineAliasArn=live)["routingConfiguration"]
+    if done.returncode != 0:  # moto has no PublishStateMachineVersion: nothing was touched
+        assert "PublishStateMachineVersion" in done.stderr and routes == [{"stateMachineVersionArn": one, "weight": 100}], done.stderr
+    else:
+        assert routes == [{"stateMachineVersionArn": f"{arn}:{first + 1}", "weight": 100}]
+        assert len([c for c in cloud.calls if c[2] == "UpdateStateMachineAlias"]) == 4  # three weights, and the end
+        back = run("rollback")
+        assert back.returncode == 0, back.stderr
+        assert sfn.describe_state_machine_alias(stateMachineAliasArn=live)["routingConfiguration"] == [{"stateMachineVersionArn": one, "weight": 100}]
     assert not cloud.unsigned

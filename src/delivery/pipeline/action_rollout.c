@@ -1,5 +1,5 @@
-/* delivery/pipeline/action_rollout.c - see action_rollout.h. One thread a function, because each waits for its own calls; they share
- * nothing but a flag that calls them off.
+/* delivery/pipeline/action_rollout.c - see action_rollout.h. One thread a function or state machine, because each waits for its own calls;
+ * they share nothing but a flag that calls them off.
  *
  * What is rolled out is written down before (rollout.json of the step), so that going back knows it, whatever happened in between. */
 #include <pthread.h>
@@ -19,11 +19,11 @@
 
 static const struct action_field fields[] = {
     {"prefix", ACTION_TEXT, false, 0, 0,
-     NULL}, /* of functions' names; of a region's socket all may be meant */
+     NULL}, /* of functions' and machines' names; of a region's socket all may be meant */
     {"store", ACTION_TEXT, false, 0, 0,
      NULL}, /* of the journals; else PRISM_ROLLOUT_STORE, else .prism/delivery */
     {"endpoint", ACTION_TEXT, false, 0, 0,
-     NULL}, /* of Lambda and CloudWatch, for an emulator or a region's socket */
+     NULL}, /* of Lambda, Step Functions and CloudWatch, for an emulator or a region's socket */
     {"bake_s", ACTION_NUMBER, false, 0, 604800, NULL},
     {"requests_min", ACTION_NUMBER, false, 0, 0, NULL},
     {"quiet_s", ACTION_NUMBER, false, 0, 604800,
@@ -40,11 +40,12 @@ static const struct action_field back_fields[] = {
     {"reason", ACTION_TEXT, false, 0, 0, NULL},
 };
 
-/* One function. */
+/* One function or machine. */
 struct part {
     pthread_t thread;
     struct group *group;
     struct px_str name;
+    bool is_machine;
     int64_t version;
     struct cloud_shared cloud; /* a client belongs to the thread that opens it */
     struct rollout_target *target;
@@ -72,10 +73,11 @@ static struct px_str store_of(const struct group *g)
     return given.len ? given : px_str_c(set && *set ? set : ".prism/delivery");
 }
 
-static int open_target(const struct group *g, struct cloud_shared *cloud,
+static int open_target(const struct group *g, bool machines, struct cloud_shared *cloud,
                        struct rollout_target **ret_target)
 {
     const struct target_options options = {.cloud = cloud,
+                                           .machines = machines,
                                            .region = g->ctx->region,
                                            .endpoint = px_json_str(g->with, "endpoint"),
                                            .called_off = &g->called_off};
@@ -86,7 +88,7 @@ static int open_target(const struct group *g, struct cloud_shared *cloud,
 static int open_part(struct part *part)
 {
     const struct object_options objects = {.cloud = &part->cloud};
-    PX_TRY(open_target(part->group, &part->cloud, &part->target));
+    PX_TRY(open_target(part->group, part->is_machine, &part->cloud, &part->target));
     return object_store_open(store_of(part->group), &objects, &part->store);
 }
 
@@ -150,7 +152,7 @@ static void tell(const struct group *g)
         over += g->parts[i].over;
         least = PX_MIN(least, g->parts[i].over ? 100 : g->parts[i].percent);
     }
-    (void)snprintf(text, sizeof text, "%zu of %zu functions are through", over, g->count);
+    (void)snprintf(text, sizeof text, "%zu of %zu are through", over, g->count);
     const struct action_progress progress = {
         .text = px_str_c(text), .weight = least, .left_ms = -1};
     action_progress(g->ctx, &progress);
@@ -211,12 +213,13 @@ static struct group *group_new(struct action_context *ctx, yyjson_val *with)
     return g;
 }
 
-static int add_part(struct group *g, struct px_str name, int64_t version)
+static int add_part(struct group *g, struct px_str name, bool is_machine, int64_t version)
 {
     if (g->count == FUNCTIONS_MAX)
         return px_fault(PX_F_LIMIT, "more than %d functions to roll out", FUNCTIONS_MAX);
     struct part *part = &g->parts[g->count++];
     part->group = g;
+    part->is_machine = is_machine;
     part->version = version;
     part->name = px_arena_dup(g->ctx->arena, name);
     return part->name.ptr ? open_part(part) : px_arena_fault(g->ctx->arena);
@@ -242,7 +245,7 @@ static int check_place(struct action_context *ctx, yyjson_val *with)
     return 0;
 }
 
-/* Functions without the alias are not called by it, and so not rolled out. */
+/* What has no such alias is not called by it, and so not rolled out. */
 static int find_new(struct group *g, struct rollout_target *target, struct px_str name)
 {
     struct target_version *versions = NULL;
@@ -256,17 +259,18 @@ static int find_new(struct group *g, struct rollout_target *target, struct px_st
     if (r != 0) return answer_of(g, target, r);
     int64_t wanted = release_version(&g->codes, versions, count);
     if (wanted == 0 || (alias.main == wanted && !alias.other)) return 0;
-    return add_part(g, name, wanted);
+    return add_part(g, name, target_is_machine(target), wanted);
 }
 
-static int find_all(struct group *g)
+static int find_all(struct group *g, bool machines)
 {
     PX_AUTO(cloud_shared_close) struct cloud_shared cloud = {0};
     PX_AUTO(target_close) struct rollout_target *target = NULL;
     struct px_str *names = NULL;
     size_t count = 0;
-    PX_TRY(open_target(g, &cloud, &target));
-    int r = px_json_bool(g->with, "publish", false) ? release_publish(g->ctx, target) : 0;
+    PX_TRY(open_target(g, machines, &cloud, &target));
+    bool publishes = !machines && px_json_bool(g->with, "publish", false);
+    int r = publishes ? release_publish(g->ctx, target) : 0;
     if (r == 0) r = release_codes(g->ctx, &g->codes);
     if (r != 0) return r;
     r = target_functions(target, px_json_str(g->with, "prefix"), g->ctx->arena, &names, &count);
@@ -278,15 +282,27 @@ static int find_all(struct group *g)
     return 0;
 }
 
-static void write_list(const struct group *g, struct px_buf *buf)
+static size_t write_kind(const struct group *g, bool machines, struct px_buf *buf)
 {
-    px_buf_add_c(buf, "{\"functions\":[");
+    size_t count = 0;
+    px_buf_printf(buf, "\"%s\":[", machines ? "machines" : "functions");
     for (size_t i = 0; i < g->count; i++) {
-        px_buf_add_c(buf, i ? ",{\"name\":" : "{\"name\":");
+        if (g->parts[i].is_machine != machines) continue;
+        px_buf_add_c(buf, count++ ? ",{\"name\":" : "{\"name\":");
         px_buf_add_json_str(buf, g->parts[i].name);
         px_buf_printf(buf, ",\"version\":%lld}", (long long)g->parts[i].version);
     }
-    px_buf_printf(buf, "],\"summary\":\"%zu functions\"}", g->count);
+    px_buf_add_c(buf, "],");
+    return count;
+}
+
+static void write_list(const struct group *g, struct px_buf *buf)
+{
+    px_buf_add_c(buf, "{");
+    size_t functions = write_kind(g, false, buf), machines = write_kind(g, true, buf);
+    px_buf_printf(buf, "\"summary\":\"%zu functions", functions);
+    if (machines) px_buf_printf(buf, ", %zu state machines", machines);
+    px_buf_add_c(buf, "\"}");
 }
 
 /* Those of a beginning before this one stay in the list: they are to go back as well. */
@@ -302,8 +318,11 @@ static int read_list(struct group *g, struct px_str step)
     PX_TRY(px_json_parse(px_buf_str(&text), g->ctx->arena, &root, NULL) == 0
                ? 0
                : px_fault(PX_F_CORRUPT, LIST " of %.*s", PX_FMT(step)));
-    px_json_arr_foreach(px_json_arr(root, "functions"), i, n, item)
-        PX_TRY(add_part(g, px_json_str(item, "name"), px_json_i64(item, "version", 0)));
+    for (int machines = 0; machines < 2; machines++) {
+        px_json_arr_foreach(px_json_arr(root, machines ? "machines" : "functions"), i, n, item)
+            PX_TRY(
+                add_part(g, px_json_str(item, "name"), machines, px_json_i64(item, "version", 0)));
+    }
     return 0;
 }
 
@@ -350,7 +369,8 @@ static int roll_out(struct action_context *ctx, yyjson_val *with, yyjson_val **r
     if (r != 0) return r;
     PX_TRY(read_list(g, ctx->step));
     if (g->count == 0) {
-        r = find_all(g);
+        r = find_all(g, false);
+        if (r == 0) r = find_all(g, true);
         if (r != 0) return r;
         write_list(g, &list);
         PX_TRY(px_buf_fault(&list));
@@ -390,7 +410,7 @@ static int roll_back(struct action_context *ctx, yyjson_val *with, yyjson_val **
 const struct action action_rollout = {
     .name = "rollout",
     .summary =
-        "newest versions of functions get their calls step by step; one that is worse takes all back",
+        "newest versions of functions and state machines get their calls step by step; one that is worse takes all back",
     ACTION_FIELDS(fields),
     .run = roll_out,
 };

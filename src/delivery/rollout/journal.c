@@ -30,7 +30,8 @@ void rollout_journal_deinit(struct rollout_journal *journal)
 static struct px_str key_of(const struct rollout_options *o, struct px_arena *arena,
                             const char *name)
 {
-    return px_arena_printf(arena, "rollout/%.*s/%.*s/%s", PX_FMT(o->region), PX_FMT(o->function),
+    return px_arena_printf(arena, "rollout/%.*s/%s%.*s/%s", PX_FMT(o->region),
+                           target_is_machine(o->target) ? "machines/" : "", PX_FMT(o->function),
                            name);
 }
 

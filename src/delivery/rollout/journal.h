@@ -3,7 +3,8 @@
  *   rollout/<region>/<function>/current.json   the one that is under way, or the last
  *   rollout/<region>/<function>/<began>.json   each that has ended
  *   rollout/<region>/<function>/wish.json      what people want of the controller
- */
+ *
+ * A state machine is called machines/<name> there. */
 #pragma once
 
 #include "delivery/rollout/rollout.h"

@@ -14,6 +14,7 @@
  * concurrency"; Amazon Builders' Library, "Automating safe, hands-off deployments" (bake by time and requests). */
 #include "delivery/rollout/rollout.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
@@ -155,7 +156,8 @@ static int turn_returning(struct run *run, const struct target_alias *alias)
         if (r > 0) return px_fault(PX_F_UNAVAILABLE, "going back: %s", target_why(t));
         PX_TRY(r);
     }
-    int r = target_delete_warm(t, run->o->function, qualifier, &run->arena);
+    int r = target_is_machine(t) ? 0
+                                 : target_delete_warm(t, run->o->function, qualifier, &run->arena);
     if (r < 0) return r;
     return end(run, ROLLOUT_ROLLED_BACK, "is back on the old version");
 }
@@ -177,6 +179,7 @@ static int turn_proving(struct run *run)
     struct target_warm warm;
     char reason[ROLLOUT_WHY_BYTES];
     if (!qualifier.ptr) return px_arena_fault(&run->arena);
+    if (target_is_machine(t)) return proven(run, "is a definition that Step Functions took");
     if (!run->proving_ns) run->proving_ns = now_ns(run);
     int r = target_warm(t, run->o->function, qualifier, &run->arena, &warm);
     if (r == TARGET_ABSENT) {
@@ -205,25 +208,29 @@ static int turn_proving(struct run *run)
 
 /* ---- baking ---- */
 
-static bool is_ours(const struct run *run, const struct target_alarm *alarm)
+static bool is_ours(const struct run *run, struct px_str subject, const struct target_alarm *alarm)
 {
     const struct rollout_journal *j = &run->journal;
+    bool api = px_str_eq(alarm->name_space, S("AWS/ApiGateway"));
     for (size_t i = 0; i < j->ignored_count; i++)
         if (px_str_eq(j->ignored[i], alarm->name)) return false;
-    return j->plan.alarms.len > 0 || px_str_eq(alarm->function, run->o->function) ||
-           px_str_eq(alarm->name_space, S("AWS/ApiGateway"));
+    if (j->plan.alarms.len > 0 || px_str_eq(alarm->subject, subject)) return true;
+    return api && !target_is_machine(run->o->target); /* no machine answers the API */
 }
 
 /* Of a local region a function goes by its name of the catalogue, also when it was named with the prefix. */
 static int look_at_alarms(struct run *run, struct target_alarm *ret_first, size_t *ret_count)
 {
     struct target_alarm *alarms = NULL;
+    struct px_str subject = {0};
     size_t count = 0;
     *ret_count = 0;
-    int r = target_alarms(run->o->target, run->journal.plan.alarms, &run->arena, &alarms, &count);
+    int r = target_subject(run->o->target, run->o->function, &run->arena, &subject);
+    if (r == 0)
+        r = target_alarms(run->o->target, run->journal.plan.alarms, &run->arena, &alarms, &count);
     if (r != 0) return r;
     for (size_t i = 0; i < count; i++) {
-        if (!is_ours(run, &alarms[i])) continue;
+        if (!is_ours(run, subject, &alarms[i])) continue;
         if ((*ret_count)++ == 0) *ret_first = alarms[i];
     }
     return 0;
@@ -385,6 +392,21 @@ static int turn_finishing(struct run *run, const struct target_alias *alias)
 
 /* ---- turns ---- */
 
+/* A machine's alias is a list of one or two: which of them is the old version is the rollout's to know. */
+static int read_alias(struct run *run, struct target_alias *ret_alias)
+{
+    const struct rollout_journal *j = &run->journal;
+    int r = target_alias(run->o->target, run->o->function, S(ROLLOUT_ALIAS), &run->arena,
+                         ret_alias);
+    if (r != 0 || !target_is_machine(run->o->target)) return r;
+    if (ret_alias->main == j->to && ret_alias->other == j->from) {
+        ret_alias->main = j->from;
+        ret_alias->other = j->to;
+        ret_alias->weight = 1 - ret_alias->weight;
+    }
+    return 0;
+}
+
 static int turn(struct run *run)
 {
     struct rollout_journal *j = &run->journal;
@@ -393,7 +415,7 @@ static int turn(struct run *run)
     PX_TRY(rollout_journal_wish(run->o, &wish));
     if (wish.controller[0] && strcmp(wish.controller, run->controller) != 0) return ROLLOUT_TAKEN;
     run->view.paused = wish.paused;
-    int r = target_alias(run->o->target, run->o->function, S(ROLLOUT_ALIAS), &run->arena, &alias);
+    int r = read_alias(run, &alias);
     if (r > 0) return fail_rollout(run, target_why(run->o->target));
     PX_TRY(r);
     int64_t lost_ns = run->lost_ns ? now_ns(run) - run->lost_ns : 0;
@@ -538,8 +560,13 @@ static int choose_version(struct run *run, const struct rollout_code *code, int6
 {
     struct target_version *versions = NULL;
     size_t count = 0;
-    if (code->code.zip.len || code->code.bucket.len || code->code.image.len)
+    if (code->code.zip.len || code->code.bucket.len || code->code.image.len ||
+        code->code.definition.len)
         return publish(run, &code->code, ret_version);
+    if (target_is_machine(run->o->target) && !code->version) {
+        int r = target_publish(run->o->target, run->o->function, S(""), &run->arena, ret_version);
+        return r > 0 ? refuse(run, "%s", target_why(run->o->target)) : r;
+    }
     int r = target_versions(run->o->target, run->o->function, &run->arena, &versions, &count);
     if (r != 0) return r > 0 ? refuse(run, "%s", target_why(run->o->target)) : r;
     for (size_t i = 0; i < count; i++)
@@ -555,11 +582,13 @@ static int check_alarms(struct run *run)
 {
     struct target_alarm *alarms = NULL;
     struct rollout_journal *j = &run->journal;
+    struct px_str subject = {0};
     size_t count = 0;
-    int r = target_alarms(run->o->target, j->plan.alarms, &run->arena, &alarms, &count);
+    int r = target_subject(run->o->target, run->o->function, &run->arena, &subject);
+    if (r == 0) r = target_alarms(run->o->target, j->plan.alarms, &run->arena, &alarms, &count);
     if (r != 0) return r > 0 ? refuse(run, "%s", target_why(run->o->target)) : r;
     for (size_t i = 0; i < count; i++) {
-        if (!is_ours(run, &alarms[i])) continue;
+        if (!is_ours(run, subject, &alarms[i])) continue;
         if (!j->plan.force)
             return refuse(
                 run,
@@ -608,6 +637,8 @@ static int begin(struct run *run, const struct rollout_plan *plan, int64_t to)
     rollout_journal_deinit(j);
     rollout_journal_init(j, run->o);
     j->plan = *plan;
+    for (size_t i = 0; target_is_machine(run->o->target) && i < j->plan.count; i++)
+        j->plan.weights[i] = fmax(1, round(j->plan.weights[i] * 100)) / 100; /* whole per cents */
     j->plan.alarms = px_arena_dup(&j->arena, plan->alarms);
     j->from = alias.main;
     j->to = to;
@@ -723,6 +754,7 @@ int rollout_status(const struct rollout_options *options, struct px_buf *buf)
     } else {
         rollout_journal_write(&run.journal, buf);
     }
+    if (target_is_machine(options->target)) px_buf_add_c(buf, ",\"machine\":true");
     px_buf_printf(buf, ",\"paused\":%s,\"alias\":", wish.paused ? "true" : "false");
     if (r > 0)
         px_buf_add_c(buf, "null}");

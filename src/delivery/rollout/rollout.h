@@ -1,6 +1,7 @@
-/* delivery/rollout/rollout.h - a new version of a function gets the calls of its alias step by step, and goes back by itself.
+/* delivery/rollout/rollout.h - a new version of a function or a state machine gets the calls of its alias step by step, and goes back by
+ * itself.
  *
- *   PROVING        the version starts: provisioned concurrency of one, ready, taken away again
+ *   PROVING        the version starts: provisioned concurrency of one, ready, taken away again; a machine's is passed over
  *   BAKING step    the alias has the step's weight; time AND requests AND no alarm AND no regression (judge.h), then the next
  *   FINISHING      the alias points to the new version, without weights
  *   DONE, ROLLED_BACK, FAILED (the alias is not what a rollout left there: nothing is touched)
@@ -67,7 +68,7 @@ struct rollout_options {
     struct rollout_target *target;
     struct object_store *store; /* of the journal */
     struct px_str region;       /* "local", or AWS's name: part of the journal's key */
-    struct px_str function;     /* as Lambda knows it */
+    struct px_str function;     /* as Lambda knows it; of a target of machines, the machine */
     struct px_str who;          /* for the story */
     const struct px_clock *clock;
     int64_t
@@ -76,7 +77,7 @@ struct rollout_options {
     void (*progress)(void *ctx, const struct rollout_view *view); /* may be NULL */
     void *ctx;
 };
-/* What to roll out: a version that is published, or code, which becomes one. All empty: the newest version. */
+/* What to roll out: a version that is published, or code, which becomes one. All empty: the newest version; of a machine, what it is now. */
 struct rollout_code {
     int64_t version;
     struct target_code code;

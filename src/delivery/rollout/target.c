@@ -3,29 +3,24 @@
  * Percentiles of several periods cannot be added up, but counts can: the bound is the mean of the old version's percentile of
  * each period, and how many of either version lie above it is asked for by percentile rank, period by period.
  *
- * Sources: AWS Lambda API reference; Amazon CloudWatch API reference and user guide, "Statistics definitions" (PR). */
-#include "delivery/rollout/target.h"
+ * A machine's execution is a call that ends when it does: it counts for the version that it was started on, whenever that was. One that
+ * somebody stopped is no call.
+ *
+ * Sources: AWS Lambda API reference; Amazon CloudWatch API reference and user guide, "Statistics definitions" (PR); Step Functions
+ * developer guide, "Step Functions metrics for CloudWatch" (dimensions for executions with version). */
+#include "delivery/rollout/target_internal.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "aws/uri.h"
-#include "base/px_json.h"
 
 #define DEADLINE_MS 10000
 #define ANSWER_BYTES_MAX ((size_t)8 << 20)
 #define REQUEST_BYTES_MAX ((size_t)96 << 20) /* a ZIP of 50 MB as base64 */
 #define ALARMS_MAX 100
 #define CLOUDWATCH_TARGET "GraniteServiceVersion20100801."
-
-struct rollout_target {
-    struct cloud_client *lambda, *cloudwatch;
-    uint32_t deadline_ms;
-    const _Atomic bool *called_off;
-    bool is_local;
-    char why[512];
-};
 
 static int client_new(const struct target_options *o, const char *service, const char *variable,
                       struct cloud_client **ret_client)
@@ -45,7 +40,10 @@ int target_open(const struct target_options *options, struct rollout_target **re
     target->deadline_ms = options->deadline_ms ? options->deadline_ms : DEADLINE_MS;
     target->called_off = options->called_off;
     target->is_local = px_str_starts(options->endpoint, S("unix:"));
-    int r = client_new(options, "lambda", "AWS_ENDPOINT_URL_LAMBDA", &target->lambda);
+    target->is_machine = options->machines;
+    int r = options->machines
+                ? client_new(options, "states", "AWS_ENDPOINT_URL_SFN", &target->service)
+                : client_new(options, "lambda", "AWS_ENDPOINT_URL_LAMBDA", &target->service);
     if (r == 0)
         r = client_new(options, "monitoring", "AWS_ENDPOINT_URL_CLOUDWATCH", &target->cloudwatch);
     if (r != 0) {
@@ -60,13 +58,14 @@ void target_close(struct rollout_target **ptarget)
 {
     struct rollout_target *target = *ptarget;
     if (!target) return;
-    cloud_client_free(&target->lambda);
+    cloud_client_free(&target->service);
     cloud_client_free(&target->cloudwatch);
     free(target);
     *ptarget = NULL;
 }
 
 bool target_is_local(const struct rollout_target *target) { return target->is_local; }
+bool target_is_machine(const struct rollout_target *target) { return target->is_machine; }
 const char *target_why(const struct rollout_target *target) { return target->why; }
 
 /* ---- one call ---- */
@@ -83,10 +82,13 @@ static int refusal(struct rollout_target *target, const char *what,
     (void)snprintf(target->why, sizeof target->why, "%s: %.*s: %.*s", what, PX_FMT(response->error),
                    PX_FMT(message));
     if (px_str_starts(response->error, S("ResourceNotFound")) ||
+        px_str_starts(response->error, S("StateMachineDoesNotExist")) ||
         px_str_starts(response->error, S("ProvisionedConcurrencyConfigNotFound")))
         return TARGET_ABSENT;
     if (px_str_starts(response->error, S("PreconditionFailed"))) return TARGET_CHANGED;
-    if (px_str_starts(response->error, S("ResourceConflict"))) return TARGET_BUSY;
+    if (px_str_starts(response->error, S("ResourceConflict")) ||
+        px_str_starts(response->error, S("ConflictException")))
+        return TARGET_BUSY;
     return response->status == 404 ? TARGET_ABSENT : TARGET_REFUSED;
 }
 
@@ -124,13 +126,14 @@ static int lambda_call(struct rollout_target *target, const char *what, const ch
                                           .headers = &json,
                                           .header_count = body.len > 0,
                                           .body = body};
-    return exchange(target, target->lambda, &request, arena, ret_root);
+    return exchange(target, target->service, &request, arena, ret_root);
 }
 
-static int cloudwatch_call(struct rollout_target *target, const char *action, struct px_str body,
-                           struct px_arena *arena, yyjson_val **ret_root)
+int target_json_call(struct rollout_target *target, struct cloud_client *client,
+                     const char *service, const char *action, struct px_str body,
+                     struct px_arena *arena, yyjson_val **ret_root)
 {
-    struct px_str name = px_arena_printf(arena, CLOUDWATCH_TARGET "%s", action);
+    struct px_str name = px_arena_printf(arena, "%s%s", service, action);
     if (!name.ptr) return px_arena_fault(arena);
     const struct cloud_header headers[] = {
         {S("Content-Type"), S("application/x-amz-json-1.0")},
@@ -142,7 +145,14 @@ static int cloudwatch_call(struct rollout_target *target, const char *action, st
                                           .headers = headers,
                                           .header_count = PX_COUNT(headers),
                                           .body = body};
-    return exchange(target, target->cloudwatch, &request, arena, ret_root);
+    return exchange(target, client, &request, arena, ret_root);
+}
+
+static int cloudwatch_call(struct rollout_target *target, const char *action, struct px_str body,
+                           struct px_arena *arena, yyjson_val **ret_root)
+{
+    return target_json_call(target, target->cloudwatch, CLOUDWATCH_TARGET, action, body, arena,
+                            ret_root);
 }
 
 /* ---- versions ---- */
@@ -150,6 +160,10 @@ static int cloudwatch_call(struct rollout_target *target, const char *action, st
 int target_function(struct rollout_target *target, struct px_str name, struct px_arena *arena,
                     struct target_function *ret_function)
 {
+    if (target->is_machine) { /* a change of it is whole when it is answered */
+        *ret_function = (struct target_function){.reserved = -1};
+        return 0;
+    }
     yyjson_val *root = NULL;
     int r = lambda_call(target, "GetFunction", "GET", "2015-03-31", name, S(""), S(""), arena,
                         &root);
@@ -171,6 +185,7 @@ int target_function(struct rollout_target *target, struct px_str name, struct px
 int target_functions(struct rollout_target *target, struct px_str prefix, struct px_arena *arena,
                      struct px_str **ret_names, size_t *ret_count)
 {
+    if (target->is_machine) return machine_names(target, prefix, arena, ret_names, ret_count);
     struct px_str *names = px_arena_array(arena, struct px_str, FUNCTIONS_MAX), marker = {0};
     size_t count = 0, i, n;
     if (!names) return px_arena_fault(arena);
@@ -182,7 +197,7 @@ int target_functions(struct rollout_target *target, struct px_str prefix, struct
         if (!path.ptr) return px_arena_fault(arena);
         const struct cloud_request request = {
             .what = "ListFunctions", .method = "GET", .path = path};
-        int r = exchange(target, target->lambda, &request, arena, &root);
+        int r = exchange(target, target->service, &request, arena, &root);
         if (r != 0) return r;
         px_json_arr_foreach(px_json_arr(root, "Functions"), i, n, item)
         {
@@ -223,7 +238,7 @@ static int read_versions(yyjson_val *list, struct px_arena *arena, struct target
     return 0;
 }
 
-static int by_number(const void *a, const void *b)
+int target_by_number(const void *a, const void *b)
 {
     int64_t x = ((const struct target_version *)a)->number,
             y = ((const struct target_version *)b)->number;
@@ -233,6 +248,7 @@ static int by_number(const void *a, const void *b)
 int target_versions(struct rollout_target *target, struct px_str name, struct px_arena *arena,
                     struct target_version **ret_versions, size_t *ret_count)
 {
+    if (target->is_machine) return machine_versions(target, name, arena, ret_versions, ret_count);
     struct target_version *versions = NULL;
     size_t count = 0, room = 0;
     struct px_str marker = {0};
@@ -248,7 +264,7 @@ int target_versions(struct rollout_target *target, struct px_str name, struct px
         PX_TRY(read_versions(px_json_arr(root, "Versions"), arena, &versions, &count, &room));
         marker = px_json_str(root, "NextMarker");
     } while (marker.len > 0);
-    if (count > 1) qsort(versions, count, sizeof *versions, by_number);
+    if (count > 1) qsort(versions, count, sizeof *versions, target_by_number);
     *ret_versions = versions;
     *ret_count = count;
     return 0;
@@ -257,6 +273,7 @@ int target_versions(struct rollout_target *target, struct px_str name, struct px
 int target_update(struct rollout_target *target, struct px_str name, const struct target_code *code,
                   struct px_arena *arena)
 {
+    if (target->is_machine) return machine_update(target, name, code->definition, arena);
     yyjson_val *root = NULL;
     struct px_buf body;
     px_buf_init(&body, REQUEST_BYTES_MAX);
@@ -282,7 +299,7 @@ int target_update(struct rollout_target *target, struct px_str name, const struc
     return r;
 }
 
-static struct px_str json_object(struct px_arena *arena, const char *key, struct px_str text)
+struct px_str target_json_object(struct px_arena *arena, const char *key, struct px_str text)
 {
     struct px_buf body;
     px_buf_init(&body, 8192);
@@ -298,8 +315,9 @@ static struct px_str json_object(struct px_arena *arena, const char *key, struct
 int target_publish(struct rollout_target *target, struct px_str name, struct px_str sha256,
                    struct px_arena *arena, int64_t *ret_number)
 {
+    if (target->is_machine) return machine_publish(target, name, arena, ret_number);
     yyjson_val *root = NULL;
-    struct px_str body = sha256.len ? json_object(arena, "CodeSha256", sha256) : S("{}");
+    struct px_str body = sha256.len ? target_json_object(arena, "CodeSha256", sha256) : S("{}");
     if (!body.ptr) return px_arena_fault(arena);
     int r = lambda_call(target, "PublishVersion", "POST", "2015-03-31", name, S("/versions"), body,
                         arena, &root);
@@ -312,6 +330,7 @@ int target_publish(struct rollout_target *target, struct px_str name, struct px_
 int target_delete_version(struct rollout_target *target, struct px_str name, int64_t number,
                           struct px_arena *arena)
 {
+    if (target->is_machine) return machine_delete_version(target, name, number, arena);
     yyjson_val *root = NULL;
     struct px_str rest = px_arena_printf(arena, "?Qualifier=%lld", (long long)number);
     if (!rest.ptr) return px_arena_fault(arena);
@@ -330,6 +349,7 @@ static struct px_str alias_path(struct px_str alias, struct px_arena *arena)
 int target_alias(struct rollout_target *target, struct px_str name, struct px_str alias,
                  struct px_arena *arena, struct target_alias *ret_alias)
 {
+    if (target->is_machine) return machine_alias(target, name, alias, arena, ret_alias);
     yyjson_val *root = NULL;
     struct px_str rest = alias_path(alias, arena);
     if (!rest.ptr) return px_arena_fault(arena);
@@ -355,6 +375,7 @@ int target_alias(struct rollout_target *target, struct px_str name, struct px_st
 int target_set_alias(struct rollout_target *target, struct px_str name, struct px_str alias,
                      const struct target_alias *wanted, struct px_arena *arena)
 {
+    if (target->is_machine) return machine_set_alias(target, name, alias, wanted, arena);
     yyjson_val *root = NULL;
     PX_AUTO(px_buf_deinit) struct px_buf body;
     px_buf_init(&body, 8192);
@@ -382,6 +403,7 @@ static int warm_call(struct rollout_target *target, const char *what, const char
                      struct px_str name, struct px_str qualifier, struct px_str body,
                      struct px_arena *arena, yyjson_val **ret_root)
 {
+    PX_ASSERT(!target->is_machine); /* nothing of a machine is warm */
     struct px_str encoded = cloud_uri_param(qualifier, arena);
     struct px_str rest = px_arena_printf(arena, "/provisioned-concurrency?Qualifier=%.*s",
                                          PX_FMT(encoded));
@@ -429,29 +451,54 @@ int target_delete_warm(struct rollout_target *target, struct px_str name, struct
 /* ---- figures ---- */
 
 struct query {
-    char id[16];
+    char id[48];
     const char *metric;
     int64_t version;
     char stat[64];
 };
+/* What counts as a call, and which of them failed. */
+struct counted {
+    const char *metric;
+    bool call, error;
+};
+#define COUNTED_MAX 3
+static const struct kind {
+    const char *name_space, *time;
+    struct counted counted[COUNTED_MAX];
+} kinds[] = {
+    {"AWS/Lambda", "Duration", {{"Invocations", true, false}, {"Errors", false, true}}},
+    {"AWS/States",
+     "ExecutionTime",
+     {{"ExecutionsSucceeded", true, false},
+      {"ExecutionsFailed", true, true},
+      {"ExecutionsTimedOut", true, true}}},
+};
 
-static void write_query(const struct target_window *w, const struct query *q, struct px_buf *body)
+static void add_dimension(struct px_buf *body, const char *name, struct px_str value, bool last)
 {
-    struct px_buf resource;
-    px_buf_init(&resource, 512);
-    px_buf_printf(&resource, "%.*s:%.*s", PX_FMT(w->function), PX_FMT(w->alias));
+    px_buf_printf(body, "{\"Name\":\"%s\",\"Value\":", name);
+    px_buf_add_json_str(body, value);
+    px_buf_add_c(body, last ? "}" : "},");
+}
+
+/* w->function is the machine's ARN for machines. */
+static void write_query(const struct rollout_target *target, const struct target_window *w,
+                        const struct query *q, struct px_buf *body)
+{
+    char version[24], resource[512];
+    (void)snprintf(version, sizeof version, "%lld", (long long)q->version);
+    (void)snprintf(resource, sizeof resource, "%.*s:%.*s", PX_FMT(w->function), PX_FMT(w->alias));
     px_buf_printf(
         body,
         "{\"Id\":\"%s\",\"ReturnData\":true,\"MetricStat\":{\"Stat\":\"%s\",\"Period\":%u,"
-        "\"Metric\":{\"Namespace\":\"AWS/Lambda\",\"MetricName\":\"%s\",\"Dimensions\":["
-        "{\"Name\":\"FunctionName\",\"Value\":",
-        q->id, q->stat, w->period_s, q->metric);
-    px_buf_add_json_str(body, w->function);
-    px_buf_add_c(body, "},{\"Name\":\"Resource\",\"Value\":");
-    px_buf_add_json_str(body, px_buf_str(&resource));
-    px_buf_printf(body, "},{\"Name\":\"ExecutedVersion\",\"Value\":\"%lld\"}]}}}",
-                  (long long)q->version);
-    px_buf_deinit(&resource);
+        "\"Metric\":{\"Namespace\":\"%s\",\"MetricName\":\"%s\",\"Dimensions\":[",
+        q->id, q->stat, w->period_s, kinds[target->is_machine].name_space, q->metric);
+    add_dimension(body, target->is_machine ? "StateMachineArn" : "FunctionName", w->function,
+                  false);
+    if (!target->is_machine) add_dimension(body, "Resource", px_str_c(resource), false);
+    add_dimension(body, target->is_machine ? "Version" : "ExecutedVersion", px_str_c(version),
+                  true);
+    px_buf_add_c(body, "]}}}");
 }
 
 static int get_data(struct rollout_target *target, const struct target_window *w,
@@ -467,7 +514,7 @@ static int get_data(struct rollout_target *target, const struct target_window *w
                   (long long)w->from_s, (long long)w->to_s);
     for (size_t i = 0; i < count; i++) {
         if (i > 0) px_buf_add_c(&body, ",");
-        write_query(w, &queries[i], &body);
+        write_query(target, w, &queries[i], &body);
     }
     px_buf_add_c(&body, "]}");
     PX_TRY(px_buf_fault(&body));
@@ -543,49 +590,77 @@ static struct query query_of(const char *kind, int side, const char *metric, int
     return q;
 }
 
-int target_figures(struct rollout_target *target, const struct target_window *w,
+static void count_of(const struct kind *kind, yyjson_val *results, int side,
+                     struct target_figures *figures)
+{
+    for (size_t k = 0; k < COUNTED_MAX && kind->counted[k].metric; k++) {
+        char id[48];
+        (void)snprintf(id, sizeof id, "counted%zu%d", k, side);
+        uint64_t sum = (uint64_t)sum_of(result_of(results, id));
+        if (kind->counted[k].call) figures->calls += sum;
+        if (kind->counted[k].error) figures->errors += sum;
+    }
+}
+
+/* How many of each version's durations are at most the bound. */
+static int count_below(struct rollout_target *target, const struct target_window *w,
+                       const int64_t versions[2], double bound_ms, yyjson_val *const timed[2],
+                       struct px_arena *arena, struct target_figures figures[2])
+{
+    struct query ranks[2];
+    yyjson_val *ranked = NULL;
+    char rank[64];
+    (void)snprintf(rank, sizeof rank, "PR(:%.6g)", bound_ms);
+    for (int side = 0; side < 2; side++)
+        ranks[side] = query_of("rank", side, kinds[target->is_machine].time, versions[side], rank);
+    int r = get_data(target, w, ranks, 2, arena, &ranked);
+    if (r != 0) return r;
+    for (int side = 0; side < 2; side++) {
+        double weight = 0;
+        double below = weighted(result_of(ranked, ranks[side].id), timed[side], &weight);
+        figures[side].timed = (uint64_t)llround(weight);
+        figures[side].below = PX_MIN((uint64_t)llround(below / 100), figures[side].timed);
+    }
+    return 0;
+}
+
+int target_figures(struct rollout_target *target, const struct target_window *window,
                    const int64_t versions[2], struct px_arena *arena,
                    struct target_figures ret_figures[2])
 {
-    static const char *const ids[][2] = {{"calls0", "calls1"},
-                                         {"errors0", "errors1"},
-                                         {"timed0", "timed1"},
-                                         {"quantile0", "quantile1"}};
-    struct query queries[8], ranks[2];
+    const struct kind *kind = &kinds[target->is_machine];
+    struct query queries[2 * (COUNTED_MAX + 2)];
     struct target_figures figures[2] = {0};
-    yyjson_val *results = NULL, *ranked = NULL;
-    char quantile[32], rank[64];
+    struct target_window of = *window, *w = &of;
+    yyjson_val *results = NULL, *timed[2];
+    char quantile[32];
     size_t count = 0;
+    int r = target_subject(target, window->function, arena, &of.function);
+    if (r != 0) return r;
     (void)snprintf(quantile, sizeof quantile, "p%.6g", w->quantile * 100);
     for (int side = 0; side < 2; side++) {
-        queries[count++] = query_of("calls", side, "Invocations", versions[side], "Sum");
-        queries[count++] = query_of("errors", side, "Errors", versions[side], "Sum");
-        queries[count++] = query_of("timed", side, "Duration", versions[side], "SampleCount");
-        queries[count++] = query_of("quantile", side, "Duration", versions[side], quantile);
+        for (size_t k = 0; k < COUNTED_MAX && kind->counted[k].metric; k++) {
+            char id[32];
+            (void)snprintf(id, sizeof id, "counted%zu", k);
+            queries[count++] = query_of(id, side, kind->counted[k].metric, versions[side], "Sum");
+        }
+        queries[count++] = query_of("timed", side, kind->time, versions[side], "SampleCount");
+        queries[count++] = query_of("quantile", side, kind->time, versions[side], quantile);
     }
-    int r = get_data(target, w, queries, count, arena, &results);
+    r = get_data(target, w, queries, count, arena, &results);
     if (r != 0) return r;
     for (int side = 0; side < 2; side++) {
-        double weight = 0, sum;
-        figures[side].calls = (uint64_t)sum_of(result_of(results, ids[0][side]));
-        figures[side].errors = (uint64_t)sum_of(result_of(results, ids[1][side]));
-        sum = weighted(result_of(results, ids[3][side]), result_of(results, ids[2][side]), &weight);
+        double weight = 0;
+        count_of(kind, results, side, &figures[side]);
+        timed[side] = result_of(results, side ? "timed1" : "timed0");
+        double sum = weighted(result_of(results, side ? "quantile1" : "quantile0"), timed[side],
+                              &weight);
         figures[side].quantile_ms = weight > 0 ? sum / weight : 0;
     }
     double bound_ms = figures[0].quantile_ms > 0 ? figures[0].quantile_ms : w->bound_ms;
     if (bound_ms > 0 && figures[1].quantile_ms > 0) {
-        (void)snprintf(rank, sizeof rank, "PR(:%.6g)", bound_ms);
-        for (int side = 0; side < 2; side++)
-            ranks[side] = query_of("rank", side, "Duration", versions[side], rank);
-        r = get_data(target, w, ranks, 2, arena, &ranked);
+        r = count_below(target, w, versions, bound_ms, timed, arena, figures);
         if (r != 0) return r;
-        for (int side = 0; side < 2; side++) {
-            double weight = 0;
-            double below = weighted(result_of(ranked, ranks[side].id),
-                                    result_of(results, ids[2][side]), &weight);
-            figures[side].timed = (uint64_t)llround(weight);
-            figures[side].below = PX_MIN((uint64_t)llround(below / 100), figures[side].timed);
-        }
     }
     ret_figures[0] = figures[0];
     ret_figures[1] = figures[1];
@@ -594,13 +669,22 @@ int target_figures(struct rollout_target *target, const struct target_window *w,
 
 /* ---- alarms ---- */
 
-static struct px_str function_of(yyjson_val *alarm)
+int target_subject(struct rollout_target *target, struct px_str name, struct px_arena *arena,
+                   struct px_str *ret_subject)
+{
+    if (target->is_machine) return machine_arn(target, name, arena, ret_subject);
+    *ret_subject = name;
+    return 0;
+}
+
+static struct px_str subject_of(yyjson_val *alarm)
 {
     size_t i, n;
     yyjson_val *item;
     px_json_arr_foreach(px_json_arr(alarm, "Dimensions"), i, n, item)
     {
-        if (px_str_eq(px_json_str(item, "Name"), S("FunctionName")))
+        struct px_str name = px_json_str(item, "Name");
+        if (px_str_eq(name, S("FunctionName")) || px_str_eq(name, S("StateMachineArn")))
             return px_json_str(item, "Value");
     }
     return S("");
@@ -616,7 +700,7 @@ static void read_alarms(yyjson_val *list, struct target_alarm *alarms, size_t *c
         if (!px_str_eq(px_json_str(item, "StateValue"), S("ALARM"))) continue;
         alarms[(*count)++] = (struct target_alarm){.name = px_json_str(item, "AlarmName"),
                                                    .reason = px_json_str(item, "StateReason"),
-                                                   .function = function_of(item),
+                                                   .subject = subject_of(item),
                                                    .name_space = px_json_str(item, "Namespace")};
     }
 }

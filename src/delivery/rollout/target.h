@@ -1,5 +1,6 @@
-/* delivery/rollout/target.h - where functions run: Lambda's REST API and CloudWatch's JSON protocol on the AWS Common
- * Runtime, of AWS, of an emulator or of a local region's control socket alike.
+/* delivery/rollout/target.h - where functions and state machines run: Lambda's REST API or Step Functions' JSON protocol, and
+ * CloudWatch's, on the AWS Common Runtime, of AWS, of an emulator or of a local region's control socket alike. One target has either
+ * functions or machines; what is said of functions here holds for machines where they have it.
  *
  * Each call looks or makes one change; a change that was made before ends the same. Calls block. */
 #pragma once
@@ -11,6 +12,7 @@
 struct rollout_target; /* opaque */
 struct target_options {
     struct cloud_shared *cloud; /* borrowed */
+    bool machines;              /* state machines, not functions */
     struct px_str region;       /* empty: the cloud's own */
     struct px_str
         endpoint; /* of both services: "unix:/data/region.sock", an emulator; empty: AWS's, or what
@@ -23,6 +25,7 @@ PX_MUST_USE int target_open(const struct target_options *options,
                             struct rollout_target **ret_target);
 void target_close(struct rollout_target **target);
 bool target_is_local(const struct rollout_target *target); /* a control socket */
+bool target_is_machine(const struct rollout_target *target);
 
 enum target_answer {
     TARGET_ABSENT = 1, /* no such function, version or alias */
@@ -62,6 +65,7 @@ struct target_code { /* one of them */
     struct px_str bucket,
         key;             /* bucket "file": a folder or ZIP of this machine, in a local region */
     struct px_str image; /* URI of an image */
+    struct px_str definition; /* a machine's */
 };
 PX_MUST_USE int target_update(struct rollout_target *target, struct px_str name,
                               const struct target_code *code, struct px_arena *arena);
@@ -116,9 +120,12 @@ PX_MUST_USE int target_figures(struct rollout_target *target, const struct targe
 
 struct target_alarm {
     struct px_str name, reason;
-    struct px_str function; /* of dimension FunctionName; empty: another kind */
+    struct px_str subject; /* of dimension FunctionName or StateMachineArn; empty: another kind */
     struct px_str name_space;
 };
+/* What an alarm of it has for subject: a function's name, a machine's ARN. */
+PX_MUST_USE int target_subject(struct rollout_target *target, struct px_str name,
+                               struct px_arena *arena, struct px_str *ret_subject);
 /* Those that fire, at most 100. */
 PX_MUST_USE int target_alarms(struct rollout_target *target, struct px_str prefix,
                               struct px_arena *arena, struct target_alarm **ret_alarms,

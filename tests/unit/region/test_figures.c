@@ -79,4 +79,24 @@ TEST(quantiles_and_shares_are_within_a_class)
     CHECK_INT(wide.classes[0] + wide.classes[FIGURES_CLASSES - 1], 2);
 }
 
+TEST(an_execution_is_counted_when_it_begins_and_again_when_it_ends)
+{
+    PX_AUTO(figures_free) struct figures *figures = NULL;
+    static const struct figures_event events[] = {
+        {.started = true, .duration_ms = -1},
+        {.started = true, .duration_ms = -1},
+        {.duration_ms = 10},
+        {.error = true, .duration_ms = 20},
+        {.timed_out = true, .duration_ms = 30},
+        {.aborted = true, .duration_ms = 40},
+    };
+    CHECK_OK(figures_new(&figures));
+    for (size_t i = 0; i < PX_COUNT(events); i++)
+        figures_add(figures, T0 * PX_NS_PER_S, &events[i]);
+    struct figures_sum sum = {0};
+    figures_sum(figures, T0, T0, T0 + 1, &sum);
+    CHECK(sum.started == 2 && sum.invocations == 4 && sum.timed == 4);
+    CHECK(sum.errors == 1 && sum.timed_out == 1 && sum.aborted == 1);
+}
+
 TEST_MAIN

@@ -118,6 +118,12 @@ TEST(an_execution_is_in_the_journal_when_its_start_is_told_and_when_its_end_is)
     start(&world, "m", "one", S("{\"a\":1}"), true); /* the same */
     while (!world.started) (void)uv_run(&world.loop, UV_RUN_ONCE);
     CHECK(world.ended && world.status == ASL_SUCCEEDED);
+    struct figures_sum sum = {0};
+    int64_t now_s = px_wall_ns(&px_clock_system) / PX_NS_PER_S;
+    CHECK(workflows_figures(world.w, S("m"), 0, now_s - 60, now_s + 60, &sum));
+    CHECK(sum.started == 1 && sum.invocations == 1 && sum.errors == 0 && sum.duration_min_ms > 900);
+    CHECK(workflows_figures(world.w, S("m"), 7, now_s - 60, now_s + 60, &sum) && sum.started == 1);
+    CHECK(!workflows_figures(world.w, S("nothing"), 0, now_s - 60, now_s + 60, &sum));
     CHECK_OK(execution_find(world.w->reader, S("prism-m"), S("one"), &t->arena, &row));
     CHECK_INT(row.status, EXECUTION_SUCCEEDED);
     CHECK_STR(row.output, S("{\"a\":1}"));
