@@ -5,8 +5,10 @@ scanners, OpenTofu, bad variables, mutations -> the region that is gone and the 
 
 import concurrent.futures
 import fcntl
+import itertools
 import pathlib
 import shutil
+import threading
 import time
 
 import kit
@@ -54,7 +56,9 @@ class World:
         self.folder.mkdir(parents=True)
         self.began = time.time()
         self.pool = concurrent.futures.ThreadPoolExecutor(16)  # they wait, for each other and for processes
-        self._emulator = self._provider = None
+        self._emulator = None
+        self._providers, self._numbers = [], itertools.count()
+        self._mine = threading.local()
         self.steps = {}
 
     # -- steps --
@@ -90,9 +94,19 @@ class World:
         """Environment of a run that only mocks or validates."""
         return self.step("shared provider", self._start_provider).result().environment
 
-    def _start_provider(self):
-        self._provider = kit.SharedProvider(self.folder / "provider.log")
-        return self._provider
+    def _start_provider(self, environment=None):
+        provider = kit.SharedProvider(self.folder / f"provider-{next(self._numbers)}.log", environment)
+        self._providers.append(provider)
+        return provider
+
+    def configured(self, stack):
+        """Environment of a plan that configures the provider: one of the calling thread's own, which it uses again for its next plan. Not for the
+        global stack, which configures two at once."""
+        if stack == "global":
+            return {}
+        if not hasattr(self._mine, "provider"):
+            self._mine.provider = self._start_provider(self.emulator.environment())
+        return self._mine.provider.environment
 
     # -- the stacks --
 
@@ -143,7 +157,7 @@ class World:
     def _plan_again(self, name):
         stack, out = self.steps[name].result(), self.folder / f"{name}.again"
         stack.assert_no_changes(out)
-        return stack.show(out)
+        return stack.show(out, self.unconfigured)
 
     def applied(self, name):
         self.start()
@@ -178,14 +192,14 @@ class World:
             stack.init(f"nothing/{name}")
             out = self.folder / f"{name}.plan"
             stack.plan(out)
-            return stack.show(out)
+            return stack.show(out, self.unconfigured)
 
         bare = self.step("global, first apply", self._apply_global)
         return self.step(f"{name}, plan from nothing", work, bare).result()
 
     def close(self):
         self.pool.shutdown(wait=True, cancel_futures=True)
-        for started in (self._emulator, self._provider):
+        for started in (*self._providers, self._emulator):
             if started:
                 started.stop()
 

@@ -122,14 +122,15 @@ class Emulator:
 
 class SharedProvider:
     """One process of the provider for many runs; to start it anew for each run block would cost three quarters of their time. Those that never
-    configure it, mocked tests and validation, ask it for schemas and for checks only and all share one; a run that does has one for itself."""
+    configure it, mocked tests and validation, ask it for schemas and for checks only and all share one; a run that does has one for itself, or
+    has it after another has ended. `environment` is what the provider finds its AWS by."""
 
-    def __init__(self, log):
+    def __init__(self, log, environment=None):
         provider, = (PROVIDERS.parent / "mirror").glob("registry.terraform.io/hashicorp/aws/*/*/terraform-provider-aws*")
         with pathlib.Path(log).open("wb") as out:
             # Ends when its standard input does, as the emulator.
             self.process = subprocess.Popen(["sh", "-c", '"$0" -debug & trap "kill $!" EXIT; read -r line', provider], stdin=subprocess.PIPE, stdout=out,
-                                            stderr=out, env={**os.environ, **GO})
+                                            stderr=out, env={**os.environ, **GO, **(environment or {})})
         deadline = time.time() + 120
         while not (found := re.search(r"TF_REATTACH_PROVIDERS='(.*)'", pathlib.Path(log).read_text())):
             if self.process.poll() is not None or time.time() > deadline:
@@ -230,19 +231,18 @@ class Stack:
     def destroy(self):
         return self.run("destroy", "-no-color", "-auto-approve", f"-parallelism={self.parallelism}", *self.var_files).stdout
 
-    def plan(self, out=None, *arguments, codes=(0,), check=True):
-        return self.run("plan", "-no-color", "-lock=false", *self.var_files, *([f"-out={out}"] if out else []), *arguments,
-                        codes=codes, check=check)
+    def plan(self, out=None, *arguments, **kw):
+        return self.run("plan", "-no-color", "-lock=false", *self.var_files, *([f"-out={out}"] if out else []), *arguments, **kw)
 
     def assert_no_changes(self, out=None):
         done = self.plan(out, "-detailed-exitcode", codes=(0, 2))
         assert done.returncode == 0, f"a second plan wants changes:\n{done.stdout[-8000:]}"
 
-    def show(self, plan):
-        """The plan as JSON, in a file beside it."""
+    def show(self, plan, env):
+        """The plan as JSON, in a file beside it. `env` leads to a provider, which is asked for its schemas."""
         file = pathlib.Path(f"{plan}.json")
         done = subprocess.run([self.tree.program, "show", "-json", plan], cwd=self.tree.folder / self.where, stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, env={**os.environ, "TF_CLI_CONFIG_FILE": str(PROVIDERS)})
+                              capture_output=True, text=True, env={**os.environ, "TF_CLI_CONFIG_FILE": str(PROVIDERS), **GO, **env})
         assert done.returncode == 0, done.stderr
         file.write_text(done.stdout)
         return file

@@ -77,8 +77,8 @@ def found(applied, request):
             change(stack.tree, mutation)
         stack.init(f"nothing/mutants-{number}")
         out = applied.folder / f"mutants-{number}.plan"
-        stack.plan(out, "-refresh=false")
-        return kit.verify(stack.show(out), infra=stack.tree.folder / "infra")
+        stack.plan(out, "-refresh=false", env=applied.configured(stack_name))
+        return kit.verify(stack.show(out, applied.unconfigured), infra=stack.tree.folder / "infra")
 
     applied.applied("global")
     two = concurrent.futures.ThreadPoolExecutor(2)

@@ -24,7 +24,8 @@ def planned(applied, request):
         stack = stacks[which]
         file = stack.tree.folder / f"{name.replace(' ', '-')}.tfvars.json"
         file.write_text(json.dumps({**good[which], **change}))
-        return stack.run("plan", "-no-color", "-lock=false", "-refresh=false", stack.var_files[0], f"-var-file={file}", check=False)
+        return stack.run("plan", "-no-color", "-lock=false", "-refresh=false", stack.var_files[0], f"-var-file={file}", check=False,
+                         env=applied.configured(which))
 
     two = concurrent.futures.ThreadPoolExecutor(2)
     selected = [item.callspec.params["case"] for item in request.session.items if "planned" in item.fixturenames]
@@ -48,12 +49,12 @@ def test_good_ones_are_taken(planned, case):
     assert " to add, 0 to change, 0 to destroy" in planned[case[0], case[1]].result().stdout
 
 
-ENVIRONMENTS = sorted((p.stem, name) for p in (kit.PLATFORM / "environments").glob("*.jsonnet") if p.stem != "local" for name in ("global", *kit.REGIONS))
+ENVIRONMENTS = sorted((p.stem, name) for p in (kit.PLATFORM / "environments").glob("*.jsonnet") if p.stem not in ("local", "prod") for name in ("global", *kit.REGIONS))
 
 
 @pytest.mark.parametrize("environment, name", ENVIRONMENTS, ids=map("/".join, ENVIRONMENTS))
 def test_every_environments_files_plan(applied, environment, name):
-    """dev, staging and prod as they are rendered. The emulator has one global stack, of prod; the others' regional stacks are told of it."""
+    """As they are rendered; prod's is what is applied. The emulator has one global stack, of prod; the others' regional stacks are told of it."""
     applied.applied("global")
     if name != "global" and environment != "prod":
         ssm = applied.emulator.client("ssm", name)
