@@ -51,6 +51,8 @@ locals {
 
     "deploy/network" = [
       { Sid = "New", Action = ["ec2:AllocateAddress", "ec2:CreateFlowLogs", "ec2:CreateNetworkAcl", "ec2:CreateRouteTable", "ec2:CreateSecurityGroup", "ec2:CreateSubnet", "ec2:CreateVpc", "ec2:CreateVpcEndpoint"], Resource = [for kind in ["network-acl", "route-table", "security-group", "subnet", "vpc", "vpc-endpoint", "vpc-flow-log", "security-group-rule"] : "${local.arn}:ec2:*:${local.account}:${kind}/*"], Condition = local.tagging },
+      # Of a service of another region: https://docs.aws.amazon.com/service-authorization/latest/reference/list_vpce.html
+      { Sid = "ToPeers", Action = ["vpce:AllowMultiRegion"], Resource = ["${local.arn}:ec2:*:${local.account}:vpc-endpoint/*"] },
       { Sid = "InsideOwn", Action = ["ec2:CreateFlowLogs", "ec2:CreateNetworkAcl", "ec2:CreateRouteTable", "ec2:CreateSecurityGroup", "ec2:CreateSubnet", "ec2:CreateVpcEndpoint"], Resource = [for kind in ["route-table", "security-group", "subnet", "vpc"] : "${local.arn}:ec2:*:${local.account}:${kind}/*"], Condition = local.tagged },
       { Sid = "TagsAtBirth", Action = ["ec2:CreateTags"], Resource = [for kind in ["network-acl", "route-table", "security-group", "security-group-rule", "subnet", "vpc", "vpc-endpoint", "vpc-flow-log"] : "${local.arn}:ec2:*:${local.account}:${kind}/*"], Condition = local.tagging },
       { Sid = "Own", Action = [

@@ -79,6 +79,7 @@ module "network" {
   network            = local.network
   cidr               = var.cidr
   peer_cidrs         = var.peer_cidrs
+  peers              = { for region, place in local.elsewhere : region => place.prefix }
   azs                = local.azs
   proxy              = var.database.proxy
   logs_key_arn       = module.security.keys.logs
@@ -116,6 +117,7 @@ module "storage" {
   log_retention_days = var.log_retention_days
   replica_region     = var.replica_region
   hot                = var.hot
+  peers              = { for region, place in local.elsewhere : region => place.prefix }
 
   network = {
     subnet_ids         = module.network.subnet_ids

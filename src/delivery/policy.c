@@ -220,6 +220,8 @@ bool rule_has_condition(const struct rule_statement *s, const char *key)
 {
     for (size_t i = 0; i < value_count(s->conditions); i++) {
         struct px_str test, rest = value_str(value_item(s->conditions, i)), name;
+        struct px_str any = S("ForAnyValue:"); /* false without a value, as the test alone is */
+        if (px_str_starts(rest, any)) rest = px_str_skip(rest, any.len);
         (void)px_str_cut(&rest, ':', &test);
         /* ForAllValues holds also where there is no such key, so it is no condition on it */
         if (px_str_ieq(test, S("ForAnyValue"))) (void)px_str_cut(&rest, ':', &test);

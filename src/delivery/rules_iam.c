@@ -1,5 +1,6 @@
 /* delivery/rules_iam.c - least privilege, as far as policies can tell it. */
 #include "delivery/rule.h"
+#include "delivery/rules_elsewhere.h"
 
 #define TEMPLATES                                                                                   \
     "Each service type utilizes predefined IAM role templates that provide least-privilege access " \
@@ -451,6 +452,7 @@ static struct px_str table_store(struct verify *v, struct px_str resource)
 static struct px_str bucket_store(struct verify *v, struct px_str resource)
 {
     const struct value *stores = value_get(v->functions, S("stores"));
+    if (rule_bucket_elsewhere(v, resource).len > 0) return S(""); /* PV-IAM-14's affair */
     struct plan_resource *bucket = plan_target_text(v->plan, resource);
     struct px_str name = bucket ? plan_text(bucket, "bucket") : resource;
     for (size_t i = 0; value_is(stores, VALUE_MAP) && i < stores->map.count; i++) {
@@ -587,75 +589,6 @@ static void function_stores(struct verify *v)
     }
 }
 
-/* ---- functions of other regions ---- */
-
-/* "<any prefix>-<callee>:live", or with a shard before the alias. */
-static bool is_callee(struct px_str function, struct px_str callee)
-{
-    struct px_str rest = function, name;
-    (void)px_str_cut(&rest, ':', &name);
-    const char *at = text_find(name, callee);
-    if (!at || at == name.ptr || at[-1] != '-' || !px_str_eq(rest, S("live"))) return false;
-    struct px_str behind = px_str_skip(name, (size_t)(at - name.ptr) + callee.len);
-    return behind.len == 0 || px_str_starts(behind, S("-shard-"));
-}
-
-static bool is_named_elsewhere(const struct rule_function *f, struct px_str function)
-{
-    const struct value *callees = value_get(f->spec, S("elsewhere"));
-    for (size_t i = 0; i < value_count(callees); i++)
-        if (is_callee(function, value_str(value_item(callees, i)))) return true;
-    return false;
-}
-
-/* A function's ARN: partition, region and account are known before an apply. */
-static void check_call(struct verify *v, const struct rule_function *f,
-                       struct plan_resource *holder, struct px_str resource)
-{
-    struct px_str rest = resource, part = {0};
-    rule_look(v);
-    for (int i = 0; i < 4; i++) (void)px_str_cut(&rest, ':', &part);
-    bool here = px_str_eq(part, v->plan->region);
-    for (int i = 0; i < 2; i++) (void)px_str_cut(&rest, ':', &part);
-    if (here || !px_str_starts(resource, S("arn:"))) return;
-    if (memchr(resource.ptr, '*', resource.len) || !is_named_elsewhere(f, rest))
-        rule_find(
-            v, holder,
-            "remove the statement, or name the callee in `elsewhere` of platform/functions.json",
-            "function %.*s may call %.*s in another region, which the catalogue does not let it",
-            PX_FMT(f->name), PX_FMT(resource));
-}
-
-static void check_calls(struct verify *v, const struct rule_function *f,
-                        const struct rule_policy *policy)
-{
-    struct rule_statement *statements = NULL;
-    int count = policy->text ? rule_statements(v, policy->text, &statements) : 0;
-    for (int i = 0; i < count; i++)
-        for (size_t r = 0;
-             statements[i].allow && rule_in_list(statements[i].actions, "lambda:InvokeFunction") &&
-             r < value_count(statements[i].resources);
-             r++)
-            check_call(v, f, policy->holder, value_str(value_item(statements[i].resources, r)));
-}
-
-static void calls_elsewhere(struct verify *v)
-{
-    struct rule_function *all = NULL;
-    if (!rule_has(v, v->functions, "functions.json")) return;
-    size_t count = rule_functions(v, &all);
-    for (size_t i = 0; i < count; i++) {
-        struct rule_policy policies[16];
-        struct plan_resource *role = all[i].resource
-                                         ? plan_target(v->plan, plan_get(all[i].resource, "role"))
-                                         : NULL;
-        rule_look(v);
-        if (!role) continue; /* PV-IAM-07 says so */
-        size_t n = rule_role_policies(v, role, policies, PX_COUNT(policies));
-        for (size_t p = 0; p < n; p++) check_calls(v, &all[i], &policies[p]);
-    }
-}
-
 static void own_roles(struct verify *v)
 {
     rule_look(v);
@@ -714,5 +647,9 @@ const struct verify_rule rules_iam[] = {
      "lambda:InvokeFunction of each function's role names, outside of the region, only what `elsewhere` of "
      "platform/functions.json names, without wildcards",
      VERIFY_REGION, VERIFY_ERROR, calls_elsewhere},
+    {"PV-IAM-14", "Functions read other regions' stores only as the catalogue says", TEMPLATES,
+     "what each function's role may do with buckets and keys of other regions is s3:GetObject on kinds of objects of "
+     "`stores_elsewhere` of platform/functions.json and kms:Decrypt through S3 there, both ways",
+     VERIFY_REGION, VERIFY_ERROR, reads_elsewhere},
     {0},
 };

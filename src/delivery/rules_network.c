@@ -1,5 +1,6 @@
 /* delivery/rules_network.c - no way in or out but those of platform/network.json. */
 #include "delivery/cidr.h"
+#include "delivery/eval.h"
 #include "delivery/reach.h"
 
 #define PRIVATE                                                                                    \
@@ -233,11 +234,60 @@ static bool is_kind(struct plan_resource *endpoint, const char *kind)
     return px_str_ieq(type, px_str_c(kind)) || (type.len == 0 && kind[0] == 'g');
 }
 
+/* Of the service's name: what the provider fills in as service_region is not known before an apply. */
+static struct px_str service_region(struct plan_resource *endpoint)
+{
+    struct px_str rest = plan_text(endpoint, "service_name"), label, before = {0}, last = {0};
+    while (rest.len > 0) {
+        (void)px_str_cut(&rest, '.', &label);
+        before = last;
+        last = label;
+    }
+    return before;
+}
+
+/* Of a service of another region. */
+static bool is_peers(struct verify *v, struct plan_resource *endpoint)
+{
+    struct px_str region = service_region(endpoint);
+    return region.len > 0 && !px_str_eq(region, v->plan->region);
+}
+
 static struct plan_resource *endpoint_of(struct verify *v, struct px_str service, const char *kind)
 {
     for (plan_each(v->plan, "aws_vpc_endpoint", it))
-        if (is_kind(it, kind) && px_str_eq(service_of(it), service)) return it;
+        if (is_kind(it, kind) && !is_peers(v, it) && px_str_eq(service_of(it), service)) return it;
     return NULL;
+}
+
+static struct plan_resource *peer_endpoint(struct verify *v, struct px_str service,
+                                           struct px_str region)
+{
+    for (plan_each(v->plan, "aws_vpc_endpoint", it))
+        if (px_str_eq(service_region(it), region) && px_str_eq(service_of(it), service)) return it;
+    return NULL;
+}
+
+/* Those to other regions: each that tenants may move to and from has each of them, and no other region has any. */
+static void peer_endpoints(struct verify *v, const struct value *services)
+{
+    const struct value *peers = eval_variable(v->plan->module, S("peer_shards"));
+    for (size_t p = 0; value_is(peers, VALUE_MAP) && p < peers->map.count; p++)
+        for (size_t i = 0; value_is(services, VALUE_MAP) && i < services->map.count; i++) {
+            rule_look(v);
+            if (!peer_endpoint(v, services->map.fields[i].name, peers->map.fields[p].name))
+                rule_find(v, NULL, "make the endpoint that platform/network.json asks for",
+                          "there is no endpoint for %.*s of %.*s, where tenants may move to",
+                          PX_FMT(services->map.fields[i].name), PX_FMT(peers->map.fields[p].name));
+        }
+    for (plan_each(v->plan, "aws_vpc_endpoint", it)) {
+        if (!is_peers(v, it)) continue;
+        rule_look(v);
+        if (!value_get(services, service_of(it)) || !value_get(peers, service_region(it)))
+            rule_find(v, it, "remove it, or name service and region: network.json, peer_shards",
+                      "the endpoint leads to %.*s of %.*s, where no tenant moves to",
+                      PX_FMT(service_of(it)), PX_FMT(service_region(it)));
+    }
 }
 
 static void endpoints(struct verify *v)
@@ -245,6 +295,7 @@ static void endpoints(struct verify *v)
     static const char *const kinds[] = {"interface", "gateway"};
     const struct value *wanted = value_get(v->network, S("endpoints"));
     if (!rule_has(v, v->network, "network.json")) return;
+    peer_endpoints(v, value_get(wanted, S("peer")));
     for (size_t k = 0; k < PX_COUNT(kinds); k++) {
         const struct value *services = value_get(wanted, px_str_c(kinds[k]));
         for (size_t i = 0; value_is(services, VALUE_MAP) && i < services->map.count; i++) {
@@ -255,7 +306,7 @@ static void endpoints(struct verify *v)
                           PX_FMT(services->map.fields[i].name));
         }
         for (plan_each(v->plan, "aws_vpc_endpoint", it))
-            if (is_kind(it, kinds[k]) && !value_get(services, service_of(it)))
+            if (is_kind(it, kinds[k]) && !is_peers(v, it) && !value_get(services, service_of(it)))
                 rule_find(v, it, "remove it, or add it to platform/network.json with its reason",
                           "the %s endpoint for %.*s is not in platform/network.json", kinds[k],
                           PX_FMT(service_of(it)));
@@ -318,7 +369,8 @@ static void endpoint_places(struct verify *v)
         if (count != 1 || !rule_is(reach_group_name(v, found[0]), "endpoint"))
             rule_find(v, it, "give it security group endpoint alone",
                       "the endpoint is not in security group endpoint");
-        const struct value *entry = value_get(value_get(wanted, S("interface")), service_of(it));
+        struct px_str list = is_peers(v, it) ? S("peer") : S("interface");
+        const struct value *entry = value_get(value_get(wanted, list), service_of(it));
         const struct value *private_dns = value_get(entry, S("private_dns"));
         bool without = value_is(private_dns, VALUE_BOOL) && !private_dns->truth;
         if (!without && !plan_truth(it, "private_dns_enabled"))
@@ -513,8 +565,8 @@ const struct verify_rule rules_network[] = {
     {"PV-NET-09", "Three zones, one subnet per tier and zone", TIERS,
      "subnets are counted by tier and zone", VERIFY_REGION, VERIFY_ERROR, tiers_and_zones},
     {"PV-NET-10", "The endpoints are those of network.json", ENDPOINTS,
-     "interface and gateway endpoints are compared with platform/network.json", VERIFY_REGION,
-     VERIFY_ERROR, endpoints},
+     "endpoints, also those to the regions of peer_shards, are compared with platform/network.json",
+     VERIFY_REGION, VERIFY_ERROR, endpoints},
     {"PV-NET-11", "Each endpoint has a narrow policy", ENDPOINTS,
      "no endpoint's policy allows everything, or anybody without a condition", VERIFY_REGION,
      VERIFY_ERROR, endpoint_policies},

@@ -137,11 +137,16 @@ region("an endpoint is forgotten", "PV-NET-10", "",
        edit("platform/network.json", '''      "kms": {
         "actions": ["kms:Decrypt"''', '''      "kms-fips": {
         "actions": ["kms:Decrypt"'''))
+region("no way to the objects of the other region", "PV-NET-10", "",
+       edit(f"{NETWORK}/endpoints.tf", "  for_each = local.peer_endpoints\n", "  for_each = { for key, peer in local.peer_endpoints : key => peer if key == \"\" }\n"))
 region("an endpoint's policy allows everything", "PV-NET-11", r"aws_vpc_endpoint\.",
        edit(f"{NETWORK}/endpoints.tf", "      Action    = endpoint.actions\n", '      Action    = ["*"]\n'))
 region("an endpoint stands in one zone only", "PV-NET-12", r"aws_vpc_endpoint\.interface",
-       edit(f"{NETWORK}/endpoints.tf", 'subnet_ids          = [for az in var.azs : aws_subnet.this["endpoint/${az}"].id]',
-            'subnet_ids          = [aws_subnet.this["endpoint/${var.azs[0]}"].id]'))
+       edit(f"{NETWORK}/endpoints.tf", """  private_dns_enabled = each.value.private_dns != "false"
+  subnet_ids          = [for az in var.azs : aws_subnet.this["endpoint/${az}"].id]
+""", """  private_dns_enabled = each.value.private_dns != "false"
+  subnet_ids          = [aws_subnet.this["endpoint/${var.azs[0]}"].id]
+"""))
 region("flow logs hold refusals only", "PV-NET-13", r"aws_flow_log|aws_vpc",
        edit(f"{NETWORK}/flow_logs.tf", 'traffic_type             = "ALL"', 'traffic_type             = "REJECT"'))
 region("the file system has another name", "PV-NET-14", "",
@@ -344,6 +349,10 @@ region("functions share a role", "PV-IAM-12", r"aws_lambda_function\.function",
 
 region("the bridge calls any function of another region", "PV-IAM-13", r"module\.sharding.*aws_iam_role_policy\.function",
        edit("modules/sharding/functions.tf", ':function:${full}:live"]', ':function:*"]'))
+region("storage reads whole buckets of another region", "PV-IAM-14", r"module\.storage.*aws_iam_role_policy\.function",
+       edit(f"{STORAGE}/peers.tf", '"${bucket.arn}/${keys}"]', '"${bucket.arn}/*"]'))
+region("storage opens any key of another region", "PV-IAM-14", r"module\.storage.*aws_iam_role_policy\.function",
+       edit(f"{STORAGE}/peers.tf", '          "ForAnyValue:StringEquals" = { "kms:ResourceAliases" = ["alias/${var.peers[region]}-data"] }\n', ""))
 
 # ---- order ----
 

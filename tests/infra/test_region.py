@@ -142,16 +142,19 @@ def test_network_acls_per_tier(region, of_vpc):
 
 
 def test_endpoints(region, of_vpc):
+    other, = set(kit.REGIONS) - {region.name}
     found = {}
     for endpoint in region("ec2").describe_vpc_endpoints(Filters=of_vpc)["VpcEndpoints"]:
-        found[endpoint["VpcEndpointType"].lower(), endpoint["ServiceName"].rsplit(".", 1)[1]] = endpoint
-    assert set(found) == {(kind, name) for kind in ("interface", "gateway") for name in NETWORK["endpoints"][kind]}
+        kind = "peer" if endpoint.get("ServiceRegion", region.name) != region.name else endpoint["VpcEndpointType"].lower()
+        assert kind != "peer" or (endpoint["ServiceName"].split(".")[2], endpoint["VpcEndpointType"]) == (other, "Interface") == (endpoint["ServiceRegion"], "Interface")
+        found[kind, endpoint["ServiceName"].rsplit(".", 1)[1]] = endpoint
+    assert set(found) == {(kind, name) for kind in ("interface", "gateway", "peer") for name in NETWORK["endpoints"][kind]}
     for (kind, name), endpoint in found.items():
         spec = NETWORK["endpoints"][kind][name]
         statements = json.loads(endpoint["PolicyDocument"])["Statement"]
         allowed = {a for s in statements if s["Effect"] == "Allow" for a in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])}
         assert allowed == set(spec["actions"]), (kind, name)
-        if kind == "interface":
+        if kind != "gateway":
             assert len(endpoint["SubnetIds"]) == 3
             assert endpoint["PrivateDnsEnabled"] == (spec.get("private_dns", True) is not False), name
 
@@ -479,6 +482,21 @@ def test_only_the_bridge_calls_other_regions_and_what_the_catalogue_names(region
         policy = region("iam").get_role_policy(RoleName=f"{region.prefix}-fn-{short}", PolicyName="function")["PolicyDocument"]
         called = sorted(r for s in policy["Statement"] if "lambda:InvokeFunction" in s["Action"] for r in s["Resource"])
         assert called == ([f"arn:aws:lambda:{other}:{kit.ACCOUNT}:function:{w}:live" for w in want] if name == "bridge" else []), full
+
+
+def test_only_storage_reads_other_regions_and_what_a_move_needs(region):
+    other, = set(kit.REGIONS) - {region.name}
+    there = f"prism-prod-{kit.REGIONS[other]}"
+    for full, (name, spec, _) in region.functions().items():
+        short = full.removeprefix(region.prefix + "-")
+        policy = region("iam").get_role_policy(RoleName=f"{region.prefix}-fn-{short}", PolicyName="function")["PolicyDocument"]
+        reads = {(a, r): s for s in policy["Statement"] for a in s["Action"] for r in s["Resource"] if f":::{there}-" in r or f":{other}:" in r and a.startswith("kms:")}
+        buckets = {store: f"arn:aws:s3:::{there}-{store}-{kit.ACCOUNT}" for store in spec.get("stores_elsewhere", {})}
+        want = {("s3:GetObject", f"{arn}/*/*.parquet") for arn in buckets.values()} | {("s3:GetObject", f"{arn}/_moves/*") for store, arn in buckets.items() if store == "segments"}
+        keys = {("kms:Decrypt", f"arn:aws:kms:{other}:{kit.ACCOUNT}:key/*")} if buckets else set()
+        assert set(reads) == want | keys and (name == "storage") == bool(buckets), full
+        for key in keys:
+            assert reads[key]["Condition"] == {"StringEquals": {"kms:ViaService": [f"s3.{other}.amazonaws.com"]}, "ForAnyValue:StringEquals": {"kms:ResourceAliases": [f"alias/{there}-data"]}}
 
 
 # ---- API --------------------------------------------------------------------------------------------------------

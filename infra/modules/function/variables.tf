@@ -63,13 +63,14 @@ variable "spec" {
       min   = number
       max   = number
     })
-    vpc         = optional(bool, false)
-    hot_mount   = optional(bool, false)
-    elsewhere   = optional(list(string), [])
-    starts      = optional(string)
-    stores      = optional(map(string), {})
-    environment = optional(map(string), {})
-    schedules   = optional(any, [])
+    vpc              = optional(bool, false)
+    hot_mount        = optional(bool, false)
+    elsewhere        = optional(list(string), [])
+    stores_elsewhere = optional(map(string), {})
+    starts           = optional(string)
+    stores           = optional(map(string), {})
+    environment      = optional(map(string), {})
+    schedules        = optional(any, [])
     asynchronous = optional(object({
       retries     = optional(number, 2)
       max_age_s   = optional(number, 21600)

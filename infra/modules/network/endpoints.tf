@@ -2,8 +2,10 @@
 # stolen credential of another account cannot carry data out through it.
 locals {
   # In China some services are offered under another name; which ones stands in network.json, after AWS CDK's table in aws-ec2/lib/vpc-endpoint.ts.
-  service_prefix = { for name, endpoint in var.network.endpoints.interface : name =>
-    endpoint.china_prefix && var.context.partition == "aws-cn" ? "cn.com.amazonaws" : "com.amazonaws"
+  service_prefix = { for name, endpoint in merge(
+    var.network.endpoints.interface,
+    { for name, endpoint in var.network.endpoints.peer : "peer/${name}" => endpoint },
+    ) : name => endpoint.china_prefix && var.context.partition == "aws-cn" ? "cn.com.amazonaws" : "com.amazonaws"
   }
 
   placeholders = {
@@ -17,13 +19,19 @@ locals {
     "{path}"        = var.context.path
   }
 
+  # "peer/<region>/<service>": a service of another region, as an interface in this one.
+  peer_endpoints = merge([for region, prefix in var.peers : {
+    for name, endpoint in var.network.endpoints.peer : "peer/${region}/${name}" => { region = region, prefix = prefix, service = name, endpoint = endpoint }
+  }]...)
+
   endpoints = merge(
     { for name, endpoint in var.network.endpoints.interface : "interface/${name}" => endpoint },
     { for name, endpoint in var.network.endpoints.gateway : "gateway/${name}" => endpoint },
+    { for key, peer in local.peer_endpoints : key => peer.endpoint },
   )
   endpoint_resources = { for key, endpoint in local.endpoints : key => [
     for resource in endpoint.resources : join("", [
-      for part in regexall("\\{[a-z]+\\}|[^{]+", resource) : lookup(local.placeholders, part, part)
+      for part in regexall("\\{[a-z_]+\\}|[^{]+", resource) : part == "{peer_prefix}" ? local.peer_endpoints[key].prefix : lookup(local.placeholders, part, part)
     ])
   ] }
 
@@ -61,6 +69,24 @@ resource "aws_vpc_endpoint" "gateway" {
   policy            = local.endpoint_policies["gateway/${each.key}"]
 
   tags = merge(local.tags, { Name = "${var.context.prefix}-${each.key}-gateway" })
+}
+
+# PrivateLink reaches some services of other regions, S3 among them, privately and under their usual names:
+# https://docs.aws.amazon.com/vpc/latest/privatelink/aws-services-cross-region-privatelink-support.html
+# docs/design/migration.md, "The way to the other region's objects", says why it is this and nothing else.
+resource "aws_vpc_endpoint" "peer" {
+  for_each = local.peer_endpoints
+
+  vpc_id              = aws_vpc.this.id
+  service_name        = "${local.service_prefix["peer/${each.value.service}"]}.${each.value.region}.${each.value.service}"
+  service_region      = each.value.region
+  vpc_endpoint_type   = "Interface"
+  private_dns_enabled = true
+  subnet_ids          = [for az in var.azs : aws_subnet.this["endpoint/${az}"].id]
+  security_group_ids  = [aws_security_group.this["endpoint"].id]
+  policy              = local.endpoint_policies[each.key]
+
+  tags = merge(local.tags, { Name = "${var.context.prefix}-${each.value.service}-${each.value.region}" })
 }
 
 resource "aws_vpc_endpoint" "interface" {

@@ -49,6 +49,12 @@ variable "network" {
         resources = list(string)
         why       = optional(string, "")
       }))
+      peer = optional(map(object({
+        china_prefix = optional(bool, false)
+        actions      = list(string)
+        resources    = list(string) # {peer_prefix}: of names in the other region
+        why          = optional(string, "")
+      })), {})
     })
   })
   nullable = false
@@ -143,6 +149,18 @@ variable "peer_cidrs" {
       cidrhost("${split("/", var.cidr)[0]}/${min(split("/", cidr)[1], split("/", var.cidr)[1])}", 0), true)
     ])
     error_message = "cidr ${var.cidr} overlaps the range of another region (${join(", ", [for region, cidr in var.peer_cidrs : "${region} ${cidr}"])}). Give this region a range of its own."
+  }
+}
+
+variable "peers" {
+  description = "The deployment's other regions that tenants may move to and from: prefix of names there. Each gets the endpoints that network.json has under `peer`."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = !contains(keys(var.peers), var.context.region)
+    error_message = "peers names this region itself; its own services have endpoints already."
   }
 }
 

@@ -25,9 +25,31 @@ locals {
     },
   ] : statement if local.may_call]
 
+  # Likewise those that may read stores there: objects of the deployment's buckets, opened by keys through S3 of that region.
+  readers  = sort([for name, f in var.platform.functions : local.role_patterns[name] if length(try(f.stores_elsewhere, {})) > 0])
+  may_read = length(local.readers) > 0 && length(var.elsewhere) > 0
+  reading = [for statement in [
+    {
+      Sid      = "ReadsElsewhere"
+      Effect   = "Allow"
+      Action   = ["kms:Decrypt", "s3:GetObject"]
+      Resource = flatten([for region in sort(keys(var.elsewhere)) : ["${local.aws}:kms:${region}:${var.context.account_id}:key/*", "${local.aws}:s3:::${var.elsewhere[region]}-*/*"]])
+    },
+    {
+      Sid      = "NobodyElseReadsElsewhere"
+      Effect   = "Deny"
+      Action   = ["kms:Decrypt", "s3:GetObject"]
+      Resource = ["*"]
+      Condition = {
+        StringNotEquals = { "aws:RequestedRegion" = var.context.region }
+        ArnNotLike      = { "aws:PrincipalArn" = local.readers }
+      }
+    },
+  ] : statement if local.may_read]
+
   boundary = {
     Version = "2012-10-17"
-    Statement = concat(local.abroad, [
+    Statement = concat(local.abroad, local.reading, [
       {
         Sid    = "Data"
         Effect = "Allow"
@@ -122,7 +144,7 @@ locals {
         # What is global by nature has no region to be held to.
         Sid       = "NeverAnotherRegion"
         Effect    = "Deny"
-        NotAction = concat(["iam:*"], local.may_call ? ["lambda:InvokeFunction"] : [], ["sts:*"])
+        NotAction = concat(["iam:*"], local.may_read ? ["kms:Decrypt"] : [], local.may_call ? ["lambda:InvokeFunction"] : [], local.may_read ? ["s3:GetObject"] : [], ["sts:*"])
         Resource  = ["*"]
         Condition = { StringNotEquals = { "aws:RequestedRegion" = var.context.region } }
       },

@@ -66,7 +66,7 @@ variable "shards" {
 }
 
 variable "elsewhere" {
-  description = "The deployment's other regions whose functions may be called from here, by the functions that the catalogue lets do so: prefix of names there."
+  description = "The deployment's other regions whose functions may be called and whose stores may be read from here, by the functions that the catalogue lets do so: prefix of names there."
   type        = map(string)
   default     = {}
   nullable    = false

@@ -8,4 +8,5 @@ module "service" {
   runtime   = var.runtime
   artifacts = var.artifacts
   shards    = var.shards
+  extra     = local.reads_elsewhere
 }

@@ -178,6 +178,18 @@ variable "athena_scan_bytes_max" {
   }
 }
 
+variable "peers" {
+  description = "The deployment's other regions that tenants may come from: prefix of names there. Functions whose catalogue entry has `stores_elsewhere` may read those stores there, and no others."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = !contains(keys(var.peers), var.context.region)
+    error_message = "peers names this region itself; its own stores are in runtime."
+  }
+}
+
 # The types of these three stand in module service, which is where they are read.
 variable "platform" {
   description = "The catalogue of functions: platform/functions.json, decoded."

@@ -204,7 +204,7 @@ def rds(r, raw):
         if op.startswith("Delete"): del E[n]
     return "200 OK", f'<{op}Response xmlns="http://rds.amazonaws.com/doc/2014-10-31/"><{op}Result>{body}</{op}Result></{op}Response>'.encode()
 
-# ---- EC2: three fields moto drops are put back into its answers
+# ---- EC2: four fields moto drops are put back into its answers
 def ec2(r, raw, out):
     from urllib.parse import parse_qs
     from xml.sax.saxutils import escape
@@ -215,6 +215,7 @@ def ec2(r, raw, out):
     if op in ("CreateVpcEndpoint", "ModifyVpcEndpoint") and any(k.startswith("DnsOptions.") for k in p):
         d = "<dnsOptions>%s</dnsOptions>" % "".join(f"<{n}>{p['DnsOptions.' + n[0].upper() + n[1:]]}</{n}>" for n in ("dnsRecordIpType", "privateDnsOnlyForInboundResolverEndpoint") if "DnsOptions." + n[0].upper() + n[1:] in p)
         X["vpcEndpointId", p.get("VpcEndpointId") or re.search(r"vpce-[0-9a-f]+", o)[0]] = d
+    if op == "CreateVpcEndpoint" and "ServiceRegion" in p: X["vpcEndpointId", re.search(r"vpce-[0-9a-f]+", o)[0]] = f"<serviceRegion>{p['ServiceRegion']}</serviceRegion>"
     if op.startswith("AuthorizeSecurityGroup"):
         ds = [v for k, v in p.items() if k.endswith(".Description")]; ids = re.findall(r"<securityGroupRuleId>(sgr-[0-9a-f]+)<", o)
         if len(ds) == len(ids) == 1: X["securityGroupRuleId", ids[0]] = f"<description>{escape(ds[0])}</description>"

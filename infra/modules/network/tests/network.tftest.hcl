@@ -132,6 +132,31 @@ run "public_addresses_pass_for_gateways_only" {
 
 run "endpoints" {
   command = plan
+  variables {
+    peers = { us-east-1 = "prism-dev-use1", ap-south-1 = "prism-dev-aps1" }
+  }
+  assert {
+    condition     = toset(keys(aws_vpc_endpoint.peer)) == toset(["peer/ap-south-1/s3", "peer/us-east-1/s3"])
+    error_message = "Each other region that tenants move to and from has its way to S3: ${jsonencode(keys(aws_vpc_endpoint.peer))}"
+  }
+  assert {
+    condition = (
+      aws_vpc_endpoint.peer["peer/us-east-1/s3"].service_name == "com.amazonaws.us-east-1.s3" && aws_vpc_endpoint.peer["peer/us-east-1/s3"].service_region == "us-east-1" &&
+      aws_vpc_endpoint.peer["peer/us-east-1/s3"].vpc_endpoint_type == "Interface" && aws_vpc_endpoint.peer["peer/us-east-1/s3"].private_dns_enabled
+    )
+    error_message = "It is an interface in this region to the service of the other, under its usual name."
+  }
+  assert {
+    condition = jsondecode(local.endpoint_policies["peer/us-east-1/s3"]).Statement == [{
+      Sid       = "OwnAccountOnly"
+      Effect    = "Allow"
+      Principal = { AWS = "*" }
+      Action    = ["s3:GetObject"]
+      Resource  = ["arn:aws:s3:::prism-dev-use1-segments-123456789012/*", "arn:aws:s3:::prism-dev-use1-analytics-123456789012/*"]
+      Condition = { StringEquals = { "aws:PrincipalAccount" = "123456789012", "aws:ResourceAccount" = "123456789012" } }
+    }]
+    error_message = "It leads to objects of that region's two stores, to read them: ${local.endpoint_policies["peer/us-east-1/s3"]}"
+  }
   assert {
     condition = toset(keys(aws_vpc_endpoint.interface)) == toset([
       "dynamodb", "s3", "kms", "monitoring", "logs", "xray", "secretsmanager", "ssm", "lambda", "sts", "states", "sync-states",
@@ -187,7 +212,12 @@ run "service_names_in_china" {
       path        = "/prism/dev/cnn1"
       tags        = {}
     }
-    azs = ["cn-north-1a", "cn-north-1b", "cn-north-1c"]
+    azs   = ["cn-north-1a", "cn-north-1b", "cn-north-1c"]
+    peers = { cn-northwest-1 = "prism-dev-cnnw1" }
+  }
+  assert {
+    condition     = aws_vpc_endpoint.peer["peer/cn-northwest-1/s3"].service_name == "cn.com.amazonaws.cn-northwest-1.s3"
+    error_message = "got ${aws_vpc_endpoint.peer["peer/cn-northwest-1/s3"].service_name}"
   }
   assert {
     condition     = aws_vpc_endpoint.interface["sts"].service_name == "cn.com.amazonaws.cn-north-1.sts" && aws_vpc_endpoint.interface["kms"].service_name == "com.amazonaws.cn-north-1.kms"

@@ -197,3 +197,9 @@ run "a_reason_that_no_rule_can_hold" {
   variables { network = merge(jsondecode(file("../../../platform/network.json")), { flows = [{ from = "function", to = "efs", port = 2049, why = "it's hot" }] }) }
   expect_failures = [var.network]
 }
+
+run "a_region_that_is_its_own_peer" {
+  command = plan
+  variables { peers = { eu-west-1 = "prism-dev-euw1" } }
+  expect_failures = [var.peers]
+}

@@ -209,7 +209,7 @@ run "a_boundary_with_one_way_out" {
   }
 
   assert {
-    condition = [for s in jsondecode(aws_iam_policy.boundary.policy).Statement : s if strcontains(s.Sid, "Elsewhere")] == [
+    condition = [for s in jsondecode(aws_iam_policy.boundary.policy).Statement : s if contains(["CallsElsewhere", "NobodyElseElsewhere"], s.Sid)] == [
       { Sid = "CallsElsewhere", Effect = "Allow", Action = ["lambda:InvokeFunction"], Resource = ["arn:aws:lambda:us-east-1:111122223333:function:prism-dev-use1-*"] },
       { Sid = "NobodyElseElsewhere", Effect = "Deny", Action = ["lambda:InvokeFunction"], Resource = ["*"], Condition = {
         StringNotEquals = { "aws:RequestedRegion" = "eu-west-1" }
@@ -219,7 +219,17 @@ run "a_boundary_with_one_way_out" {
     error_message = "The bridge calls functions of the deployment's other regions; nobody else does."
   }
   assert {
-    condition     = one([for s in jsondecode(aws_iam_policy.boundary.policy).Statement : s if s.Sid == "NeverAnotherRegion"]).NotAction == ["iam:*", "lambda:InvokeFunction", "sts:*"]
+    condition = [for s in jsondecode(aws_iam_policy.boundary.policy).Statement : s if strcontains(s.Sid, "ReadsElsewhere")] == [
+      { Sid = "ReadsElsewhere", Effect = "Allow", Action = ["kms:Decrypt", "s3:GetObject"], Resource = ["arn:aws:kms:us-east-1:111122223333:key/*", "arn:aws:s3:::prism-dev-use1-*/*"] },
+      { Sid = "NobodyElseReadsElsewhere", Effect = "Deny", Action = ["kms:Decrypt", "s3:GetObject"], Resource = ["*"], Condition = {
+        StringNotEquals = { "aws:RequestedRegion" = "eu-west-1" }
+        ArnNotLike      = { "aws:PrincipalArn" = ["arn:aws:iam::111122223333:role/prism-dev-euw1-fn-storage-*"] }
+      } },
+    ]
+    error_message = "Storage reads objects of the deployment's other regions; nobody else does."
+  }
+  assert {
+    condition     = one([for s in jsondecode(aws_iam_policy.boundary.policy).Statement : s if s.Sid == "NeverAnotherRegion"]).NotAction == ["iam:*", "kms:Decrypt", "lambda:InvokeFunction", "s3:GetObject", "sts:*"]
     error_message = "Everything else stays in the region."
   }
   assert {

@@ -324,6 +324,48 @@ run "a_function_for_each_shard" {
   }
 }
 
+run "what_a_move_reads_in_other_regions" {
+  command = plan
+  variables {
+    peers = { us-east-1 = "prism-dev-use1", ap-south-1 = "prism-dev-aps1" }
+  }
+  assert {
+    condition = local.reads_elsewhere.storage.statements[0].actions == ["s3:GetObject"] && join(" ", local.reads_elsewhere.storage.statements[0].resources) == join(" ", [
+      "arn:aws:s3:::prism-dev-aps1-analytics-123456789012/*/*.parquet",
+      "arn:aws:s3:::prism-dev-aps1-segments-123456789012/*/*.parquet",
+      "arn:aws:s3:::prism-dev-aps1-segments-123456789012/_moves/*",
+      "arn:aws:s3:::prism-dev-use1-analytics-123456789012/*/*.parquet",
+      "arn:aws:s3:::prism-dev-use1-segments-123456789012/*/*.parquet",
+      "arn:aws:s3:::prism-dev-use1-segments-123456789012/_moves/*",
+    ])
+    error_message = "Tenants' data and what moves wrote down, in the two stores that the catalogue names, to read: ${jsonencode(local.reads_elsewhere)}"
+  }
+  assert {
+    condition = length(local.reads_elsewhere.storage.statements) == 3 && jsonencode(local.reads_elsewhere.storage.statements[2]) == jsonencode({
+      sid       = "PeerKeyUsEast1"
+      actions   = ["kms:Decrypt"]
+      resources = ["arn:aws:kms:us-east-1:123456789012:key/*"]
+      condition = {
+        StringEquals               = { "kms:ViaService" = ["s3.us-east-1.amazonaws.com"] }
+        "ForAnyValue:StringEquals" = { "kms:ResourceAliases" = ["alias/prism-dev-use1-data"] }
+      }
+    })
+    error_message = "The key of that region's data, through S3 there: ${jsonencode(local.reads_elsewhere.storage.statements)}"
+  }
+  assert {
+    condition     = keys(local.reads_elsewhere) == ["storage"] && alltrue([for f in module.service.functions.storage : true])
+    error_message = "Nobody else reads there."
+  }
+}
+
+run "a_region_that_is_its_own_peer" {
+  command = plan
+  variables {
+    peers = { eu-west-1 = "prism-dev-euw1" }
+  }
+  expect_failures = [var.peers]
+}
+
 run "policies" {
   command = apply
   override_module {
