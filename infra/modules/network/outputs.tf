@@ -29,6 +29,7 @@ output "security_group_ids" {
     aws_vpc_security_group_egress_rule.prefix,
     aws_vpc_security_group_ingress_rule.group,
     aws_vpc_endpoint.interface,
+    aws_vpc_endpoint.peer,
   ]
 }
 

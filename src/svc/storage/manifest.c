@@ -1,7 +1,6 @@
 /* svc/storage/manifest.c - see manifest.h. */
 #include "svc/storage/manifest.h"
 
-#include "base/px_json.h"
 #include "svc/catalog/names.h"
 
 /* ---- keys ---- */
@@ -132,9 +131,8 @@ static int corrupt(struct px_str key)
     return px_fault(PX_F_CORRUPT, "%.*s is not what a move wrote", PX_FMT(key));
 }
 
-/* Answers: OBJECT_ABSENT. What is read lives in arena. */
-static int get(struct object_store *store, struct px_str key, struct px_arena *arena,
-               yyjson_val **ret_root)
+int manifest_get_json(struct object_store *store, struct px_str key, struct px_arena *arena,
+                      yyjson_val **ret_root)
 {
     PX_AUTO(px_buf_deinit) struct px_buf text;
     px_buf_init(&text, MANIFEST_BYTES_MAX);
@@ -167,7 +165,7 @@ int manifest_get(struct object_store *store, struct px_str tenant, int64_t epoch
     struct px_str key;
     yyjson_val *root = NULL;
     PX_TRY(index_key(tenant, epoch, arena, &key));
-    int r = get(store, key, arena, &root);
+    int r = manifest_get_json(store, key, arena, &root);
     if (r != 0) return r;
     struct manifest manifest = {.last = px_json_bool(root, "last", false),
                                 .freeze = px_json_i64(root, "freeze", 0)};
@@ -201,7 +199,7 @@ int manifest_get_dataset(struct object_store *store, struct px_str tenant, int64
     struct px_str key;
     yyjson_val *root = NULL, *val;
     PX_TRY(dataset_key(tenant, epoch, dataset, arena, &key));
-    int r = get(store, key, arena, &root);
+    int r = manifest_get_json(store, key, arena, &root);
     if (r == OBJECT_ABSENT) return corrupt(key);
     PX_TRY(r);
     yyjson_val *list = px_json_arr(root, "segments"), *marks = px_json_arr(root, "marks");

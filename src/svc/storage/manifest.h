@@ -2,6 +2,7 @@
  * one that names them, written last. All are JSON. */
 #pragma once
 
+#include "base/px_json.h"
 #include "svc/storage/storage_internal.h"
 
 #define MOVES_PREFIX                                                                               \
@@ -16,6 +17,9 @@ struct manifest {
     struct px_str *claims; /* names of the lists of claims of what is sealed (move_claims.h) */
     size_t claim_count;
 };
+/* An object of JSON that a move wrote; what is read lives in arena. Answers: OBJECT_ABSENT. */
+PX_MUST_USE int manifest_get_json(struct object_store *store, struct px_str key,
+                                  struct px_arena *arena, yyjson_val **ret_root);
 PX_MUST_USE int manifest_put(struct object_store *store, struct px_str tenant, int64_t epoch,
                              const struct manifest *manifest, struct px_arena *arena);
 /* Answers: OBJECT_ABSENT. */

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/px_json.h"
 #include "svc/storage/move_claims_internal.h"
 
 #define WAIT_NS (5 * PX_NS_PER_S) /* of one fetch; the next one waits on */
@@ -41,17 +40,11 @@ int move_claim_read(const struct table_item *item, struct px_arena *arena,
 static int read_claims(const struct storage_move *move, struct px_str name, struct px_arena *arena,
                        struct move_claim **ret_claims, size_t *ret_count)
 {
-    PX_AUTO(px_buf_deinit) struct px_buf text;
-    px_buf_init(&text, MANIFEST_BYTES_MAX);
     struct px_str key;
     yyjson_val *root = NULL, *entry;
     PX_TRY(move_claims_key(move->tenant, move->epoch, name, arena, &key));
-    int r = object_get(move->segments, key, &text);
-    if (r > 0) return px_fault(PX_F_IO, "%.*s cannot be read", PX_FMT(key));
-    PX_TRY(r);
-    r = px_json_parse(px_buf_str(&text), arena, &root, NULL);
-    if (r == PX_JSON_INVALID)
-        return px_fault(PX_F_CORRUPT, "%.*s is not what a move wrote", PX_FMT(key));
+    int r = manifest_get_json(move->segments, key, arena, &root);
+    if (r == OBJECT_ABSENT) return px_fault(PX_F_IO, "%.*s is gone", PX_FMT(key));
     PX_TRY(r);
     yyjson_val *list = px_json_arr(root, "claims");
     struct move_claim *claims = px_arena_array(arena, struct move_claim, yyjson_arr_size(list) + 1);
@@ -154,18 +147,11 @@ static int by_name(const void *a, const void *b)
 static int read_seen(struct storage *storage, const struct storage_move *move,
                      struct px_arena *arena, struct px_str **ret_seen, size_t *ret_count)
 {
-    PX_AUTO(px_buf_deinit) struct px_buf text;
-    px_buf_init(&text, SEEN_BYTES_MAX);
     struct px_str key;
     yyjson_val *root = NULL, *name;
     PX_TRY(seen_key(move, arena, &key));
-    int r = object_get(storage->options.segments, key, &text);
+    int r = manifest_get_json(storage->options.segments, key, arena, &root);
     if (r == OBJECT_ABSENT) return 0;
-    if (r == OBJECT_TOO_LARGE) return px_fault(PX_F_LIMIT, "%.*s", PX_FMT(key));
-    PX_TRY(r);
-    r = px_json_parse(px_buf_str(&text), arena, &root, NULL);
-    if (r == PX_JSON_INVALID)
-        return px_fault(PX_F_CORRUPT, "%.*s is not what a move wrote", PX_FMT(key));
     PX_TRY(r);
     yyjson_val *list = px_json_arr(root, "seen");
     struct px_str *seen = px_arena_array(arena, struct px_str, yyjson_arr_size(list) + 1);
