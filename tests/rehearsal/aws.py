@@ -101,7 +101,7 @@ def tree(folder):
     shutil.copytree(kit.PLATFORM, folder / "platform")
     alarms = json.loads((folder / "platform" / "alarms.json").read_text())
     alarm, = (a for a in alarms["alarms"] if a["id"] == "function-errors")
-    alarm.update({"period_s": 5, "periods": 1, "datapoints": 1, "threshold": 100})
+    alarm.update({"period_s": 5, "periods": 1, "datapoints": 1, "threshold": 40})
     (folder / "platform" / "alarms.json").write_text(json.dumps(alarms))
     functions = json.loads((folder / "platform" / "functions.json").read_text())
     for name in ("ingest", "query", "catalog"):  # who calls as steadily as here does not spill over, which would be an alarm of its own

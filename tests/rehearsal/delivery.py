@@ -67,8 +67,9 @@ class Report:
 class World:
     """The emulator, the fleets, and a rehearsal on them."""
 
-    def __init__(self, folder, report, stages, real):
-        self.folder, self.report, self.until, self.started = folder, report, stages[-1], []
+    def __init__(self, folder, report, stages, chosen):
+        self.folder, self.report, self.until, self.requests, self.started = folder, report, stages[-1], chosen.requests, []
+        real = not chosen.without_terraform
         program = tree(folder / "tree")
         self.fleets = {name: Fleet(folder / "fleets" / name, program).up() for name in stages}
         self.rehearsal = r = Rehearsal(folder / "delivery", {"PRISM_STATE_BUCKET": kit.STATE_BUCKET, "PRISM_STATE_REGION": kit.HOME})
@@ -113,20 +114,26 @@ class World:
         first = f"{before_the_built_one(FUNCTION, **how)}# {name}\n" if how else other
         self.rehearsal.release_is(package(self.folder / "packages" / name, {FUNCTION: first, "keys": other}))
 
-    def deliver(self, name, environment, **how):
-        """One change of FUNCTION and of `keys`, under requests of that environment's regions. (exit code and words, callers)"""
+    def callers(self, environments):
+        return Callers([self.fleets[name] for name in environments], threads=2, mix=MIX)
+
+    def deliver(self, name, environments, **how):
+        """One change of FUNCTION and of `keys`, under requests of those environments' regions. (exit code and words, callers)"""
         self.release(name, **how)
-        with Callers(self.fleets[environment], threads=2, mix=MIX) as callers:
+        with self.callers(environments) as callers:
             done = self.rehearsal.drive(self.rehearsal.begin("--until", self.until))
+            # A bad version is found by its first dozen of failures, however many calls there are; what they are a share of has to be said.
+            while sum(callers.counted()) < self.requests:
+                time.sleep(0.5)
         return done, callers
 
 
 # ---- acts ----
 
 def good(world, report, stages):
-    report.say("ACT a good change, from nothing, under requests of the last environment's regions")
+    report.say("ACT a good change, from nothing, under requests of all regions")
     before = {name: world.live(name) for name in stages}
-    done, callers = world.deliver("good", stages[-1])
+    done, callers = world.deliver("good", stages)
     run = world.rehearsal.status()
     report.run(run)
     report.check(done.returncode == DONE, f"it was delivered: {done.stderr.strip().splitlines()[-1]}")
@@ -164,7 +171,7 @@ def errors(world, report, stages):
     report.say("ACT a change that answers every second call with an error")
     before, rollout = world.live("dev"), world.rehearsal.overlay["actions"]["rollout"]
     rollout["slower_percent"] = 100000  # what stands before the function takes its time as well, and it is errors that are looked for here
-    done, callers = world.deliver("errors", "dev", error_rate=0.5)
+    done, callers = world.deliver("errors", ["dev"], error_rate=0.5)
     rollout["slower_percent"] = SLOWER
     went_back(world, report, "errors", "dev/first/eu-west-1/rollout", "errors: ", done, callers, before)
 
@@ -172,7 +179,7 @@ def errors(world, report, stages):
 def latency(world, report, stages):
     report.say("ACT a change that takes 300 ms longer")
     before = world.live("dev")
-    done, callers = world.deliver("latency", "dev", sleep_s=0.3)
+    done, callers = world.deliver("latency", ["dev"], sleep_s=0.3)
     went_back(world, report, "latency", "dev/first/eu-west-1/rollout", "latency: ", done, callers, before)
 
 
@@ -189,13 +196,15 @@ def alarm(world, report, stages):
                 for _ in range(100):
                     control(region, "POST", f"/2015-03-31/functions/{FUNCTION}/invocations?Qualifier={broken}", {})
 
-    ringing = threading.Thread(target=ring)
-    ringing.start()
+    ringing = [threading.Thread(target=ring) for _ in range(4)]
+    for thread in ringing:
+        thread.start()
     try:
-        done, callers = world.deliver("alarm", "dev")
+        done, callers = world.deliver("alarm", ["dev"])
     finally:
         stop.set()
-        ringing.join()
+        for thread in ringing:
+            thread.join()
     went_back(world, report, "alarm", "dev/first/eu-west-1/rollout", "fires", done, callers, before)
 
 
@@ -204,7 +213,7 @@ def half(world, report, stages):
     before = world.live("dev")
     world.fail_half_way(True)
     try:
-        done, callers = world.deliver("half", "dev")
+        done, callers = world.deliver("half", ["dev"])
     finally:
         world.fail_half_way(False)
     went_back(world, report, "half", "dev/first/eu-west-1/apply", world.failure, done, callers, before)
@@ -218,7 +227,7 @@ def killed(world, report, stages):
     world.release("killed")
     steps = [s for s in r.steps() if s.startswith(("build/", "dev/"))]
     kills = {(event, step) for step in steps for event in ("step-started", "step-done")}
-    with Callers(world.fleets["dev"], threads=2, mix=MIX) as callers:
+    with world.callers(["dev"]) as callers:
         done, happened = r.drive_killed(r.status()["run"] + 1, kills, "--until", "dev")
     run = r.status()
     report.run(run)
@@ -240,13 +249,14 @@ def main():
     options.add_argument("--until", choices=ENVIRONMENTS, default="prod", help="the last environment of the first act")
     options.add_argument("--acts", default=",".join(ACTS), help=f"of {', '.join(ACTS)}; the first is always played")
     options.add_argument("--without-terraform", action="store_true", help="a program answers in its place: minutes instead of an hour")
+    options.add_argument("--requests", type=int, default=15000, help="at least so many of them in each act")
     options.add_argument("--folder", help="where everything is put and left")
     chosen = options.parse_args()
     stages = ENVIRONMENTS[:ENVIRONMENTS.index(chosen.until) + 1]
     folder = pathlib.Path(chosen.folder or tempfile.mkdtemp(prefix="prism-rehearsal-"))
     folder.mkdir(parents=True, exist_ok=True)
     report = Report()
-    world = World(folder, report, stages, not chosen.without_terraform)
+    world = World(folder, report, stages, chosen)
     try:
         for name, act in ACTS.items():
             if name == "good" or name in chosen.acts.split(","):

@@ -70,26 +70,26 @@ class Fleet(conftest.Region):
 
 
 class Callers:
-    """Steady requests of each region's tenant through the router: lists, records, queries. What came of each is counted."""
+    """Steady requests of each region's tenant through the routers: lists, records, queries. What came of each is counted."""
 
-    def __init__(self, fleet, threads=2, pause_s=0.005, mix=(2, 1, 1)):
-        self.fleet, self.pause_s, self.mix, self.stop = fleet, pause_s, mix, threading.Event()
+    def __init__(self, fleets, threads=2, pause_s=0.005, mix=(2, 1, 1)):
+        self.pause_s, self.mix, self.stop = pause_s, mix, threading.Event()
         self.lock, self.good, self.bad = threading.Lock(), 0, []
-        self.threads = [threading.Thread(target=self.run, args=(name, i)) for name in REGIONS for i in range(threads)]
+        self.threads = [threading.Thread(target=self.run, args=(fleet, name, i)) for fleet in fleets for name in REGIONS for i in range(threads)]
 
-    def run(self, name, seed):
+    def run(self, fleet, name, seed):
         session, dice = requests.Session(), random.Random(seed)
-        session.headers["Authorization"] = f"Bearer {self.fleet.keys[name]}"
+        session.headers["Authorization"] = f"Bearer {fleet.keys[name]}"
         while not self.stop.wait(self.pause_s):
             kind = dice.choices(("list", "ingest", "query"), self.mix)[0]
             try:
                 if kind == "list":
-                    answer = session.get(self.fleet.url + "/v1/datasets", timeout=60)
+                    answer = session.get(fleet.url + "/v1/datasets", timeout=60)
                 elif kind == "ingest":
-                    answer = session.post(self.fleet.url + "/v1/ingest/app", data=json.dumps({"n": dice.random()}), timeout=60,
+                    answer = session.post(fleet.url + "/v1/ingest/app", data=json.dumps({"n": dice.random()}), timeout=60,
                                           headers={"Content-Type": "application/x-ndjson"})
                 else:
-                    answer = session.post(self.fleet.url + "/v1/query", json={"sql": "SELECT 1"}, timeout=60)
+                    answer = session.post(fleet.url + "/v1/query", json={"sql": "SELECT 1"}, timeout=60)
                 wrong = None if answer.status_code == 200 else f"{kind} {name}: {answer.status_code} {answer.text[:200]}"
             except requests.RequestException as e:
                 wrong = f"{kind} {name}: {e}"

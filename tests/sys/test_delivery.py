@@ -51,7 +51,7 @@ def first(rehearse, package, fleet):
     made = rehearse("undisturbed")
     made.release_is(package("first"))
     made.before = {name: fleet.live(name) for name in REGIONS}
-    with Callers(fleet) as callers:
+    with Callers([fleet]) as callers:
         made.done = made.drive()
     made.callers, made.run = callers, made.status()
     made.now = {name: fleet.live(name) for name in REGIONS}
@@ -98,7 +98,7 @@ def went_back(made, package, step, why):
 
 
 def test_a_worse_version_takes_its_stage_back(first, package, fleet):
-    with Callers(fleet) as callers:
+    with Callers([fleet]) as callers:
         log = went_back(first, package("worse", error_rate=0.9), "dev/first/eu-west-1/rollout", "catalog went back")
     assert {name: fleet.live(name) for name in REGIONS} == first.now
     assert "errors: " in next(e for e in log if e["event"] == "step-failed")["data"]["error"]
@@ -133,7 +133,7 @@ def test_killed_at_every_step_it_ends_as_undisturbed(first, rehearse, package, f
     made.release_is(package("killed"))
     steps = [step for step in made.steps() if step.startswith(("build/", "dev/"))]
     kills = {("step-started", step) for step in steps}
-    with Callers(fleet) as callers:
+    with Callers([fleet]) as callers:
         done, killed = made.drive_killed(1, kills, "--until", "dev")
     assert done.returncode == DONE, done.stderr[-3000:]
     assert {step for _, step in killed} == set(steps), sorted(kills - set(killed))
