@@ -68,7 +68,8 @@ PIPELINE = {
     "stages": [{"name": "prod", "environment": "prod", "region_steps": [
         {"name": "plan", "action": "terraform-plan", "with": {"stack": "region", "config": "config", "program": str(kit.TERRAFORM)}},
         {"name": "approve", "action": "approval", "with": {"plan": "plan"}},
-        {"name": "apply", "action": "terraform-apply", "with": {"plan": "plan"}, "undo": "look at what is there"}],
+        {"name": "apply", "action": "terraform-apply", "with": {"plan": "plan"}, "undo": {"action": "terraform-restore", "with": {"plan": "plan"}}},
+        {"name": "check", "action": "command", "with": {"argv": ["test", "!", "-e", "bad"]}}],
         "waves": [{"name": "first", "regions": [kit.HOME], "bake": {"time_s": 0}}]}]}
 
 
@@ -183,3 +184,30 @@ def test_what_was_changed_outside_is_found_and_a_plan_that_changed_is_refused(be
     assert findings["aws_ssm_parameter.secret", "value"]["is"] == "(sensitive)" and "planted" not in done.stdout
     assert findings["aws_dynamodb_table.tenants", "read_capacity"]["by"] == "owned"
     assert said["found"] == 2 and said["worst"] == "critical"
+
+
+def test_what_was_applied_and_proved_bad_is_taken_back_with_its_sources(bench, first):
+    """Sources, configuration and state come back to those of the first run; what the change made is gone; the secret is that of now."""
+    del first
+    stack = bench.path / "infra/region/main.tf"
+    bench.settings(7200)
+    stack.write_text(STACK + 'resource "aws_sns_topic" "more" {\n  name = "small-more"\n}\n')
+    (bench.path / "bad").touch()
+    asks = bench.pipeline("run")
+    assert asks.returncode == ASKS, asks.stderr[-3000:]
+    assert bench.pipeline("approve").returncode == DONE
+    done = bench.pipeline("resume")
+    (bench.path / "bad").unlink()
+    assert done.returncode == ENDED_BADLY, done.stderr[-3000:]
+    assert bench.emulator.client("iam").get_role(RoleName="small-reader")["Role"]["MaxSessionDuration"] == 3600
+    assert not [t for t in bench.emulator.client("sns").list_topics()["Topics"] if t["TopicArn"].endswith("small-more")]
+    assert bench.emulator.client("ssm").get_parameter(Name="/small/secret", WithDecryption=True)["Parameter"]["Value"] == SECRET
+    log = [json.loads(line) for line in bench.pipeline("history", "--json").stdout.splitlines()]
+    assert [e["data"]["of_run"] for e in log if e["event"] == "step-noted" and e["data"].get("event") == "restore-begins"] == [1]
+    stack.write_text(STACK)
+    bench.settings(3600)
+    clean = bench.drift()
+    assert clean.returncode == DONE, clean.stdout + clean.stderr
+    for file in (bench.path / ".prism").rglob("*"):
+        if file.is_file() and not file.is_symlink():
+            assert SECRET.encode() not in file.read_bytes(), file

@@ -46,7 +46,8 @@ static bool is_region(struct px_str stack) { return px_str_eq(stack, S("region")
 static int set_place(struct action_context *ctx, yyjson_val *with, struct terraform_stack *stack)
 {
     struct px_str name = px_json_str(with, "stack"), infra = px_json_str(with, "infra");
-    const char *folder = absolute(ctx, infra.len > 0 ? infra : S("infra"));
+    const char *folder = stack->infra ? stack->infra
+                                      : absolute(ctx, infra.len > 0 ? infra : S("infra"));
     const char *work = absolute(ctx, px_str_c(ctx->work_dir));
     if (!folder || !work) return px_arena_fault(ctx->arena);
     if (memchr(name.ptr, '/', name.len) || name.ptr[0] == '.')
@@ -55,6 +56,9 @@ static int set_place(struct action_context *ctx, yyjson_val *with, struct terraf
     if (is_region(name) && ctx->region.len == 0)
         return action_fail(ctx, ACTION_REFUSED,
                            "the stack of a region is for steps of a wave (region_steps)");
+    stack->infra = folder;
+    stack->name = name;
+    stack->unit = terraform_unit(ctx, with);
     const char *sources = text(ctx, "%.*s/%.*s", px_str_c(folder), name);
     const char *view = text(ctx, "%.*s/%.*s", px_str_c(work), S("sources"));
     stack->tf.data_dir = text(ctx, "%.*s/%.*s", px_str_c(work), S("terraform"));
@@ -180,11 +184,12 @@ static int set_variables(struct action_context *ctx, yyjson_val *with,
 
 /* ---- the stack ---- */
 
-int terraform_stack_open(struct action_context *ctx, yyjson_val *with,
-                         struct terraform_stack *ret_stack)
+static int open_stack(struct action_context *ctx, yyjson_val *with, struct deployed_record *record,
+                      struct terraform_stack *ret_stack)
 {
     struct px_str program = px_json_str(with, "program"), cache = px_json_str(with, "plugin_cache");
     *ret_stack = (struct terraform_stack){
+        .record = record,
         .host = {.stop = stop, .said = said, .ctx = ctx},
         .tf = {.program = program.len > 0 ? px_arena_cstr(ctx->arena, program) : "terraform",
                .plugin_cache = cache.len > 0 ? absolute(ctx, cache) : NULL,
@@ -198,17 +203,44 @@ int terraform_stack_open(struct action_context *ctx, yyjson_val *with,
     px_buf_init(&ret_stack->error, SAID_BYTES_MAX);
     if (!ret_stack->tf.program || (cache.len > 0 && !ret_stack->tf.plugin_cache))
         return px_arena_fault(ctx->arena);
-    int r = set_place(ctx, with, ret_stack);
+    int r = record ? terraform_record_lay_out(ctx, with, ret_stack) : 0;
+    if (r == 0) r = set_place(ctx, with, ret_stack);
     if (r == 0) r = set_backend(ctx, with, ret_stack);
-    if (r == 0) r = set_variables(ctx, with, ret_stack);
+    if (r == 0 && !record) r = set_variables(ctx, with, ret_stack);
     ret_stack->tf.host = &ret_stack->host;
     ret_stack->tf.said = &ret_stack->said;
     ret_stack->tf.error = &ret_stack->error;
     return r;
 }
 
+int terraform_stack_open_record(struct action_context *ctx, yyjson_val *with,
+                                struct deployed_record *record, struct terraform_stack *ret_stack)
+{
+    return open_stack(ctx, with, record, ret_stack);
+}
+
+int terraform_stack_open(struct action_context *ctx, yyjson_val *with,
+                         struct terraform_stack *ret_stack)
+{
+    const struct deployed_shelf shelf = deployed_shelf_of(ctx);
+    const struct deployed_unit unit = terraform_unit(ctx, with);
+    struct px_str release = px_json_str(with, "release");
+    struct deployed_head head;
+    *ret_stack = (struct terraform_stack){.record = NULL};
+    if (release.len == 0) return open_stack(ctx, with, NULL, ret_stack);
+    struct deployed_record *record = px_arena_new(ctx->arena, struct deployed_record);
+    if (!record) return px_arena_fault(ctx->arena);
+    PX_TRY(deployed_head_read(&shelf, &unit, ctx->arena, &head));
+    int r = deployed_find(&shelf, &unit, &head, release, ctx->arena, record);
+    if (r > 0)
+        return action_fail(ctx, ACTION_REFUSED, "release %.*s was never applied to %.*s of %.*s",
+                           PX_FMT(release), PX_FMT(unit.name), PX_FMT(unit.environment));
+    return r == 0 ? open_stack(ctx, with, record, ret_stack) : r;
+}
+
 void terraform_stack_close(struct terraform_stack *stack)
 {
+    if (stack->secrets) (void)unlink(stack->secrets);
     px_buf_deinit(&stack->said);
     px_buf_deinit(&stack->error);
 }

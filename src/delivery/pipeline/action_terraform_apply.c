@@ -160,6 +160,7 @@ static int apply_plan(struct action_context *ctx, const struct approved *a,
                       struct terraform_stack *stack, const struct changes *changes,
                       const char *path)
 {
+    PX_TRY(terraform_record_begin(ctx, stack, changes, a->digest));
     if (!changes_any(changes)) return 0; /* it ended, and only that was not told */
     PX_TRY(note_beginning(ctx, a));
     stack->tf.secrets = changes;
@@ -182,6 +183,7 @@ static int apply(struct action_context *ctx, const struct approved *a,
                                terraform_plan(&stack->tf, TERRAFORM_PLAN, path.ptr, &changes));
     if (r == 0) r = hold_against(ctx, a, &changes);
     if (r == 0) r = apply_plan(ctx, a, stack, &changes, path.ptr);
+    if (r == 0) r = terraform_record_finish(ctx, stack);
     (void)unlink(path.ptr);
     PX_TRY(r < 0 ? r : action_keep(ctx, S("terraform.log"), px_buf_str(&stack->said)));
     return r != 0 ? r : give_result(ctx, a, stack, &changes, ret_result);

@@ -14,6 +14,7 @@
 
 static const struct action_field fields[] = {
     TERRAFORM_STACK_FIELDS,
+    {"lossless", ACTION_BOOL, false, 0, 0, NULL}, /* refuse a plan by which data is lost */
 };
 
 struct planned {
@@ -64,6 +65,11 @@ static int finish(struct action_context *ctx, yyjson_val *with, struct planned *
                              .stack = p->stack->label.ptr, .words = &p->words, .cost = &p->cost},
                          &summary));
     PX_TRY(write_result(p, with, px_buf_str(&summary), &result));
+    yyjson_val *lost = NULL;
+    PX_TRY(px_json_parse(px_buf_str(&result), ctx->arena, &lost, NULL));
+    if (px_json_bool(with, "lossless", false) && yyjson_arr_size(px_json_arr(lost, "warnings")) > 0)
+        return action_fail(ctx, ACTION_REFUSED, "data would be lost, and nobody is asked:\n%.*s",
+                           PX_FMT(px_buf_str(&summary)));
     PX_TRY(action_keep(ctx, S("changes.json"), document));
     PX_TRY(action_keep(ctx, S("plan.txt"), px_buf_str(&summary)));
     return action_result(ctx, &result, ret_result);

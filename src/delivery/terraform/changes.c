@@ -125,6 +125,24 @@ static void add_secret(struct changes *all, yyjson_val *value)
     px_json_obj_foreach(yyjson_is_obj(value) ? value : NULL, i, n, key, item) add_secret(all, item);
 }
 
+static yyjson_val *variables_of(const struct changes *all)
+{
+    yyjson_val *configuration = px_json_obj(all->root, "configuration");
+    return px_json_obj(px_json_obj(configuration, "root_module"), "variables");
+}
+
+bool changes_is_secret(const struct changes *all, struct px_str wanted)
+{
+    size_t i, n;
+    yyjson_val *name, *variable;
+    px_json_obj_foreach(variables_of(all), i, n, name, variable)
+    {
+        bool meant = wanted.len == 0 || px_str_eq(px_json_val_str(name), wanted);
+        if (meant && px_json_bool(variable, "sensitive", false)) return true;
+    }
+    return false;
+}
+
 /* The plan has values of variables in the clear; which are sensitive the configuration says. */
 static int find_secrets(struct changes *all)
 {
@@ -132,10 +150,7 @@ static int find_secrets(struct changes *all)
     yyjson_val *name, *variable, *values = px_json_obj(all->root, "variables");
     all->secrets = px_arena_array(all->arena, struct px_str, SECRETS_MAX);
     if (!all->secrets) return px_arena_fault(all->arena);
-    px_json_obj_foreach(
-        px_json_obj(px_json_obj(px_json_obj(all->root, "configuration"), "root_module"),
-                    "variables"),
-        i, n, name, variable)
+    px_json_obj_foreach(variables_of(all), i, n, name, variable)
     {
         if (!px_json_bool(variable, "sensitive", false)) continue;
         yyjson_val *value = px_json_obj(values, yyjson_get_str(name));

@@ -58,6 +58,9 @@ PX_MUST_USE int changes_open(struct px_str text, struct px_arena *arena,
 /* Whether apply would change a resource or an output. */
 bool changes_any(const struct changes *all);
 
+/* Whether a variable of the stack is marked sensitive, and whether any is (name empty). */
+bool changes_is_secret(const struct changes *all, struct px_str variable);
+
 /* Append the document. */
 PX_MUST_USE int changes_document(const struct changes *all, struct px_buf *buf);
 void changes_digest(struct px_str document, char ret_hex[CHANGES_HEX_BYTES]);

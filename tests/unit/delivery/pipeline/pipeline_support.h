@@ -121,6 +121,7 @@ struct bench { /* a store, sources and a pipeline's file in the scratch folder *
     struct test *t;
     struct pipeline_options options;
     struct px_str state, work, file;
+    struct px_str die_in; /* kill it when this step begins; empty: none */
     int kill_at, entries; /* the process kills itself behind its kill_at-th entry; 0: never */
 };
 __attribute__((unused)) static void bench_on_change(void *ctx, const struct state *state,
@@ -129,6 +130,9 @@ __attribute__((unused)) static void bench_on_change(void *ctx, const struct stat
 {
     struct bench *bench = ctx;
     (void)state, (void)progress;
+    bool begins = entry && entry->event == ENTRY_STEP_STARTED;
+    if (begins && bench->die_in.len > 0 && px_str_eq(entry->step, bench->die_in))
+        (void)kill(getpid(), SIGKILL);
     if (entry && ++bench->entries == bench->kill_at) (void)kill(getpid(), SIGKILL);
 }
 __attribute__((unused)) static void bench_init(struct bench *bench, struct test *t,
