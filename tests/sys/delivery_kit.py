@@ -174,7 +174,7 @@ init) for a; do case $a in -backend-config=key=*) echo "${a#-backend-config=key=
 plan) for a; do case $a in -var-file=*) cat "${a#-var-file=}";; -out=*) out=${a#-out=};; esac; done | sha256sum >"$TF_DATA_DIR/variables"
   for a; do case $a in -out=*) echo plan >"${a#-out=}";; esac; done ;;
 show) if cmp -s "$here/$(cat "$TF_DATA_DIR/key")" "$TF_DATA_DIR/variables"; then cat "$here/nothing.json"; else cat "$here/changes.json"; fi ;;
-apply) if [ -e "$here/fail" ]; then echo '{"type":"diagnostic","diagnostic":{"severity":"error","summary":"half of it is there"}}'; exit 1; fi
+apply) if [ -e "$here/fail" ]; then rm "$here/fail"; echo '{"type":"diagnostic","diagnostic":{"severity":"error","summary":"half of it is there"}}'; exit 1; fi
   cp "$TF_DATA_DIR/variables" "$here/$(cat "$TF_DATA_DIR/key")" ;;
 esac
 """

@@ -8,6 +8,7 @@
 
 #include "base/px_json.h"
 #include "delivery/pipeline/action_rollout.h"
+#include "delivery/pipeline/deployed.h"
 #include "delivery/pipeline/rollout_release.h"
 #include "delivery/rollout/rollout.h"
 
@@ -32,12 +33,13 @@ static const struct action_field fields[] = {
     {"alarms", ACTION_TEXT, false, 0, 0, NULL},                /* prefix of names */
     {"publish", ACTION_BOOL, false, 0, 0,
      NULL}, /* the release's ZIPs become versions first: in a region's socket, which no Terraform deploys to */
+    {"force", ACTION_BOOL, false, 0, 0,
+     NULL}, /* begin although alarms fire, and do not look at those */
 };
 static const struct action_field back_fields[] = {
-    {"prefix", ACTION_TEXT, false, 0, 0, NULL},
-    {"store", ACTION_TEXT, false, 0, 0, NULL},
-    {"endpoint", ACTION_TEXT, false, 0, 0, NULL},
-    {"reason", ACTION_TEXT, false, 0, 0, NULL},
+    {"prefix", ACTION_TEXT, false, 0, 0, NULL},        {"store", ACTION_TEXT, false, 0, 0, NULL},
+    {"endpoint", ACTION_TEXT, false, 0, 0, NULL},      {"reason", ACTION_TEXT, false, 0, 0, NULL},
+    {"of_run", ACTION_NUMBER, false, 1, 999999, NULL}, /* what that run rolled out, not this one */
 };
 
 /* One function or machine. */
@@ -208,6 +210,7 @@ static struct group *group_new(struct action_context *ctx, yyjson_val *with)
                                                  (int64_t)g->plan.requests_min);
     g->plan.patience_s = px_json_i64(with, "quiet_s", g->plan.patience_s);
     g->plan.quiet_goes_on = true;
+    g->plan.force = px_json_bool(with, "force", false);
     g->plan.alarms = px_json_str(with, "alarms");
     g->plan.limits.latency_ratio = 1 + (double)px_json_i64(with, "slower_percent", 25) / 100;
     return g;
@@ -306,13 +309,16 @@ static void write_list(const struct group *g, struct px_buf *buf)
 }
 
 /* Those of a beginning before this one stay in the list: they are to go back as well. */
-static int read_list(struct group *g, struct px_str step)
+static int read_list(struct group *g, struct px_str step, uint32_t of_run)
 {
     PX_AUTO(px_buf_deinit) struct px_buf text;
+    const struct deployed_unit unit = {g->ctx->environment, g->ctx->region};
     yyjson_val *root = NULL, *item;
     size_t i, n;
+    char key[256];
     px_buf_init(&text, LIST_BYTES_MAX);
-    int r = action_kept(g->ctx, step, S(LIST), &text);
+    int r = of_run ? action_shelf_get(g->ctx, deployed_rollout_key(&unit, of_run, key), &text)
+                   : action_kept(g->ctx, step, S(LIST), &text);
     if (r > 0) return 0;
     PX_TRY(r);
     PX_TRY(px_json_parse(px_buf_str(&text), g->ctx->arena, &root, NULL) == 0
@@ -324,6 +330,16 @@ static int read_list(struct group *g, struct px_str step)
                 add_part(g, px_json_str(item, "name"), machines, px_json_i64(item, "version", 0)));
     }
     return 0;
+}
+
+/* For a rollback that comes after the run. A step outside of an environment has none. */
+static int shelve_list(const struct action_context *ctx, const struct px_buf *list)
+{
+    const struct deployed_unit unit = {ctx->environment, ctx->region};
+    uint64_t run = 0;
+    char key[256];
+    if (!unit.environment.len || !unit.name.len || !px_str_to_u64(ctx->run, &run)) return 0;
+    return action_shelf_put(ctx, deployed_rollout_key(&unit, (uint32_t)run, key), px_buf_str(list));
 }
 
 /* ---- rollout ---- */
@@ -367,7 +383,7 @@ static int roll_out(struct action_context *ctx, yyjson_val *with, yyjson_val **r
     if (!g) return px_fault(PX_F_OOM, "a rollout");
     int r = check_place(ctx, with);
     if (r != 0) return r;
-    PX_TRY(read_list(g, ctx->step));
+    PX_TRY(read_list(g, ctx->step, 0));
     if (g->count == 0) {
         r = find_all(g, false);
         if (r == 0) r = find_all(g, true);
@@ -375,6 +391,7 @@ static int roll_out(struct action_context *ctx, yyjson_val *with, yyjson_val **r
         write_list(g, &list);
         PX_TRY(px_buf_fault(&list));
         PX_TRY(action_keep(ctx, S(LIST), px_buf_str(&list)));
+        PX_TRY(shelve_list(ctx, &list));
     } else {
         write_list(g, &list);
     }
@@ -395,7 +412,7 @@ static int roll_back(struct action_context *ctx, yyjson_val *with, yyjson_val **
     if (px_str_ends(step, S(UNDO))) step.len -= S(UNDO).len;
     g->reason = px_json_str(with, "reason");
     if (!g->reason.len) g->reason = S("the pipeline takes its stage back");
-    PX_TRY(read_list(g, step));
+    PX_TRY(read_list(g, step, (uint32_t)px_json_i64(with, "of_run", 0)));
     if (g->count > 0) PX_TRY(run_all(g, go_back, false));
     if (action_cancelled(ctx)) return ACTION_CANCELLED;
     for (size_t i = 0; i < g->count;

@@ -30,14 +30,19 @@ uint32_t terraform_run(const struct action_context *ctx)
 
 /* ---- kept ---- */
 
-static void add_filtered(struct px_buf *buf, yyjson_val *root, const struct changes *changes)
+static void add_filtered(struct px_buf *buf, yyjson_val *root, const struct changes *changes,
+                         struct px_buf *withheld)
 {
     size_t i, n;
     yyjson_val *name, *value;
     char sep = '{';
     yyjson_obj_foreach(root, i, n, name, value)
     {
-        if (changes_is_secret(changes, px_json_val_str(name))) continue;
+        if (changes_is_secret(changes, px_json_val_str(name))) {
+            if (withheld->len > 1) px_buf_add_char(withheld, ',');
+            px_buf_add_json_str(withheld, px_json_val_str(name));
+            continue;
+        }
         px_buf_add_char(buf, sep);
         px_buf_add_json_str(buf, px_json_val_str(name));
         px_buf_add_char(buf, ':');
@@ -47,9 +52,19 @@ static void add_filtered(struct px_buf *buf, yyjson_val *root, const struct chan
     px_buf_add_c(buf, sep == '{' ? "{}\n" : "}\n");
 }
 
+static bool holds_secret(yyjson_val *root, const struct changes *changes)
+{
+    size_t i, n;
+    yyjson_val *name, *value;
+    yyjson_obj_foreach(root, i, n, name,
+                       value) if (changes_is_secret(changes, px_json_val_str(name))) return true;
+    return false;
+}
+
 /* A file of variables without those that are sensitive. One in another language than JSON is kept whole, or not at all. */
 static int add_variables(struct action_context *ctx, const char *path,
-                         const struct changes *changes, struct px_buf *list)
+                         const struct changes *changes, struct px_buf *list,
+                         struct px_buf *withheld)
 {
     PX_AUTO(px_buf_deinit) struct px_buf content, kept;
     yyjson_val *root = NULL;
@@ -65,14 +80,16 @@ static int add_variables(struct action_context *ctx, const char *path,
     px_buf_printf(list, ",\"sha256\":\"%s\"", hash);
     r = px_json_parse(px_buf_str(&content), ctx->arena, &root, NULL);
     if (r < 0) return px_fold(r, __FILE__, __LINE__);
-    if (r == 0 && yyjson_is_obj(root)) {
-        add_filtered(&kept, root, changes);
-        PX_TRY(px_buf_fault(&kept));
+    bool is_json = r == 0 && yyjson_is_obj(root);
+    bool secret = is_json ? holds_secret(root, changes) : changes_is_secret(changes, S(""));
+    if (secret && is_json)
+        add_filtered(&kept, root, changes, withheld);
+    else if (!secret && px_utf8_ok(px_buf_str(&content)))
+        px_buf_add_str(&kept, px_buf_str(&content)); /* byte by byte */
+    PX_TRY(px_buf_fault(&kept));
+    if (kept.len > 0) {
         px_buf_add_c(list, ",\"text\":");
         px_buf_add_json_str(list, px_buf_str(&kept));
-    } else if (!changes_is_secret(changes, S("")) && px_utf8_ok(px_buf_str(&content))) {
-        px_buf_add_c(list, ",\"text\":");
-        px_buf_add_json_str(list, px_buf_str(&content));
     }
     px_buf_add_char(list, '}');
     return 0;
@@ -82,22 +99,13 @@ static int keep_variables(struct action_context *ctx, const struct terraform_sta
                           const struct changes *changes, struct deployed_record *record)
 {
     PX_AUTO(px_buf_deinit) struct px_buf list, withheld;
-    size_t i, n;
-    yyjson_val *name, *variable;
     px_buf_init(&list, 2 * FILE_BYTES_MAX);
     px_buf_init(&withheld, 1u << 16);
     px_buf_add_char(&list, '[');
-    for (i = 0; stack->tf.var_files[i]; i++)
-        PX_TRY(add_variables(ctx, stack->tf.var_files[i], changes, &list));
-    px_buf_add_char(&list, ']');
     px_buf_add_char(&withheld, '[');
-    px_json_obj_foreach(changes ? px_json_obj(changes->root, "variables") : NULL, i, n, name,
-                        variable)
-    {
-        if (!changes_is_secret(changes, px_json_val_str(name))) continue;
-        if (withheld.len > 1) px_buf_add_char(&withheld, ',');
-        px_buf_add_json_str(&withheld, px_json_val_str(name));
-    }
+    for (size_t i = 0; stack->tf.var_files[i]; i++)
+        PX_TRY(add_variables(ctx, stack->tf.var_files[i], changes, &list, &withheld));
+    px_buf_add_char(&list, ']');
     px_buf_add_char(&withheld, ']');
     PX_TRY(action_result(ctx, &list, &record->variables));
     return action_result(ctx, &withheld, &record->withheld);
@@ -246,9 +254,10 @@ static int lay_withheld(struct action_context *ctx, yyjson_val *with, struct ter
         yyjson_val *value = value_of_now(ctx, with, plain);
         if (!value && getenv(variable.ptr)) continue;
         if (!value)
-            return action_fail(ctx, ACTION_REFUSED,
-                               "variable %.*s is sensitive and was not kept with the release: set %s",
-                               PX_FMT(plain), variable.ptr);
+            return action_fail(
+                ctx, ACTION_REFUSED,
+                "variable %.*s is sensitive and was not kept with the release: set %s",
+                PX_FMT(plain), variable.ptr);
         px_buf_add_char(&text, text.len > 0 ? ',' : '{');
         px_buf_add_json_str(&text, plain);
         px_buf_add_char(&text, ':');

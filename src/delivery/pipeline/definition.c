@@ -235,9 +235,11 @@ static size_t check_regions(struct reading *reading, yyjson_val *regions, struct
 static void read_wave(struct reading *reading, yyjson_val *stage, yyjson_val *wave,
                       struct px_str place, struct spot spot)
 {
-    static const char *const known[] = {"name", "regions", "bake", "$comment", NULL};
+    static const char *const known[] = {"name",         "regions",  "bake",
+                                        "region_steps", "$comment", NULL};
     size_t i, max;
-    yyjson_val *val;
+    yyjson_val *val, *own = yyjson_obj_get(wave, "region_steps"); /* else the stage's */
+    yyjson_val *steps = own ? own : yyjson_obj_get(stage, "region_steps");
     struct px_str prefix = spot.prefix;
     spot.wave = px_json_str(wave, "name");
     if (!definition_check_members(reading, wave, place, known)) return;
@@ -254,7 +256,7 @@ static void read_wave(struct reading *reading, yyjson_val *stage, yyjson_val *wa
         if (!definition_name_is_ok(spot.region)) continue;
         spot.prefix = definition_place(reading, "%.*s/%.*s", PX_FMT(of_wave.prefix),
                                        PX_FMT(spot.region));
-        read_list(reading, yyjson_obj_get(stage, "region_steps"), S("region_steps"), &spot);
+        read_list(reading, steps, S("region_steps"), &spot);
     }
     add_bake(reading, wave, place, &of_wave);
 }
@@ -267,7 +269,10 @@ static void read_waves(struct reading *reading, yyjson_val *stage, struct px_str
     yyjson_val *waves = yyjson_obj_get(stage, "waves"), *wave;
     size_t i, max, before = 1;
     struct px_str at = definition_place(reading, "%.*s.waves", PX_FMT(place));
-    if (!waves != !yyjson_obj_get(stage, "region_steps")) {
+    yyjson_val *steps = yyjson_obj_get(stage, "region_steps");
+    for (i = 0, max = waves ? yyjson_arr_size(waves) : 0; !steps && i < max; i++)
+        steps = yyjson_obj_get(yyjson_arr_get(waves, i), "region_steps");
+    if (!waves != !steps) {
         definition_problem(
             reading, place,
             "waves and region_steps go together: which regions, and what is done in each");

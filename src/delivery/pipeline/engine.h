@@ -22,9 +22,23 @@ struct pipeline {
     struct px_buf error;         /* of an action */
     struct px_arena *step_arena; /* of the action that runs */
     bool interrupted;
-    size_t at;    /* the step at work */
-    bool undoing; /* or rather its undo */
+    size_t at;               /* the step at work */
+    bool undoing;            /* or rather its undo */
+    const char *asked;       /* what begins the run, when it is no file; NULL */
+    struct px_str emergency; /* of the run that is begun: why nobody is asked */
 };
+
+/* ---- pipeline.c ---- */
+/* The pipeline's file, as text and read. Answers: PIPELINE_INVALID, said. */
+PX_MUST_USE int engine_read_definition(struct pipeline *p, struct px_buf *text,
+                                       struct px_arena *arena, struct definition *definition);
+/* Until the last run, which is loaded, has ended. Answers: PIPELINE_BUSY, said. */
+PX_MUST_USE int engine_wait_for_turn(struct pipeline *p);
+/* Begin the run behind the one that is loaded, with the pipeline `text`; definition: whose overlay the log tells. Then it is the loaded one. The number of the run is its first
+ * entry; of two that want one, one gets it. Answers: JOURNAL_TAKEN. */
+PX_MUST_USE int engine_begin(struct pipeline *p, struct px_str text,
+                             const struct definition *definition,
+                             const struct action_release *release);
 
 /* ---- engine_load.c ---- */
 /* Forget what is loaded and read a run from its beginning. Answers: PIPELINE_NONE. */

@@ -81,7 +81,7 @@ int pipeline_load(struct pipeline *p, uint32_t run)
 
 /* ---- run ---- */
 
-static int read_definition(struct pipeline *p, struct px_buf *text, struct px_arena *arena,
+int engine_read_definition(struct pipeline *p, struct px_buf *text, struct px_arena *arena,
                            struct definition *definition)
 {
     px_buf_clear(&p->said);
@@ -118,8 +118,7 @@ static void say_unfinished(struct pipeline *p)
         PX_FMT(at < p->definition.step_count ? p->definition.steps[at].path : px_str(NULL, 0)));
 }
 
-/* Until the last run has ended. */
-static int wait_for_turn(struct pipeline *p)
+int engine_wait_for_turn(struct pipeline *p)
 {
     int64_t told_ns = 0;
     while (!p->state.ended) {
@@ -147,7 +146,12 @@ static int write_first(struct pipeline *p, const char *sha256, const struct defi
     struct entry entry = {.event = ENTRY_RUN_STARTED};
     px_buf_init(&data, ENTRY_BYTES_MAX);
     px_buf_printf(&data, "{\"definition\":\"%s\",\"file\":", sha256);
-    px_buf_add_json_str(&data, px_str_c(p->options->file));
+    px_buf_add_json_str(&data, px_str_c(p->asked ? p->asked : p->options->file));
+    if (p->emergency.len > 0) {
+        px_buf_add_c(&data, ",\"emergency\":");
+        px_buf_add_json_str(
+            &data, px_str(p->emergency.ptr, PX_MIN(p->emergency.len, (size_t)WHY_BYTES_MAX)));
+    }
     if (p->options->until) {
         px_buf_add_c(&data, ",\"until\":");
         px_buf_add_json_str(&data, px_str_c(p->options->until));
@@ -176,8 +180,7 @@ static int write_first(struct pipeline *p, const char *sha256, const struct defi
     return journal_append(&p->journal, &p->arena, &entry, px_buf_str(&data));
 }
 
-/* The number of the run is its first entry; of two that want one, one gets it. Answers: JOURNAL_TAKEN. */
-static int begin(struct pipeline *p, struct px_str text, const struct definition *definition,
+int engine_begin(struct pipeline *p, struct px_str text, const struct definition *definition,
                  const struct action_release *release)
 {
     char sha256[DIGEST_HEX_BYTES], key[96], hash[DIGEST_HEX_BYTES];
@@ -211,9 +214,9 @@ static int begin_run(struct pipeline *p, struct px_str text, const struct defini
         int r = pipeline_load(p, 0);
         if (r == 0 && p->options->key && px_str_eq(p->state.key, px_str_c(p->options->key)))
             return 0;
-        if (r == 0) r = wait_for_turn(p);
+        if (r == 0) r = engine_wait_for_turn(p);
         if (r != 0 && r != PIPELINE_NONE) return r;
-        r = begin(p, text, definition, release);
+        r = engine_begin(p, text, definition, release);
         if (r == JOURNAL_TAKEN) continue;
         PX_TRY(r);
         return 0;
@@ -228,7 +231,7 @@ int pipeline_run(struct pipeline *p)
     struct action_release release = {0};
     px_arena_init(&arena, ENGINE_STEP_ARENA_BYTES);
     px_buf_init(&text, DEFINITION_BYTES_MAX);
-    int r = read_definition(p, &text, &arena, &definition);
+    int r = engine_read_definition(p, &text, &arena, &definition);
     if (r == 0) r = check_stage(p, &definition, p->options->until);
     if (r == 0) r = check_stage(p, &definition, p->options->pause_behind);
     if (r == 0) r = read_release(p, &arena, &release);

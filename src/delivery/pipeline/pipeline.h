@@ -64,6 +64,22 @@ PX_MUST_USE int pipeline_progress(struct pipeline *pipeline, struct px_arena *ar
 
 /* Begin a run and drive it. Answers: all of enum pipeline_answer. */
 PX_MUST_USE int pipeline_run(struct pipeline *pipeline);
+/* Begin a run that takes an environment back to a release that it had, and drive it: rollback.c.
+ *
+ *   environment  empty: the only one that got anything
+ *   regions      of it; none: all, and the stack that they share
+ *   to           a release's id or how it begins; empty: the release before
+ *   plan_only    say what would change, and change nothing
+ *   emergency    why nobody is asked for an approval; empty: the environment's approval is asked for
+ *
+ * Answers: all of enum pipeline_answer; PIPELINE_REFUSED: it must not be, and nothing was touched. */
+struct pipeline_way_back {
+    struct px_str environment, to, emergency;
+    struct px_str regions[64];
+    size_t region_count;
+    bool plan_only;
+};
+PX_MUST_USE int pipeline_rollback(struct pipeline *pipeline, const struct pipeline_way_back *way);
 /* Drive the last run on. Answers: all but PIPELINE_INVALID. */
 PX_MUST_USE int pipeline_resume(struct pipeline *pipeline);
 /* The last run shall go back. Its holder does it when there is one, else this call.

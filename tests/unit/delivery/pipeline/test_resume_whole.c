@@ -13,9 +13,15 @@
 #define LIVES_MAX 2000
 
 static const struct action *const own_runs[] = {&action_approval, NULL};
-static const struct action *const others[] = {
-    &action_config_render, &action_images,  &action_terraform_plan, &action_terraform_apply,
-    &action_drift,         &action_rollout, &action_rollback,       NULL};
+static const struct action *const others[] = {&action_config_render,
+                                              &action_images,
+                                              &action_terraform_plan,
+                                              &action_terraform_apply,
+                                              &action_drift,
+                                              &action_rollout,
+                                              &action_rollback,
+                                              &action_terraform_restore,
+                                              NULL};
 
 static bool is_own(const struct action *action)
 {
