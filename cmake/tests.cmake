@@ -6,7 +6,7 @@
 # A line `// link: px_columnar prism::zstd` in the file adds libraries (a fuzz target needs one).
 # In ctest their names are unit/<folder>/<name> and fuzz/<name>, their labels unit and fuzz.
 
-set(test_timeout_s 60)
+set(test_timeout_s 180)
 if(PRISM_SANITIZE)
   set(test_timeout_s 240)
 endif()
