@@ -175,6 +175,7 @@ static void on_output_closed(uv_handle_t *handle)
 static void bury(struct instance *instance)
 {
     bool in_init = !instance->ready;
+    bool stopped = instance->state == INSTANCE_STOPPING; /* by the pool, not by itself */
     struct lambda_invocation *invocation = PX_TAKE(instance->invocation);
     instance_set_state(instance, INSTANCE_DEAD, UINT64_MAX);
     instance_output_flush(instance);
@@ -192,7 +193,8 @@ static void bury(struct instance *instance)
         pool_finish_error(invocation, LAMBDA_EXITED, "Runtime.ExitError", text);
     }
     /* one that exits as soon as it is asked to wait would be started over and over as well */
-    bool at_once = !instance->answered && !invocation && instance->exit_signal != SIGTERM &&
+    bool at_once = !instance->answered && !invocation && !stopped &&
+                   instance->exit_signal != SIGTERM &&
                    uv_hrtime() - instance->spawned_ns < (uint64_t)PX_NS_PER_S;
     pool_instance_dead(instance, in_init || at_once);
 }

@@ -593,6 +593,19 @@ TEST(idle_instances_end_but_the_warm_minimum_stays)
     rig_end(rig);
 }
 
+TEST(an_instance_that_is_let_go_before_its_first_event_has_not_failed)
+{
+    struct rig *rig = rig_new(
+        t, (struct lambda_pool_options){.concurrency_min = 3, .concurrency_max = 3});
+    for (int i = 0; i < 100 && stats_of(rig).idle != 3; i++) turn_until(rig, NULL, 10);
+    lambda_pool_keep(rig->pool, 0);
+    for (int i = 0; i < 3; i++) CHECK(lambda_pool_shed(rig->pool));
+    turn_until(rig, NULL, 400);
+    CHECK_INT(stats_of(rig).init_failures, 0);
+    CHECK_INT(finish(invoke(rig, "\"pid\""))->outcome, LAMBDA_OK);
+    rig_end(rig);
+}
+
 TEST(a_warm_minimum_is_there_before_the_first_event_and_after_a_crash)
 {
     struct rig *rig = rig_new(
