@@ -228,9 +228,8 @@ static struct px_str rule_class(const struct value *rule)
     const struct value *filter = value_item(value_get(rule, S("filter")), 0);
     const struct value *tag = value_item(value_get(filter, S("tag")), 0);
     if (!tag) tag = value_item(value_get(value_item(value_get(filter, S("and")), 0), S("tags")), 0);
-    if (rule_is(value_str(value_get(tag, S("key"))), "class"))
-        return value_str(value_get(tag, S("value")));
-    return value_str(value_get(rule, S("id")));
+    if (!rule_is(value_str(value_get(tag, S("key"))), "class")) return S("");
+    return value_str(value_get(tag, S("value")));
 }
 
 static bool same_steps(const struct value *rule, const struct value *transitions)
@@ -281,8 +280,7 @@ static void lifecycle_equal(struct verify *v)
         const struct value *own = NULL;
         rule_look(v);
         for (size_t i = 0; i < value_count(rules); i++) {
-            struct px_str of = rule_class(value_item(rules, i));
-            if (px_str_eq(of, name) || (px_str_ends(of, name) && !own)) own = value_item(rules, i);
+            if (px_str_eq(rule_class(value_item(rules, i)), name)) own = value_item(rules, i);
         }
         if (value_count(steps) > 0 && !own)
             rule_find(v, config ? config : bucket,
