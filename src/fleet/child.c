@@ -64,7 +64,7 @@ static void on_closed(uv_handle_t *handle)
 {
     struct child *child = handle->data;
     if (--child->open_handles > 0) return;
-    explicit_bzero(child->said.ptr, child->said.cap);
+    if (child->said.ptr) explicit_bzero(child->said.ptr, child->said.cap);
     px_buf_deinit(&child->said);
     if (!child->wanted)
         change(child, CHILD_DOWN);
@@ -127,7 +127,7 @@ static void take_word(struct child *child)
         child->state = CHILD_READY;
     }
     child->options.on_word(child->options.ctx, word);
-    explicit_bzero(child->said.ptr, child->said.cap); /* a key may stand there */
+    if (child->said.ptr) explicit_bzero(child->said.ptr, child->said.cap); /* a key may stand there */
     px_buf_clear(&child->said);
     child->options.on_change(child->options.ctx);
 }

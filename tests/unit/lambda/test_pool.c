@@ -356,7 +356,7 @@ TEST(the_event_has_its_context_and_lambdas_environment)
 
 TEST(errors_and_faults_of_a_function_are_its_outcome)
 {
-    struct rig *rig = rig_new(t, (struct lambda_pool_options){0});
+    struct rig *rig = rig_new(t, (struct lambda_pool_options){.concurrency_max = 1});
     struct result *result = finish(invoke(rig, "\"error\""));
     CHECK_INT(result->outcome, LAMBDA_FUNCTION_ERROR);
     CHECK_STR(result->payload,
