@@ -304,7 +304,7 @@ static bool has(struct px_str text, const char *part)
 
 TEST(from_zero_an_event_starts_an_instance_and_the_next_finds_it_warm)
 {
-    struct rig *rig = rig_new(t, (struct lambda_pool_options){0});
+    struct rig *rig = rig_new(t, (struct lambda_pool_options){.concurrency_max = 1});
     CHECK_INT(stats_of(rig).idle + stats_of(rig).starting, 0);
     struct result *first = finish(invoke(rig, "\"hello\""));
     CHECK_INT(first->outcome, LAMBDA_OK);
