@@ -43,13 +43,10 @@ static void attempt_free(struct attempt *attempt)
     if (attempt->connections) aws_http_connection_manager_release(attempt->connections);
     aws_http_message_release(attempt->message);
     aws_input_stream_release(attempt->body_stream);
-    if (attempt->secret) {
-        if (attempt->sent.cap > 0) explicit_bzero(attempt->sent.ptr, attempt->sent.cap);
-        if (attempt->body.cap > 0) explicit_bzero(attempt->body.ptr, attempt->body.cap);
-    }
-    px_buf_deinit(&attempt->sent);
+    void (*deinit)(struct px_buf *) = attempt->secret ? px_buf_deinit_wiped : px_buf_deinit;
+    deinit(&attempt->sent);
+    deinit(&attempt->body);
     px_buf_deinit(&attempt->head);
-    px_buf_deinit(&attempt->body);
     (void)pthread_cond_destroy(&attempt->changed);
     (void)pthread_mutex_destroy(&attempt->lock);
     free(attempt);

@@ -18,6 +18,12 @@ void px_buf_deinit(struct px_buf *buf)
     px_buf_init(buf, buf->limit_bytes);
 }
 
+void px_buf_deinit_wiped(struct px_buf *buf)
+{
+    if (buf->cap > 0) explicit_bzero(buf->ptr, buf->cap);
+    px_buf_deinit(buf);
+}
+
 static bool buf_grow(struct px_buf *buf, size_t need)
 {
     size_t doubled = PX_MAX(PX_MIN(buf->cap, SIZE_MAX / 2) * 2, (size_t)CAP_BYTES_MIN);

@@ -15,6 +15,8 @@ struct px_buf {
 
 void px_buf_init(struct px_buf *buf, size_t limit_bytes);
 void px_buf_deinit(struct px_buf *buf);
+/* Overwritten first: for what held secrets. */
+void px_buf_deinit_wiped(struct px_buf *buf);
 static inline void px_buf_clear(struct px_buf *buf)
 {
     buf->len = 0;

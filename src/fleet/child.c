@@ -64,8 +64,7 @@ static void on_closed(uv_handle_t *handle)
 {
     struct child *child = handle->data;
     if (--child->open_handles > 0) return;
-    if (child->said.ptr) explicit_bzero(child->said.ptr, child->said.cap);
-    px_buf_deinit(&child->said);
+    px_buf_deinit_wiped(&child->said);
     if (!child->wanted)
         change(child, CHILD_DOWN);
     else if (child->state == CHILD_STOPPING) /* a restart */

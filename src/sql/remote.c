@@ -110,15 +110,9 @@ static void add_option(struct px_buf *sql, const char *name, struct px_str value
     sql_add_literal(sql, value);
 }
 
-static void buf_wipe(struct px_buf *buf)
-{
-    if (buf->cap > 0) explicit_bzero(buf->ptr, buf->cap);
-    px_buf_deinit(buf);
-}
-
 int sql_remote_secret(struct sql_engine *engine, const struct sql_secret *secret)
 {
-    PX_AUTO(buf_wipe) struct px_buf sql;
+    PX_AUTO(px_buf_deinit_wiped) struct px_buf sql;
     px_buf_init(&sql, 64u << 10);
     px_buf_add_c(&sql, "CREATE OR REPLACE TEMPORARY SECRET prism (TYPE s3, PROVIDER config");
     add_option(&sql, "KEY_ID", secret->key_id);

@@ -34,16 +34,10 @@ static int client_of(struct param_manager *manager)
     return 0;
 }
 
-static void buf_wipe(struct px_buf *buf)
-{
-    if (buf->cap > 0) explicit_bzero(buf->ptr, buf->cap);
-    px_buf_deinit(buf);
-}
-
 static int ask(struct param_manager *manager, struct px_str next, uint32_t within_ms,
                struct px_arena *scratch, yyjson_val **ret_root)
 {
-    PX_AUTO(buf_wipe) struct px_buf body;
+    PX_AUTO(px_buf_deinit_wiped) struct px_buf body;
     px_buf_init(&body, BODY_BYTES_MAX);
     px_buf_add_c(&body, "{\"Path\":");
     px_buf_add_json_str(&body, px_str_c(manager->path));

@@ -119,7 +119,7 @@ static int ask(struct secret_manager *manager, struct px_str name, enum secret_v
 {
     PX_AUTO(px_arena_deinit_wiped) struct px_arena scratch;
     px_arena_init(&scratch, SECRETS_AWS_SCRATCH_BYTES_MAX);
-    PX_AUTO(secrets_aws_wipe) struct px_buf body;
+    PX_AUTO(px_buf_deinit_wiped) struct px_buf body;
     px_buf_init(&body, SECRETS_AWS_BODY_BYTES_MAX);
     yyjson_val *root = NULL;
     struct px_str value = {0};
@@ -192,7 +192,7 @@ static int manager_make(struct secret_store *store, struct px_str name, struct p
     struct secret_manager *manager = secrets_aws_of(store);
     PX_AUTO(px_arena_deinit_wiped) struct px_arena scratch;
     px_arena_init(&scratch, SECRETS_AWS_SCRATCH_BYTES_MAX);
-    PX_AUTO(secrets_aws_wipe) struct px_buf body;
+    PX_AUTO(px_buf_deinit_wiped) struct px_buf body;
     px_buf_init(&body, SECRETS_AWS_BODY_BYTES_MAX);
     yyjson_val *root = NULL;
     secrets_aws_begin(&body, manager, "Name", name);
@@ -213,7 +213,7 @@ static int put_value(struct secret_manager *manager, struct px_str name, struct 
 {
     PX_AUTO(px_arena_deinit_wiped) struct px_arena scratch;
     px_arena_init(&scratch, SECRETS_AWS_SCRATCH_BYTES_MAX);
-    PX_AUTO(secrets_aws_wipe) struct px_buf body;
+    PX_AUTO(px_buf_deinit_wiped) struct px_buf body;
     px_buf_init(&body, SECRETS_AWS_BODY_BYTES_MAX);
     yyjson_val *root = NULL;
     secrets_aws_begin(&body, manager, "SecretId", name);

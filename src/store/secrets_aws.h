@@ -50,8 +50,6 @@ void secrets_aws_add_value(struct px_buf *body, struct px_str value);
 PX_MUST_USE int secrets_aws_exchange(struct secret_manager *manager, const char *what,
                                      const struct px_buf *body, struct px_arena *scratch,
                                      yyjson_val **ret_root);
-/* A body may hold a value. */
-void secrets_aws_wipe(struct px_buf *buf);
 
 /* ---- versions: of struct secret_half ---- */
 PX_MUST_USE int secrets_aws_describe(struct secret_store *store, struct px_str name,

@@ -57,8 +57,3 @@ int secrets_aws_exchange(struct secret_manager *manager, const char *what,
     return 0;
 }
 
-void secrets_aws_wipe(struct px_buf *buf)
-{
-    secret_wipe(px_str(buf->ptr, buf->cap));
-    px_buf_deinit(buf);
-}

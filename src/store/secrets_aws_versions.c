@@ -53,7 +53,7 @@ static int take_history(struct secret_manager *manager, struct px_str name, stru
 {
     PX_AUTO(px_arena_deinit_wiped) struct px_arena scratch;
     px_arena_init(&scratch, SECRETS_AWS_SCRATCH_BYTES_MAX);
-    PX_AUTO(secrets_aws_wipe) struct px_buf body;
+    PX_AUTO(px_buf_deinit_wiped) struct px_buf body;
     px_buf_init(&body, SECRETS_AWS_BODY_BYTES_MAX);
     yyjson_val *root = NULL, *version;
     size_t i, n;
@@ -82,7 +82,7 @@ int secrets_aws_describe(struct secret_store *store, struct px_str name, enum se
     struct secret_manager *manager = secrets_aws_of(store);
     PX_AUTO(px_arena_deinit_wiped) struct px_arena scratch;
     px_arena_init(&scratch, SECRETS_AWS_SCRATCH_BYTES_MAX);
-    PX_AUTO(secrets_aws_wipe) struct px_buf body;
+    PX_AUTO(px_buf_deinit_wiped) struct px_buf body;
     px_buf_init(&body, SECRETS_AWS_BODY_BYTES_MAX);
     yyjson_val *root = NULL;
     secrets_aws_begin(&body, manager, "SecretId", name);
@@ -121,7 +121,7 @@ int secrets_aws_put_pending(struct secret_store *store, struct px_str name, stru
                             struct px_str value)
 {
     struct secret_manager *manager = secrets_aws_of(store);
-    PX_AUTO(secrets_aws_wipe) struct px_buf body;
+    PX_AUTO(px_buf_deinit_wiped) struct px_buf body;
     px_buf_init(&body, SECRETS_AWS_BODY_BYTES_MAX);
     secrets_aws_begin(&body, manager, "SecretId", name);
     px_buf_add_c(&body, ",\"ClientRequestToken\":");
@@ -143,7 +143,7 @@ struct move {
 /* Answers: SECRET_ABSENT. */
 static int move_stage(struct secret_manager *manager, struct px_str name, const struct move *move)
 {
-    PX_AUTO(secrets_aws_wipe) struct px_buf body;
+    PX_AUTO(px_buf_deinit_wiped) struct px_buf body;
     px_buf_init(&body, SECRETS_AWS_BODY_BYTES_MAX);
     secrets_aws_begin(&body, manager, "SecretId", name);
     px_buf_printf(&body, ",\"VersionStage\":\"%s\"", move->stage);
@@ -217,7 +217,7 @@ static int list_page(struct secret_manager *manager, struct px_str next, struct 
 {
     PX_AUTO(px_arena_deinit_wiped) struct px_arena scratch;
     px_arena_init(&scratch, SECRETS_AWS_SCRATCH_BYTES_MAX);
-    PX_AUTO(secrets_aws_wipe) struct px_buf body;
+    PX_AUTO(px_buf_deinit_wiped) struct px_buf body;
     px_buf_init(&body, SECRETS_AWS_BODY_BYTES_MAX);
     yyjson_val *root = NULL, *secret;
     size_t i, n;
@@ -264,7 +264,7 @@ int secrets_aws_list(struct secret_store *store, struct px_arena *arena, struct 
 int secrets_aws_rotate(struct secret_store *store, struct px_str name, struct px_str id)
 {
     struct secret_manager *manager = secrets_aws_of(store);
-    PX_AUTO(secrets_aws_wipe) struct px_buf body;
+    PX_AUTO(px_buf_deinit_wiped) struct px_buf body;
     px_buf_init(&body, SECRETS_AWS_BODY_BYTES_MAX);
     secrets_aws_begin(&body, manager, "SecretId", name);
     px_buf_add_c(&body, ",\"ClientRequestToken\":");

@@ -413,7 +413,7 @@ region("a mount target in one zone only", "PV-STO-10", r"aws_efs_(mount_target|f
 region("shards share a user", "PV-STO-11", r"aws_efs_access_point\.shard",
        edit(f"{STORAGE}/files.tf", 'shard => 10000 + tonumber(regex("[0-9]+$", shard))', "shard => 10000"))
 
-region("objects age by a tag that nobody sets", "PV-STO-05", r"aws_s3_bucket(_lifecycle_configuration)?\.this|^$",
+region("objects age by a tag that nobody sets", "PV-STO-05", r"aws_s3_bucket_lifecycle_configuration\.this",
        edit(f"{STORAGE}/lifecycle.tf", '          key   = "class"\n', '          key   = "kind"\n'))
 region("backups of the hot store for three days", "PV-STO-12", r"aws_backup_plan\.hot|aws_efs_file_system\.hot",
        edit(f"{STORAGE}/backup.tf", "backup_days = 35", "backup_days = 3"))

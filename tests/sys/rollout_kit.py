@@ -7,6 +7,7 @@ import json
 import pathlib
 import socket
 import socketserver
+import subprocess
 import sys
 import threading
 import zipfile
@@ -144,15 +145,44 @@ def release(folder, **zips):
     return folder
 
 
-class Load:
+class Threads:
+    """They run from the beginning of a `with` to its end."""
+
+    def __init__(self, run, count):
+        self.stop = threading.Event()
+        self.threads = [threading.Thread(target=run) for _ in range(count)]
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        for t in self.threads:
+            t.join()
+
+
+@contextlib.contextmanager
+def started(tree, name, *args):
+    """`rollout start` as a process of its own."""
+    p = subprocess.Popen([tree.tree / "prism", "rollout", "start", name, "--store", tree.store, *map(str, args)], env=tree.env,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield p
+    finally:
+        p.kill()
+        p.communicate()
+
+
+class Load(Threads):
     """Steady requests of several threads until the end; what each got is counted."""
 
     def __init__(self, region, threads=2, pause_s=0.005):
+        super().__init__(self.run, threads)
         self.region, self.pause_s = region, pause_s
-        self.stop = threading.Event()
         self.lock, self.good, self.bad, self.versions = threading.Lock(), 0, [], {}
         self.key, self.url = region.key, region.url + "/v1/datasets"
-        self.threads = [threading.Thread(target=self.run) for _ in range(threads)]
 
     def run(self):
         session = requests.Session()
@@ -169,16 +199,6 @@ class Load:
                 else:
                     self.good += 1
                     self.versions[said] = self.versions.get(said, 0) + 1
-
-    def __enter__(self):
-        for t in self.threads:
-            t.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        for t in self.threads:
-            t.join()
 
     def total(self):
         with self.lock:

@@ -6,14 +6,13 @@ import itertools
 import json
 import re
 import subprocess
-import threading
 import time
 
 import botocore.exceptions
 import pytest
 
 from region_kit import Tree, environment, wait
-from rollout_kit import client, cloudwatch
+from rollout_kit import Threads, client, cloudwatch, started
 
 QUICK = ["--machine", "--bake", "1s", "--requests", "5", "--poll", "100ms", "--slower", "100000"]
 NAME = "work"
@@ -43,28 +42,18 @@ def tree(tmp_path_factory):
     tree.down()
 
 
-class Starts:
+class Starts(Threads):
     """Executions of the alias, again and again, from several threads; a start that is refused while the region is killed is tried on."""
 
     def __init__(self, tree, threads=2):
-        self.tree, self.stop, self.numbers = tree, threading.Event(), itertools.count()
-        self.threads = [threading.Thread(target=self.run) for _ in range(threads)]
+        super().__init__(self.run, threads)
+        self.tree, self.numbers = tree, itertools.count()
 
     def run(self):
         with client(self.tree, "stepfunctions") as sfn:
             while not self.stop.wait(0.005):
                 with contextlib.suppress(botocore.exceptions.ClientError, botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError):
                     sfn.start_execution(stateMachineArn=f"{ARN}:live", input=json.dumps({"even": next(self.numbers) % 2 == 0}))
-
-    def __enter__(self):
-        for t in self.threads:
-            t.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        for t in self.threads:
-            t.join()
 
 
 ARN = "arn:aws:states:local:000000000000:stateMachine:prism-work"
@@ -125,7 +114,7 @@ def test_a_worse_version_goes_back_by_itself(tree, tmp_path, what, more, reason)
 
 def test_people_promote_and_roll_back(tree, tmp_path):
     before = routes(tree)
-    with started(tree, "--code", definition(tmp_path, says("promoted")), *QUICK, "--bake", "10m") as p:
+    with started(tree, NAME, "--code", definition(tmp_path, says("promoted")), *QUICK, "--bake", "10m") as p:
         wait(lambda: len(routes(tree)) == 2, seconds=60)
         rollout(tree, "promote")
         p.wait(60)  # it ends, whether it sees first that another controller took over or that the alias was moved
@@ -136,21 +125,10 @@ def test_people_promote_and_roll_back(tree, tmp_path):
     assert status(tree)["reason"].endswith("second thoughts")
 
 
-@contextlib.contextmanager
-def started(tree, *args):
-    p = subprocess.Popen([tree.tree / "prism", "rollout", "start", NAME, "--store", tree.store, *map(str, args)], env=tree.env,
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        yield p
-    finally:
-        p.kill()
-        p.communicate()
-
-
 def test_it_is_gone_on_with_after_kills_of_controller_and_region(tree, tmp_path):
     before = routes(tree)
     with Starts(tree):
-        with started(tree, "--code", definition(tmp_path, says("through kills")), *QUICK, "--bake", "10m") as p:
+        with started(tree, NAME, "--code", definition(tmp_path, says("through kills")), *QUICK, "--bake", "10m") as p:
             wait(lambda: len(routes(tree)) == 2, seconds=60)
             p.kill()
         half = routes(tree)
@@ -167,7 +145,7 @@ def test_it_is_gone_on_with_after_kills_of_controller_and_region(tree, tmp_path)
 
 
 def test_who_moves_the_alias_besides_is_left_alone(tree, tmp_path):
-    with started(tree, "--code", definition(tmp_path, says("moved")), *QUICK, "--bake", "10m") as p:
+    with started(tree, NAME, "--code", definition(tmp_path, says("moved")), *QUICK, "--bake", "10m") as p:
         wait(lambda: len(routes(tree)) == 2, seconds=60)
         with client(tree, "stepfunctions") as sfn:
             versions = [f"{ARN}:{v}" for v in routes(tree)]

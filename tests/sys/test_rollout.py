@@ -12,7 +12,7 @@ import time
 import pytest
 
 from region_kit import ENV_QUICK, control, wait
-from rollout_kit import Load, client, publish, release, tree_of_versions, version, write_version
+from rollout_kit import Load, client, publish, release, started, tree_of_versions, version, write_version
 
 # No alarm counts, and no latency unless a test says so: a busy machine makes any version slow.
 QUICK = ["--bake", "1s", "--requests", "20", "--poll", "100ms", "--alarms", "none-is-called-so", "--slower", "100000"]
@@ -36,18 +36,6 @@ def tree(tmp_path_factory):
 
 def rollout(tree, verb, *args, check=True):
     return tree.run("rollout", verb, "catalog", "--store", tree.store, *args, check=check, timeout=300)
-
-
-@contextlib.contextmanager
-def started(tree, *args):
-    """`rollout start` as a process of its own."""
-    p = subprocess.Popen([tree.tree / "prism", "rollout", "start", "catalog", "--store", tree.store, *map(str, args)], env=tree.env,
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        yield p
-    finally:
-        p.kill()
-        p.communicate()
 
 
 def status(tree):
@@ -128,12 +116,12 @@ def test_an_alarm_takes_it_back(tree, tmp_path):
     quiet = lambda: not [a for a in tree.status()["alarms"]["firing"] if a["name"].endswith("-function-errors-catalog")]
     wait(quiet, seconds=60)
     code = write_version(tmp_path / "fine", "fine")
-    with started(tree, "--code", code, "--bake", "10m", "--poll", "100ms", "--slower", "100000") as p:
+    with started(tree, "catalog", "--code", code, "--bake", "10m", "--poll", "100ms", "--slower", "100000") as p:
         wait(lambda: weight(tree)[1], seconds=60)
         _, err = fire_until_its_end(p)
     assert p.returncode == 1 and re.search(r"alarm \S+-function-errors-catalog fires: 1 of the last 1 datapoints", err), err
     assert weight(tree) == (old, {})
-    with started(tree, "--code", code) as p:
+    with started(tree, "catalog", "--code", code) as p:
         _, err = fire_until_its_end(p)
     assert p.returncode == 4 and "fires already" in err and weight(tree) == (old, {})
     wait(quiet, seconds=60)
@@ -145,7 +133,7 @@ def test_people_pause_resume_promote_and_roll_back(tree, tmp_path):
         assert rollout(tree, verb, check=False).returncode == 4
     code = write_version(tmp_path / "mine", "mine")
     with Load(tree) as load:
-        with started(tree, "--code", code, *QUICK, "--bake", "3s") as p:
+        with started(tree, "catalog", "--code", code, *QUICK, "--bake", "3s") as p:
             wait(lambda: weight(tree)[1], seconds=60)
             rollout(tree, "pause")
             number, share = next(iter(weight(tree)[1].items()))
@@ -162,7 +150,7 @@ def test_people_pause_resume_promote_and_roll_back(tree, tmp_path):
         rollout(tree, "rollback", "--reason", "on second thoughts")
         assert weight(tree) == (old, {}) and "on second thoughts" in status(tree)["reason"]
         rollout(tree, "rollback")  # again: nothing to do
-        with started(tree, "--version", number, *QUICK, "--bake", "10m") as p:
+        with started(tree, "catalog", "--version", number, *QUICK, "--bake", "10m") as p:
             wait(lambda: weight(tree)[1], seconds=60)
             rollout(tree, "rollback")
             p.communicate(timeout=60)
@@ -173,7 +161,7 @@ def test_people_pause_resume_promote_and_roll_back(tree, tmp_path):
 
 def test_who_moves_the_alias_besides_is_left_alone(tree, tmp_path):
     old, _ = weight(tree)
-    with started(tree, "--code", write_version(tmp_path / "a", "a"), *QUICK, "--bake", "10m") as p, client(tree) as api:
+    with started(tree, "catalog", "--code", write_version(tmp_path / "a", "a"), *QUICK, "--bake", "10m") as p, client(tree) as api:
         number = wait(lambda: weight(tree)[1], seconds=60).popitem()[0]
         api.update_alias(FunctionName="catalog", Name="live", FunctionVersion=number, RoutingConfig={"AdditionalVersionWeights": {old: 0.5}})
         _, err = p.communicate(timeout=60)
@@ -243,7 +231,7 @@ def test_a_controller_that_is_killed_at_any_step_is_gone_on_with(tree, tmp_path)
         number = publish(api, write_version(tmp_path / "k", "killed"))
     with Load(tree) as load:
         for step in STEPS:
-            with started(tree, "--version", number, *QUICK) as p:
+            with started(tree, "catalog", "--version", number, *QUICK) as p:
                 wait(lambda: p.poll() is not None or reached(tree, step)(), seconds=120)
                 p.kill()
         ends_as_if_nothing_had_happened(tree, old, number)
@@ -258,7 +246,7 @@ def test_a_controller_that_is_killed_anywhere_is_gone_on_with(tree, tmp_path):
         number = publish(api, write_version(tmp_path / "m", "anywhere"))
     with Load(tree) as load:
         for _ in range(12):
-            with started(tree, "--version", number, *QUICK) as p, contextlib.suppress(subprocess.TimeoutExpired):
+            with started(tree, "catalog", "--version", number, *QUICK) as p, contextlib.suppress(subprocess.TimeoutExpired):
                 p.wait(dice.uniform(0.02, 0.6))
         ends_as_if_nothing_had_happened(tree, old, number)
     assert not load.bad
@@ -269,7 +257,7 @@ def test_a_region_that_is_killed_at_any_step_comes_back_where_it_was(tree, tmp_p
     with client(tree) as api:
         number = publish(api, write_version(tmp_path / "r", "region"))
     stations = [(old, {}), (old, {number: 0.1}), (old, {number: 0.33}), (old, {number: 1.0}), (number, {})]
-    with started(tree, "--version", number, *QUICK, "--contact", "10m") as p:
+    with started(tree, "catalog", "--version", number, *QUICK, "--contact", "10m") as p:
         for step in ("gets 10 %", "gets 33 %", "gets 100 %"):
             with Load(tree):
                 wait(lambda: p.poll() is not None or reached(tree, step)(), seconds=120)
@@ -286,7 +274,7 @@ def test_a_region_that_is_killed_at_any_step_comes_back_where_it_was(tree, tmp_p
 
 def test_a_region_that_was_away_too_long_goes_back(tree, tmp_path):
     old, _ = weight(tree)
-    with started(tree, "--code", write_version(tmp_path / "away", "away"), *QUICK, "--bake", "10m", "--contact", "1s") as p:
+    with started(tree, "catalog", "--code", write_version(tmp_path / "away", "away"), *QUICK, "--bake", "10m", "--contact", "1s") as p:
         wait(lambda: weight(tree)[1], seconds=60)
         tree.kill()
         lines = []

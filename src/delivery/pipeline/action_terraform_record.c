@@ -66,7 +66,7 @@ static int add_variables(struct action_context *ctx, const char *path,
                          const struct changes *changes, struct px_buf *list,
                          struct px_buf *withheld)
 {
-    PX_AUTO(px_buf_deinit) struct px_buf content, kept;
+    PX_AUTO(px_buf_deinit_wiped) struct px_buf content, kept;
     yyjson_val *root = NULL;
     char hash[DIGEST_HEX_BYTES];
     px_buf_init(&content, FILE_BYTES_MAX);
@@ -242,7 +242,7 @@ static int lay_withheld(struct action_context *ctx, yyjson_val *with, struct ter
                         const char *dir)
 {
     const struct deployed_record *record = stack->record;
-    PX_AUTO(px_buf_deinit) struct px_buf text;
+    PX_AUTO(px_buf_deinit_wiped) struct px_buf text;
     size_t i, n, at = yyjson_arr_size(record->variables);
     yyjson_val *name;
     px_buf_init(&text, FILE_BYTES_MAX);

@@ -235,7 +235,7 @@ int terraform_init(struct terraform *tf)
 
 static int read_plan(struct terraform *tf, const char *path, struct changes *ret_changes)
 {
-    PX_AUTO(px_buf_deinit) struct px_buf text = {0};
+    PX_AUTO(px_buf_deinit_wiped) struct px_buf text = {0}; /* the state and its secrets */
     struct arguments a = {0};
     struct px_where where = {0};
     px_buf_init(&text, CHANGES_TEXT_MAX);
@@ -253,7 +253,6 @@ static int read_plan(struct terraform *tf, const char *path, struct changes *ret
             r = TERRAFORM_FAILED;
         }
     }
-    if (text.ptr) explicit_bzero(text.ptr, text.cap); /* the state and its secrets */
     return r;
 }
 
