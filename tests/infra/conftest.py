@@ -59,7 +59,7 @@ class World:
         self._emulator = None
         self._providers, self._numbers = [], itertools.count()
         self._mine = threading.local()
-        self.steps = {}
+        self.steps, self._asking = {}, threading.Lock()
 
     # -- steps --
 
@@ -76,9 +76,11 @@ class World:
                 with (self.folder / "steps.log").open("a") as log:
                     log.write(f"{start - self.began:7.1f} s to {time.time() - self.began:7.1f} s  {name}\n")
 
-        if name not in self.steps:
-            self.steps[name] = self.pool.submit(run)
-        return self.steps[name]
+        # Steps ask for steps from threads of the pool: without the lock two of them could start two emulators.
+        with self._asking:
+            if name not in self.steps:
+                self.steps[name] = self.pool.submit(run)
+            return self.steps[name]
 
     @property
     def emulator(self):

@@ -4,7 +4,10 @@ import copy
 import json
 import re
 import subprocess
+import sys
+import threading
 
+import conftest
 import kit
 import pytest
 
@@ -141,3 +144,26 @@ def test_cfn_lint():
     for template in templates:
         done = subprocess.run([kit.part("venv-infra") / "bin" / "cfn-lint", template], capture_output=True, text=True)
         assert done.returncode == 0, done.stdout
+
+
+def test_a_step_is_begun_once(tmp_path):
+    """However many threads ask for it at the same moment: a second emulator would know nothing of what was applied on the first."""
+    world, begun, together = conftest.World(tmp_path / "world"), [], threading.Barrier(8)
+    interval = sys.getswitchinterval()
+
+    def ask():
+        for number in range(200):
+            together.wait()
+            world.step(number, lambda number=number: begun.append(number)).result()
+
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+        world.close()
+    assert sorted(begun) == list(range(200))
