@@ -98,6 +98,28 @@ def test_a_tenant_moves_there_and_back_while_it_is_written_to(regions):
     print("longest", [w.longest_s for w in writers], [w.statuses for w in writers])
 
 
+def test_a_move_waits_for_no_registry_and_repeats_are_known_all_the_same(regions):
+    key, there = regions.tenant_in(US, "early"), regions.one(EU)
+    wait(lambda: there.query("SELECT 1", key=key).status_code == 421, seconds=60)
+    regions.region("lag", "1h")
+    try:
+        def send(identity):
+            return regions.ingest("events", [{"id": identity}], key=key, headers={"Idempotency-Key": f"k{identity}"})
+
+        for identity in range(20):
+            assert wait(lambda: send(identity), seconds=60).json()["accepted"] == 1
+        moved = json.loads(migrate_verb(regions, "early", "--to", EU, "--json").stdout)
+        assert moved["outcome"] == "moved" and moved["rows"] == 20, moved
+        for identity in range(20):  # by the region itself: its registry does not know yet that the tenant is at home there
+            again = there.ingest("events", [{"id": identity}], key=key, headers={"Idempotency-Key": f"k{identity}"})
+            assert again.status_code == 200 and again.json()["duplicate"], again.text
+    finally:
+        regions.region("lag", "200ms", "--scatter", "300ms")
+    regions.converged()
+    found = wait(lambda: regions.query("SELECT count(*), count(DISTINCT id) FROM events", key=key), seconds=60)
+    assert found.json()["rows"] == [[20, 20]]
+
+
 # ---- prism tenant migrate ----
 
 

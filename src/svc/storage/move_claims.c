@@ -1,7 +1,7 @@
 /* svc/storage/move_claims.c - the source's part; docs: move_claims.h.
  *
  * Objects below _moves/<tenant>/<epoch>/claims/ of the segments store, each a list of claims: where it stands, which
- * frame it names, when it was made and when it ends. A claim whose frame is sealed stays as it is until it ends
+ * frame it names, when it was made, when it ends and what it says. A claim whose frame is sealed stays as it is until it ends
  * (docs/design/ingest.md), and one that does not stand in the source would not be met there, either: it is left out. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,9 +20,11 @@ static void add_claim(struct px_buf *text, const struct move_claim *claim)
     px_buf_add_json_str(text, claim->sort);
     px_buf_add_c(text, ",\"writer\":");
     px_buf_add_json_str(text, claim->writer);
-    px_buf_printf(text, ",\"seq\":%llu,\"started_ns\":%lld,\"expires_ns\":%lld}",
+    px_buf_printf(text, ",\"seq\":%llu,\"started_ns\":%lld,\"expires_ns\":%lld,\"document\":",
                   (unsigned long long)claim->seq, (long long)claim->started_ns,
                   (long long)claim->expires_ns);
+    px_buf_add_json_str(text, claim->document);
+    px_buf_add_char(text, '}');
 }
 
 /* name: behind the folder of claims. Nothing when there is none. */

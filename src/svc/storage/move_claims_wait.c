@@ -2,13 +2,16 @@
  *
  * A claim is there when the item names the frame that the source's named. One that names another was made for the same
  * request before, and the source's is still on its way, or later, and then it stands in both regions in the end (the last
- * write wins), so that there is nothing to wait for. */
+ * write wins), so that there is nothing to wait for.
+ *
+ * One that does not come is put here as the source wrote it down: it is final, so what comes later says the same. */
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "svc/storage/move_claims_internal.h"
 
 #define WAIT_NS (5 * PX_NS_PER_S) /* of one fetch; the next one waits on */
+#define COMES_NS PX_NS_PER_S /* what replication takes as a rule: until then it is left to it */
 #define LOOK_US 10000
 #define SEEN_BYTES_MAX ((size_t)64 << 20)
 
@@ -31,7 +34,8 @@ int move_claim_read(const struct table_item *item, struct px_arena *arena,
                                      .writer = px_json_str(root, "writer"),
                                      .seq = (uint64_t)px_json_i64(root, "seq", 0),
                                      .started_ns = px_json_i64(root, "started_ns", 0),
-                                     .expires_ns = item->expires_ns};
+                                     .expires_ns = item->expires_ns,
+                                     .document = item->document};
     return 0;
 }
 
@@ -56,7 +60,8 @@ static int read_claims(const struct storage_move *move, struct px_str name, stru
                                               .writer = px_json_str(entry, "writer"),
                                               .seq = (uint64_t)px_json_i64(entry, "seq", 0),
                                               .started_ns = px_json_i64(entry, "started_ns", 0),
-                                              .expires_ns = px_json_i64(entry, "expires_ns", 0)};
+                                              .expires_ns = px_json_i64(entry, "expires_ns", 0),
+                                              .document = px_json_str(entry, "document")};
     }
     *ret_claims = claims;
     *ret_count = count;
@@ -90,7 +95,9 @@ static int look_at_some(struct storage *storage, const struct storage_move *move
     for (size_t i = 0; i < count; i++) {
         bool there = false;
         PX_TRY(is_there(storage, &some[i], &items[i], &arena, &there));
-        if (!there) all[(*left)++] = some[i];
+        if (there) continue;
+        all[*left] = some[i];
+        all[(*left)++].version = items[i].version;
     }
     return 0;
 }
@@ -107,14 +114,29 @@ static int look(struct storage *storage, const struct storage_move *move, struct
     return 0;
 }
 
-static bool is_over(const struct storage_move *move, int64_t end_ns)
+static int put(struct storage *storage, const struct storage_move *move,
+               const struct move_claim *claims, size_t count)
+{
+    for (size_t i = 0; i < count; i += TABLE_KEYS_MAX)
+        PX_TRY(move_claims_put(storage, move->tenant, &claims[i],
+                               PX_MIN(count - i, (size_t)TABLE_KEYS_MAX)));
+    return 0;
+}
+
+struct patience {
+    int64_t put_ns,
+        end_ns; /* of the monotonic clock: what is missing is put then; it is given up */
+};
+
+static bool is_over(const struct storage_move *move, const struct patience *patience)
 {
     int64_t now_ns = px_mono_ns(&px_clock_system);
-    return now_ns >= end_ns || (move->deadline_mono_ns != 0 && now_ns >= move->deadline_mono_ns);
+    return now_ns >= patience->end_ns ||
+           (move->deadline_mono_ns != 0 && now_ns >= move->deadline_mono_ns);
 }
 
 static int wait_for(struct storage *storage, const struct storage_move *move, struct px_str name,
-                    int64_t end_ns, bool *ret_all)
+                    const struct patience *patience, bool *ret_all)
 {
     PX_AUTO(px_arena_deinit) struct px_arena arena;
     px_arena_init(&arena, STORAGE_ARENA_BYTES_MAX);
@@ -124,8 +146,11 @@ static int wait_for(struct storage *storage, const struct storage_move *move, st
     for (;;) {
         PX_TRY(look(storage, move, claims, &count));
         *ret_all = count == 0;
-        if (*ret_all || is_over(move, end_ns)) return 0;
-        (void)usleep(LOOK_US);
+        if (*ret_all || is_over(move, patience)) return 0;
+        if (px_mono_ns(&px_clock_system) >= patience->put_ns)
+            PX_TRY(put(storage, move, claims, count));
+        else
+            (void)usleep(LOOK_US);
     }
 }
 
@@ -184,7 +209,9 @@ static int write_seen(struct storage *storage, const struct storage_move *move,
 int move_claims_wait(struct storage *storage, const struct storage_move *move,
                      const struct manifest *manifest, struct px_arena *arena, bool *ret_all)
 {
-    int64_t end_ns = px_mono_ns(&px_clock_system) + WAIT_NS;
+    int64_t now_ns = px_mono_ns(&px_clock_system);
+    /* behind the freeze writers wait, so nothing else does */
+    const struct patience patience = {now_ns + (manifest->last ? 0 : COMES_NS), now_ns + WAIT_NS};
     struct px_str *seen = NULL, *now = NULL;
     size_t seen_count = 0, now_count = 0, found = 0;
     bool all = true;
@@ -194,7 +221,7 @@ int move_claims_wait(struct storage *storage, const struct storage_move *move,
     for (size_t i = 0; i < manifest->claim_count && all; i++) {
         struct px_str name = manifest->claims[i];
         bool before = seen_count > 0 && bsearch(&name, seen, seen_count, sizeof name, by_name);
-        if (!before) PX_TRY(wait_for(storage, move, name, end_ns, &all));
+        if (!before) PX_TRY(wait_for(storage, move, name, &patience, &all));
         found += !before && all;
         if (all) now[now_count++] = name;
     }

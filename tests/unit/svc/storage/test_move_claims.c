@@ -1,5 +1,5 @@
-/* A move and a registry whose items arrive in no order: what is sealed is not taken over before the claims of it are
- * there, whoever sealed it and whatever else has come; and nothing else is waited for. */
+/* A move and a registry whose items arrive in no order, or late: what is sealed is not taken over before the claims of it
+ * are there, whoever sealed it and whatever else has come; and nothing else is waited for. */
 #include "svc/storage/storage_kit.h"
 
 #include <fcntl.h>
@@ -68,7 +68,8 @@ static void put_claim(struct test *t, struct kit *kit, const struct claimed *cla
 static struct claimed take(struct test *t, struct kit *kit, uint8_t request)
 {
     struct hot_writer *writer = NULL;
-    struct claimed claim = {.request = request};
+    struct claimed claim = {.request = request,
+                            .ends_ns = px_wall_ns(&px_clock_system) + 86400 * PX_NS_PER_S};
     CHECK_OK(hot_writer_new(kit->hot, NULL, &writer));
     memcpy(claim.writer, hot_writer_id(writer).ptr, HOT_WRITER_LEN);
     claim.seq = hot_writer_next_seq(writer, ACME, S("logs"));
@@ -117,6 +118,17 @@ static void check_waits(struct rig *rig)
     CHECK(moved.datasets > 0);
 }
 
+/* The item of a request is in the target what it is in the source. */
+static void check_alike(struct test *t, struct rig *rig, uint8_t request)
+{
+    const struct table_key key = claim_key(t, request);
+    struct table_item there, here;
+    CHECK_OK(table_get(rig->east.tables, &key, &t->arena, &there));
+    CHECK_OK(table_get(rig->west.tables, &key, &t->arena, &here));
+    CHECK(px_str_eq(there.document, here.document));
+    CHECK_INT(there.expires_ns, here.expires_ns);
+}
+
 TEST(an_item_that_was_put_later_and_arrives_first_opens_nothing)
 {
     struct rig rig;
@@ -125,8 +137,7 @@ TEST(an_item_that_was_put_later_and_arrives_first_opens_nothing)
     pack(&rig);
     put_claim(t, &rig.west, &first);
     CHECK(fetch(&rig));
-    struct claimed second = take(t, &rig.east, 2);
-    freeze(&rig);
+    (void)take(t, &rig.east, 2);
     pack(&rig);
     /* what is put behind all claims and has come tells nothing: a barrier of this kind would let the move go on, and a
      * repeat of the second request would be stored again */
@@ -134,7 +145,40 @@ TEST(an_item_that_was_put_later_and_arrives_first_opens_nothing)
                                       .document = S("{\"barrier\":9223372036854775807}")};
     CHECK_OK(table_put(rig.west.tables, &barrier, NULL, NULL, NULL));
     check_waits(&rig);
-    put_claim(t, &rig.west, &second);
+    CHECK(fetch(&rig));
+    check_alike(t, &rig, 2);
+    rig_close(&rig);
+}
+
+TEST(what_is_missing_behind_the_freeze_is_put_at_once_and_what_arrives_later_says_the_same)
+{
+    struct rig rig;
+    rig_open(t, &rig);
+    struct claimed older = {.request = 7, .seq = 9, .started_ns = 4}, last = {.request = 0};
+    memset(older.writer, 'w', HOT_WRITER_LEN);
+    put_claim(t, &rig.west, &older); /* of the same request as one below, from before */
+    for (uint8_t i = 1; i <= 120; i++) last = take(t, &rig.east, i); /* more than are put at once */
+    put_claim(t, &rig.west, &last);
+    freeze(&rig);
+    pack(&rig);
+    struct storage_moved moved = {0};
+    CHECK_OK(storage_fetch(rig.west.storage, &rig.move, &moved));
+    CHECK(moved.last && !moved.more);
+    for (uint8_t i = 1; i <= 120; i++) check_alike(t, &rig, i);
+    rig_close(&rig);
+}
+
+TEST(a_claim_that_ends_soon_is_left_to_replication)
+{
+    struct rig rig;
+    rig_open(t, &rig);
+    struct claimed claim = take(t, &rig.east, 1);
+    claim.ends_ns = px_wall_ns(&px_clock_system) + 100 * PX_NS_PER_S;
+    put_claim(t, &rig.east, &claim);
+    freeze(&rig);
+    pack(&rig);
+    check_waits(&rig);
+    put_claim(t, &rig.west, &claim);
     CHECK(fetch(&rig));
     rig_close(&rig);
 }
@@ -166,7 +210,6 @@ TEST(what_the_schedule_seals_between_two_packs_is_waited_for)
     CHECK(fetch(&rig));
     struct claimed second = take(t, &rig.east, 2);
     seal(&rig);
-    freeze(&rig);
     pack(&rig);
     check_waits(&rig);
     put_claim(t, &rig.west, &second);
