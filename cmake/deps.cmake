@@ -1,7 +1,7 @@
 # What tools/setup brought, as imported targets:
 #   AWS::aws-c-common AWS::aws-c-cal AWS::aws-checksums (and the rest of the AWS Common Runtime)
 #   prism::duckdb sqlite3 uv zstd z deflate xxhash protobuf_c     libraries that come built
-#   AWS::ssl                                              OpenSSL's interface, for libpq alone
+#   AWS::ssl                                              OpenSSL's interface, for libpq and the gateway
 #   prism::archive pcre2                                  for the program alone, not for functions
 #   prism::yyjson llhttp otlp nanoarrow libpq quickjs jsonnet   sources, compiled here so that sanitizers see into them
 #   PRISM_JSONATA_JS                                      file of the npm module jsonata

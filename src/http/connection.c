@@ -33,8 +33,10 @@ static void on_closed(uv_handle_t *handle)
 
 void connection_close(struct http_connection *conn)
 {
+    if (conn->transport) conn->transport->finish(conn);
     if (conn->state == CONN_CLOSED) return;
     connection_set_state(conn, CONN_CLOSED);
+    connection_defer_drop(conn);
     if (!conn->request_open) request_drop_body(conn);
     uv_close(&conn->uv.handle, on_closed);
 }
@@ -147,12 +149,8 @@ static char *scratch(struct http_server *server)
     return server->scratch;
 }
 
-static uv_buf_t place_to_read(struct http_connection *conn)
+uv_buf_t connection_place(struct http_connection *conn)
 {
-    if (conn->state == CONN_LINGERING) {
-        char *room = scratch(conn->server);
-        return uv_buf_init(room, room ? SCRATCH_BYTES : 0);
-    }
     if (!conn->slab) conn->slab = server_slab_take(conn->server);
     if (!conn->slab) return uv_buf_init(NULL, 0);
     if (!request_body_is_direct(conn))
@@ -165,13 +163,19 @@ static uv_buf_t place_to_read(struct http_connection *conn)
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
+    struct http_connection *conn = handle->data;
     (void)suggested;
-    *buf = place_to_read(handle->data);
+    if (conn->state != CONN_LINGERING && !conn->transport) {
+        *buf = connection_place(conn);
+        return;
+    }
+    char *room = scratch(conn->server);
+    *buf = uv_buf_init(room, room ? SCRATCH_BYTES : 0);
 }
 
-static void on_end(struct http_connection *conn, ssize_t error)
+void connection_ended(struct http_connection *conn, ssize_t error)
 {
-    if (error == UV_ENOBUFS && conn->state != CONN_LINGERING) {
+    if (error == UV_ENOBUFS && conn->state != CONN_LINGERING && conn->state != CONN_GREETING) {
         bool known = conn->refuse_status != 0;
         connection_refuse(conn, known ? conn->refuse_status : 503,
                           known ? conn->refuse_why : "out of memory");
@@ -184,13 +188,14 @@ static void on_end(struct http_connection *conn, ssize_t error)
         connection_close(conn);
 }
 
-static void on_bytes(struct http_connection *conn, const char *bytes, size_t count)
+static void linger_on(struct http_connection *conn, size_t count)
 {
-    if (conn->state == CONN_LINGERING) {
-        conn->lingered_bytes += count;
-        if (conn->lingered_bytes > LINGER_BYTES_MAX) connection_close(conn);
-        return;
-    }
+    conn->lingered_bytes += count;
+    if (conn->lingered_bytes > LINGER_BYTES_MAX) connection_close(conn);
+}
+
+void connection_bytes(struct http_connection *conn, const char *bytes, size_t count)
+{
     if (conn->streamed && conn->state == CONN_READING) connection_set_state(conn, CONN_READING);
     bool direct = conn->body && bytes == conn->body + conn->body_bytes;
     if (!direct) {
@@ -203,15 +208,26 @@ static void on_bytes(struct http_connection *conn, const char *bytes, size_t cou
     connection_reading(conn);
 }
 
+void connection_rest(struct http_connection *conn)
+{
+    if (conn->state == CONN_IDLE) give_slab_back(conn);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
 {
     struct http_connection *conn = stream->data;
-    if (count > 0)
-        on_bytes(conn, buf->base, (size_t)count);
-    else if (count < 0)
-        on_end(conn, count);
-    else if (conn->state == CONN_IDLE)
-        give_slab_back(conn);
+    if (count < 0 && conn->transport && conn->state != CONN_LINGERING)
+        conn->transport->received(conn, NULL, 0); /* what was held back comes first */
+    if (count < 0)
+        connection_ended(conn, count);
+    else if (count > 0 && conn->state == CONN_LINGERING)
+        linger_on(conn, (size_t)count);
+    else if (count > 0 && conn->transport)
+        conn->transport->received(conn, buf->base, (size_t)count);
+    else if (count > 0)
+        connection_bytes(conn, buf->base, (size_t)count);
+    else
+        connection_rest(conn);
 }
 
 void connection_reading(struct http_connection *conn)
@@ -225,6 +241,8 @@ void connection_reading(struct http_connection *conn)
         (void)uv_read_stop(&conn->uv.stream);
     else if (uv_read_start(&conn->uv.stream, on_alloc, on_read) != 0)
         connection_close(conn);
+    else if (conn->transport)
+        conn->transport->resumed(conn);
 }
 
 void connection_open(struct http_connection *conn)

@@ -1,6 +1,7 @@
 /* http/connection.h - one connection of the server and what its files share. Inside http only.
  *
  * States and what ends them:
+ *   GREETING   a TLS handshake; HANDSHAKE_MS, or being the oldest of too many
  *   IDLE       no byte of a request yet; idle_ms
  *   READING    a request is arriving; read_ms
  *   SERVING    the handler has it; nothing but the handler
@@ -20,6 +21,7 @@
 #define IN_SLACK_BYTES (16u * 1024u) /* of a slab behind the largest head: small bodies, chunks */
 
 enum connection_state {
+    CONN_GREETING,
     CONN_IDLE,
     CONN_READING,
     CONN_REPLYING,
@@ -37,6 +39,24 @@ struct http_slab {
     char in[]; /* the head, behind it small bodies, chunks, pipelined requests */
 };
 
+/* What stands between a connection and its socket. Plain connections have none, and a program that
+ * never asks for one does not link it. */
+struct http_transport {
+    void (*received)(struct http_connection *conn, const char *bytes, size_t count);
+    /* All of it is sent, queued or the connection closed. */
+    void (*write)(struct http_connection *conn, const uv_buf_t *pieces, unsigned count);
+    void (*resumed)(struct http_connection *conn); /* reading goes on after it stood still */
+    void (*turn)(struct http_connection *conn);    /* what connection_defer() asked for */
+    void (*finish)(struct http_connection *conn);  /* nothing more is written */
+};
+/* What begins connections of a listener with a transport; owned by the server. */
+struct http_greeter {
+    struct http_greeter *next;
+    /* Sets transport and free_transport. */
+    int (*greet)(struct http_greeter *greeter, struct http_connection *conn);
+    void (*free)(struct http_greeter *greeter);
+};
+
 struct http_connection {
     union {
         uv_handle_t handle;
@@ -48,6 +68,13 @@ struct http_connection {
     enum connection_state state;
     struct http_connection *prev, *next; /* in the state's list */
     uint64_t since_ms;
+    const struct http_transport *transport;
+    void (*free_transport)(struct http_connection *conn);
+    struct tls_session *tls;
+    struct http_connection *deferred_prev, *deferred_next;
+    uint32_t deferred_turn;
+    bool deferred;
+    bool cut; /* the answer is not whole, and what a transport says at its end would hide that */
 
     /* reading */
     struct http_slab *slab;
@@ -92,14 +119,21 @@ struct http_server {
     uint32_t listener_count; /* those not yet closed */
     uv_timer_t timer;
     uint64_t timer_due_ms; /* UINT64_MAX: not running */
-    bool timer_closed;
+    uint32_t own_handles;  /* not yet closed: timer and idle */
     struct connection_list lists[CONN_CLOSED];
+    /* Those that have something to do in the loop's next turn; idle runs while there are such. */
+    struct http_connection *deferred, *deferred_last;
+    uv_idle_t idle;
+    uint32_t turn;
+    uint32_t greeting; /* in that list */
+    struct http_greeter *greeters;
+    struct transport_scratch *transport_scratch; /* TLS's */
     uint64_t limits_ms[CONN_CLOSED];
     uint32_t connections, connections_in_memory;
     size_t body_bytes, queued_bytes; /* over all connections */
     struct http_slab *slabs;
     uint32_t slab_count;
-    char *scratch; /* where what lingering connections send goes */
+    char *scratch; /* where goes what lingering connections send and what is still encrypted */
     bool draining, freed;
     void (*on_drained)(void *ctx);
     void *drained_ctx;
@@ -108,12 +142,19 @@ struct http_server {
 };
 
 #define SCRATCH_BYTES (64u * 1024u)
+#define HANDSHAKE_MS 10000u
+#define GREETING_MAX 1024u
 
 /* server.c */
 void connection_set_state(struct http_connection *conn, enum connection_state state);
 void connection_closed(struct http_connection *conn); /* the handle is; what the server counts */
+/* Its transport goes on in the loop's next turn. */
+void connection_defer(struct http_connection *conn);
+void connection_defer_drop(struct http_connection *conn);
 void connection_unref(
     struct http_connection *conn); /* frees it once closed and without a request */
+int server_listen_tcp(struct http_server *server, const char *host, uint16_t port,
+                      struct http_greeter *greeter, uint16_t *ret_port);
 struct http_slab *server_slab_take(struct http_server *server);
 void server_slab_give(struct http_server *server, struct http_slab *slab);
 
@@ -124,6 +165,12 @@ void connection_next(
     struct http_connection *conn); /* the answer is out: the next request, or the end */
 void connection_reading(struct http_connection *conn); /* start or stop, as its state says */
 void connection_tell_gone(struct http_connection *conn);
+/* For a transport: where its next bytes go (none: connection_ended() with UV_ENOBUFS), that they are there,
+ * that for now there are no more, and that there will not be any more. */
+uv_buf_t connection_place(struct http_connection *conn);
+void connection_bytes(struct http_connection *conn, const char *bytes, size_t count);
+void connection_rest(struct http_connection *conn);
+void connection_ended(struct http_connection *conn, ssize_t error);
 
 /* request.c: what the parser's callbacks make of the bytes */
 extern const llhttp_settings_t request_parser_settings;
@@ -136,4 +183,7 @@ PX_MUST_USE bool request_body_room(struct http_connection *conn, size_t bytes);
 
 /* reply.c */
 void connection_refuse(struct http_connection *conn, int status, const char *why);
-void connection_write(struct http_connection *conn, uv_buf_t *pieces, unsigned count);
+/* All is written: drop what comes until the peer has gone. */
+void connection_linger(struct http_connection *conn);
+void connection_write(struct http_connection *conn, const uv_buf_t *pieces, unsigned count);
+void connection_write_raw(struct http_connection *conn, const uv_buf_t *pieces, unsigned count);

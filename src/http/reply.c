@@ -79,7 +79,15 @@ static bool queue_rest(struct http_connection *conn, const uv_buf_t *pieces, uns
     return true;
 }
 
-void connection_write(struct http_connection *conn, uv_buf_t *pieces, unsigned count)
+void connection_write(struct http_connection *conn, const uv_buf_t *pieces, unsigned count)
+{
+    if (conn->transport)
+        conn->transport->write(conn, pieces, count);
+    else
+        connection_write_raw(conn, pieces, count);
+}
+
+void connection_write_raw(struct http_connection *conn, const uv_buf_t *pieces, unsigned count)
 {
     if (conn->state == CONN_CLOSED) return;
     size_t total = 0, sent = 0;
@@ -259,7 +267,10 @@ void http_reply_end(struct http_request *request, bool complete)
 {
     struct http_connection *conn = request->connection;
     uv_buf_t end = piece_of(S("0\r\n\r\n"));
-    if (!complete) connection_close(conn);
+    if (!complete) {
+        conn->cut = true;
+        connection_close(conn);
+    }
     check_open(conn);
     if (conn->chunked && !goes_nowhere(conn)) connection_write(conn, &end, 1);
     answered(conn);
@@ -273,13 +284,20 @@ static void on_shutdown(uv_shutdown_t *shutdown, int status)
     free(shutdown);
 }
 
-static void linger(struct http_connection *conn)
+void connection_linger(struct http_connection *conn)
 {
+    conn->refused = true;
+    conn->keep_alive = false;
+    if (conn->state != CONN_LINGERING) connection_set_state(conn, CONN_LINGERING);
+    if (conn->transport) conn->transport->finish(conn);
+    if (conn->state == CONN_CLOSED) return;
     uv_shutdown_t *shutdown = malloc(sizeof *shutdown);
     if (!shutdown || uv_shutdown(shutdown, &conn->uv.stream, on_shutdown) != 0) {
         free(shutdown);
         connection_close(conn);
+        return;
     }
+    connection_reading(conn);
 }
 
 /* The owner hears of a refusal, and its header line goes with it; "" without one. */
@@ -321,6 +339,5 @@ void connection_refuse(struct http_connection *conn, int status, const char *why
     if (conn->state == CONN_CLOSED) return;
     if (!conn->request_open) request_drop_body(conn);
     connection_tell_gone(conn);
-    linger(conn);
-    connection_reading(conn);
+    connection_linger(conn);
 }

@@ -30,6 +30,7 @@ struct http_listener {
     } uv;
     struct http_server *server;
     struct http_listener *next;
+    struct http_greeter *greeter; /* NULL: nothing stands between */
 };
 
 /* ---- slabs ---- */
@@ -99,6 +100,8 @@ void connection_set_state(struct http_connection *conn, enum connection_state st
 {
     struct http_server *server = conn->server;
     if (conn->state != CONN_CLOSED) list_remove(&server->lists[conn->state], conn);
+    server->greeting -= conn->state == CONN_GREETING;
+    server->greeting += state == CONN_GREETING;
     conn->state = state;
     if (state == CONN_CLOSED) return;
     conn->since_ms = uv_now(server->loop);
@@ -141,13 +144,58 @@ static void on_timer(uv_timer_t *timer)
     check_drained(server);
 }
 
+/* ---- the loop's next turn ---- */
+
+void connection_defer_drop(struct http_connection *conn)
+{
+    struct http_server *server = conn->server;
+    if (!conn->deferred) return;
+    conn->deferred = false;
+    *(conn->deferred_prev ? &conn->deferred_prev->deferred_next
+                          : &server->deferred) = conn->deferred_next;
+    *(conn->deferred_next ? &conn->deferred_next->deferred_prev
+                          : &server->deferred_last) = conn->deferred_prev;
+}
+
+/* Those that are deferred meanwhile are for the turn after this one. */
+static void on_idle(uv_idle_t *idle)
+{
+    struct http_server *server = idle->data;
+    struct http_connection *conn;
+    uint32_t turn = server->turn++;
+    while ((conn = server->deferred) && conn->deferred_turn == turn) {
+        connection_defer_drop(conn);
+        conn->transport->turn(conn);
+    }
+    if (!server->deferred) (void)uv_idle_stop(idle);
+}
+
+void connection_defer(struct http_connection *conn)
+{
+    struct http_server *server = conn->server;
+    if (conn->deferred || conn->state == CONN_CLOSED || server->freed) return;
+    conn->deferred = true;
+    conn->deferred_turn = server->turn;
+    conn->deferred_prev = server->deferred_last;
+    conn->deferred_next = NULL;
+    *(server->deferred_last ? &server->deferred_last->deferred_next : &server->deferred) = conn;
+    server->deferred_last = conn;
+    (void)uv_idle_start(&server->idle, on_idle);
+}
+
 /* ---- connections ---- */
 
 static void server_unref(struct http_server *server)
 {
-    if (!server->freed || !server->timer_closed || server->listener_count > 0 ||
+    if (!server->freed || server->own_handles > 0 || server->listener_count > 0 ||
         server->connections_in_memory > 0)
         return;
+    while (server->greeters) {
+        struct http_greeter *greeter = server->greeters;
+        server->greeters = greeter->next;
+        greeter->free(greeter);
+    }
+    free(server->transport_scratch);
     while (server->slabs) {
         struct http_slab *slab = server->slabs;
         server->slabs = slab->next;
@@ -168,6 +216,7 @@ void connection_unref(struct http_connection *conn)
     struct http_server *server = conn->server;
     if (conn->state != CONN_CLOSED || conn->uv.handle.data || conn->request_open) return;
     if (conn->slab) server_slab_give(server, conn->slab);
+    if (conn->free_transport) conn->free_transport(conn);
     free(conn);
     server->connections_in_memory--;
     server_unref(server);
@@ -188,6 +237,20 @@ static void name_peer(struct http_connection *conn)
         uv_tcp_getpeername(&conn->uv.tcp, (struct sockaddr *)&at, &bytes) != 0)
         return;
     (void)uv_ip_name((const struct sockaddr *)&at, conn->peer, sizeof conn->peer);
+}
+
+/* Whoever comes to an end with its greeting does so within a round trip or two; those that only hold a
+ * place make room. Nothing can be said to a connection too many before it has greeted. */
+static void greet(struct http_connection *conn, struct http_greeter *greeter, bool too_many)
+{
+    if (too_many || greeter->greet(greeter, conn) != 0) {
+        connection_close(conn);
+        return;
+    }
+    connection_set_state(conn, CONN_GREETING);
+    connection_open(conn);
+    if (conn->server->greeting > GREETING_MAX)
+        connection_close(conn->server->lists[CONN_GREETING].first);
 }
 
 static void on_connection(uv_stream_t *stream, int status)
@@ -213,9 +276,13 @@ static void on_connection(uv_stream_t *stream, int status)
         return;
     }
     name_peer(conn);
+    bool too_many = server->connections > server->options.connections_max;
+    if (listener->greeter) {
+        greet(conn, listener->greeter, too_many);
+        return;
+    }
     connection_open(conn);
-    if (server->connections > server->options.connections_max)
-        connection_refuse(conn, 503, "too many connections");
+    if (too_many) connection_refuse(conn, 503, "too many connections");
     if (server->connections > server->options.connections_max + REFUSED_LINGERING_MAX)
         connection_close(conn);
 }
@@ -279,8 +346,8 @@ static int port_of(const struct http_listener *listener, uint16_t *ret_port)
     return 0;
 }
 
-int http_server_listen_tcp(struct http_server *server, const char *host, uint16_t port,
-                           uint16_t *ret_port)
+int server_listen_tcp(struct http_server *server, const char *host, uint16_t port,
+                      struct http_greeter *greeter, uint16_t *ret_port)
 {
     struct sockaddr_storage at = {0};
     if (uv_ip4_addr(host, port, (struct sockaddr_in *)&at) != 0 &&
@@ -288,6 +355,7 @@ int http_server_listen_tcp(struct http_server *server, const char *host, uint16_
         return px_fault(PX_F_CONFIG, "%s is not an address", host);
     struct http_listener *listener;
     PX_TRY(listener_new(server, true, &listener));
+    listener->greeter = greeter;
     uint16_t bound = port;
     int error = uv_tcp_bind(&listener->uv.tcp, (const struct sockaddr *)&at, 0);
     if (!error) error = uv_listen(&listener->uv.stream, BACKLOG, on_connection);
@@ -297,6 +365,12 @@ int http_server_listen_tcp(struct http_server *server, const char *host, uint16_
     if (error) return px_fault(PX_F_IO, "listen on %s:%u: %s", host, port, uv_strerror(error));
     if (ret_port) *ret_port = bound;
     return 0;
+}
+
+int http_server_listen_tcp(struct http_server *server, const char *host, uint16_t port,
+                           uint16_t *ret_port)
+{
+    return server_listen_tcp(server, host, port, NULL, ret_port);
 }
 
 /* A socket file left by a crash would keep its successor from binding. Only what nobody listens on is
@@ -353,6 +427,7 @@ int http_server_new(uv_loop_t *loop, const struct http_server_options *options,
     server->options = *options;
     options_default(&server->options);
     server->in_bytes = server->options.header_bytes_max + IN_SLACK_BYTES;
+    server->limits_ms[CONN_GREETING] = HANDSHAKE_MS;
     server->limits_ms[CONN_IDLE] = server->options.idle_ms;
     server->limits_ms[CONN_REPLYING] = server->options.idle_ms;
     server->limits_ms[CONN_READING] = server->options.read_ms;
@@ -364,8 +439,10 @@ int http_server_new(uv_loop_t *loop, const struct http_server_options *options,
         free(server);
         return px_fault(PX_F_IO, "a timer: %s", uv_strerror(error));
     }
-    server->timer.data = server;
+    server->timer.data = server->idle.data = server;
     uv_unref((uv_handle_t *)&server->timer);
+    (void)uv_idle_init(loop, &server->idle); /* cannot fail */
+    server->own_handles = 2;
     *ret_server = server;
     return 0;
 }
@@ -378,16 +455,17 @@ void http_server_drain(struct http_server *server, void (*done)(void *ctx), void
     server->on_drained = done;
     server->drained_ctx = ctx;
     listeners_close(server);
+    while (server->lists[CONN_GREETING].first) connection_close(server->lists[CONN_GREETING].first);
     while (server->lists[CONN_IDLE].first) connection_close(server->lists[CONN_IDLE].first);
     uv_ref((uv_handle_t *)&server
                ->timer); /* until it has looked whether there was nothing to wait for */
     timer_until(server, 0);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void on_own_closed(uv_handle_t *handle)
 {
     struct http_server *server = handle->data;
-    server->timer_closed = true;
+    server->own_handles--;
     server_unref(server);
 }
 
@@ -405,5 +483,6 @@ void http_server_free(struct http_server **server_at)
     for (int state = 0; state < CONN_CLOSED; state++)
         while (server->lists[state].first) connection_close(server->lists[state].first);
     server->freed = true;
-    uv_close((uv_handle_t *)&server->timer, on_timer_closed);
+    uv_close((uv_handle_t *)&server->timer, on_own_closed);
+    uv_close((uv_handle_t *)&server->idle, on_own_closed);
 }

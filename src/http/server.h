@@ -1,5 +1,5 @@
 /* http/server.h - an HTTP/1.1 server in one event loop: libuv for sockets and timers, llhttp (Node.js's
- * parser) for the protocol. It serves the gateway, the Runtime API and the control socket.
+ * parser) for the protocol, with or without TLS (http/tls.h). It serves the gateway, the Runtime API and the control socket.
  *
  * One thread. A handler is called when a request is complete (headers and whole body, at most
  * body_bytes_max), answers at once or later with the same request pointer, exactly once. Requests of
@@ -8,7 +8,7 @@
  * answered with the right status and a problem (RFC 9457) before the connection closes: 400, 408,
  * 413, 414, 417, 431, 501, 503, 505. Parsing is strict: what two servers could read in two ways
  * (Content-Length beside Transfer-Encoding, a bare CR or LF, folded fields, two Hosts) is a 400.
- * Content-Encoding is not touched here. HTTP/2 and TLS come behind this same header. */
+ * Content-Encoding is not touched here. HTTP/2 comes behind this same header. */
 #pragma once
 
 #include <uv.h>
