@@ -62,7 +62,7 @@ soak-rollout: build ## Bad versions of a function under steady load: more than 9
 	@tools/setup test
 	@PRISM_SOAK_ROLLOUT=1 PYTEST_ADDOPTS=-s tools/run-tests --sys -k test_bad_versions_cost_less
 
-# PRISM_REHEARSAL: options of tests/rehearsal/delivery.py, such as `--until dev`.
+# PRISM_REHEARSAL: options of tests/rehearsal/delivery.py, such as `--keep FOLDER --acts good,alarm`.
 rehearse-delivery: build ## Deliver through all of platform/pipeline.json with the real Terraform on an emulator of AWS; then bad changes and kills
 	@tools/setup test infra
 	@"$$(tools/setup --path venv-infra)/bin/python" tests/rehearsal/delivery.py $(PRISM_REHEARSAL)

@@ -1,25 +1,41 @@
-"""What stands around the emulator in a rehearsal: somebody in front of it who can refuse a request, the replication of artifact buckets that it
-only remembers, and releases of all functions."""
+"""The AWS of a rehearsal, a process of its own that outlives who started it, so that a world can be come back to:
+
+  aws.py FOLDER     serves until SIGTERM; how to reach it is in FOLDER/aws.json
+
+The emulator, somebody in front of it who can refuse a request, the replication of artifact buckets that it only remembers, and one provider."""
 
 import contextlib
-import hashlib
 import http.client
 import http.server
 import json
+import os
+import pathlib
 import re
-import shutil
+import signal
+import subprocess
+import sys
 import threading
+import time
 import urllib.parse
 
-import kit
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "infra"))
+
+import kit  # noqa: E402
+
+ENVIRONMENTS = ("dev", "staging", "prod")
+# A provider takes seconds to start and Terraform starts it several times a step. One that runs already is for the regions' stacks, which configure it
+# once; the shared stack configures two at once and starts its own.
+TERRAFORM = """#!/bin/sh
+case $PWD in */region) export TF_REATTACH_PROVIDERS='{reattach}' ;; esac
+exec {terraform} "$@"
+"""
 
 
 class Gate:
-    """Hands every request on to the emulator; one that matches `refuse` is answered as a policy's refusal."""
+    """Hands every request on to the emulator; one that matches what stands in the file `refuse` is answered as a policy's refusal."""
 
-    def __init__(self, url):
-        gate, there = self, urllib.parse.urlsplit(url).netloc
-        self.refuse, self.refused = None, 0
+    def __init__(self, url, refuse):
+        there = urllib.parse.urlsplit(url).netloc
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -29,8 +45,7 @@ class Gate:
 
             def handle_any(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                if gate.refuse and re.search(gate.refuse, f"{self.command} {urllib.parse.unquote(self.path)}"):
-                    gate.refused += 1
+                if refuse.exists() and re.search(refuse.read_text(), f"{self.command} {urllib.parse.unquote(self.path)}"):
                     return self.answer(403, [("Content-Type", "application/json"), ("x-amzn-ErrorType", "AccessDeniedException")],
                                        b'{"Message": "AccessDenied: by rehearsal"}')
                 up = http.client.HTTPConnection(there, timeout=600)
@@ -70,14 +85,14 @@ class Gate:
 class Replication:
     """AWS copies artifacts from the home region's bucket to the others' of its environment; the emulator stores the rule and copies nothing."""
 
-    def __init__(self, emulator, environments):
-        self.s3, self.environments, self.done, self.over = emulator.client("s3"), environments, set(), threading.Event()
+    def __init__(self, emulator):
+        self.s3, self.done, self.over = emulator.client("s3"), set(), threading.Event()
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
 
     def run(self):
         while not self.over.wait(0.5):
-            for environment in self.environments:
+            for environment in ENVIRONMENTS:
                 home, *others = (f"prism-{environment}-artifacts-{code}-{kit.ACCOUNT}" for code in sorted(kit.REGIONS.values(), key=lambda c: c != "use1"))
                 with contextlib.suppress(self.s3.exceptions.ClientError):
                     for item in self.s3.list_objects_v2(Bucket=home, Prefix="functions/").get("Contents", []):
@@ -91,45 +106,50 @@ class Replication:
         self.thread.join()
 
 
-def tree(folder):
-    """A build whose alarm of a function's errors looks at seconds and not at minutes; what it fires at is more than one bad step of a rollout makes."""
-    built = kit.PRISM.resolve().parent
-    folder.mkdir(parents=True)
-    shutil.copy2(built / "prism", folder / "prism")
-    for name, place in (("fn", built / "fn"), ("edge", kit.ROOT / "edge")):
-        (folder / name).symlink_to(place.resolve())
-    shutil.copytree(kit.PLATFORM, folder / "platform")
-    alarms = json.loads((folder / "platform" / "alarms.json").read_text())
-    alarm, = (a for a in alarms["alarms"] if a["id"] == "function-errors")
-    alarm.update({"period_s": 5, "periods": 1, "datapoints": 1, "threshold": 40})
-    (folder / "platform" / "alarms.json").write_text(json.dumps(alarms))
-    functions = json.loads((folder / "platform" / "functions.json").read_text())
-    for name in ("ingest", "query", "catalog"):  # who calls as steadily as here does not spill over, which would be an alarm of its own
-        functions["functions"][name]["concurrency"].update({"min": 8, "max": 16})
-    (folder / "platform" / "functions.json").write_text(json.dumps(functions))
-    return folder / "prism"
+# ---- the process ----
+
+def start(folder):
+    """Its AWS, as {"environment": of who talks to it, "terraform": program, "pid"}; the one that runs there, or a new one."""
+    found = folder / "aws.json"
+    if not found.exists():
+        with (folder / "aws.log").open("ab") as log:
+            process = subprocess.Popen([sys.executable, __file__, str(folder)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        deadline = time.time() + 180
+        while not found.exists():
+            if process.poll() is not None or time.time() > deadline:
+                raise RuntimeError(f"the emulator did not start:\n{(folder / 'aws.log').read_text()[-2000:]}")
+            time.sleep(0.2)
+    return json.loads(found.read_text())
 
 
-def package(folder, replaced):
-    """All functions as `prism package` would leave them, some with another bootstrap. An image is what its digest is of."""
-    artifacts = {}
-    (folder / "images" / "blobs" / "sha256").mkdir(parents=True)
-    for name, spec in kit.platform("functions.json")["functions"].items():
-        bootstrap = kit.FUNCTIONS / name / "bootstrap"
-        if name in replaced:
-            text, bootstrap = replaced[name], folder / f"{name}.bootstrap"
-            # Bytes go behind the built one's, which changes nothing but its digest; a text is a program of its own.
-            bootstrap.write_bytes((kit.FUNCTIONS / name / "bootstrap").read_bytes() + text if isinstance(text, bytes) else text.encode())
-        if spec["package"] == "zip":
-            made = folder / "made.zip"
-            digest = kit.zip_of({"bootstrap": bootstrap}, made)
-            place = folder / "functions" / name / f"{digest}.zip"
-            place.parent.mkdir(parents=True)
-            made.rename(place)
-        else:
-            data = bootstrap.read_bytes()
-            digest = hashlib.sha256(data).hexdigest()
-            (folder / "images" / "blobs" / "sha256" / digest).write_bytes(data)
-        artifacts[name] = {"kind": spec["package"], "sha256": digest}
-    (folder / "artifacts.tfvars.json").write_text(json.dumps({"artifacts": artifacts}))
-    return folder
+def stop(folder):
+    found = folder / "aws.json"
+    if found.exists():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(json.loads(found.read_text())["pid"], signal.SIGTERM)
+
+
+def serve(folder):
+    over = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: over.set())
+    emulator = kit.Emulator(folder / "emulator.log")
+    emulator.client("s3").create_bucket(Bucket=kit.STATE_BUCKET)
+    gate = Gate(emulator.url, folder / "refuse")
+    environment = {**emulator.environment(), **kit.GO, "AWS_ENDPOINT_URL": gate.url, "TF_CLI_CONFIG_FILE": str(kit.PROVIDERS)}
+    provider = kit.SharedProvider(folder / "provider.log", environment)
+    replication = Replication(emulator)
+    terraform = folder / "terraform.sh"
+    terraform.write_text(TERRAFORM.format(reattach=provider.environment["TF_REATTACH_PROVIDERS"], terraform=kit.TERRAFORM))
+    terraform.chmod(0o755)
+    made = folder / "aws.json.new"
+    made.write_text(json.dumps({"environment": environment, "terraform": str(terraform), "pid": os.getpid()}))
+    made.rename(folder / "aws.json")
+    over.wait()
+    (folder / "aws.json").unlink()
+    for part in (replication, provider, gate, emulator):
+        part.stop()
+
+
+if __name__ == "__main__":
+    serve(pathlib.Path(sys.argv[1]))

@@ -16,7 +16,7 @@ import requests
 
 import conftest
 from conftest import PRISM, ROOT
-from region_kit import ENV_QUICK, wait
+from region_kit import ENV_QUICK, control, wait
 
 EU, US = "eu-west-1", "us-east-1"
 REGIONS = (EU, US)
@@ -43,12 +43,23 @@ class Fleet(conftest.Region):
         assert not check or done.returncode == 0, f"prism {args}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
-    def up(self):
+    def start(self):
         self.run("up", "--detach", "--regions", ",".join(REGIONS), timeout=300)
+
+    def up(self):
+        self.start()
         for name in REGIONS:
             self.run("tenant", "create", f"at-{name}", "--region", name)
             self.keys[name] = self.json("key", "create", f"at-{name}", "--scopes", "ingest,query", "--region", name)["key"]
             wait(lambda name=name: self.ask(name, "GET", "/v1/datasets").status_code == 200, seconds=120, every=0.2)
+        return self
+
+    def again(self, port, keys):
+        """One that was up before, and may be still."""
+        self.port, self.keys = port, keys
+        self.env["PRISM_PORT"] = str(port)
+        if self.run("status", check=False).returncode != 0:
+            self.start()
         return self
 
     def place(self, name):
@@ -60,27 +71,34 @@ class Fleet(conftest.Region):
     def ask(self, name, method, path, **kw):
         return requests.request(method, self.url + path, headers={"Authorization": f"Bearer {self.keys[name]}"}, timeout=60, **kw)
 
+    def control(self, name, path):
+        """What the region's socket answers, in Lambda's protocol."""
+        status, _, body = control(conftest.Region(self.place(name)), "GET", path)
+        assert status == 200, f"{path}: {status} {body}"
+        return json.loads(body)
+
     def live(self, name, function="catalog"):
         """The version that has the calls, and what is on its way to them."""
-        from rollout_kit import client
-        region = conftest.Region(self.place(name))
-        with client(region) as api:
-            alias = api.get_alias(FunctionName=function, Name="live")
-        return alias["FunctionVersion"], alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
+        alias = self.control(name, f"/2015-03-31/functions/{function}/aliases/live")
+        return alias["FunctionVersion"], (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
+
+    def code(self, name, function="catalog"):
+        """SHA-256 of what has the calls."""
+        return self.control(name, f"/2015-03-31/functions/{function}/configuration?Qualifier=live")["CodeSha256"]
 
 
 class Callers:
     """Steady requests of each region's tenant through the routers: lists, records, queries. What came of each is counted."""
 
-    def __init__(self, fleets, threads=2, pause_s=0.005, mix=(2, 1, 1)):
-        self.pause_s, self.mix, self.stop = pause_s, mix, threading.Event()
+    def __init__(self, fleets, threads=2, pause_of=lambda _: 0.005, mix=(2, 1, 1)):
+        self.pause_of, self.mix, self.stop = pause_of, mix, threading.Event()
         self.lock, self.good, self.bad = threading.Lock(), 0, []
         self.threads = [threading.Thread(target=self.run, args=(fleet, name, i)) for fleet in fleets for name in REGIONS for i in range(threads)]
 
     def run(self, fleet, name, seed):
         session, dice = requests.Session(), random.Random(seed)
         session.headers["Authorization"] = f"Bearer {fleet.keys[name]}"
-        while not self.stop.wait(self.pause_s):
+        while not self.stop.wait(self.pause_of(fleet)):
             kind = dice.choices(("list", "ingest", "query"), self.mix)[0]
             try:
                 if kind == "list":
@@ -198,10 +216,11 @@ class Rehearsal:
 
     def __init__(self, folder, env=None):
         self.folder, self.root, self.state = pathlib.Path(folder), pathlib.Path(folder) / "root", pathlib.Path(folder) / "state"
-        (self.root / "build").mkdir(parents=True)
-        for name in ("platform", "infra", "edge"):
-            (self.root / name).symlink_to(ROOT / name)
-        (self.root / "build" / "prism").symlink_to(PRISM.resolve())
+        if not self.root.exists():
+            (self.root / "build").mkdir(parents=True)
+            for name in ("platform", "infra", "edge"):
+                (self.root / name).symlink_to(ROOT / name)
+            (self.root / "build" / "prism").symlink_to(PRISM.resolve())
         keep = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TF_", "PRISM_")) and k.lower() not in ("http_proxy", "https_proxy", "no_proxy")}
         self.env = {**keep, **(env or {})}
         self.overlay = {"why": "rehearsal", "skip": ["validate", "build/package", "test"], "actions": {"images": {"to_variable": None}}, "steps": {}}
@@ -226,17 +245,26 @@ class Rehearsal:
         self.overlay["steps"]["build/release"] = {"package": str(package), "source": "rehearsal"}
 
     def args(self, verb, *args, who="ada"):
-        return [PRISM, "pipeline", verb, *map(str, args), "--state", self.state, "--root", self.root, *(() if verb in ("status", "history") else ("--as", who))]
+        return ["pipeline", verb, *args, "--state", self.state, "--root", self.root, *(() if verb in ("status", "history") else ("--as", who))]
 
-    def __call__(self, verb, *args, who="ada", timeout=7200):
-        return subprocess.run(list(map(str, self.args(verb, *args, who=who))), env=self.env, capture_output=True, text=True, timeout=timeout,
-                              stdin=subprocess.DEVNULL)
+    def prism(self, *args, timeout=7200):
+        return subprocess.run([PRISM, *map(str, args)], env=self.env, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL)
+
+    def __call__(self, verb, *args, who="ada", **kw):
+        return self.prism(*self.args(verb, *args, who=who), **kw)
 
     def begin(self, *more):
         """Arguments of `run` with the overlay as it is now."""
+        return "run", "--overlay", self.overlay_file(), *more
+
+    def overlay_file(self):
         file = self.folder / "overlay.json"
         file.write_text(json.dumps(self.overlay, indent=1))
-        return "run", "--overlay", file, *more
+        return file
+
+    def roll_back(self, *more):
+        """`prism rollback` until it has ended, every plan approved."""
+        return self.drive_on(self.prism("rollback", "--overlay", self.overlay_file(), *more, "--state", self.state, "--root", self.root, "--as", "ada"))
 
     def steps(self):
         done = self(*self.begin(), "--dry-run", "--json")
@@ -257,7 +285,9 @@ class Rehearsal:
 
     def drive(self, first=None):
         """Until the run has ended; every plan is approved. The exit code and what was said last."""
-        done = self(*(first or self.begin()))
+        return self.drive_on(self(*(first or self.begin())))
+
+    def drive_on(self, done):
         while done.returncode == ASKS and "for an approval" in done.stderr:
             self.approve()
             done = self("resume")
@@ -265,16 +295,28 @@ class Rehearsal:
 
     # -- kills --
 
+    def begun(self):
+        """The last run's number; 0: there was none."""
+        return max((int(path.name) for path in (self.state / "runs").glob("[0-9]*")), default=0)
+
+    def step_now(self):
+        """The step that the last run began last."""
+        for path in reversed(self.entries(self.begun())):
+            with contextlib.suppress(ValueError, OSError):
+                if step := json.loads(path.read_text()).get("step"):
+                    return step
+        return ""
+
     def entries(self, run):
         return sorted((self.state / "runs" / f"{run:06}").glob("[0-9]*.json"))
 
-    def drive_killed(self, run, after, *more):
+    def drive_killed(self, run, after, *more, killed=None):
         """As drive(), but killed with SIGKILL as soon as the journal of `run` has an entry that `after` names: {(event, step), ...}, each once.
-        Gives what drive() gives, and the kills."""
-        killed, verb = [], self.begin(*more)
-        seen = set()
+        Gives what drive() gives, and the kills; `killed`: those of a driver before, of the same run."""
+        seen, killed = set(self.entries(run)), [] if killed is None else killed
+        verb = ("resume",) if seen else self.begin(*more)
         while True:
-            process = subprocess.Popen(list(map(str, self.args(*verb))), env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            process = subprocess.Popen([PRISM, *map(str, self.args(*verb))], env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                        stderr=subprocess.PIPE, text=True)
             said = []
             readers = [threading.Thread(target=lambda: said.append(process.stderr.read())), threading.Thread(target=process.stdout.read)]
