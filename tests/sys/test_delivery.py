@@ -45,16 +45,20 @@ def package(tmp_path_factory):
     return lambda name, **how: release(tmp_path_factory.mktemp(name), catalog=f"{before_the_built_one('catalog', **how)}# {name}\n")
 
 
+def live(fleet):
+    return {name: fleet.live(name) for name in REGIONS}
+
+
 @pytest.fixture(scope="module")
 def first(rehearse, package, fleet):
     """The first delivery, undisturbed."""
     made = rehearse("undisturbed")
     made.release_is(package("first"))
-    made.before = {name: fleet.live(name) for name in REGIONS}
+    made.before = live(fleet)
     with Callers([fleet]) as callers:
         made.done = made.drive()
     made.callers, made.run = callers, made.status()
-    made.now = {name: fleet.live(name) for name in REGIONS}
+    made.now = live(fleet)
     return made
 
 
@@ -98,9 +102,10 @@ def went_back(made, package, step, why):
 
 
 def test_a_worse_version_takes_its_stage_back(first, package, fleet):
+    before = live(fleet)
     with Callers([fleet]) as callers:
         log = went_back(first, package("worse", error_rate=0.9), "dev/first/eu-west-1/rollout", "catalog went back")
-    assert {name: fleet.live(name) for name in REGIONS} == first.now
+    assert live(fleet) == before
     assert "errors: " in next(e for e in log if e["event"] == "step-failed")["data"]["error"]
     assert any(e["event"] == "undo-done" and e["step"] == "dev/first/eu-west-1/rollout" for e in log)
     good, bad = callers.counted()
@@ -108,10 +113,31 @@ def test_a_worse_version_takes_its_stage_back(first, package, fleet):
 
 
 def test_terraform_that_fails_half_way_takes_its_stage_back(first, package, fleet):
+    before = live(fleet)
     (first.terraform / "fail").touch()
     log = went_back(first, package("unlucky"), "dev/first/eu-west-1/apply", "half of it is there")
     assert any(e["event"] == "undo-done" and e["step"] == "dev/first/eu-west-1/apply" and "is back at release" in e["data"]["result"]["summary"] for e in log)
-    assert {name: fleet.live(name) for name in REGIONS} == first.now
+    assert live(fleet) == before
+
+
+def test_what_was_delivered_is_rolled_back(first, package, fleet):
+    """`prism rollback` of one environment: the aliases go first, then Terraform, then what that made gets the calls."""
+    before = {name: fleet.code(name) for name in REGIONS}
+    first.release_is(package("regretted"))
+    with Callers([fleet]) as callers:
+        done = first.drive(first.begin("--until", "dev"))
+        assert done.returncode == DONE, done.stderr[-3000:]
+        assert all(fleet.code(name) != before[name] for name in REGIONS)
+        done = first.roll_back("--environment", "dev")
+    assert done.returncode == DONE, done.stderr[-3000:]
+    run = first.status()
+    assert run["release"] == first.run["release"] and run["outcome"] == "succeeded"
+    steps = [s["step"] for s in run["stages"][0]["steps"] if s["state"] == "done" and f"/{US}/" in s["step"]]
+    assert [step.rsplit("/", 1)[1] for step in steps] == ["plan", "approve", "aliases", "apply", "rollout"]
+    assert {name: fleet.code(name) for name in REGIONS} == before and not any(weights for _, weights in live(fleet).values())
+    assert first("history", "--check").returncode == DONE
+    good, bad = callers.counted()
+    assert good > 0 and bad <= good / 1000, callers.bad[:5]
 
 
 def outline(run):
@@ -129,6 +155,7 @@ def test_killed_at_every_step_it_ends_as_undisturbed(first, rehearse, package, f
     """As far as dev: tests/unit/delivery/pipeline/test_resume_whole.c kills all of the list, with actions of its own."""
     made = rehearse("killed")
     made.release_is(package("killed"))
+    before = live(fleet)
     steps = [step for step in made.steps() if step.startswith(("build/", "dev/"))]
     kills = {("step-started", step) for step in steps}
     with Callers([fleet]) as callers:
@@ -138,7 +165,7 @@ def test_killed_at_every_step_it_ends_as_undisturbed(first, rehearse, package, f
     run = made.status()
     assert outline(run) == outline(first.run) and run["outcome"] == "succeeded"
     assert until_dev(made.history(1)) == until_dev(first.history(1))
-    assert all(fleet.live(name) != first.now[name] and not fleet.live(name)[1] for name in REGIONS)
+    assert all(fleet.live(name) != before[name] and not fleet.live(name)[1] for name in REGIONS)
     assert made("history", "--check").returncode == DONE
     good, bad = callers.counted()
     assert bad <= good / 1000, callers.bad[:5]
