@@ -161,7 +161,10 @@ def rollback(world, report, stages):
     r = world.rehearsal
     if r.begun() <= doing["run"]:
         done, callers = world.deliver(["dev"])
-        report.check(done.returncode == DONE and all(now[2] != doing["before"][n][2] for n, now in world.live("dev").items()), "dev runs a new release")
+        new = done.returncode == DONE and all(now[2] != doing["before"][n][2] for n, now in world.live("dev").items())
+        report.check(new, f"dev runs a new release{'' if new else f': {done.stderr[-1000:]}'}")
+        if not new:
+            return
     with world.callers(["dev"]) as callers:
         done = r.drive_on(r("resume")) if r.begun() > doing["run"] else r.roll_back("--environment", "dev")
     run = r.status()

@@ -35,7 +35,7 @@ class Fleet(conftest.Region):
     """`prism up --regions`: the router and both regions."""
 
     def __init__(self, data, program=PRISM):
-        super().__init__(data, env=ENV_QUICK)
+        super().__init__(data, env={**ENV_QUICK, "PRISM_REGION_IDLE_MS": "5000"})  # who is called now and then is not started anew each time
         self.keys, self.program = {}, program
 
     def run(self, *args, check=True, timeout=120, **kw):
