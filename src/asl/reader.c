@@ -4,7 +4,7 @@
  * (s3:listObjectsV2). A list has more pages; a manifest, and a list whose objects are to be loaded, name files that are called for
  * one after the other. Formats, as the developer guide, "ItemReader (Map)", describes them:
  *
- *   JSON, JSONL, CSV   an array or one inside (ItemsPointer); a value a line; RFC 4180 with a header
+ *   JSON, JSONL, CSV   an array or one inside (ItemsPointer); a value a line; lines of fields with a header (asl/csv.h)
  *   S3_INVENTORY       manifest.json of an inventory in CSV: files without header, whose columns the manifest names, mostly gzip
  *   ATHENA_DATA        the manifest of an UNLOAD: a line "s3://bucket/key" for each file
  *   LOAD_AND_FLATTEN   the objects of a list: their items are the items
@@ -115,10 +115,11 @@ static int read_csv(struct step *step, struct px_str text, yyjson_mut_val **ret_
         .header_count = reader->csv_header_count,
     };
     int r = asl_csv_parse(text, &options, &step->values, ret_items);
-    if (r == ASL_INVALID)
+    if (r == ASL_CSV_BAD)
         return unreadable(step, "the CSV file has no header, or a quote that does not end");
-    PX_TRY(r);
-    return 0;
+    return r == ASL_CSV_HEADER_TOO_LONG
+               ? unreadable(step, "the header of the CSV file is larger than 10 KiB")
+               : r;
 }
 
 /* The host's rows. Whoever stands in for a host may not know that it has something to do. */
@@ -322,7 +323,7 @@ static int read_inventory(struct step *step, struct px_str text, yyjson_mut_val 
         options.header_count++;
     }
     int r = asl_csv_parse(text, &options, &step->values, ret_items);
-    return r == ASL_INVALID ? unreadable(step, "a file of the inventory is no CSV") : r;
+    return r > 0 ? unreadable(step, "a file of the inventory is no CSV") : r;
 }
 
 static int unpack(struct step *step, struct px_str *text)
