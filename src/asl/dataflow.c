@@ -48,7 +48,8 @@ static int put_item(struct step *step, const struct frame *frame, yyjson_mut_val
     yyjson_mut_val *map = yyjson_mut_obj_add_obj(doc, context, "Map"),
                    *item = map ? yyjson_mut_obj_add_obj(doc, map, "Item") : NULL;
     if (!item || !yyjson_mut_obj_add_uint(doc, item, "Index", frame->item_index) ||
-        !yyjson_mut_obj_add_val(doc, item, "Value", value))
+        !yyjson_mut_obj_add_val(doc, item, "Value", value) ||
+        !put_text(step, item, "Source", sources_find(NULL, 0))) /* an inline Map reads nothing */
         return px_arena_fault(step->values.arena);
     return 0;
 }

@@ -113,6 +113,7 @@ struct frame {
     struct asl_blob *output; /* PHASE_DONE */
     struct fork *fork;
     struct reading *reading; /* PHASE_READER */
+    struct sources *sources; /* of a Map's items; NULL: what the state was given, or nobody asks */
     bool ready, dirty;
     struct frame *ready_next;
 };
@@ -202,6 +203,16 @@ void frame_clear_outcome(struct frame *frame);
 void frame_clear_state(struct frame *frame); /* before it enters another state */
 void fork_free(struct fork **fork);
 void reading_free(struct reading **reading);
+
+/* Where a Map's items come from (sources.c). */
+struct sources;
+void sources_free(struct sources **sources);
+/* Items from `first` on come from the object, or from the list of the bucket where there is no key. */
+PX_MUST_USE int sources_add(struct sources **sources, size_t first, struct px_str bucket,
+                            struct px_str key);
+struct px_str sources_find(const struct sources *sources, size_t item);
+void sources_write(const struct sources *sources, struct px_buf *buf); /* a member of a record */
+PX_MUST_USE int sources_read(yyjson_val *record, struct sources **ret_sources);
 void fork_set(struct fork *fork, size_t index, enum child child);
 /* The record of a frame, and back. */
 void frame_write(const struct frame *frame, struct px_buf *buf);

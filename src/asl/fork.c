@@ -178,16 +178,18 @@ static int set_items(struct step *step, struct fork *fork, yyjson_mut_val *items
 
 /* ---- what a child begins with ---- */
 
-/* {"Map":{"Item":{"Index","Value"[,"Key"]}}} in the context, over the frame's own. */
+/* {"Map":{"Item":{"Index","Value"[,"Key"],"Source"}}} in the context, over the frame's own. */
 static int put_item(struct step *step, yyjson_mut_val *context, size_t index, yyjson_mut_val *value,
                     struct asl_blob *key)
 {
     yyjson_mut_doc *doc = step->values.doc;
     yyjson_mut_val *map = yyjson_mut_obj(doc),
                    *item = map ? yyjson_mut_obj_add_obj(doc, map, "Item") : NULL;
+    struct px_str source = sources_find(step->frame->sources, index);
     if (!item || !yyjson_mut_obj_add_uint(doc, item, "Index", index) ||
         !yyjson_mut_obj_add_val(doc, item, "Value", value) ||
-        (key && !yyjson_mut_obj_add_strn(doc, item, "Key", key->text, key->len)))
+        (key && !yyjson_mut_obj_add_strn(doc, item, "Key", key->text, key->len)) ||
+        !yyjson_mut_obj_add_strn(doc, item, "Source", source.ptr, source.len))
         return px_arena_fault(step->values.arena);
     return asl_member_set(&step->values, context, S("Map"), map);
 }
@@ -369,6 +371,7 @@ static int batch_items(struct step *step, yyjson_mut_val *input)
     free(fork->keys);
     free(fork->results);
     free(fork->child);
+    sources_free(&step->frame->sources); /* who asked for them is in the batches */
     fork->keys = NULL;
     fork->items = blobs ? blobs : calloc(1, sizeof(struct asl_blob *));
     fork->total = count;

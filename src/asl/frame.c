@@ -119,6 +119,7 @@ void frame_clear_state(struct frame *frame)
     asl_blob_unref(&frame->submitted_output);
     fork_free(&frame->fork);
     reading_free(&frame->reading);
+    sources_free(&frame->sources);
 }
 
 static size_t *fork_count(struct fork *fork, enum child child)
@@ -338,6 +339,7 @@ void frame_write(const struct frame *frame, struct px_buf *buf)
         add_text(buf, "cause", frame->outcome_cause);
     }
     add_json(buf, "output", frame->output);
+    if (phase != PHASE_ATTEMPT) sources_write(frame->sources, buf);
     if (frame->fork) write_fork(frame->fork, buf);
     px_buf_add_char(buf, '}');
 }
@@ -460,6 +462,7 @@ static int read_fields(struct frame *frame, yyjson_val *record)
         frame->item_index = (uint32_t)px_json_i64(record, "itemIndex", 0);
     }
     PX_TRY(read_retries(frame, record));
+    PX_TRY(sources_read(record, &frame->sources));
     return read_fork(frame, record);
 }
 

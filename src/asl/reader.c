@@ -48,8 +48,24 @@ static int reader_payload(struct step *step, yyjson_mut_val *input, yyjson_mut_v
     return r;
 }
 
+/* The call gives items, and an ItemSelector may ask whose. */
+static int note_source(struct step *step, yyjson_mut_val *payload)
+{
+    const struct asl_map *map = &step->state->of.map;
+    struct frame *frame = step->frame;
+    bool a_file = frame->reading && frame->reading->listed,
+         names_files = map->reader->input_type == ASL_INPUT_MANIFEST ||
+                       map->reader->load_and_flatten;
+    if (!map->selector || !step->execution->info.program->uses_context) return 0;
+    if (names_files ? !a_file : frame->sources != NULL) return 0;
+    return sources_add(&frame->sources, a_file ? frame->reading->count : 0,
+                       asl_value_str(asl_member(payload, S("Bucket"))),
+                       asl_value_str(asl_member(payload, S("Key"))));
+}
+
 static int call_value(struct step *step, yyjson_mut_val *payload)
 {
+    PX_TRY(note_source(step, payload));
     struct px_str text;
     PX_TRY(asl_value_write(&step->values, payload, &text));
     return map_call(step, text, PHASE_READER);
@@ -58,6 +74,7 @@ static int call_value(struct step *step, yyjson_mut_val *payload)
 int map_reader_attempt(struct step *step, yyjson_mut_val *input)
 {
     yyjson_mut_val *payload = NULL;
+    sources_free(&step->frame->sources);
     int r = reader_payload(step, input, &payload);
     return r != 0 ? r : call_value(step, payload);
 }

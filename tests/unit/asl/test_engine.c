@@ -469,6 +469,57 @@ TEST(files_are_read_and_written_through_crashes)
     }
 }
 
+#define WHENCE "\"ItemSelector\":{\"v.$\":\"$$.Map.Item.Value\",\"from.$\":\"$$.Map.Item.Source\"},"
+#define ONE_PASS "\"StartAt\":\"C\",\"States\":{\"C\":{\"Type\":\"Pass\",\"End\":true}}"
+
+TEST(an_item_knows_the_file_that_it_is_from_through_crashes)
+{
+    for (uint64_t seed = 0; seed <= 50; seed++) {
+        struct world w;
+        world_open(t, &w, MAP(READER WHENCE, ONE_TASK));
+        start(&w, "{}");
+        if (seed == 0)
+            run_to_end(&w); /* none */
+        else
+            crash_to_end(&w, seed);
+        CHECK_STR(px_str_c(w.kept[0].output),
+                  S("[{\"v\":1,\"from\":\"s3://b/p/1\"},{\"v\":2,\"from\":\"s3://b/p/1\"},"
+                    "{\"v\":[3],\"from\":\"s3://b/p/2\"},{\"v\":4,\"from\":\"s3://b/p/3\"}]"));
+        world_close(&w);
+    }
+}
+
+TEST(an_item_is_from_the_list_or_the_file_or_what_the_state_was_given)
+{
+    static const struct {
+        const char *definition, *output;
+    } cases[] = {
+        {MAP("\"ItemReader\":{\"Resource\":\"arn:aws:states:::s3:listObjectsV2\",\"Parameters\":{\"Bucket\":\"b\","
+             "\"Prefix\":\"p/\"}}," WHENCE,
+             ONE_PASS),
+         "[{\"v\":{\"Key\":\"p/1\"},\"from\":\"s3://b\"},{\"v\":{\"Key\":\"p/2\"},\"from\":\"s3://b\"},"
+         "{\"v\":{\"Key\":\"p/3\"},\"from\":\"s3://b\"}]"},
+        {MAP("\"ItemReader\":{\"Resource\":\"arn:aws:states:::s3:getObject\",\"Parameters\":{\"Bucket\":\"b\","
+             "\"Key\":\"p/2\"},\"ReaderConfig\":{\"InputType\":\"JSON\"}},\"ItemBatcher\":{\"MaxItemsPerBatch\":2}," WHENCE,
+             ONE_PASS),
+         "[{\"Items\":[{\"v\":3,\"from\":\"s3://b/p/2\"}]}]"},
+        {MAP("\"ItemsPath\":\"$.list\"," WHENCE, ONE_PASS), "[{\"v\":7,\"from\":\"STATE_DATA\"}]"},
+        {"{\"StartAt\":\"M\",\"States\":{\"M\":{\"Type\":\"Map\",\"ItemsPath\":\"$.list\",\"End\":true,\"ItemProcessor\":{"
+         "\"StartAt\":\"C\",\"States\":{\"C\":{\"Type\":\"Pass\",\"Parameters\":{\"from.$\":\"$$.Map.Item.Source\"},"
+         "\"End\":true}}}}}}",
+         "[{\"from\":\"STATE_DATA\"}]"},
+    };
+    for (size_t i = 0; i < PX_COUNT(cases); i++) {
+        struct world w;
+        world_open(t, &w, cases[i].definition);
+        start(&w, "{\"list\":[7]}");
+        run_to_end(&w);
+        CHECK_STR(px_str_c(w.cause), S(""));
+        CHECK_STR(px_str_c(w.output), px_str_c(cases[i].output));
+        world_close(&w);
+    }
+}
+
 TEST(a_redrive_goes_on_from_the_failed_state)
 {
     struct world w;
