@@ -3,6 +3,7 @@
 
 #include "base/px_json.h"
 #include "svc/storage/items.h"
+#include "svc/storage/parquet.h"
 #include "svc/storage/storage_event.h"
 
 struct fixture {
@@ -148,6 +149,100 @@ TEST(what_cannot_be_read_is_refused_with_the_reason)
               S("InvalidEvent: store is segments or analytics"));
     CHECK_STR(refusal(t, &f, "{\"op\":\"items\",\"store\":\"segments\",\"key\":\"a\",\"max\":-1}"),
               S("InvalidEvent: key is an object's; after and max are not negative"));
+    end(&f);
+}
+
+TEST(a_footer_of_5_mb_is_read_and_a_larger_one_refused)
+{
+    struct fixture f = {0};
+    yyjson_val *root = NULL;
+    begin(t, &f);
+    PX_AUTO(px_buf_deinit) struct px_buf text;
+    px_buf_init(&text, (size_t)8 << 20);
+    while (text.len < 4990000) px_buf_add_char(&text, 'x');
+    for (int larger = 0; larger < 2; larger++) {
+        CHECK_OK(sql_exec(
+            f.engine, "COPY (SELECT 1 AS n) TO '%s' (FORMAT parquet, KV_METADATA {note: '%.*s'})",
+            test_path(t, "analytics/a/footer.parquet").ptr, PX_FMT(px_buf_str(&text))));
+        const char *event =
+            "{\"op\":\"items\",\"store\":\"analytics\",\"key\":\"a/footer.parquet\"}";
+        if (larger)
+            CHECK_STR(refusal(t, &f, event),
+                      S("Unreadable: the Parquet file's footer is larger than 5 MB"));
+        else
+            CHECK_OK(ask(t, &f, event, &root));
+        while (text.len < ITEMS_FOOTER_BYTES_MAX) px_buf_add_char(&text, 'x');
+    }
+    CHECK_INT(px_json_i64(root, "count", 0), 1);
+    end(&f);
+}
+
+/* A zigzag varint, as Thrift's compact protocol writes an integer. */
+static size_t varint(int64_t value, uint8_t *to)
+{
+    size_t len = 0;
+    uint64_t rest = (uint64_t)value << 1;
+    for (; rest >= 128; rest >>= 7) to[len++] = (uint8_t)(rest | 128);
+    to[len++] = (uint8_t)rest;
+    return len;
+}
+
+/* Fields 2 and 3 of a row group, its bytes and rows (parquet.thrift, RowGroup); each is an i64 behind the one before it: 0x16. */
+static size_t group_fields(int64_t bytes, int64_t rows, uint8_t *to)
+{
+    size_t len = 0;
+    to[len++] = 0x16;
+    len += varint(bytes, to + len);
+    to[len++] = 0x16;
+    return len + varint(rows, to + len);
+}
+
+/* The file, whose one row group has `rows`, as if that had so many bytes: its footer says so. */
+static void claim_bytes(const char *path, int64_t rows, int64_t had, int64_t bytes)
+{
+    uint8_t before[24], after[24];
+    size_t old = group_fields(had, rows, before), new = group_fields(bytes, rows, after);
+    PX_AUTO(px_buf_deinit) struct px_buf whole;
+    px_buf_init(&whole, (size_t)1 << 20);
+    CHECK_OK(px_file_read(path, &whole));
+    struct px_str file = px_buf_str(&whole);
+    const char *at = memmem(file.ptr, file.len, before, old);
+    CHECK(at != NULL);
+    CHECK(!memmem(at + 1, file.len - (size_t)(at + 1 - file.ptr), before, old));
+    PX_AUTO(px_buf_deinit) struct px_buf out;
+    px_buf_init(&out, (size_t)1 << 20);
+    px_buf_add(&out, file.ptr, (size_t)(at - file.ptr));
+    px_buf_add(&out, after, new);
+    px_buf_add(&out, at + old, (size_t)(file.ptr + file.len - 8 - (at + old)));
+    uint32_t footer;
+    memcpy(&footer, file.ptr + file.len - 8, sizeof(footer)); /* little endian, as the machine is */
+    footer += (uint32_t)(new - old);
+    px_buf_add(&out, &footer, sizeof(footer));
+    px_buf_add_c(&out, "PAR1");
+    CHECK_OK(px_buf_fault(&out));
+    CHECK_OK(px_file_write_atomic(path, px_buf_str(&out), 0600));
+}
+
+TEST(a_row_group_of_256_mb_is_read_and_a_larger_one_refused)
+{
+    struct fixture f = {0};
+    yyjson_val *root = NULL;
+    const char *event = "{\"op\":\"items\",\"store\":\"analytics\",\"key\":\"a/group.parquet\"}";
+    const char *path = test_path(t, "analytics/a/group.parquet").ptr;
+    int64_t had = 0;
+    size_t groups = 0;
+    begin(t, &f);
+    put_rows(t, &f, "SELECT range AS n FROM range(77)", "a/group.parquet");
+    struct px_str ask_bytes = px_arena_printf(
+        &t->arena, "SELECT DISTINCT row_group_bytes FROM parquet_metadata('%s')", path);
+    CHECK_OK(parquet_select_ints(f.engine, ask_bytes, 1, 1, &had, &groups));
+    CHECK_INT(groups, 1);
+    claim_bytes(path, 77, had, ITEMS_ROW_GROUP_BYTES_MAX);
+    CHECK_OK(ask(t, &f, event, &root));
+    CHECK_INT(px_json_i64(root, "count", 0), 77);
+    claim_bytes(path, 77, ITEMS_ROW_GROUP_BYTES_MAX, ITEMS_ROW_GROUP_BYTES_MAX + 1);
+    CHECK_STR(refusal(t, &f, event),
+              S("Unreadable: a row group of the Parquet file is larger than 256 MB"));
     end(&f);
 }
 
