@@ -2,6 +2,7 @@
 #include "region/gateway_internal.h"
 
 #define REPLY_HEADERS_MAX 64
+#define REPLY_BYTES_MAX (64 * 1024) /* of a gateway response */
 
 /* Answer whole; the access log comes first because the request's arena goes with the answer. */
 static void finish(struct gateway_call *call, int status, const struct http_header *headers,
@@ -16,43 +17,71 @@ static void finish(struct gateway_call *call, int status, const struct http_head
     http_reply(request, status, headers, count, body);
 }
 
-/* The template with $context.requestId put in. */
-static struct px_str expand(struct px_str text, const struct gateway_call *call)
+static struct px_str variable_of(const struct gateway_call *call,
+                                 const struct api_gateway_reply *reply, enum api_variable variable)
 {
-    static const char mark[] = "$context.requestId";
-    const char *at = text.len ? memmem(text.ptr, text.len, mark, sizeof(mark) - 1) : NULL;
-    if (!at) return text;
-    size_t head = (size_t)(at - text.ptr);
-    struct px_str tail = px_str_skip(text, head + sizeof(mark) - 1);
-    return px_arena_printf(call->request->arena, "%.*s%s%.*s", (int)head, text.ptr,
-                           call->request_id, PX_FMT(tail));
+    switch (variable) {
+    case API_VARIABLE_REQUEST_ID: return px_str_c(call->request_id);
+    case API_VARIABLE_MESSAGE:
+    case API_VARIABLE_MESSAGE_STRING: return reply->message;
+    case API_VARIABLE_RESPONSE_TYPE: return reply->type;
+    case API_VARIABLE_COUNT_: break;
+    }
+    return S("");
+}
+
+/* The template with its variables put in. */
+static struct px_str expand(const struct gateway_call *call, const struct api_gateway_reply *reply)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf text;
+    struct px_str rest = reply->template_text, before;
+    enum api_variable variable;
+    px_buf_init(&text, REPLY_BYTES_MAX);
+    while (api_template_next(&rest, &before, &variable)) {
+        px_buf_add_str(&text, before);
+        if (variable == API_VARIABLE_MESSAGE_STRING)
+            px_buf_add_json_str(&text, variable_of(call, reply, variable));
+        else
+            px_buf_add_str(&text, variable_of(call, reply, variable));
+    }
+    return px_arena_dup(call->request->arena, px_buf_str(&text));
 }
 
 void gateway_refuse(struct gateway_call *call, enum api_gateway_response which, const char *why)
 {
     const struct api_gateway_reply *reply = &call->gateway->options.contract->replies[which];
-    const struct http_header headers[] = {
-        {S("Content-Type"), S("application/problem+json")},
+    struct http_header headers[3 + API_REPLY_HEADERS_MAX] = {
+        {S("Content-Type"), reply->media_type},
         {S("x-amzn-RequestId"), px_str_c(call->request_id)},
         {S("X-Amzn-Trace-Id"), px_str_c(call->trace_id)},
-        {S("WWW-Authenticate"), S("Bearer")},
-        {S("Retry-After"), S("1")},
     };
-    struct http_header used[5] = {headers[0], headers[1], headers[2]};
-    size_t count = 3;
-    if (reply->status == 401) used[count++] = headers[3];
-    if (reply->status == 429 || reply->status == 503) used[count++] = headers[4];
+    memcpy(headers + 3, reply->headers, reply->header_count * sizeof(*headers));
     call->gateway->stats.refused++;
     call->fault = call->fault ? call->fault : why;
-    finish(call, reply->status, used, count, expand(reply->template_text, call));
+    finish(call, reply->status, headers, 3 + reply->header_count, expand(call, reply));
+}
+
+/* The media type of a Content-Type, without parameters; API Gateway takes none for JSON. */
+static struct px_str media_type_of(const struct http_request *request)
+{
+    struct px_str rest = http_header_get(request, S("Content-Type")), type;
+    (void)px_str_cut(&rest, ';', &type);
+    type = px_str_trim(type);
+    return type.len ? type : S("application/json");
 }
 
 void gateway_reply_mock(struct gateway_call *call)
 {
+    const struct api_route *route = call->match.route;
+    if (route->mock_media_type.len &&
+        !px_str_ieq(media_type_of(call->request), route->mock_media_type)) {
+        gateway_refuse(call, API_GW_UNSUPPORTED_MEDIA_TYPE, "no template for the Content-Type");
+        return;
+    }
     const struct http_header headers[] = {{S("Content-Type"), S("application/json")},
                                           {S("x-amzn-RequestId"), px_str_c(call->request_id)},
                                           {S("X-Amzn-Trace-Id"), px_str_c(call->trace_id)}};
-    finish(call, call->match.route->mock_status, headers, 3, call->match.route->mock_body);
+    finish(call, route->mock_status, headers, 3, route->mock_body);
 }
 
 /* The function's headers, the request's id and its trace. */

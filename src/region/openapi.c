@@ -2,19 +2,11 @@
  *
  * What this reader does not understand of an integration is refused at start: a route that would behave
  * differently here and on AWS is worse than none. */
-#include "region/openapi.h"
-
-#include "base/px_json.h"
+#include "region/openapi_internal.h"
 
 #define INTEGRATION_TIMEOUT_MS 29000 /* API Gateway's default for REST APIs */
 
-struct reader {
-    struct px_arena *arena;
-    struct api_contract *contract;
-    struct px_where *where;
-};
-
-static int refuse(struct reader *rd, struct px_str path, const char *why)
+int contract_refuse(struct api_reader *rd, struct px_str path, const char *why)
 {
     char place[96];
     snprintf(place, sizeof(place), "%.*s", PX_FMT(path));
@@ -53,52 +45,72 @@ static bool split_resource(struct px_str resource, struct api_route *route)
     return true;
 }
 
-static int read_mock(struct reader *rd, yyjson_val *integration, struct api_route *route)
+/* Which bodies a mock takes: with passthroughBehavior "never" those that it has a template for. */
+static int read_mock_request(struct api_reader *rd, yyjson_val *integration,
+                             struct api_route *route)
+{
+    yyjson_val *templates = px_json_obj(integration, "requestTemplates"), *key, *val;
+    size_t idx, max;
+    if (!px_str_eq(px_json_str(integration, "passthroughBehavior"), S("never"))) return 0;
+    if (yyjson_obj_size(templates) != 1)
+        return contract_refuse(rd, route->resource,
+                               "a mock that passes nothing needs one template");
+    px_json_obj_foreach(templates, idx, max, key, val)
+    {
+        route->mock_media_type = px_json_val_str(key);
+    }
+    return 0;
+}
+
+static int read_mock(struct api_reader *rd, yyjson_val *integration, struct api_route *route)
 {
     yyjson_val *answer = px_json_at(integration, "responses.default");
     int64_t status = 0;
     struct px_str text = px_json_str(answer, "statusCode");
     if (!px_str_to_i64(text, &status) || status < 100 || status > 599)
-        return refuse(rd, route->resource, "a mock integration needs responses.default.statusCode");
+        return contract_refuse(rd, route->resource,
+                               "a mock integration needs responses.default.statusCode");
     route->integration = API_MOCK;
     route->mock_status = (int)status;
     route->mock_body = px_json_str(px_json_obj(answer, "responseTemplates"), "application/json");
-    return 0;
+    return read_mock_request(rd, integration, route);
 }
 
-static int read_integration(struct reader *rd, yyjson_val *operation, struct api_route *route)
+static int read_integration(struct api_reader *rd, yyjson_val *operation, struct api_route *route)
 {
     yyjson_val *integration = px_json_obj(operation, "x-amazon-apigateway-integration");
     struct px_str type = px_json_str(integration, "type");
     if (px_str_eq(type, S("mock"))) return read_mock(rd, integration, route);
     if (!px_str_eq(type, S("aws_proxy")))
-        return refuse(rd, route->resource, "integration type must be aws_proxy or mock");
+        return contract_refuse(rd, route->resource, "integration type must be aws_proxy or mock");
     route->integration = API_LAMBDA;
     struct px_str uri = px_json_str(integration, "uri");
     bool streams = px_str_eq(px_json_str(integration, "responseTransferMode"), S("STREAM"));
     route->function = function_of_uri(uri);
     int64_t timeout = px_json_i64(integration, "timeoutInMillis", INTEGRATION_TIMEOUT_MS);
     if (route->function.len == 0)
-        return refuse(rd, route->resource, "integration uri names no function:${prefix}-NAME:");
+        return contract_refuse(rd, route->resource,
+                               "integration uri names no function:${prefix}-NAME:");
     /* Source: API Gateway developer guide, "Set up a Lambda proxy integration with payload response
      * streaming": the mode and the path of the URI go together. */
     if (streams != px_str_ends(uri, S("/response-streaming-invocations")))
-        return refuse(rd, route->resource,
-                      "responseTransferMode STREAM and a uri with /response-streaming-invocations "
-                      "need each other");
+        return contract_refuse(
+            rd, route->resource,
+            "responseTransferMode STREAM and a uri with /response-streaming-invocations "
+            "need each other");
     if (timeout < 50 || timeout > 300000)
-        return refuse(rd, route->resource, "timeoutInMillis must be 50 to 300000");
+        return contract_refuse(rd, route->resource, "timeoutInMillis must be 50 to 300000");
     route->timeout_ms = (uint32_t)timeout;
     return 0;
 }
 
-static int read_operation(struct reader *rd, struct px_str resource, struct px_str method,
+static int read_operation(struct api_reader *rd, struct px_str resource, struct px_str method,
                           yyjson_val *operation)
 {
     struct api_route *route = &rd->contract->routes[rd->contract->route_count];
     *route = (struct api_route){.resource = resource};
     if (!split_resource(resource, route))
-        return refuse(rd, resource, "path must start with / and have at most 16 parts");
+        return contract_refuse(rd, resource, "path must start with / and have at most 16 parts");
     char *upper = px_arena_cstr(rd->arena, method);
     if (!upper) return px_arena_fault(rd->arena);
     for (char *c = upper; *c; c++) *c = (char)(*c >= 'a' && *c <= 'z' ? *c - 32 : *c);
@@ -133,7 +145,7 @@ static size_t count_operations(yyjson_val *paths)
     return count;
 }
 
-static int read_paths(struct reader *rd, yyjson_val *paths)
+static int read_paths(struct api_reader *rd, yyjson_val *paths)
 {
     size_t i, n, j, m;
     yyjson_val *path, *item, *key, *val;
@@ -148,10 +160,10 @@ static int read_paths(struct reader *rd, yyjson_val *paths)
             if (r != 0) return r;
         }
     }
-    return rd->contract->route_count ? 0 : refuse(rd, S("paths"), "no operations");
+    return rd->contract->route_count ? 0 : contract_refuse(rd, S("paths"), "no operations");
 }
 
-static int read_authorizer(struct reader *rd, yyjson_val *root)
+static int read_authorizer(struct api_reader *rd, yyjson_val *root)
 {
     yyjson_val *schemes = px_json_at(root, "components.securitySchemes");
     size_t idx, max;
@@ -169,49 +181,22 @@ static int read_authorizer(struct reader *rd, yyjson_val *root)
         rd->contract->authorizer_ttl_s = (uint32_t)ttl;
         if (rd->contract->authorizer_function.len == 0 || !px_str_starts(identity, header) ||
             rd->contract->identity_header.len == 0)
-            return refuse(
+            return contract_refuse(
                 rd, px_json_val_str(key),
                 "authorizer needs authorizerUri and identitySource method.request.header.X");
         if (ttl < 0 || ttl > 3600)
-            return refuse(rd, px_json_val_str(key),
-                          "authorizerResultTtlInSeconds must be 0 to 3600");
+            return contract_refuse(rd, px_json_val_str(key),
+                                   "authorizerResultTtlInSeconds must be 0 to 3600");
     }
     return 0;
 }
 
-static void read_replies(struct reader *rd, yyjson_val *root)
-{
-    static const struct {
-        const char *name;
-        int status; /* API Gateway's own when the contract says nothing */
-    } known[API_GW_COUNT_] = {
-        [API_GW_UNAUTHORIZED] = {"UNAUTHORIZED", 401},
-        [API_GW_ACCESS_DENIED] = {"ACCESS_DENIED", 403},
-        [API_GW_AUTHORIZER_FAILURE] = {"AUTHORIZER_FAILURE", 500},
-        [API_GW_NOT_FOUND] = {"MISSING_AUTHENTICATION_TOKEN", 403},
-        [API_GW_REQUEST_TOO_LARGE] = {"REQUEST_TOO_LARGE", 413},
-        [API_GW_THROTTLED] = {"THROTTLED", 429},
-        [API_GW_INTEGRATION_FAILURE] = {"INTEGRATION_FAILURE", 504},
-        [API_GW_INTEGRATION_TIMEOUT] = {"INTEGRATION_TIMEOUT", 504},
-    };
-    yyjson_val *all = px_json_obj(root, "x-amazon-apigateway-gateway-responses");
-    for (size_t i = 0; i < API_GW_COUNT_; i++) {
-        yyjson_val *one = px_json_obj(all, known[i].name);
-        int64_t status = 0;
-        if (!px_str_to_i64(px_json_str(one, "statusCode"), &status) || status < 100 || status > 599)
-            status = known[i].status;
-        rd->contract->replies[i] = (struct api_gateway_reply){
-            .status = (int)status,
-            .template_text = px_json_str(px_json_obj(one, "responseTemplates"),
-                                         "application/problem+json")};
-    }
-}
-
-static int check_routes(struct reader *rd)
+static int check_routes(struct api_reader *rd)
 {
     for (size_t i = 0; i < rd->contract->route_count; i++)
         if (rd->contract->routes[i].authorized && rd->contract->authorizer_function.len == 0)
-            return refuse(rd, rd->contract->routes[i].resource, "security, but no authorizer");
+            return contract_refuse(rd, rd->contract->routes[i].resource,
+                                   "security, but no authorizer");
     return 0;
 }
 
@@ -219,18 +204,19 @@ int api_contract_parse(struct px_str text, struct px_arena *arena,
                        struct api_contract *ret_contract, struct px_where *ret_where)
 {
     struct api_contract contract = {0};
-    struct reader rd = {arena, &contract, ret_where};
+    struct api_reader rd = {arena, &contract, ret_where};
     yyjson_val *root = NULL;
     int r = px_json_parse(text, arena, &root, ret_where);
     if (r == PX_JSON_INVALID) return API_CONTRACT_INVALID;
     PX_TRY(r);
     if (!px_str_starts(px_json_str(root, "openapi"), S("3.0")))
-        return refuse(&rd, S("openapi"), "must be 3.0.x, the version that API Gateway imports");
+        return contract_refuse(&rd, S("openapi"),
+                               "must be 3.0.x, the version that API Gateway imports");
     r = read_paths(&rd, px_json_obj(root, "paths"));
     if (r == 0) r = read_authorizer(&rd, root);
     if (r == 0) r = check_routes(&rd);
+    if (r == 0) r = api_read_replies(&rd, root);
     if (r != 0) return r;
-    read_replies(&rd, root);
     *ret_contract = contract;
     return 0;
 }

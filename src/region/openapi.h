@@ -25,25 +25,43 @@ struct api_route {
     uint32_t timeout_ms;    /* integration timeout */
     int mock_status;
     struct px_str mock_body;
-    bool authorized; /* needs the authorizer */
+    struct px_str mock_media_type; /* what a request may be, else 415; empty: anything */
+    bool authorized;               /* needs the authorizer */
     bool flushes_authorizer_cache;
 };
-/* One gateway response: status 0 keeps the cause's own. The template may hold $context.requestId. */
+/* Gateway responses that are given here; the contract has more, which only AWS can give. */
 enum api_gateway_response {
     API_GW_UNAUTHORIZED,
     API_GW_ACCESS_DENIED,
     API_GW_AUTHORIZER_FAILURE,
     API_GW_NOT_FOUND,
     API_GW_REQUEST_TOO_LARGE,
+    API_GW_UNSUPPORTED_MEDIA_TYPE,
     API_GW_THROTTLED,
     API_GW_INTEGRATION_FAILURE,
     API_GW_INTEGRATION_TIMEOUT,
     API_GW_COUNT_,
 };
+#define API_REPLY_HEADERS_MAX 8
 struct api_gateway_reply {
     int status;
-    struct px_str template_text;
+    struct px_str type;    /* "THROTTLED" */
+    struct px_str message; /* API Gateway's own words for it */
+    struct px_str media_type, template_text;
+    struct http_header headers[API_REPLY_HEADERS_MAX]; /* the contract's own */
+    size_t header_count;
 };
+/* What a template of a gateway response may name. */
+enum api_variable {
+    API_VARIABLE_REQUEST_ID,
+    API_VARIABLE_MESSAGE_STRING, /* in quotes */
+    API_VARIABLE_MESSAGE,
+    API_VARIABLE_RESPONSE_TYPE,
+    API_VARIABLE_COUNT_, /* none: the end */
+};
+/* Take the text up to the next variable off a template, and the variable. False at its end. */
+bool api_template_next(struct px_str *text, struct px_str *ret_before,
+                       enum api_variable *ret_variable);
 struct api_contract {
     struct api_route *routes;
     size_t route_count;

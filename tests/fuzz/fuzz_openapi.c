@@ -4,6 +4,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void read_through(struct px_str template_text)
+{
+    struct px_str before;
+    enum api_variable variable;
+    while (api_template_next(&template_text, &before, &variable))
+        ;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const paths[] = {"/",          "/v1/logs", "/v1/ingest/a%20b",
@@ -13,9 +21,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct api_match match;
     struct px_where where = {0};
     px_arena_init(&arena, 16 << 20);
-    if (api_contract_parse(px_str((const char *)data, size), &arena, &contract, &where) == 0)
+    if (api_contract_parse(px_str((const char *)data, size), &arena, &contract, &where) == 0) {
         for (size_t i = 0; i < PX_COUNT(paths); i++)
             (void)!api_route_find(&contract, S("POST"), px_str_c(paths[i]), &arena, &match);
+        for (size_t i = 0; i < API_GW_COUNT_; i++) read_through(contract.replies[i].template_text);
+    }
     px_arena_deinit(&arena);
     return 0;
 }

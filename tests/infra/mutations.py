@@ -514,7 +514,7 @@ region("a route that asks for no key", "PV-API-15", r"aws_api_gateway_rest_api\.
       "post": {
 '''))
 region("refusals in AWS's words", "PV-API-16", r"aws_api_gateway_rest_api\.this",
-       edit("platform/api.openapi.json", '    "THROTTLED": {\n', '    "EXPIRED_TOKEN": {\n'))
+       edit("platform/api.openapi.json", '    "THROTTLED": {\n', '    "THROTTLED_ONCE": {\n'))
 
 # ---- workflows ----
 

@@ -51,6 +51,56 @@ TEST(contract_names_functions_authorizer_and_gateway_responses)
     CHECK_INT(contract.replies[API_GW_REQUEST_TOO_LARGE].status, 413);
 }
 
+/* The template of a gateway response with its variables in brackets. */
+static const char *shown(struct test *t, struct px_str text)
+{
+    static const char *const names[] = {"id", "message string", "message", "type", ""};
+    struct px_str out = S(""), before;
+    enum api_variable variable;
+    while (api_template_next(&text, &before, &variable))
+        out = px_arena_printf(&t->arena, "%.*s%.*s[%s]", PX_FMT(out), PX_FMT(before),
+                              names[variable]);
+    return out.ptr;
+}
+
+/* One route, and the gateway responses `members`. */
+static const char *with_replies(struct test *t, const char *members)
+{
+    return px_arena_printf(&t->arena,
+                           "{\"openapi\":\"3.0.1\",\"paths\":{\"/a\":{\"get\":{" LAMBDA(
+                               "f") "}}},\"x-amazon-apigateway-gateway-responses\":{%s}}",
+                           members)
+        .ptr;
+}
+
+TEST(gateway_response_has_the_contract_s_words_then_the_default_s_then_aws_s_own)
+{
+    struct api_contract contract;
+    struct px_where where = {0};
+    const char *text = with_replies(
+        t, "\"THROTTLED\":{\"responseParameters\":{\"gatewayresponse.header.Retry-After\":\"'1'\"},"
+           "\"responseTemplates\":{\"application/problem+json\":\"$context.requestId: "
+           "$context.error.messageString$context.error.responseType\"}},"
+           "\"DEFAULT_4XX\":{\"statusCode\":\"400\",\"responseTemplates\":{\"text/plain\":"
+           "\"no $context.error.message\"}}");
+    CHECK_OK(api_contract_parse(px_str_c(text), &t->arena, &contract, &where));
+    const struct api_gateway_reply *reply = &contract.replies[API_GW_THROTTLED];
+    CHECK_INT(reply->status, 429);
+    CHECK_STR(reply->type, S("THROTTLED"));
+    CHECK_STR(reply->media_type, S("application/problem+json"));
+    CHECK_STR(px_str_c(shown(t, reply->template_text)), S("[id]: [message string][type]"));
+    CHECK_INT(reply->header_count, 1);
+    CHECK_STR(reply->headers[0].name, S("Retry-After"));
+    CHECK_STR(reply->headers[0].value, S("1"));
+    reply = &contract.replies[API_GW_UNAUTHORIZED];
+    CHECK_INT(reply->status, 400);
+    CHECK_STR(reply->media_type, S("text/plain"));
+    CHECK_STR(px_str_c(shown(t, reply->template_text)), S("no [message]"));
+    reply = &contract.replies[API_GW_INTEGRATION_TIMEOUT];
+    CHECK_INT(reply->status, 504);
+    CHECK_STR(px_str_c(shown(t, reply->template_text)), S("{\"message\":[message string]}[]"));
+}
+
 TEST(mock_route_needs_no_authorizer)
 {
     struct api_match match = find(t, "GET", "/v1/health");
@@ -158,6 +208,29 @@ TEST(contract_that_aws_would_read_differently_is_refused)
             "names no function");
     refused(t, one_route(t, "\"uri\":\"" URI("-${stageVariables.shard}") "\""),
             "names no function");
+    refused(
+        t,
+        "{\"openapi\":\"3.0.1\",\"paths\":{\"/a\":{\"get\":{\"x-amazon-apigateway-integration\":"
+        "{\"type\":\"mock\",\"passthroughBehavior\":\"never\",\"responses\":{\"default\":"
+        "{\"statusCode\":\"200\"}}}}}}}",
+        "one template");
+}
+
+TEST(gateway_response_that_means_something_else_here_is_refused)
+{
+    static const char *const replies[][2] = {
+        {"\"statusCode\":\"200\"", "statusCode"},
+        {"\"statusCode\":429", "statusCode"},
+        {"\"responseTemplates\":{\"a/b\":\"\",\"c/d\":\"\"}", "one media type"},
+        {"\"responseTemplates\":{\"a/b\":\"$context.stage\"}", "template may hold"},
+        {"\"responseTemplates\":{\"a/b\":\"#set(x)\"}", "no directives"},
+        {"\"responseParameters\":{\"gatewayresponse.header.A\":\"context.stage\"}", "quotes"},
+        {"\"responseParameters\":{\"method.response.header.A\":\"'b'\"}", "quotes"},
+    };
+    for (size_t i = 0; i < PX_COUNT(replies); i++)
+        refused(
+            t, with_replies(t, px_arena_printf(&t->arena, "\"THROTTLED\":{%s}", replies[i][0]).ptr),
+            replies[i][1]);
 }
 
 TEST(the_committed_contract_is_read_whole)
