@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down test package package-test soak soak-faults soak-workflows soak-migration soak-rotation soak-rollout rehearse-delivery bench docs lint fmt install clean
+.PHONY: help setup build up down test package package-test soak soak-faults soak-workflows soak-migration soak-rotation soak-rollout soak-contract rehearse-delivery bench docs lint fmt install clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -61,6 +61,11 @@ soak-rotation: build ## A minute at 80 % of the rate that a region holds, over t
 soak-rollout: build ## Bad versions of a function under steady load: more than 99.9 % of the calls succeed
 	@tools/setup test
 	@PRISM_SOAK_ROLLOUT=1 PYTEST_ADDOPTS=-s tools/run-tests --sys -k test_bad_versions_cost_less
+
+soak-contract: build ## Ask a region a thousand things by each operation of its contract, as schemathesis makes them up
+	@tools/setup test
+	@PRISM_CONTRACT_EXAMPLES=$${PRISM_CONTRACT_EXAMPLES:-1000} PRISM_CONTRACT_SEED=$${PRISM_CONTRACT_SEED:-$$(date +%s)} PYTEST_ADDOPTS=-s \
+		tools/run-tests --sys -k test_region_answers_as_the_contract_says
 
 # PRISM_REHEARSAL: options of tests/rehearsal/delivery.py, such as `--keep FOLDER --acts good,alarm`.
 rehearse-delivery: build ## Deliver through all of platform/pipeline.json with the real Terraform on an emulator of AWS; then bad changes and kills
