@@ -169,7 +169,7 @@ def rollback(world, report, stages):
         if not new:
             return
     with world.callers(["dev"]) as callers:
-        done = r.drive_on(r("resume")) if r.begun() > doing["run"] else r.roll_back("--environment", "dev")
+        done = r.drive_rest() if r.begun() > doing["run"] else r.roll_back("--environment", "dev")
     run = r.status()
     report.run(run)
     report.check(done.returncode == DONE, f"it was taken back: {last_line(done)}")

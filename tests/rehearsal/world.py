@@ -144,7 +144,7 @@ class World:
         name = f"{doing['act']}-{doing['run']}"
         with self.callers(environments) as callers:
             if r.begun() >= doing["run"]:
-                done = r.drive_on(r("resume"))
+                done = r.drive_rest()
             else:
                 if not (self.folder / "packages" / name / "artifacts.tfvars.json").exists():
                     self.release(name, **how)

@@ -293,6 +293,13 @@ class Rehearsal:
             done = self("resume")
         return done
 
+    def drive_rest(self):
+        """Of a run whose driver is gone, which may have been all of it."""
+        outcome = self.status().get("outcome")
+        if outcome:
+            return subprocess.CompletedProcess((), DONE if outcome == "succeeded" else ENDED_BADLY, "", outcome)
+        return self.drive_on(self("resume"))
+
     # -- kills --
 
     def begun(self):
