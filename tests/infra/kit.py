@@ -48,6 +48,8 @@ TOFU = part("opentofu") / "bin" / "tofu"
 TFLINT = part("tflint") / "bin" / "tflint"
 PROVIDERS = part("aws-provider") / "cli.tfrc"
 GO = {"GOGC": "400"}  # Terraform, OpenTofu and the provider spend a third of their time on collecting garbage else
+# A provider that is not started by Terraform traces all that it does, hundreds of megabytes for a stack.
+QUIET = {f"TF_LOG_{part}": "ERROR" for part in ("PROVIDER", "PROVIDER_AWS", "SDK", "SDK_FRAMEWORK", "SDK_HELPER_SCHEMA", "SDK_MUX", "SDK_PROTO")}
 
 
 def platform(name):
@@ -130,7 +132,7 @@ class SharedProvider:
         with pathlib.Path(log).open("wb") as out:
             # Ends when its standard input does, as the emulator.
             self.process = subprocess.Popen(["sh", "-c", '"$0" -debug & trap "kill $!" EXIT; read -r line', provider], stdin=subprocess.PIPE, stdout=out,
-                                            stderr=out, env={**os.environ, **GO, **(environment or {})})
+                                            stderr=out, env={**os.environ, **GO, **QUIET, **(environment or {})})
         deadline = time.time() + 120
         while not (found := re.search(r"TF_REATTACH_PROVIDERS='(.*)'", pathlib.Path(log).read_text())):
             if self.process.poll() is not None or time.time() > deadline:

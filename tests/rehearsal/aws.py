@@ -39,6 +39,7 @@ class Gate:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = 1 << 16  # an answer in two writes waits 40 ms for who asked to acknowledge the first (Nagle's algorithm)
 
             def log_message(self, *_):
                 pass
@@ -61,7 +62,9 @@ class Gate:
                                 data, None if self.command != "HEAD" else got.getheader("Content-Length"))
 
             def answer(self, status, headers, data, length=None):
+                self.close_connection = True  # as the emulator does
                 self.send_response_only(status)
+                self.send_header("Connection", "close")
                 for key, value in headers:
                     self.send_header(key, value)
                 if status not in (204, 304):
@@ -72,8 +75,10 @@ class Gate:
 
             do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = do_OPTIONS = handle_any
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        class Server(http.server.ThreadingHTTPServer):
+            request_queue_size = 256  # Terraform asks for so many things at once
+
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
