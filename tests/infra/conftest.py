@@ -55,7 +55,7 @@ class World:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         self.began = time.time()
-        self.pool = concurrent.futures.ThreadPoolExecutor(16)  # they wait, for each other and for processes
+        self.pool = concurrent.futures.ThreadPoolExecutor(64)  # more than there are steps: one that waits for another holds a thread
         self._emulator = None
         self._providers, self._numbers = [], itertools.count()
         self._mine = threading.local()

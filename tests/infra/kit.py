@@ -63,7 +63,7 @@ def settings(name):
 def render(environment, folder, platform=PLATFORM):
     """An environment's variables as Terraform takes them, a file for each stack: global.tfvars.json, <region>.tfvars.json."""
     done = subprocess.run([PRISM, "config", "render", "--environment", environment, "--platform", platform, "--infra", ROOT / "infra", "--out", folder],
-                          capture_output=True, text=True, timeout=120)
+                          capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return pathlib.Path(folder)
 
@@ -71,13 +71,20 @@ def render(environment, folder, platform=PLATFORM):
 # ---- emulator ---------------------------------------------------------------------------------------------------
 
 
+leases = []
+
+
 def free_port():
-    """Not of the range that tests/sys takes its ports from, which may run at the same time."""
+    """Not of the range that tests/sys takes its ports from, which may run at the same time. No other process of tests chooses it while this one
+    lives: a name is bound that goes with it."""
     while True:
-        port = random.randrange(12000, 20000)
-        with socket.socket() as s, contextlib.suppress(OSError):
+        port, lease = random.randrange(12000, 20000), socket.socket(socket.AF_UNIX)
+        with contextlib.suppress(OSError), socket.socket() as s:
+            lease.bind(f"\0prism-test-port-{port}")
             s.bind(("127.0.0.1", port))
+            leases.append(lease)
             return port
+        lease.close()
 
 
 class Emulator:
@@ -90,10 +97,10 @@ class Emulator:
         with self.log.open("wb") as out:
             self.process = subprocess.Popen([sys.executable, HERE / "emulator" / "motox.py", str(self.port), "--with-stdin"], stdin=subprocess.PIPE,
                                             stdout=out, stderr=out, env={**os.environ, "MOTO_ACCOUNT_ID": ACCOUNT})
-        deadline = time.time() + 60
+        deadline = time.time() + 300
         while True:
             try:
-                urllib.request.urlopen(f"{self.url}/moto-api/data.json", timeout=5).close()
+                urllib.request.urlopen(f"{self.url}/moto-api/data.json", timeout=60).close()
                 return
             except (urllib.error.URLError, ConnectionError, TimeoutError):
                 if self.process.poll() is not None or time.time() > deadline:
@@ -133,7 +140,7 @@ class SharedProvider:
             # Ends when its standard input does, as the emulator.
             self.process = subprocess.Popen(["sh", "-c", '"$0" -debug & trap "kill $!" EXIT; read -r line', provider], stdin=subprocess.PIPE, stdout=out,
                                             stderr=out, env={**os.environ, **GO, **QUIET, **(environment or {})})
-        deadline = time.time() + 120
+        deadline = time.time() + 300
         while not (found := re.search(r"TF_REATTACH_PROVIDERS='(.*)'", pathlib.Path(log).read_text())):
             if self.process.poll() is not None or time.time() > deadline:
                 raise RuntimeError(f"the provider did not start:\n{pathlib.Path(log).read_text()[-2000:]}")
@@ -298,7 +305,7 @@ def verify(*plans, infra=ROOT / "infra"):
     """Findings of `prism verify`: list of {rule, address, message, fix, ...}. The platform's files are the repository's own, unchanged."""
     arguments = [argument for plan in plans for argument in ("--plan", str(plan))]
     done = subprocess.run([PRISM, "verify", "--format", "json", "--infra", infra, "--platform", PLATFORM, *arguments], cwd=ROOT,
-                          capture_output=True, text=True, timeout=120)
+                          capture_output=True, text=True, timeout=600)
     assert done.returncode in (0, 4), f"prism verify: exit {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     findings = json.loads(done.stdout)["findings"]
     assert bool(findings) == (done.returncode == 4)

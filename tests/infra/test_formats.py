@@ -17,7 +17,7 @@ PATH_REFERENCE = re.compile(r"(?:[A-Za-z0-9._~/!$&'()*+,;=@-]|%[0-9A-F]{2})+")
 
 def verify(*arguments, infra=kit.ROOT / "infra"):
     done = subprocess.run([kit.PRISM, "verify", "--infra", infra, "--platform", kit.PLATFORM, *map(str, arguments)], capture_output=True, text=True,
-                          timeout=120)
+                          timeout=600)
     assert done.returncode in (0, 4), done.stderr
     return done.stdout
 

@@ -36,13 +36,20 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: place.get(item.module.__name__, len(place)))
 
 
+leases = []
+
+
 def free_port():
-    """Below the ephemeral range, so that nobody takes the port while a killed region is away."""
+    """Below the ephemeral range, so that nobody takes the port while a killed region is away. It is this process's until that ends, by a name that
+    goes with it: no other worker chooses the port before what it is for listens there, or while that is away."""
     while True:
-        port = random.randrange(20000, 32000)
-        with socket.socket() as s, contextlib.suppress(OSError):
+        port, lease = random.randrange(20000, 32000), socket.socket(socket.AF_UNIX)
+        with contextlib.suppress(OSError), socket.socket() as s:
+            lease.bind(f"\0prism-test-port-{port}")
             s.bind(("127.0.0.1", port))
+            leases.append(lease)
             return port
+        lease.close()
 
 
 def children_of(pid):
@@ -164,7 +171,7 @@ class Region:
         for p in [*children_of(pid), pid]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(p, signal.SIGKILL)
-        deadline = time.time() + 10
+        deadline = time.time() + 60
         while time.time() < deadline and any(alive(p) for p in tree):
             time.sleep(0.01)
 

@@ -42,7 +42,7 @@ def emulator(*arguments):
         yield port
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def run_suite(suite, tests="*", **environment):

@@ -132,5 +132,5 @@ def registry(folder, authentication="", tls=""):
                 time.sleep(0.05)
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)
     raise AssertionError((folder / "registry.log").read_text())

@@ -163,8 +163,8 @@ def instances(region, name):
     return found
 
 
-def wait(condition, seconds=10, every=0.02):
-    """The condition's first true value; an assertion when there is none in time."""
+def wait(condition, seconds=60, every=0.02):
+    """The condition's first true value; an assertion when there is none in time, which is long: it ends what would never end, and measures nothing."""
     deadline = time.time() + seconds
     while not (value := condition()):
         assert time.time() < deadline, f"waited {seconds} s in vain"

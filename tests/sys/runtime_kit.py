@@ -114,7 +114,7 @@ class Surroundings:
             self.noted.append(what)
             self.changed.notify_all()
 
-    def wait(self, condition, seconds=30):
+    def wait(self, condition, seconds=60):
         with self.changed:
             assert self.changed.wait_for(condition, seconds), (self.noted[-20:], self.lines[-5:])
 
@@ -152,7 +152,7 @@ class Surroundings:
     def on_traces(self, handler, body):
         self.note("spans")
         if self.traces_status == "silent":
-            self.hold.wait(30)
+            self.hold.wait(60)
             return None
         request = ExportTraceServiceRequest.FromString(body)
         with self.changed:
@@ -218,8 +218,8 @@ class Surroundings:
     def end(self):
         """SIGTERM, and its exit."""
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(30) == 0
-        self.reader.join(30)
+        assert self.process.wait(60) == 0
+        self.reader.join(60)
 
     def close(self):
         self.hold.set()

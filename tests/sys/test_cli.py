@@ -27,7 +27,7 @@ def ndjson(path, count, bad=(), first=1):
 def bare(*args, **kw):
     """Without a region, and with nothing of this machine's environment that names one."""
     env = {"PATH": os.environ["PATH"], **kw.pop("env", {})}
-    return subprocess.run([PRISM, *map(str, args)], capture_output=True, text=True, env=env, timeout=30, **kw)
+    return subprocess.run([PRISM, *map(str, args)], capture_output=True, text=True, env=env, timeout=60, **kw)
 
 
 # -- exit codes --
@@ -183,7 +183,7 @@ def test_a_table_fits_a_terminal_and_a_pipe_gets_all(region):
     assert "x" * 500 in region.run("query", wide).stdout
     master, slave = pty.openpty()
     subprocess.run(["stty", "cols", "60"], stdin=slave, check=True)
-    subprocess.run([PRISM, "query", wide], stdout=slave, env=region.env, timeout=30, check=True)
+    subprocess.run([PRISM, "query", wide], stdout=slave, env=region.env, timeout=60, check=True)
     os.close(slave)
     text = os.read(master, 65536).decode()
     os.close(master)
@@ -209,13 +209,13 @@ def test_a_result_file_is_whole_or_not_there(region, tmp_path):
     slow = subprocess.Popen([PRISM, "query", "SELECT count(*) FROM range(100000000000) t(i) WHERE i*i%7=3", "-o", out], env=region.env)
     time.sleep(0.3)
     slow.send_signal(signal.SIGINT)
-    assert slow.wait(10) == -signal.SIGINT
+    assert slow.wait(60) == -signal.SIGINT
     assert [p.name for p in tmp_path.iterdir()] == ["r.csv"] and out.read_text() == "a\n1\n"
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True)
     region.run("query", "SELECT 1 AS a", "-f", "csv", "-o", pipe)
-    assert reader.communicate(timeout=10)[0] == "a\n1\n" and pipe.is_fifo()
+    assert reader.communicate(timeout=60)[0] == "a\n1\n" and pipe.is_fifo()
 
 
 # -- send --
@@ -259,7 +259,7 @@ def test_send_from_a_pipe_sends_what_has_come(region):
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     feed.stdin.write("first\nseco")
     feed.stdin.flush()
-    deadline = time.time() + 10
+    deadline = time.time() + 60
     while time.time() < deadline and region.query("FROM piped").status_code != 200:
         time.sleep(0.1)
     assert region.rows("SELECT message FROM piped") == [["first"]]
@@ -267,25 +267,28 @@ def test_send_from_a_pipe_sends_what_has_come(region):
     feed.stdin.flush()
     time.sleep(0.2)
     feed.send_signal(signal.SIGINT)
-    assert feed.wait(5) == -signal.SIGINT  # while its input is open
+    assert feed.wait(60) == -signal.SIGINT  # while its input is open
     out, err = feed.communicate()
     assert "1 record stored" in out and "interrupted" in err
 
 
 def test_an_interrupted_send_goes_on_where_it_was(region, tmp_path):
     path = ndjson(tmp_path / "much.ndjson", 1_000_000)
-    args = [PRISM, "send", path, "-d", "much", "-b", "100K", "-c", "2", "--json"]
-    first = subprocess.Popen(args, env=region.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.time() + 10
-    while time.time() < deadline and region.query("FROM much LIMIT 1").status_code != 200:
-        time.sleep(0.005)
-    first.send_signal(signal.SIGINT)
-    out, err = first.communicate(timeout=10)
+    for turn in range(10):  # a sender may be done before the first answer is seen here
+        name = f"much{turn}"
+        first = subprocess.Popen([PRISM, "send", path, "-d", name, "-b", "100K", "-c", "2", "--json"], env=region.env, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, text=True)
+        while first.poll() is None and region.query(f"FROM {name} LIMIT 1").status_code != 200:
+            time.sleep(0.005)
+        first.send_signal(signal.SIGINT)
+        out, err = first.communicate(timeout=60)
+        if first.returncode != DONE:
+            break
     assert first.returncode == -signal.SIGINT and "send the same input again" in err
     assert json.loads(out)["complete"] is False
-    told = json.loads(region.run("send", path, "-d", "much", "-b", "100K", "--json").stdout)
+    told = json.loads(region.run("send", path, "-d", name, "-b", "100K", "--json").stdout)
     assert told["complete"] and told["accepted"] + told["duplicates"] == 1_000_000 and told["duplicates"] > 0
-    assert region.rows("SELECT count(*), count(DISTINCT i) FROM much") == [[1_000_000, 1_000_000]]
+    assert region.rows(f"SELECT count(*), count(DISTINCT i) FROM {name}") == [[1_000_000, 1_000_000]]
 
 
 def test_send_waits_for_a_region_that_restarts(tmp_path):
@@ -298,7 +301,7 @@ def test_send_waits_for_a_region_that_restarts(tmp_path):
     assert region.run("status", check=False).returncode == NOT_RUNNING  # a socket that nobody listens on
     assert region.run("down", check=False).returncode == NOT_RUNNING
     region.up()
-    told = json.loads(sender.communicate(timeout=60)[0])
+    told = json.loads(sender.communicate(timeout=120)[0])
     assert sender.returncode == DONE and told["accepted"] + told["duplicates"] == 300_000
     assert region.rows("SELECT count(*), count(DISTINCT i) FROM again") == [[300_000, 300_000]]
     region.down()
@@ -328,14 +331,14 @@ def test_tail_shows_each_new_record_once(region, tmp_path):
         region.run("send", "-", "-d", "followed", input="".join(f'{{"time":"{when}","i":{i}}}\n' for i in range(n, n + count)))
         n += count
         time.sleep(0.3)
-    deadline, seen = time.time() + 15, []
+    deadline, seen = time.time() + 60, []
     while time.time() < deadline and len(seen) < n + 2:
         time.sleep(0.2)
         out.seek(0)
         seen = [json.loads(l)["i"] for l in out.read().splitlines(keepends=True) if l.endswith("\n")]
     time.sleep(1.2)  # two polls more: nothing comes twice
     tail.send_signal(signal.SIGINT)
-    assert tail.wait(5) == -signal.SIGINT
+    assert tail.wait(60) == -signal.SIGINT
     out.seek(0)
     seen = [json.loads(l)["i"] for l in out]
     assert all(i < 0 for i in seen[:2]) and sorted(seen[2:]) == list(range(n))
@@ -390,7 +393,7 @@ def test_up_in_the_foreground_ends_with_ctrl_c(tmp_path):
     region.ingest("kept", [{"a": 1}])
     assert region.run("up", check=False).returncode == FAILED
     up.send_signal(signal.SIGINT)
-    assert up.wait(15) == DONE
+    assert up.wait(60) == DONE
     region.up()
     assert region.one("SELECT count(*) FROM kept") == 1
     region.down()

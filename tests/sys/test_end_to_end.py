@@ -85,7 +85,7 @@ def test_joins_windows_and_ctes_over_datasets(region):
 def test_the_regions_own_records_can_be_queried(region):
     region.query("SELECT 1")
     admin = region.admin_key
-    deadline = time.time() + 15
+    deadline = time.time() + 60
     while time.time() < deadline:
         answer = region.query("SELECT count(*) FROM access_log WHERE status = 200", key=admin)
         if answer.status_code == 200 and answer.json()["rows"][0][0] > 0:

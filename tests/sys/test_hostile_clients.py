@@ -28,7 +28,7 @@ def raw(region, lines, body=b"", path="/v1/ingest/raw", method="POST"):
     """One request byte for byte; (status, text)."""
     head = [f"{method} {path} HTTP/1.1".encode(), b"Host: x", b"Connection: close"]
     head += [line if isinstance(line, bytes) else line.encode() for line in lines]
-    with socket.create_connection(("127.0.0.1", region.port), timeout=20) as s:
+    with socket.create_connection(("127.0.0.1", region.port), timeout=60) as s:
         s.sendall(b"\r\n".join(head) + b"\r\n\r\n" + body)
         answer = b""
         while piece := s.recv(65536):

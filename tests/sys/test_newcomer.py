@@ -12,7 +12,7 @@ def test_the_curl_lines_of_up_work_as_printed(tmp_path):
     lines = [l.replace("\\\n", " ") for l in re.findall(r"  (curl (?:.*\\\n)*.*)", said)]
     assert len(lines) == 2
     for line in lines:
-        done = subprocess.run(["bash", "-c", line + " --fail-with-body"], capture_output=True, text=True, timeout=30)
+        done = subprocess.run(["bash", "-c", line + " --fail-with-body"], capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stdout + done.stderr
     assert region.one("SELECT message FROM app") == "hello"
     assert region.one("SELECT body FROM logs") == "hello"

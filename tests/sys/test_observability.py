@@ -119,7 +119,7 @@ def test_a_namespace_that_cloudwatch_refuses_stops_the_start(around, tmp_path):
     around.start("keys", tmp_path, PRISM_METRICS_NAMESPACE="AWS/Lambda")
     around.wait(lambda: "init" in around.answers)
     assert around.answers["init"]["errorType"] == "CONFIG" and "AWS/Lambda" in around.answers["init"]["errorMessage"]
-    assert around.process.wait(30) == 1
+    assert around.process.wait(60) == 1
 
 
 def test_lines_that_alarms_count_are_printed_so(tmp_path):
@@ -372,7 +372,7 @@ def own(tree, sql, fits):
         found = answer.json()["rows"] if answer.status_code == 200 else []
         return found if fits(found) else None
 
-    return wait(rows, seconds=30, every=0.2)
+    return wait(rows, every=0.2)
 
 
 def test_a_clients_span_is_the_parent_of_the_gateways_and_that_of_the_functions(tree):

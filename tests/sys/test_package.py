@@ -368,7 +368,7 @@ def test_what_is_pushed_is_what_is_pulled(tmp_path):
             assert pull(reference, folder, "--src-tls-verify=false") == "sha256:" + artifact["sha256"]
             for blob in (folder / "blobs" / "sha256").iterdir():
                 assert blob.read_bytes() == (tmp_path / "out" / "images" / "blobs" / "sha256" / blob.name).read_bytes()
-            tags = requests.get(f"http://127.0.0.1:{port}/v2/prism-dev/{artifact['function']}/tags/list", timeout=10).json()["tags"]
+            tags = requests.get(f"http://127.0.0.1:{port}/v2/prism-dev/{artifact['function']}/tags/list", timeout=60).json()["tags"]
             assert tags == [f"0.1.0-{HERE}-{artifact['sha256'][:12]}"]
         again = push(tmp_path / "out", f"http://{repository}").stderr
         assert "0 blobs sent, 3 there" in again
@@ -377,7 +377,7 @@ def test_what_is_pushed_is_what_is_pulled(tmp_path):
 def test_an_index_is_for_others_than_lambda(tmp_path):
     with registry(tmp_path) as port:
         push(tmp_path / "out", f"http://127.0.0.1:{port}/prism", "--tag", "v1")
-        answer = requests.get(f"http://127.0.0.1:{port}/v2/prism/catalog/manifests/v1", timeout=10,
+        answer = requests.get(f"http://127.0.0.1:{port}/v2/prism/catalog/manifests/v1", timeout=60,
                               headers={"Accept": "application/vnd.oci.image.index.v1+json"})
         index = json.loads((tmp_path / "out" / "images" / "index.json").read_text())
         assert [m["digest"] for m in answer.json()["manifests"]] == [m["digest"] for m in index["manifests"]]
@@ -415,7 +415,7 @@ def test_a_push_goes_over_tls(tmp_path):
     """That other certificates are refused is shown by test_tables_dynamodb.py, for the same client."""
     with registry(tmp_path, tls=certificate(tmp_path)) as port:
         push(tmp_path / "out", f"localhost:{port}/prism", AWS_CA_BUNDLE=str(tmp_path / "ca.pem"))
-        assert requests.get(f"https://localhost:{port}/v2/prism/catalog/tags/list", timeout=10, verify=tmp_path / "ca.pem").json()["tags"]
+        assert requests.get(f"https://localhost:{port}/v2/prism/catalog/tags/list", timeout=60, verify=tmp_path / "ca.pem").json()["tags"]
 
 
 def test_nothing_is_pushed_to_another_machine_in_plain_text(tmp_path):
@@ -474,7 +474,7 @@ def test_a_registry_that_gives_out_tokens(tmp_path):
             assert wrong.returncode == 1 and "gives no token: 401" in wrong.stderr
         finally:
             gate.shutdown()
-        assert requests.get(f"http://127.0.0.1:{port}/v2/prism/catalog/tags/list", timeout=10).json()["tags"]
+        assert requests.get(f"http://127.0.0.1:{port}/v2/prism/catalog/tags/list", timeout=60).json()["tags"]
 
 
 # ---- bills of materials ----

@@ -109,7 +109,7 @@ def test_schedules_run_by_themselves(tmp_path):
     tree = Tree(tmp_path, functions=often, env=environment()).up()
     try:
         tree.ingest("sealed", [{"n": i} for i in range(5)])
-        wait(lambda: list(tree.parquet("segments").rglob("default/sealed/*.parquet")), seconds=15)
+        wait(lambda: list(tree.parquet("segments").rglob("default/sealed/*.parquet")))
         assert tree.one("SELECT count(*) FROM sealed") == 5
         assert function(tree, "storage")["errors"] == 0
     finally:

@@ -27,11 +27,20 @@ def asked(tree):
     return function(tree, "authorizer")["invocations"]
 
 
+def within_the_time(tree, name, call):
+    """The key of a new tenant with which the calls were answered before an answer of the authorizer could be too old, and how often it had been
+    asked before; on a busy machine that may take a few tenants."""
+    for turn in range(20):
+        key = tree.tenant(f"{name}{turn}")
+        before, began = asked(tree), time.monotonic()
+        assert {answer.status_code for answer in call(key)} == {200}
+        if time.monotonic() - began < TTL_S:
+            return key, before
+    raise AssertionError(f"no calls are answered within {TTL_S} s")
+
+
 def test_kept_and_asked_again_after_the_time(tree):
-    key = tree.tenant("ttl")
-    before = asked(tree)
-    for _ in range(5):
-        assert tree.call("GET", "/v1/datasets", key=key).status_code == 200
+    key, before = within_the_time(tree, "ttl", lambda key: [tree.call("GET", "/v1/datasets", key=key) for _ in range(5)])
     assert asked(tree) == before + 1
     time.sleep(TTL_S + 0.1)
     assert tree.call("GET", "/v1/datasets", key=key).status_code == 200
@@ -39,11 +48,8 @@ def test_kept_and_asked_again_after_the_time(tree):
 
 
 def test_many_at_once_with_a_new_key_ask_once(tree):
-    key = tree.tenant("crowd")
-    before = asked(tree)
     with concurrent.futures.ThreadPoolExecutor(60) as pool:
-        answers = list(pool.map(lambda i: tree.ingest("crowd", [{"n": i}], key=key).status_code, range(60)))
-    assert set(answers) == {200}
+        key, before = within_the_time(tree, "crowd", lambda key: list(pool.map(lambda i: tree.ingest("crowd", [{"n": i}], key=key), range(60))))
     assert asked(tree) == before + 1
     assert tree.one("SELECT count(*) FROM crowd", key=key) == 60
 

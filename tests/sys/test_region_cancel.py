@@ -36,7 +36,7 @@ def leave(tree, sql):
 def test_a_running_query_stops_and_the_instance_goes_on(tree):
     pid, = instances(tree, "query")
     leave(tree, ENDLESS)
-    wait(lambda: function(tree, "query")["busy"] == 0, seconds=3)
+    wait(lambda: function(tree, "query")["busy"] == 0)
     used = cpu(pid)
     time.sleep(0.5)
     assert cpu(pid) - used < 0.2
@@ -54,7 +54,7 @@ def test_a_waiting_query_is_never_started(tree):
     leave(tree, ENDLESS)
     wait(lambda: function(tree, "query")["queued"] == 0)
     first.close()
-    wait(lambda: function(tree, "query")["busy"] == 0, seconds=3)
+    wait(lambda: function(tree, "query")["busy"] == 0)
     assert tree.one("SELECT 1") == 1
     assert function(tree, "query")["crashes"] == before["crashes"]
 
@@ -65,5 +65,5 @@ def test_a_streaming_query_stops_when_its_reader_leaves(tree):
                            json={"sql": "SELECT a.text, b.n FROM wide a, wide b LIMIT 900000", "format": "ndjson"})
     next(answer.iter_content(1000))
     answer.close()
-    wait(lambda: function(tree, "query")["busy"] == 0, seconds=5)
+    wait(lambda: function(tree, "query")["busy"] == 0)
     assert tree.one("SELECT 2") == 2

@@ -115,7 +115,7 @@ def test_workflows_stand_still_on_a_full_disk_and_go_on(tree):
     starts = [threading.Thread(target=start, args=(i,)) for i in range(8)]
     for thread in starts:
         thread.start()
-    wait(lambda: tree.status()["workflows"]["stalled"], seconds=30)
+    wait(lambda: tree.status()["workflows"]["stalled"], seconds=60)
     (tree.data / "ballast").unlink()
     for thread in starts:
         thread.join(timeout=60)

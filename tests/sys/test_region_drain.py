@@ -30,8 +30,8 @@ def refused(port):
         return s.connect_ex(("127.0.0.1", port)) != 0
 
 
-def gone(pid, seconds=10):
-    wait(lambda: not alive(pid), seconds)
+def gone(pid):
+    wait(lambda: not alive(pid))
 
 
 @pytest.mark.parametrize("how", ["SIGTERM", "prism down"])
@@ -99,7 +99,7 @@ def test_a_stuck_function_is_cut_when_the_drain_is_over(tmp_path):
         stuck = pool.submit(tree.call, "GET", "/v1/datasets?sleep=50")
         wait(lambda: function(tree, "catalog")["busy"] == 1)
         below = children_of(pid)
-        assert tree.run("down", timeout=20).returncode == 0
+        assert tree.run("down", timeout=60).returncode == 0
         assert not [p for p in below if alive(p)]
         with pytest.raises(requests.ConnectionError):
             stuck.result()
@@ -156,7 +156,7 @@ def test_exit_status_in_the_foreground(tmp_path):
     up = subprocess.Popen([tree.tree / "prism", "up"], env=tree.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     wait(lambda: (tree.data / "region.sock").exists() and not refused(tree.port))
     up.send_signal(signal.SIGINT)
-    up.communicate(timeout=20)
+    up.communicate(timeout=60)
     assert up.returncode == 0
 
 
@@ -168,7 +168,7 @@ def test_kill_9_leaves_no_function_behind(tree):
         below = [p for p in children_of(pid) if p not in instances(tree, "catalog")]
         assert len(below) >= 4
         os.kill(pid, signal.SIGKILL)
-        wait(lambda: not [p for p in below if alive(p)], seconds=2)
+        wait(lambda: not [p for p in below if alive(p)])
         with pytest.raises(requests.ConnectionError):
             busy.result()
     assert (tree.data / "region.sock").exists() and (tree.data / "region.lock").exists()

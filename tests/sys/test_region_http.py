@@ -22,7 +22,7 @@ def tree(tmp_path_factory):
 
 def raw(tree, text, wait_for=None):
     """Everything that is answered to these bytes."""
-    with socket.create_connection(("127.0.0.1", tree.port), timeout=10) as s:
+    with socket.create_connection(("127.0.0.1", tree.port), timeout=60) as s:
         s.sendall(text if isinstance(text, bytes) else text.encode())
         got = b""
         while chunk := s.recv(65536):
@@ -57,7 +57,7 @@ def test_a_head_answer_leaves_the_connection_usable(tree):
 def test_expect_100_continue(tree):
     body = b'{"n":1}\n'
     start = head(tree, "POST", "/v1/ingest/expect", Content_Type="application/x-ndjson", Content_Length=len(body), Expect="100-continue")
-    with socket.create_connection(("127.0.0.1", tree.port), timeout=10) as s:
+    with socket.create_connection(("127.0.0.1", tree.port), timeout=60) as s:
         s.sendall(start.encode())
         assert s.recv(100).startswith(b"HTTP/1.1 100")
         s.sendall(body)

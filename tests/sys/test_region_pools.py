@@ -46,7 +46,7 @@ def test_killed_while_busy_is_502_and_costs_nobody_else(tree):
         wait(lambda: function(tree, "catalog")["busy"] == 1)
         victim = instances(tree, "catalog")[0]
         other = pool.submit(tree.call, "GET", "/v1/datasets?sleep=0.3")
-        wait(lambda: function(tree, "catalog")["busy"] == 2)
+        wait(lambda: [asked.get("sleep") for _, asked in tree.calls()][-2:] == ["20", "0.3"])
         os.kill(victim, signal.SIGKILL)
         problem(doomed.result(), 502)
         assert other.result().status_code == 200

@@ -27,7 +27,7 @@ def own(tree, sql, count):
         found = answer.json()["rows"] if answer.status_code == 200 else []
         return found if len(found) >= count else None
 
-    return wait(rows, seconds=15, every=0.2)
+    return wait(rows, every=0.2)
 
 
 def test_access_log_matches_what_was_asked(tree):

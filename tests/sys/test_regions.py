@@ -167,9 +167,9 @@ def test_keys_that_open_nothing_are_refused_at_the_edge_as_in_the_region(regions
 
 
 def test_what_everybody_may_read_needs_no_key(regions):
-    assert requests.get(regions.url + "/v1/health", timeout=30).status_code == 200
-    assert requests.get(regions.url + "/elsewhere", timeout=30).status_code == 404
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", regions.port, timeout=30)) as conn:
+    assert requests.get(regions.url + "/v1/health", timeout=60).status_code == 200
+    assert requests.get(regions.url + "/elsewhere", timeout=60).status_code == 404
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", regions.port, timeout=60)) as conn:
         conn.request("GET", "/v1/../x")
         assert conn.getresponse().status == 400
 
@@ -208,12 +208,12 @@ def test_a_client_that_goes_away_leaves_nothing_behind(regions):
         with socket.create_connection(("127.0.0.1", regions.port)) as s:
             s.sendall(f"POST /v1/ingest/app HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {regions.key}\r\nContent-Length: 1000000\r\n\r\nhalf".encode())
             time.sleep(0.05)
-    wait(lambda: regions.json("status", "--region", US)["gateway"]["active"] == 0, seconds=30)
+    wait(lambda: regions.json("status", "--region", US)["gateway"]["active"] == 0, seconds=60)
     assert regions.query("SELECT 1").status_code == 200
 
 
 def test_expect_is_answered_after_the_decision(regions):
-    with socket.create_connection(("127.0.0.1", regions.port), timeout=30) as s:
+    with socket.create_connection(("127.0.0.1", regions.port), timeout=60) as s:
         s.sendall(b"POST /v1/ingest/app HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer nonsense\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n")
         assert s.recv(4096).startswith(b"HTTP/1.1 401")
 
@@ -246,8 +246,8 @@ def test_a_partition_holds_changes_back_until_it_is_healed(fresh):
     status, answer = regions.ask(US, "GET", "/registry/tenants/hidden")
     assert status == 404
     regions.region("heal", US, EU)
-    wait(lambda: regions.ask(US, "GET", "/registry/tenants/hidden")[0] == 200, seconds=30)
-    wait(lambda: regions.query("SELECT 1", key=key).status_code == 200, seconds=30, every=0.2)
+    wait(lambda: regions.ask(US, "GET", "/registry/tenants/hidden")[0] == 200, seconds=60)
+    wait(lambda: regions.query("SELECT 1", key=key).status_code == 200, seconds=60, every=0.2)
     regions.converged()
 
 

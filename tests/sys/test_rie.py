@@ -65,9 +65,9 @@ class Emulator:
                 start_new_session=True)
 
     def await_port(self):
-        for _ in range(200):
-            with contextlib.suppress(requests.ConnectionError):
-                requests.get(self.url, timeout=5)
+        for _ in range(1500):
+            with contextlib.suppress(requests.ConnectionError, requests.Timeout):
+                requests.get(self.url, timeout=60)
                 return True
             if "address already in use" in self.log.read_text():
                 return False
@@ -77,7 +77,7 @@ class Emulator:
     def invoke(self, event):
         """The answer; of a streamed one the prelude, with the body as "streamed"."""
         answer = requests.post(self.url + INVOKE, data=event if isinstance(event, (str, bytes)) else json.dumps(event),
-                               timeout=30)
+                               timeout=60)
         prelude, nuls, body = answer.content.partition(b"\0" * 8)
         return {**json.loads(prelude), **({"streamed": body.decode()} if nuls else {})}
 
@@ -166,6 +166,6 @@ def test_a_function_that_cannot_start_posts_why(emulate, tmp_path):
 
 
 def test_without_a_runtime_api_it_says_how_to_start_it():
-    done = subprocess.run([BUILD / "fn" / "ingest" / "bootstrap"], env={}, capture_output=True, text=True, timeout=10)
+    done = subprocess.run([BUILD / "fn" / "ingest" / "bootstrap"], env={}, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert "AWS_LAMBDA_RUNTIME_API" in done.stderr and "aws-lambda-rie" in done.stderr

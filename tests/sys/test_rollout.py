@@ -133,7 +133,7 @@ def test_people_pause_resume_promote_and_roll_back(tree, tmp_path):
         assert rollout(tree, verb, check=False).returncode == 4
     code = write_version(tmp_path / "mine", "mine")
     with Load(tree) as load:
-        with started(tree, "catalog", "--code", code, *QUICK, "--bake", "3s") as p:
+        with started(tree, "catalog", "--code", code, *QUICK, "--bake", "10m") as p:
             wait(lambda: weight(tree)[1], seconds=60)
             rollout(tree, "pause")
             number, share = next(iter(weight(tree)[1].items()))

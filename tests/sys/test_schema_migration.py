@@ -37,7 +37,7 @@ def tree(tmp_path):
 
 
 def asked(tree, sql, *values):
-    with sqlite3.connect(tree.data / "meta.db", timeout=30) as db:
+    with sqlite3.connect(tree.data / "meta.db", timeout=60) as db:
         return db.execute(sql, values).fetchall()
 
 
@@ -72,7 +72,7 @@ def test_a_database_of_before_is_migrated_while_functions_run(tree):
     tree.run("tick", "seal")
     assert tree.rows("SELECT count(*) FROM life") == [[20]]
     # functions say so behind their answers
-    wait(lambda: {("query", 2), ("storage", 2)} <= set(asked(tree, "SELECT name, knows FROM schema_functions")), seconds=30)
+    wait(lambda: {("query", 2), ("storage", 2)} <= set(asked(tree, "SELECT name, knows FROM schema_functions")), seconds=60)
     assert output(tree, started(tree, "schema-migration", contract=True)) == {"version": 1, "contracted": 2, "contract_pending": 0}
 
 

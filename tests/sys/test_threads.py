@@ -24,7 +24,7 @@ def region(tmp_path_factory):
 def ask_and_leave(region):
     """A query whose caller is gone before it ends."""
     body = json.dumps({"sql": SLOW}).encode()
-    with socket.create_connection(("127.0.0.1", region.port), timeout=30) as conn:
+    with socket.create_connection(("127.0.0.1", region.port), timeout=60) as conn:
         conn.sendall(b"POST /v1/query HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
                      + f"Authorization: Bearer {region.key}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
         conn.settimeout(0.5)

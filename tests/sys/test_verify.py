@@ -12,7 +12,7 @@ DONE, FAILED, USAGE, FOUND = 0, 1, 2, 4
 
 
 def verify(*args, stdin=None):
-    return subprocess.run([PRISM, "verify", *map(str, args)], capture_output=True, text=True, input=stdin, timeout=30,
+    return subprocess.run([PRISM, "verify", *map(str, args)], capture_output=True, text=True, input=stdin, timeout=120,
                           env={"PATH": os.environ["PATH"]})
 
 

@@ -192,7 +192,7 @@ def test_offboarding_asks_when_a_step_fails_and_goes_on_when_it_is_approved(tree
     assert tree.run("workflow", "approve", question["taskToken"], check=False).returncode == 4
     # whoever looks at _system sees the alert and the question, without the token that answers it
     admin = (tree.data / "admin.key").read_text().strip()
-    seen = wait(lambda: [rows for rows in [tree.query("SELECT event, message FROM workflow_events ORDER BY time", key=admin).json().get("rows")] if rows and len(rows) >= 2], seconds=30)[0]
+    seen = wait(lambda: [rows for rows in [tree.query("SELECT event, message FROM workflow_events ORDER BY time", key=admin).json().get("rows")] if rows and len(rows) >= 2], seconds=60)[0]
     assert {row[0] for row in seen} == {"alert", "message"}
     assert not any(question["taskToken"] in row[1] for row in seen)
 
@@ -507,7 +507,7 @@ def test_boto3_talks_to_it(tree, relay):
     sync = client.start_sync_execution(stateMachineArn=machines["prism-tenant-onboarding"], input='{"tenant":"acme"}')
     assert sync["status"] == "SUCCEEDED" and json.loads(sync["output"])["tenant"] == "acme"
     arn = client.start_execution(stateMachineArn=machines["prism-data-lifecycle"], name="by-boto3")["executionArn"]
-    wait(lambda: client.describe_execution(executionArn=arn)["status"] == "SUCCEEDED", seconds=30)
+    wait(lambda: client.describe_execution(executionArn=arn)["status"] == "SUCCEEDED", seconds=60)
     events = [e for page in client.get_paginator("get_execution_history").paginate(executionArn=arn, PaginationConfig={"PageSize": 20}) for e in page["events"]]
     assert events[-1]["type"] == "ExecutionSucceeded" and len(events) > 40
     assert [e["name"] for e in client.list_executions(stateMachineArn=machines["prism-data-lifecycle"])["executions"]] == ["by-boto3"]
@@ -717,7 +717,7 @@ def test_a_drain_is_no_failure(survivors):
 def test_a_machine_that_changes_does_not_change_what_runs(survivors):
     tree = survivors
     arn = started(tree, "survivor", "old", numbers=[1, 2])
-    wait(lambda: questions(tree), seconds=30)
+    wait(lambda: questions(tree), seconds=60)
     tree.kill()
     path = tree.tree / "platform" / "workflows" / "survivor.asl.json"
     path.write_text(json.dumps({"StartAt": "New", "States": {"New": {"Type": "Succeed"}}}))

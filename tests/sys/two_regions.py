@@ -39,7 +39,7 @@ def emulator(services="dynamodb,dynamodbstreams"):
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 class Region:
