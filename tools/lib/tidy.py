@@ -1,5 +1,6 @@
 """clang-tidy over files, side by side. A file that passed is not looked at again while it, what it includes, how it is compiled and what is
-checked stay as they are; to check all of src/ and tests/ takes most of an hour of one processor, and a change touches few of them.
+checked stay as they are, in whichever checkout; to check all of src/ and tests/ takes most of an hour of one processor, and a change touches few
+of them. What passed is remembered beside the parts that tools/setup brings, by a name that holds no path of the checkout.
 
     tidy.py COMPILE_COMMANDS_FOLDER CONFIG FILE...
 """
@@ -13,6 +14,7 @@ import subprocess
 import sys
 
 TIDY, CLANG = "clang-tidy-14", "clang-14"
+PASSED = pathlib.Path(os.environ.get("PRISM_CACHE", pathlib.Path.home() / ".cache" / "prism")) / "tidy"
 
 
 def commands(folder):
@@ -29,13 +31,14 @@ def meaning(entry, rules):
     words = [word for word in words if word not in ("-MD", "-MMD")]
     language = "++" if entry["file"].endswith(".cpp") else ""
     done = subprocess.run([CLANG.replace("clang", "clang" + language, 1), "-E", "-C", "-w", *words], cwd=entry["directory"], capture_output=True)
-    return hashlib.sha256(b"\0".join([rules, " ".join(words).encode(), done.stdout])).hexdigest() if done.returncode == 0 else None
+    whole = b"\0".join([rules, " ".join(words).encode(), done.stdout]).replace(os.getcwd().encode(), b".")
+    return hashlib.sha256(whole).hexdigest() if done.returncode == 0 else None
 
 
 def check(file, entry, folder, rules):
     """(whether it passed, what was said)."""
     name = meaning(entry, rules)
-    mark = folder / "tidy" / name if name else None
+    mark = PASSED / name if name else None
     if mark and mark.exists():
         return True, ""
     done = subprocess.run([TIDY, "-p", folder, "--quiet", "--extra-arg=-Wno-unknown-warning-option", file], capture_output=True, text=True)
@@ -49,7 +52,7 @@ def main():
     folder, config, files = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]), sys.argv[3:]
     version = subprocess.run([TIDY, "--version"], capture_output=True, check=True).stdout
     rules, known, passed = version + config.read_bytes(), commands(folder), True
-    (folder / "tidy").mkdir(exist_ok=True)
+    PASSED.mkdir(parents=True, exist_ok=True)
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         started = [pool.submit(check, file, known[os.path.abspath(file)], folder, rules) for file in files if os.path.abspath(file) in known]
         for one in started:
