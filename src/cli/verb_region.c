@@ -230,7 +230,7 @@ static int run_lag(struct cli *cli, const void *values, int arg_count, char **ar
         (void)fprintf(cli->out,
                       "a change of the registry reaches the other regions after %lld to %lld ms, "
                       "in no order\n",
-                      (long long)ms, (long long)(ms + v->scatter_ms));
+                      (long long)ms, (long long)ms + v->scatter_ms);
     return CLI_OK;
 }
 static const struct cli_verb lag = {

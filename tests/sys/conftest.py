@@ -28,7 +28,8 @@ BUILD = ROOT / "build" / os.environ.get("PRISM_BUILD", "release")
 SHARED_LOGS = ROOT.parent / "shared" / "data" / "loghub"
 
 # A file's tests stay together on one worker; those that take a minute begin first, so that no worker ends alone with one.
-LONGEST_FIRST = ["test_package", "test_meta_postgres", "test_faults", "test_query_s3", "test_regions", "test_migration_workflow", "test_workflows"]
+LONGEST_FIRST = ["test_rollout", "test_package", "test_meta_postgres", "test_faults", "test_machine_rollout", "test_asl_cases", "test_region_drain", "test_query_s3",
+                 "test_regions", "test_migration_workflow", "test_workflows", "test_region_async", "test_region_pools", "test_hostile_sql", "test_kill"]
 
 
 def pytest_collection_modifyitems(items):

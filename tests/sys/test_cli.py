@@ -359,7 +359,8 @@ def test_port_and_folder_are_remembered_and_precedence_holds(tmp_path):
     env = {"HOME": str(home)}
     try:
         first = bare("up", "--detach", "--port", ports[0], env=env)
-        assert first.returncode == DONE and f"127.0.0.1:{ports[0]}" in first.stdout
+        assert first.returncode == DONE, first.stderr
+        assert f"127.0.0.1:{ports[0]}" in first.stdout
         assert (home / ".local/share/prism/prism.json").exists()
         second = bare("--data", folder.name, "up", "--detach", cwd=tmp_path, env={**env, "PRISM_PORT": str(ports[1])})
         assert second.returncode == DONE, second.stderr
