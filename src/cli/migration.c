@@ -22,17 +22,19 @@ static const struct {
     {"Thaw", "lets writers on, since it took too long", -1},
     {"LetWritersOn", "lets writers on, and begins another round", MIGRATION_COPYING},
     {"Close", "decides", -1},
-    {"Commit", "decides", -1},
-    {"CommitAgain", "decides", -1},
     {"Leave", "leaves the old home", MIGRATION_FROZEN},
     {"LeaveAgain", "leaves the old home", MIGRATION_FROZEN},
-    {"Settle", "opens the new home", -1},
-    {"SettleAgain", "opens the new home", -1},
+    {"Receive", "takes records in the new home", MIGRATION_FROZEN},
+    {"ReceiveAgain", "takes records in the new home", MIGRATION_FROZEN},
+    {"Commit", "tells the registry", -1},
+    {"CommitAgain", "tells the registry", -1},
+    {"Finish", "hands over what came meanwhile", -1},
+    {"Settle", "opens the new home for queries", -1},
     {"Drain", "has moved; the last queries in the old home end", MIGRATION_MOVED},
     {"Clean", "has moved; the old home forgets it", MIGRATION_MOVED},
     {"Vacate", "has moved; the old home gives its place back", MIGRATION_MOVED},
-    {"Abort", "gives up", MIGRATION_BACK},
-    {"Stay", "gives up: the old home takes records again", -1},
+    {"Stay", "gives up: the old home takes records again", MIGRATION_BACK},
+    {"Abort", "gives up: the registry is told", -1},
     {"Part", "gives up: the new home lets go", -1},
     {"CleanCopy", "gives up: the copy goes", -1},
     {"VacateCopy", "gives up: the new home gives the place back", -1},
@@ -60,7 +62,7 @@ static void enter(struct migration_view *view, struct px_str state, double at_s)
         view->frozen_at_s = at_s;
         view->thawed_at_s = 0;
     }
-    if (is(state, "SettleAgain")) view->thawed_at_s = 0; /* Settle was left, and by its Catch */
+    if (is(state, "CommitAgain")) view->thawed_at_s = 0; /* Commit was left, and by its Catch */
     if (is(state, "NextRound") || is(state, "AnotherRound")) view->rounds++;
 }
 
@@ -80,7 +82,7 @@ static void leave(struct migration_view *view, struct px_str state, double at_s,
         (void)snprintf(view->shard, sizeof view->shard, "%.*s",
                        PX_FMT(px_json_str(px_json_obj(data, "place"), "shard")));
     if (fetched) add_counts(view, px_json_obj(data, "fetch"), true);
-    bool goes_on = is(state, "Thaw") || is(state, "Settle") || is(state, "SettleAgain");
+    bool goes_on = is(state, "Thaw") || is(state, "Commit") || is(state, "CommitAgain");
     bool thaws = view->thawed_at_s == 0 && view->frozen_at_s > 0;
     if (thaws && (goes_on || is(state, "Stay"))) view->thawed_at_s = at_s;
     yyjson_val *error = px_json_obj(data, view->phase == MIGRATION_BACK &&

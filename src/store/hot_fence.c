@@ -27,6 +27,7 @@ static const struct px_str names[] = {
     [HOT_FENCE_NONE] = {"none", 4},         [HOT_FENCE_HOME] = {"home", 4},
     [HOT_FENCE_LEAVING] = {"leaving", 7},   [HOT_FENCE_LEFT] = {"left", 4},
     [HOT_FENCE_ARRIVING] = {"arriving", 8}, [HOT_FENCE_THAWED] = {"thawed", 6},
+    [HOT_FENCE_SPOOLING] = {"spooling", 8}, [HOT_FENCE_TAKING] = {"taking", 6},
 };
 
 struct px_str hot_fence_state_name(enum hot_fence_state state)
@@ -86,7 +87,8 @@ static int parse(struct px_str tenant, struct px_str text, struct hot_fence *ret
     int r = px_json_parse(text, &arena, &root, NULL);
     if (r < 0) return r;
     struct hot_fence fence = {.epoch = px_json_i64(root, "epoch", 0),
-                              .until_ms = px_json_i64(root, "until_ms", 0)};
+                              .until_ms = px_json_i64(root, "until_ms", 0),
+                              .spool_ms = px_json_i64(root, "spool_ms", 0)};
     struct px_str region = px_json_str(root, "region");
     bool whole = r == 0 && hot_fence_state_parse(px_json_str(root, "state"), &fence.state) &&
                  fence.state != HOT_FENCE_NONE && fence.epoch > 0 &&
@@ -122,20 +124,23 @@ int hot_fence_read(struct hot_store *store, struct px_str tenant, struct hot_fen
 static bool same(const struct hot_fence *a, const struct hot_fence *b)
 {
     return a->state == b->state && a->epoch == b->epoch && a->until_ms == b->until_ms &&
-           strcmp(a->region, b->region) == 0;
+           a->spool_ms == b->spool_ms && strcmp(a->region, b->region) == 0;
 }
 
 static bool gives_way(const struct hot_fence *old, const struct hot_fence *new)
 {
-    if (old->epoch != new->epoch) return old->epoch < new->epoch;
+    if (old->epoch != new->epoch) return old->epoch < new->epoch && !hot_fence_is_open(old);
     bool home = new->state == HOT_FENCE_HOME, left = new->state == HOT_FENCE_LEFT;
+    bool taking = new->state == HOT_FENCE_TAKING;
     switch (old->state) {
     case HOT_FENCE_LEAVING: return home || (left && old->until_ms == 0);
     case HOT_FENCE_THAWED: return home || new->state == HOT_FENCE_LEAVING;
-    case HOT_FENCE_ARRIVING: return home || left;
+    case HOT_FENCE_ARRIVING: return home || left || taking;
+    case HOT_FENCE_SPOOLING: return left || taking;
+    case HOT_FENCE_TAKING: return home;
+    case HOT_FENCE_LEFT: return left && old->spool_ms != 0 && new->spool_ms == 0;
     case HOT_FENCE_NONE:
-    case HOT_FENCE_HOME:
-    case HOT_FENCE_LEFT: break;
+    case HOT_FENCE_HOME: break;
     }
     return false;
 }
@@ -150,6 +155,8 @@ static int write_fence(const char *path, const struct hot_fence *fence)
     px_buf_add_json_str(&text, px_str_c(fence->region));
     if (fence->until_ms != 0)
         px_buf_printf(&text, ",\"until_ms\":%lld", (long long)fence->until_ms);
+    if (fence->spool_ms != 0)
+        px_buf_printf(&text, ",\"spool_ms\":%lld", (long long)fence->spool_ms);
     px_buf_add_c(&text, "}\n");
     PX_TRY(px_buf_fault(&text));
     return px_file_write_atomic(path, px_buf_str(&text), 0640);
@@ -229,18 +236,38 @@ int hot_fence_freeze(struct hot_store *store, struct px_str tenant, const struct
 }
 
 int hot_fence_close(struct hot_store *store, struct px_str tenant, int64_t epoch, int64_t until_ms,
-                    int64_t now_ms)
+                    int64_t spool_ms, int64_t now_ms)
 {
     PX_AUTO(px_close) int fd = -1;
     struct hot_fence old;
     PX_TRY(lock(store, tenant, true, &fd));
     PX_TRY(hot_fence_read(store, tenant, &old));
-    if (old.epoch != epoch || old.state != HOT_FENCE_LEAVING) return HOT_FENCE_STALE;
-    bool closed = old.until_ms == 0; /* by a call whose answer was lost */
+    if (old.epoch != epoch) return HOT_FENCE_STALE;
+    if (old.state == HOT_FENCE_SPOOLING)
+        return 0; /* closed by a call whose answer was lost, as below */
+    if (old.state != HOT_FENCE_LEAVING) return HOT_FENCE_STALE;
+    bool closed = old.until_ms == 0;
     if (!closed && (old.until_ms != until_ms || now_ms >= until_ms)) return HOT_FENCE_STALE;
     struct hot_fence fence = old;
     fence.until_ms = 0;
+    if (!closed) fence.spool_ms = spool_ms;
     return put(store, tenant, &old, &fence);
+}
+
+int hot_fence_spool(struct hot_store *store, struct px_str tenant, int64_t now_ms,
+                    struct hot_fence *ret_fence)
+{
+    PX_AUTO(px_close) int fd = -1;
+    int r = lock(store, tenant, false, &fd);
+    if (r < 0) return r;
+    PX_TRY(hot_fence_read(store, tenant, ret_fence));
+    if (r == HOT_FENCE_HELD) return r;
+    struct hot_fence fence = *ret_fence;
+    if (fence.state != HOT_FENCE_LEAVING || !hot_fence_may_spool(&fence, now_ms)) return 0;
+    fence.state = HOT_FENCE_SPOOLING;
+    PX_TRY(put(store, tenant, ret_fence, &fence));
+    *ret_fence = fence;
+    return 0;
 }
 
 int hot_fence_thaw(struct hot_store *store, struct px_str tenant, int64_t epoch, bool wait,

@@ -256,8 +256,8 @@ def test_a_tenant_moves_by_functions_of_this_region_alone(machines):
                 called[name] = state["Parameters"].get("FunctionName", state["Parameters"].get("FunctionName.$"))
 
     moved = machines.run(machines.machine("tenant-migration", change), {"tenant": "acme", "to": "us-east-1", "to_prefix": "prism-prod-use1", "to_shard": "shard-0"},
-                         begun, {"shard": "shard-1"}, *[answer] * 4, begun, *[answer] * 8, {"vacated": True})
+                         begun, {"shard": "shard-1"}, *[answer] * 4, begun, *[answer] * 10, {"vacated": True})
     assert moved["status"] == "SUCCEEDED" and json.loads(moved["output"])["outcome"] == "moved", moved
     assert all(f":lambda:{REGION}:" in name for name in called.values()), called
     assert {name for name, function in called.items() if f"function:{PREFIX}-bridge:live" in function} == {
-        "Place", "Greet", "Fetch", "Check", "FetchLast", "Settle", "SettleAgain", "Part", "CleanCopy", "VacateCopy"}
+        "Place", "Greet", "Fetch", "Check", "FetchLast", "Receive", "ReceiveAgain", "Settle", "Part", "CleanCopy", "VacateCopy"}

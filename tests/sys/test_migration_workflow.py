@@ -22,8 +22,8 @@ INPUT = {"tenant": "acme", "to": "us-east-1", "to_prefix": "prism-dev-use1", "to
 COUNTS = {"source": {"segments": "s3://a", "analytics": "s3://b"}, "segments": 2, "rows": 7, "bytes": 9, "copied": 0, "copied_bytes": 0,
           "frames": 0, "differ": 0, "freeze": 0, "last": True, "more": False}
 FUNCTIONS = {name: state for name, state in DEFINITION["States"].items() if state["Type"] == "Task" and state["Resource"].endswith("lambda:invoke")}
-FORWARD = {"Leave", "Settle", "Clean", "Vacate"}
-BACK = {"Abort", "Stay", "Part", "CleanCopy", "VacateCopy"}
+FORWARD = {"Leave", "Receive", "Commit", "Finish", "Settle", "Clean", "Vacate"}
+BACK = {"Stay", "Abort", "Part", "CleanCopy", "VacateCopy"}
 ATTEMPTS = 12
 
 
@@ -88,14 +88,14 @@ class Run:
         if self.entered[-1] == "NothingDone":
             assert self.succeeded == set()
             return "nothing done"
-        assert BACK <= self.succeeded and not FORWARD & set(self.entered) and not {"Commit", "CommitAgain"} & self.succeeded
+        assert BACK <= self.succeeded and not FORWARD & {name.removesuffix("Again") for name in self.succeeded}
         return "given up"
 
 
 def test_all_goes_well(tmp_path):
     run = Run(tmp_path, "Begin", {})
     assert run.ending() == "moved" and run.output["epoch"] == 2
-    assert not {"Abort", "AlertBack", "AlertForward"} & set(run.entered)
+    assert not {"GiveUp", "AlertBack", "AlertForward"} & set(run.entered)
 
 
 def test_a_region_without_room_is_told_before_anything_is_copied(tmp_path):
@@ -112,10 +112,22 @@ def test_the_place_is_made_before_the_freeze_and_where_the_target_says(tmp_path)
     assert DEFINITION["States"]["Commit"]["Parameters"]["Payload"]["shard.$"] == "$.request.to_shard"
 
 
-def test_a_commit_whose_answer_was_lost_goes_on(tmp_path):
-    lost = {f"{name}-{i}": "raise:Broken:lost" for name in ("Commit", "CommitAgain") for i in range(ATTEMPTS)} | {f"Abort-{i}": "raise:Decided:it has moved" for i in range(ATTEMPTS)}
-    run = Run(tmp_path, "Commit", lost)
-    assert not run.failed and run.output["outcome"] == "moved" and "Stay" not in run.entered
+LOST = {f"{name}-{i}": "raise:Broken:lost" for name in ("Leave", "LeaveAgain") for i in range(ATTEMPTS)}
+
+
+def test_a_decision_whose_answer_was_lost_goes_on(tmp_path):
+    run = Run(tmp_path, "Leave", LOST | {f"Stay-{i}": "raise:Decided:it has left" for i in range(ATTEMPTS)})
+    assert not run.failed and run.output["outcome"] == "moved" and "Abort" not in run.entered
+
+
+def test_a_move_that_somebody_left_behind_the_decision_goes_on_when_it_is_begun_again(tmp_path):
+    begun = {f"Greet-{i}": "raise:Fenced:it takes records" for i in range(ATTEMPTS)} | {f"Stay-{i}": "raise:Decided:it has left" for i in range(ATTEMPTS)}
+    run = Run(tmp_path, "Greet", begun)
+    assert not run.failed and run.output["outcome"] == "moved" and {"Receive", "Commit", "Finish", "Settle", "Clean", "Vacate"} <= run.succeeded
+
+
+def test_a_decision_that_was_not_made_is_given_up(tmp_path):
+    assert Run(tmp_path, "Leave", LOST).ending() == "given up"
 
 
 @pytest.mark.parametrize("member, value", [("differ", 1)])
@@ -136,6 +148,13 @@ def test_loops_are_bounded(name, tmp_path):
     assert run.ending() == "given up" and run.output["Error"] in ("TooLong", "FrozenTooLong", "NoRoom")
 
 
+@pytest.mark.parametrize("name, asks", [("Settle", "AskForward"), ("Stay", "AskBack")])
+def test_what_cannot_be_stored_of_a_spool_is_asked_about(name, asks, tmp_path):
+    more = {f"{name}-0": "const:" + json.dumps(COUNTS | {"more": True})}
+    run = Run(tmp_path, name, more | (LOST if name == "Stay" else {}))
+    assert run.ending() == "asked" and asks in run.entered and run.entered.count(name) == 30
+
+
 def test_rounds_are_bounded(tmp_path):
     run = Run(tmp_path, "Fetch", {"Fetch-0": "const:" + json.dumps(COUNTS | {"copied_bytes": 1 << 40})})
     assert run.ending() == "moved" and run.entered.count("Fetch") == 20
@@ -144,7 +163,7 @@ def test_rounds_are_bounded(tmp_path):
 def test_a_freeze_that_takes_too_long_is_thawed_and_another_one_comes_behind_a_round(tmp_path):
     run = Run(tmp_path, "Close", {"Close-0": "raise:Fenced:its time is over"})
     assert run.ending() == "given up" and run.output["Error"] == "FrozenTooLong"
-    assert [run.entered.count(name) for name in ("Freeze", "Thaw", "Check", "Pack", "Commit")] == [8, 8, 1, 8, 0]
+    assert [run.entered.count(name) for name in ("Freeze", "Thaw", "Check", "Pack", "Leave")] == [8, 8, 1, 8, 0]
     thawed = Run(tmp_path, "PackLast", {"PackLast-0": "const:" + json.dumps(COUNTS | {"last": False})})  # a writer met it when it was over
     assert thawed.ending() == "given up" and thawed.output["Error"] == "FrozenTooLong" and "Close" not in thawed.entered
 
@@ -155,12 +174,12 @@ def test_what_fails_behind_the_freeze_lets_writers_on_at_once(name, tmp_path):
     assert run.ending() == "given up" and run.entered[run.entered.index(name) + 1] == "Thaw" and run.entered.count(name) == 8
 
 
-@pytest.mark.parametrize("name", ["Commit", "Leave", "Settle"])
+@pytest.mark.parametrize("name", ["Leave", "Receive", "Commit"])
 def test_what_comes_behind_the_decision_is_called_once_more_without_a_pause(name, tmp_path):
     run = Run(tmp_path, name, {f"{name}-0": "raise:Broken:x"})
     assert run.ending() == "moved" and run.entered[run.entered.index(name) + 1] == f"{name}Again"
 
 
 def test_an_alert_that_cannot_be_sent_does_not_keep_the_question_from_being_asked(tmp_path):
-    broken = {f"{name}-{i}": "raise:Broken:always" for name in ("Settle", "SettleAgain") for i in range(ATTEMPTS)} | {"sns:publish": "raise:SNS.SdkClientException:down"}
-    assert Run(tmp_path, "Settle", broken).ending() == "asked"
+    broken = {f"{name}-{i}": "raise:Broken:always" for name in ("Receive", "ReceiveAgain") for i in range(ATTEMPTS)} | {"sns:publish": "raise:SNS.SdkClientException:down"}
+    assert Run(tmp_path, "Receive", broken).ending() == "asked"

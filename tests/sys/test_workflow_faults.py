@@ -28,7 +28,7 @@ def breaker(state, failures=3):
 # what the functions of a move say; they are called in two regions
 COUNTS = {"Payload": {"source": {"segments": "s3://a", "analytics": "s3://b"}, "segments": 2, "rows": 7, "bytes": 9, "copied": 0, "copied_bytes": 0,
                       "frames": 0, "differ": 0, "freeze": 7, "last": True, "more": False}}
-FORWARD, BACK = {"Leave", "Settle", "Clean", "Vacate"}, {"Abort", "Stay", "Part", "CleanCopy", "VacateCopy"}
+FORWARD, BACK = {"Leave", "Receive", "Commit", "Finish", "Settle", "Clean", "Vacate"}, {"Stay", "Abort", "Part", "CleanCopy", "VacateCopy"}
 
 
 def schema(next_, number=0, **more):
@@ -47,7 +47,7 @@ def move_ends(done, entered, worked):
     elif entered[-1] == "NothingDone":
         fine = not worked
     else:
-        fine = BACK <= worked and not FORWARD & set(entered) and not {"Commit", "CommitAgain"} & worked
+        fine = BACK <= worked and not FORWARD & {name.removesuffix("Again") for name in worked}
     return fine
 
 # machine: its input; answers by state ({} without); which states tell somebody; what undoes what; what, once begun, must not fail in silence;
@@ -109,7 +109,7 @@ MACHINES = {
     },
     "tenant-migration": {
         "input": {"tenant": "acme", "to": "us-east-1", "to_prefix": "prism-dev-use1", "to_shard": "shard-0"},
-        "answers": {**{state: COUNTS for state in ("Greet", "Pack", "Fetch", "Check", "Freeze", "PackLast", "FetchLast", "Clean", "CleanCopy")},
+        "answers": {**{state: COUNTS for state in ("Greet", "Pack", "Fetch", "Check", "Freeze", "PackLast", "FetchLast", "Finish", "Settle", "Stay", "Clean", "CleanCopy")},
                     "Begin": {"Payload": {"moving": {"to": "us-east-1", "epoch": 2}, "shard": "shard-0", "tier": "pooled", "epoch": 1}},
                     "Place": {"Payload": {"shard": "shard-1"}},
                     "AskForward": {"action": "stop"}, "AskBack": {"action": "stop"}},
@@ -118,7 +118,7 @@ MACHINES = {
                      "thawed before it was packed": {"PackLast": {"Payload": {**COUNTS["Payload"], "last": False, "freeze": 0}}}},
         "tells": {"AlertForward", "AlertBack", "AskForward", "AskBack"},
         "undone_by": {"Begin": "Stay", "Place": "VacateCopy", "Pack": "CleanCopy", "Freeze": "Stay"},
-        "begins": FORWARD,
+        "begins": FORWARD - {"Leave"},  # it says what is decided; Stay finds out
         "ends": move_ends,
     },
     "schema-migration": {

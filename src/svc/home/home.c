@@ -34,7 +34,10 @@ enum home_verdict home_decide(const struct home *home, const struct hot_fence *f
     case HOT_FENCE_HOME:
     case HOT_FENCE_THAWED: return HOME_HERE;
     case HOT_FENCE_LEAVING: return purpose == HOME_READ ? HOME_HERE : HOME_MOVING;
+    case HOT_FENCE_SPOOLING: return purpose == HOME_WRITE ? HOME_SPOOL : HOME_MOVING;
+    case HOT_FENCE_TAKING: return purpose == HOME_WRITE ? HOME_HERE : HOME_MOVING;
     case HOT_FENCE_LEFT: /* also for whom this region stands in: what it took would be cleaned away */
+        if (purpose == HOME_WRITE && fence->spool_ms != 0) return HOME_SPOOL;
         *ret_region = px_str_c(fence->region);
         return HOME_ELSEWHERE;
     case HOT_FENCE_ARRIVING: return at_home ? HOME_MOVING : HOME_ELSEWHERE;

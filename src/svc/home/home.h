@@ -31,12 +31,17 @@ enum home_verdict {
     HOME_HERE,
     HOME_MOVING,    /* nowhere for a moment: 503, to be repeated */
     HOME_ELSEWHERE, /* 421; ret_region says where */
+    HOME_SPOOL, /* HOME_WRITE alone: into the spool, when its time has come (hot_fence_may_spool()), else as MOVING */
 };
 struct home_claim { /* of the caller's context, borrowed */
     struct px_str home_region;
     int64_t epoch;
 };
-enum home_purpose { HOME_READ, HOME_WRITE };
+enum home_purpose {
+    HOME_READ,
+    HOME_WRITE,  /* of records */
+    HOME_CHANGE, /* of datasets */
+};
 /* ret_region: a view into claim or fence. */
 enum home_verdict home_decide(const struct home *home, const struct hot_fence *fence,
                               const struct home_claim *claim, enum home_purpose purpose,

@@ -276,6 +276,21 @@ int claim_take(struct claims *claims, const struct claim_stores *stores,
     return CLAIM_BUSY;
 }
 
+int claim_look(const struct claim_stores *stores, const struct claim_wish *wish,
+               struct px_arena *arena, struct claim *ret_claim)
+{
+    struct claim claim = claim_make(stores, wish);
+    struct table_key key = key_of(&claim);
+    struct table_item item;
+    struct standing standing;
+    int r = table_get(stores->tables, &key, arena, &item);
+    if (r == TABLE_ABSENT) return 0;
+    PX_TRY(r);
+    PX_TRY(standing_read(item.document, arena, &standing));
+    if (memcmp(standing.content, claim.content, 16) != 0) return CLAIM_MISMATCH;
+    return standing.is_done ? repeated(&standing, &claim, ret_claim) : 0;
+}
+
 /* ---- ending ---- */
 
 /* Half of the lease is the append's own: a function's timeout is shorter, so an append that began in

@@ -6,14 +6,16 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <xxhash.h>
 
 #include "columnar/frame.h"
 #include "observe/observe.h"
 #include "svc/ingest/claim.h"
 #include "svc/ingest/dataset_limit.h"
 #include "svc/ingest/request.h"
+#include "svc/ingest/spool.h"
 #include "svc/ingest/tenant_limits.h"
+#include "svc/ingest/turn.h"
+#include "svc/ingest/wish.h"
 
 #define INGEST_MAGIC UINT64_C(0x747365676e495850)
 #define INFLATED_BYTES_KEPT ((size_t)16 << 20) /* more is given back after the request */
@@ -27,6 +29,7 @@ struct ingest {
     struct px_buf inflated, frame;
     struct px_arena claim_arena; /* of its own: the invocation's may be full of records */
     struct claims claims;
+    struct spool spool;
 };
 
 /* ---- life ---- */
@@ -86,6 +89,7 @@ void ingest_free(struct ingest **ingest)
     px_buf_deinit(&it->inflated);
     px_buf_deinit(&it->frame);
     px_arena_deinit(&it->claim_arena);
+    spool_close(&it->spool);
     free(it);
     *ingest = NULL;
 }
@@ -146,46 +150,14 @@ static int decode_records(struct ingest *ingest, const struct ingest_limits *ten
 
 /* ---- where the tenant is ---- */
 
-static int refuse_elsewhere(struct px_str region, struct refusal *refusal)
-{
-    int r = refuse(refusal, HOME_MISDIRECTED, HOME_DETAIL ", %.*s", PX_FMT(region));
-    refusal->home_region = region;
-    return r;
-}
-
-/* A freeze whose time is over is nobody's any more: whoever meets it lets writers on, so they wait for no function
- * and no region that the move may have lost. */
-static int read_fence(const struct ingest_options *options, struct px_str tenant,
-                      struct hot_fence *ret_fence)
-{
-    PX_TRY(hot_fence_read(options->hot, tenant, ret_fence));
-    if (!hot_fence_is_over(ret_fence, px_wall_ns(options->clock) / PX_NS_PER_MS)) return 0;
-    int r = hot_fence_thaw(options->hot, tenant, ret_fence->epoch, false, ret_fence);
-    return PX_MIN(r, 0);
-}
-
 /* Asked before the claim, to spare the work, and again once the frame is on stable storage, which is what
- * counts: see store/hot_fence.h. */
+ * counts: see store/hot_fence.h. Answers: those of turn_ask(). */
 static int check_fence(struct ingest *ingest, const struct api_caller *caller,
-                       struct px_arena *arena, struct refusal *refusal)
+                       struct px_arena *arena, struct refusal *refusal, int64_t *ret_spool_epoch)
 {
     struct ingest_options *options = &ingest->options;
-    struct hot_fence fence;
-    struct px_str region;
     PX_TRY(need(ingest, INGEST_WRITER, options->writer));
-    PX_TRY(read_fence(options, caller->tenant, &fence));
-    const struct home_claim claim = {caller->home_region, caller->epoch};
-    switch (home_decide(&options->home, &fence, &claim, HOME_WRITE, &region)) {
-    case HOME_HERE: return 0;
-    case HOME_ELSEWHERE:
-        region = px_arena_dup(arena, region);
-        if (!region.ptr) return px_arena_fault(arena);
-        return refuse_elsewhere(region, refusal);
-    case HOME_MOVING: break;
-    }
-    int r = refuse(refusal, 503, HOME_MOVING_DETAIL);
-    refusal->retry_after_s = 1;
-    return r;
+    return turn_ask(options, caller, arena, refusal, ret_spool_epoch);
 }
 
 /* ---- storing ---- */
@@ -195,45 +167,6 @@ struct storing {
     struct px_arena *arena; /* of the reply */
     struct refusal *refusal;
 };
-
-/* Everything that makes two requests the same, in one hash; the seed keeps routes, datasets, and keys
- * from contents, apart. The same records read with another time_field are other content. */
-static void hash_request(const struct ingest_request *request, char kind, struct px_str text,
-                         uint8_t hash[16])
-{
-    char context[80];
-    int n = snprintf(context, sizeof context, "%c%c%.*s", kind, request->is_otlp ? 'o' : 'r',
-                     PX_FMT(request->dataset));
-    uint64_t seed = XXH3_64bits(context, (size_t)n);
-    if (kind == 'c' && request->time_field.len > 0)
-        seed = XXH3_64bits_withSeed(request->time_field.ptr, request->time_field.len, seed);
-    XXH128_canonical_t canonical;
-    XXH128_canonicalFromHash(&canonical,
-                             XXH3_128bits_withSeed(text.len ? text.ptr : "", text.len, seed));
-    memcpy(hash, canonical.digest, 16);
-}
-
-static struct claim_wish wish_for(const struct ingest *ingest, const struct ingest_request *request,
-                                  struct px_str body, const struct decode_result *result)
-{
-    const struct ingest_limits *limits = &ingest->options.limits;
-    bool has_key = request->key.ptr != NULL;
-    struct claim_wish wish = {
-        .tenant = request->tenant,
-        .dataset = request->dataset,
-        .has_key = has_key,
-        .window_ns = (has_key ? limits->key_window_s : limits->hash_window_s) * PX_NS_PER_S,
-        .lease_ns = limits->lease_s * PX_NS_PER_S,
-        .accepted = result->accepted,
-        .refused = result->refused,
-    };
-    hash_request(request, 'c', body, wish.content);
-    if (has_key)
-        hash_request(request, 'k', request->key, wish.request_id);
-    else
-        memcpy(wish.request_id, wish.content, 16);
-    return wish;
-}
 
 static int append(struct ingest *ingest, const struct claim *claim)
 {
@@ -262,7 +195,9 @@ static int confirm(struct ingest *ingest, const struct storing *storing,
                    const struct claim_stores *stores, const struct claim *claim, bool repeated)
 {
     struct px_arena *arena = &ingest->claim_arena;
-    int r = check_fence(ingest, storing->caller, storing->arena, storing->refusal);
+    int64_t spool_epoch;
+    int r = check_fence(ingest, storing->caller, storing->arena, storing->refusal, &spool_epoch);
+    if (r == TURN_SPOOL) r = turn_refuse(storing->refusal); /* its repeat may go there */
     if (r == 0 && (!repeated || claim->unnoted))
         claim_settle(&ingest->claims, stores, claim, arena);
     if (r == 0 || repeated) return r;
@@ -270,6 +205,45 @@ static int confirm(struct ingest *ingest, const struct storing *storing,
     hot_writer_retire(stores->writer, claim->tenant,
                       claim->dataset); /* a straggler's file can go */
     return r;
+}
+
+static struct claim_stores stores_of(struct ingest *ingest)
+{
+    const struct ingest_options *options = &ingest->options;
+    return (struct claim_stores){options->hot,   options->writer, options->tables,
+                                 options->clock, catalog_of,      ingest};
+}
+
+static int encode(struct ingest *ingest, const struct claim_wish *wish)
+{
+    px_buf_clear(&ingest->frame);
+    return frame_encode(ingest->batch, px_wall_ns(ingest->options.clock), wish->request_id,
+                        &ingest->frame);
+}
+
+/* Into the spool of that move, unless it was noted as stored before. Answered for when the spool has not ended by then. */
+static int spool(struct ingest *ingest, const struct storing *storing,
+                 const struct claim_wish *wish, int64_t epoch, struct claim *ret_claim,
+                 int *ret_answer)
+{
+    struct px_arena *arena = &ingest->claim_arena;
+    int64_t now_epoch = 0;
+    PX_TRY(need(ingest, INGEST_TABLES, ingest->options.tables));
+    PX_TRY(encode(ingest, wish));
+    px_arena_reset(arena);
+    const struct claim_stores stores = stores_of(ingest);
+    int r = claim_look(&stores, wish, arena, ret_claim);
+    if (r == CLAIM_MISMATCH) *ret_answer = r;
+    if (r != 0 && r != CLAIM_REPEATED) return PX_MIN(r, 0);
+    *ret_answer = r;
+    if (r == 0)
+        r = spool_append(&ingest->spool, stores.hot, wish, epoch, px_buf_str(&ingest->frame),
+                         arena);
+    PX_TRY(PX_MIN(r, 0));
+    if (r == SPOOL_FULL && *ret_answer == 0) return turn_refuse(storing->refusal);
+    r = check_fence(ingest, storing->caller, storing->arena, storing->refusal, &now_epoch);
+    if (r == TURN_SPOOL && now_epoch == epoch) return 0;
+    return r < 0 || r == REQUEST_REFUSED ? r : turn_refuse(storing->refusal);
 }
 
 /* The frame is made before the claim, so that as little as possible happens while it stands. Answers: those
@@ -282,13 +256,9 @@ static int store(struct ingest *ingest, const struct storing *storing,
     PX_TRY(need(ingest, INGEST_WRITER, options->writer));
     PX_TRY(need(ingest, INGEST_TABLES, options->tables));
     if (ingest->claims.process[0] == '\0') claims_init(&ingest->claims);
-    px_buf_clear(&ingest->frame);
-    PX_TRY(
-        frame_encode(ingest->batch, px_wall_ns(options->clock), wish->request_id, &ingest->frame));
-
+    PX_TRY(encode(ingest, wish));
     px_arena_reset(arena);
-    struct claim_stores stores = {options->hot,   options->writer, options->tables,
-                                  options->clock, catalog_of,      ingest};
+    const struct claim_stores stores = stores_of(ingest);
     int r = claim_take(&ingest->claims, &stores, wish, arena, ret_claim);
     if (r < 0) return r;
     *ret_answer = r;
@@ -309,8 +279,14 @@ static int store_once(struct ingest *ingest, const struct ingest_request *reques
     struct claim claim;
     struct refusal *refusal = storing->refusal;
     int answer = 0;
-    int r = check_fence(ingest, storing->caller, storing->arena, refusal);
-    if (r == 0) r = store(ingest, storing, wish, &claim, &answer);
+    int64_t spool_epoch = 0;
+    int r = check_fence(ingest, storing->caller, storing->arena, refusal, &spool_epoch);
+    if (r == TURN_SPOOL)
+        r = spool(ingest, storing, wish, spool_epoch, &claim, &answer);
+    else if (r == 0)
+        r = store(ingest, storing, wish, &claim, &answer);
+    if (spool_epoch == 0 && px_str_eq(px_str_c(ingest->spool.tenant), wish->tenant))
+        spool_close(&ingest->spool); /* it has ended */
     if (r != 0 || answer == 0) return r;
     switch ((enum claim_answer)answer) {
     case CLAIM_MISMATCH:
@@ -355,8 +331,9 @@ static int serve(struct ingest *ingest, const struct api_event *event, struct px
     if (r != 0) return r;
     if (!home_serves(&ingest->options.home, event->caller.home_region)) {
         /* what the gateway knows may be older than the tenant's move here */
-        r = check_fence(ingest, &event->caller, arena, refusal);
-        if (r != 0) return r;
+        int64_t spool_epoch;
+        r = check_fence(ingest, &event->caller, arena, refusal, &spool_epoch);
+        if (r != 0 && r != TURN_SPOOL) return r;
     }
     struct ingest_limits limits;
     struct px_str body;
@@ -371,7 +348,7 @@ static int serve(struct ingest *ingest, const struct api_event *event, struct px
     r = admit(ingest, &limits, request, refusal);
     if (r != 0) return r;
 
-    struct claim_wish wish = wish_for(ingest, request, body, result);
+    struct claim_wish wish = wish_for(&ingest->options.limits, request, body, result);
     const struct storing storing = {&event->caller, arena, refusal};
     return store_once(ingest, request, &storing, &wish, outcome);
 }

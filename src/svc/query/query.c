@@ -101,6 +101,7 @@ static int check_fence(struct job *job, const struct hot_fence *fence)
     struct px_str region;
     switch (home_decide(&job->query->options.home, fence, &claim, HOME_READ, &region)) {
     case HOME_HERE: return 0;
+    case HOME_SPOOL: /* of records alone */
     case HOME_MOVING: return job_refuse(job, 503, HOME_MOVING_DETAIL);
     case HOME_ELSEWHERE: break;
     }

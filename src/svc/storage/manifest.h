@@ -7,6 +7,9 @@
 
 #define MOVES_PREFIX                                                                               \
     "_moves/" /* no tenant's name begins with it; old ones are orphans for retain */
+/* Below a move's own folder: what the source took in a spool, until clean removes it, and which objects there are. */
+#define MOVE_SPOOL_FOLDER "spool/"
+#define MOVE_SPOOL_INDEX "index.json"
 #define MANIFEST_BYTES_MAX ((size_t)256 << 20)
 
 struct manifest {

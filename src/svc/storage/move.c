@@ -3,6 +3,7 @@
 
 #include <xxhash.h>
 
+#include "store/hot_spool.h"
 #include "svc/storage/move_claims.h"
 
 enum { SEAL_ROUNDS = 4 }; /* another sealer may win some */
@@ -462,6 +463,7 @@ static int forget(struct storage *storage, const struct storage_move *move,
     px_arena_init(&arena, STORAGE_ARENA_BYTES_MAX);
     struct dataset_info *infos = NULL;
     size_t count = 0;
+    PX_TRY(hot_spool_remove(storage->options.hot, move->tenant));
     PX_TRY(remove_hot_files(storage, move->tenant, &arena, moved));
     PX_TRY(catalog_list(storage->options.catalog, move->tenant, &arena, &infos, &count));
     for (size_t i = 0; i < count; i++) {
@@ -480,7 +482,9 @@ int storage_clean(struct storage *storage, const struct storage_move *move,
     PX_AUTO(px_close) int fd = -1;
     struct hot_fence fence = {0};
     PX_TRY(hot_fence_hold(storage->options.hot, move->tenant, &fence, &fd));
-    if (!stands(&fence, HOT_FENCE_LEFT, move->epoch)) return MOVE_FENCED;
+    if (!stands(&fence, HOT_FENCE_LEFT, move->epoch) || hot_fence_is_open(&fence))
+        return MOVE_FENCED;
+    PX_TRY(move_spool_clean(storage, move));
     return forget(storage, move, moved);
 }
 
@@ -514,10 +518,12 @@ int storage_freeze(struct storage *storage, const struct storage_move *move, str
     return r == HOT_FENCE_STALE ? MOVE_FENCED : r;
 }
 
-int storage_close(struct storage *storage, const struct storage_move *move, int64_t freeze)
+int storage_close(struct storage *storage, const struct storage_move *move, int64_t freeze,
+                  int64_t spool_after_ms)
 {
+    int64_t now = now_ms(storage);
     int r = hot_fence_close(storage->options.hot, move->tenant, move->epoch, freeze,
-                            now_ms(storage));
+                            spool_after_ms > 0 ? now + spool_after_ms : 0, now);
     return r == HOT_FENCE_STALE ? MOVE_FENCED : r;
 }
 
@@ -544,7 +550,8 @@ static int forget_earlier_stay(struct storage *storage, const struct storage_mov
     PX_AUTO(px_close) int fd = -1;
     struct hot_fence fence = {0};
     PX_TRY(hot_fence_hold(storage->options.hot, move->tenant, &fence, &fd));
-    if (fence.epoch > move->epoch) return MOVE_FENCED;
+    bool open = fence.epoch < move->epoch && hot_fence_is_open(&fence);
+    if (fence.epoch > move->epoch || open) return MOVE_FENCED;
     if (fence.state != HOT_FENCE_LEFT || fence.epoch == move->epoch) return 0;
     struct storage_moved forgotten = {0};
     int r = forget(storage, move, &forgotten);

@@ -12,6 +12,7 @@
 #include "base/px_file.h"
 #include "base/px_json.h"
 #include "store/hot_fence.h"
+#include "store/hot_spool.h"
 #include "svc/catalog/names.h"
 #include "svc/storage/manifest.h"
 #include "svc/storage/offboard.h"
@@ -90,13 +91,18 @@ static int remove_dead(struct storage *storage, const struct storage_scope *scop
  * it is over, however long it takes. */
 static int is_moving(struct storage *storage, struct px_str key, bool *ret_moving)
 {
-    struct px_str moves = S(MOVES_PREFIX), tenant;
+    struct px_str moves = S(MOVES_PREFIX), tenant, epoch;
     struct px_str rest = px_str_skip(key, px_str_starts(key, moves) ? moves.len : 0);
     struct hot_fence fence = {0};
     if (px_str_cut(&rest, '/', &tenant) && tenant_name_ok(tenant))
         PX_TRY(hot_fence_read(storage->options.hot, tenant, &fence));
     *ret_moving = fence.state == HOT_FENCE_THAWED || fence.state == HOT_FENCE_LEAVING ||
-                  fence.state == HOT_FENCE_ARRIVING;
+                  fence.state == HOT_FENCE_ARRIVING || hot_fence_is_open(&fence);
+    /* What was spooled may be nowhere else until the other region has told it on; clean removes it then. A tenant that was
+     * deleted has no fence. */
+    if (fence.state != HOT_FENCE_NONE && px_str_cut(&rest, '/', &epoch) &&
+        px_str_starts(rest, S(MOVE_SPOOL_FOLDER)))
+        *ret_moving = true;
     return 0;
 }
 
@@ -213,6 +219,7 @@ int storage_remove_hot(struct storage *storage, struct px_str tenant, bool held_
         PX_TRY(removed);
         counts->files_removed++;
     }
+    PX_TRY(hot_spool_remove(storage->options.hot, tenant));
     struct folder_walk walk = {arena, storage->options.hot_root, tenant};
     struct px_str folder = px_arena_printf(arena, "%.*s/%.*s", PX_FMT(walk.root), PX_FMT(tenant));
     if (!folder.ptr) return px_arena_fault(arena);

@@ -36,6 +36,7 @@ struct step {
     struct px_str at;                          /* where the step is meant to run */
     struct px_str segments_url, analytics_url; /* of the source */
     int64_t for_ms, freeze;                    /* how long at most; the number of a freeze */
+    int64_t spool_after_ms;                    /* close: 0: never */
 };
 typedef int step_run(struct storage *storage, const struct step *step, struct storage_moved *moved);
 
@@ -69,22 +70,40 @@ static int run_freeze(struct storage *storage, const struct step *step, struct s
 static int run_close(struct storage *storage, const struct step *step, struct storage_moved *moved)
 {
     moved->freeze = step->freeze;
-    return storage_close(storage, &step->move, step->freeze);
+    return storage_close(storage, &step->move, step->freeze, step->spool_after_ms);
 }
 static int run_thaw(struct storage *storage, const struct step *step, struct storage_moved *moved)
 {
     (void)moved;
     return storage_thaw(storage, &step->move);
 }
-static int run_left(struct storage *storage, const struct step *step, struct storage_moved *moved)
+static int run_leave(struct storage *storage, const struct step *step, struct storage_moved *moved)
+{
+    (void)moved;
+    return storage_leave(storage, &step->move, step->region);
+}
+static int run_receive(struct storage *storage, const struct step *step,
+                       struct storage_moved *moved)
+{
+    (void)moved;
+    return storage_receive(storage, &step->move);
+}
+static int run_finish(struct storage *storage, const struct step *step, struct storage_moved *moved)
+{
+    return storage_finish(storage, &step->move, moved);
+}
+static int run_settle(struct storage *storage, const struct step *step, struct storage_moved *moved)
+{
+    return storage_settle(storage, &step->move, moved);
+}
+static int run_stay(struct storage *storage, const struct step *step, struct storage_moved *moved)
+{
+    return storage_stay(storage, &step->move, moved);
+}
+static int run_part(struct storage *storage, const struct step *step, struct storage_moved *moved)
 {
     (void)moved;
     return storage_fence(storage, &step->move, HOT_FENCE_LEFT, step->region);
-}
-static int run_home(struct storage *storage, const struct step *step, struct storage_moved *moved)
-{
-    (void)moved;
-    return storage_fence(storage, &step->move, HOT_FENCE_HOME, S(""));
 }
 
 static const struct step_kind {
@@ -92,12 +111,13 @@ static const struct step_kind {
     step_run *run;
     bool region, source; /* needed */
 } step_kinds[] = {
-    {"move-greet", run_greet, true, false},  {"move-pack", run_pack, false, false},
-    {"move-fetch", run_fetch, false, true},  {"move-freeze", run_freeze, true, false},
-    {"move-check", run_check, false, true},  {"move-leave", run_left, true, false},
-    {"move-settle", run_home, false, false}, {"move-stay", run_home, false, false},
-    {"move-part", run_left, true, false},    {"move-clean", run_clean, false, false},
-    {"move-close", run_close, false, false}, {"move-thaw", run_thaw, false, false},
+    {"move-greet", run_greet, true, false},      {"move-pack", run_pack, false, false},
+    {"move-fetch", run_fetch, false, true},      {"move-freeze", run_freeze, true, false},
+    {"move-check", run_check, false, true},      {"move-leave", run_leave, true, false},
+    {"move-settle", run_settle, false, false},   {"move-stay", run_stay, false, false},
+    {"move-part", run_part, true, false},        {"move-clean", run_clean, false, false},
+    {"move-close", run_close, false, false},     {"move-thaw", run_thaw, false, false},
+    {"move-receive", run_receive, false, false}, {"move-finish", run_finish, false, false},
 };
 
 static const struct step_kind *find_step(struct px_str name)
@@ -123,11 +143,15 @@ static const char *read_step(yyjson_val *root, const struct step_kind *kind, str
     step->analytics_url = px_json_str(source, "analytics");
     step->for_ms = px_json_i64(root, "for_ms", 0);
     step->freeze = px_json_i64(root, "freeze", 0);
+    step->spool_after_ms = px_json_i64(root, "spool_after_ms", 0);
     if (step->for_ms < 0 || step->for_ms > FREEZE_MS_MAX) return "for_ms is at most a minute";
+    if (step->spool_after_ms < 0 || step->spool_after_ms > FREEZE_MS_MAX)
+        return "spool_after_ms is at most a minute";
     if (step->move.epoch < 1) return "epoch is the move's, as function tenants began it";
     if (kind->region && (step->region.len == 0 || step->region.len >= HOT_FENCE_REGION_BYTES))
         return "region is the other region of the move";
-    if (kind->source && (!store_url_ok(step->segments_url) || !store_url_ok(step->analytics_url)))
+    bool wants = kind->source || source; /* settle: of a machine that knows spools */
+    if (wants && (!store_url_ok(step->segments_url) || !store_url_ok(step->analytics_url)))
         return "source.segments and source.analytics are URLs of stores";
     return NULL;
 }
@@ -336,7 +360,7 @@ static int open_sources(const struct storage_function *function, struct request 
     const struct object_options objects = {.cloud = function->cloud,
                                            .temp_dir = function->limits.temp_dir};
     struct step *step = &request->step;
-    if (!request->kind || !request->kind->source) return 0;
+    if (!request->kind || step->segments_url.len == 0) return 0;
     PX_TRY(object_store_open(step->segments_url, &objects, &s->source_segments));
     PX_TRY(object_store_open(step->analytics_url, &objects, &s->source_analytics));
     step->move.segments = s->source_segments;
@@ -367,7 +391,8 @@ static void write_moved(const struct storage_function *function, const struct re
     } members[] = {{"datasets", moved->datasets}, {"segments", moved->segments},
                    {"rows", moved->rows},         {"bytes", moved->bytes},
                    {"copied", moved->copied},     {"copied_bytes", moved->copied_bytes},
-                   {"frames", moved->frames},     {"differ", moved->differ}};
+                   {"frames", moved->frames},     {"differ", moved->differ},
+                   {"spooled", moved->spooled}};
     px_buf_add_c(body, "{\"op\":");
     px_buf_add_json_str(body, request->op);
     px_buf_printf(body, ",\"epoch\":%lld", (long long)request->step.move.epoch);
@@ -384,11 +409,18 @@ static void write_moved(const struct storage_function *function, const struct re
 
 static int answer_wrong_time(const struct lambda_event *event, int r)
 {
-    bool fenced = r == MOVE_FENCED;
-    event->reply->error_type = fenced ? S("Fenced") : S("Unpacked");
-    event->reply->error_message = fenced ? S("the tenant's fence here is not what this step needs: "
-                                             "it comes too early or too late")
-                                         : S("the source has not packed for this epoch");
+    struct lambda_reply *reply = event->reply;
+    reply->error_type = S("Unpacked");
+    reply->error_message = S("the source has not packed, or not finished, for this epoch");
+    if (r == MOVE_FENCED) {
+        reply->error_type = S("Fenced");
+        reply->error_message = S(
+            "the tenant's fence here is not what this step needs: it comes too "
+            "early or too late");
+    } else if (r == MOVE_DECIDED) {
+        reply->error_type = S("Decided");
+        reply->error_message = S("the tenant has left: this move goes forward");
+    }
     return LAMBDA_ERROR;
 }
 

@@ -3,14 +3,16 @@
  *   {"op":"seal"|"compact"|"retain"|"ttl", "tenant"?, "dataset"?, "now"?: RFC 3339}
  *   -> {"op":..., "datasets":n, "frames":n, ..., "more":bool, "ms":n}
  *
- *   {"op":"move-greet"|"move-pack"|"move-fetch"|"move-freeze"|"move-check"|"move-leave"|"move-settle"|"move-stay"|
- *    "move-part"|"move-clean", "tenant", "epoch", "at", "region"?, "source"?: {"segments","analytics"}}
+ *   {"op":"move-greet"|"move-pack"|"move-fetch"|"move-check"|"move-freeze"|"move-thaw"|"move-close"|
+ *    "move-leave"|"move-receive"|"move-finish"|"move-settle"|"move-stay"|"move-part"|"move-clean", "tenant", "epoch", "at",
+ *    "region"?, "for_ms"?, "freeze"?, "spool_after_ms"?, "source"?: {"segments","analytics"}}
  *   -> {"op":..., "datasets":n, "rows":n, ..., "source":{..}, "last":bool, "more":bool, "ms":n}
  *
  * The latter are steps of a tenant's move (svc/storage/move.h). `region` is the other one, for greet, freeze, leave and
- * part; `source` are URLs of the source's stores, for fetch and check, as pack's answer has them. `at` is the region
+ * part; `source` are URLs of the source's stores, for fetch, check and settle, as pack's and finish's answers have them. `at` is the region
  * that the step is meant for; another refuses it as "WrongRegion". One that comes at the wrong time is the
- * function error "Fenced"; fetch and check before the source packed are "Unpacked".
+ * function error "Fenced"; fetch and check before the source packed, and settle before it finished, are "Unpacked"; stay when the
+ * tenant has left is "Decided".
  *
  *   {"op":"offboard-export"|"offboard-check"|"offboard-remove"|"offboard-prove", "tenant", "export"?, "after"?, "execution"?,
  *    "began"?, "keys"?}

@@ -65,10 +65,11 @@ TEST(a_move_is_followed_from_its_first_to_its_last_step)
     CHECK_INT(view.phase, MIGRATION_FROZEN);
     leave(t, &view, "FetchLast", 20.2,
           "{\"fetch\":{\"segments\":4,\"rows\":50,\"copied_bytes\":500}}");
-    enter(t, &view, "Task", "Settle", 20.3);
+    enter(t, &view, "Task", "Commit", 20.3);
     CHECK_STR(line(t, &view, 21),
-              S("opens the new home, round 2, 1.5 kB copied, writers have waited 1.0 s"));
-    leave(t, &view, "Settle", 20.5, "{}");
+              S("tells the registry, round 2, 1.5 kB copied, writers have waited 1.0 s"));
+    leave(t, &view, "Commit", 20.5, "{}");
+    enter(t, &view, "Task", "Settle", 20.5);
     enter(t, &view, "Wait", "Drain", 20.5);
     CHECK_INT(view.phase, MIGRATION_MOVED);
     CHECK(migration_waited_s(&view, 99) > 0.49 && migration_waited_s(&view, 99) < 0.51);
@@ -93,10 +94,10 @@ TEST(of_several_freezes_the_longest_is_what_writers_waited)
     enter(t, &view, "Task", "Freeze", 20);
     leave(t, &view, "Freeze", 20, "{}");
     CHECK(migration_waited_s(&view, 21) == 2 && migration_waited_s(&view, 23) == 3);
-    leave(t, &view, "Settle", 20.5, "{}"); /* by its Catch */
-    enter(t, &view, "Task", "SettleAgain", 20.5);
+    leave(t, &view, "Commit", 20.5, "{}"); /* by its Catch */
+    enter(t, &view, "Task", "CommitAgain", 20.5);
     CHECK(migration_waited_s(&view, 24) == 4);
-    leave(t, &view, "SettleAgain", 25, "{}");
+    leave(t, &view, "CommitAgain", 25, "{}");
     CHECK(migration_waited_s(&view, 99) == 5);
 }
 
@@ -107,7 +108,7 @@ TEST(a_move_that_is_given_up_says_why_and_since_when_writers_are_served)
     enter(t, &view, "Task", "Freeze", 5);
     leave(t, &view, "PackLast", 6, "{\"error\":{\"Error\":\"none\",\"Cause\":\"\"}}");
     leave(t, &view, "FetchLast", 7, "{\"error\":{\"Error\":\"Lambda.Unknown\",\"Cause\":\"no\"}}");
-    enter(t, &view, "Task", "Abort", 7);
+    enter(t, &view, "Task", "Stay", 7);
     CHECK_INT(view.phase, MIGRATION_BACK);
     leave(t, &view, "Stay", 8, "{\"error\":{\"Error\":\"Lambda.Unknown\",\"Cause\":\"no\"}}");
     CHECK_STR(px_str_c(view.error), S("Lambda.Unknown"));
@@ -119,7 +120,7 @@ TEST(a_move_that_is_given_up_says_why_and_since_when_writers_are_served)
     enter(t, &view, "Task", "AskBack", 9);
     CHECK_INT(view.phase, MIGRATION_ASKS);
     CHECK_STR(px_str_c(view.error), S("Fenced"));
-    enter(t, &view, "Task", "Abort", 10); /* approved: it tries again */
+    enter(t, &view, "Task", "Stay", 10); /* approved: it tries again */
     CHECK_INT(view.phase, MIGRATION_BACK);
 }
 

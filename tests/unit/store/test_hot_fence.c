@@ -136,17 +136,17 @@ TEST(a_freeze_is_closed_before_its_end_or_not_at_all)
     CHECK_OK(hot_fence_read(store, ACME, &fence));
     CHECK(!hot_fence_is_over(&fence, 999) && hot_fence_is_over(&fence, 1000));
     CHECK_INT(raise_fence(store, HOT_FENCE_LEFT, 2), HOT_FENCE_STALE); /* nothing is decided */
-    CHECK_INT(hot_fence_close(store, ACME, 2, 1000, 1000), HOT_FENCE_STALE);
-    CHECK_INT(hot_fence_close(store, ACME, 2, 999, 0), HOT_FENCE_STALE);
+    CHECK_INT(hot_fence_close(store, ACME, 2, 1000, 0, 1000), HOT_FENCE_STALE);
+    CHECK_INT(hot_fence_close(store, ACME, 2, 999, 0, 0), HOT_FENCE_STALE);
     CHECK_OK(thaw(store, 2));
     CHECK_OK(thaw(store, 2));
     check_fence(store, HOT_FENCE_THAWED, 2);
     CHECK_INT(raise_fence(store, HOT_FENCE_LEFT, 2), HOT_FENCE_STALE);
     CHECK_OK(freeze(store, 2, 500, &second)); /* the clock was set back */
     CHECK_INT(second, 1001);
-    CHECK_INT(hot_fence_close(store, ACME, 2, first, 0), HOT_FENCE_STALE); /* another freeze's */
-    CHECK_OK(hot_fence_close(store, ACME, 2, second, 1000));
-    CHECK_OK(hot_fence_close(store, ACME, 2, second, 9000)); /* a repeat */
+    CHECK_INT(hot_fence_close(store, ACME, 2, first, 0, 0), HOT_FENCE_STALE); /* another freeze's */
+    CHECK_OK(hot_fence_close(store, ACME, 2, second, 0, 1000));
+    CHECK_OK(hot_fence_close(store, ACME, 2, second, 0, 9000)); /* a repeat */
     CHECK_OK(hot_fence_read(store, ACME, &fence));
     CHECK(fence.state == HOT_FENCE_LEAVING && !hot_fence_is_over(&fence, INT64_MAX));
     CHECK_INT(thaw(store, 2), HOT_FENCE_STALE);

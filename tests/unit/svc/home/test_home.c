@@ -54,7 +54,7 @@ static enum home_verdict decide(struct px_str region, int64_t epoch, enum hot_fe
 TEST(without_a_fence_or_with_an_older_one_the_registry_says_where_a_tenant_is)
 {
     struct px_str region;
-    for (int state = HOT_FENCE_NONE; state <= HOT_FENCE_THAWED; state++) {
+    for (int state = HOT_FENCE_NONE; state <= HOT_FENCE_TAKING; state++) {
         enum hot_fence_state fence = (enum hot_fence_state)state;
         CHECK_INT(decide(HERE, 5, fence, 4, HOME_WRITE, &region), HOME_HERE);
         CHECK_INT(decide(THERE, 5, fence, 4, HOME_READ, &region), HOME_ELSEWHERE);
@@ -78,6 +78,10 @@ TEST(a_fence_that_is_as_new_overrules_what_a_gateway_remembers)
         {HOT_FENCE_ARRIVING, HERE, HOME_MOVING, HOME_MOVING},
         {HOT_FENCE_ARRIVING, THERE, HOME_ELSEWHERE, HOME_ELSEWHERE},
         {HOT_FENCE_THAWED, HERE, HOME_HERE, HOME_HERE},
+        {HOT_FENCE_SPOOLING, HERE, HOME_SPOOL, HOME_MOVING},
+        {HOT_FENCE_SPOOLING, THERE, HOME_SPOOL, HOME_MOVING},
+        {HOT_FENCE_TAKING, HERE, HOME_HERE, HOME_MOVING},
+        {HOT_FENCE_TAKING, THERE, HOME_HERE, HOME_MOVING},
     };
     for (size_t i = 0; i < PX_COUNT(cases); i++) {
         for (int64_t epoch = 3; epoch <= 4; epoch++) {
@@ -97,6 +101,22 @@ TEST(a_tenant_that_left_is_not_served_even_where_the_region_stands_in_for_its_ho
     struct px_str region;
     CHECK_INT(home_decide(&west, &fence, &claim, HOME_WRITE, &region), HOME_ELSEWHERE);
     CHECK_STR(region, S("us-east-1"));
+}
+
+TEST(
+    records_go_into_a_spool_until_the_old_home_knows_that_the_new_one_takes_them_and_datasets_stay_as_they_are)
+{
+    struct hot_fence fence = {
+        .state = HOT_FENCE_LEFT, .epoch = 4, .region = "us-east-1", .spool_ms = 1};
+    const struct home_claim claim = {HERE, 4};
+    struct px_str region;
+    CHECK_INT(home_decide(&west, &fence, &claim, HOME_WRITE, &region), HOME_SPOOL);
+    CHECK_INT(home_decide(&west, &fence, &claim, HOME_READ, &region), HOME_ELSEWHERE);
+    CHECK_INT(home_decide(&west, &fence, &claim, HOME_CHANGE, &region), HOME_ELSEWHERE);
+    fence.state = HOT_FENCE_TAKING;
+    CHECK_INT(home_decide(&west, &fence, &claim, HOME_CHANGE, &region), HOME_MOVING);
+    fence.state = HOT_FENCE_HOME;
+    CHECK_INT(home_decide(&west, &fence, &claim, HOME_CHANGE, &region), HOME_HERE);
 }
 
 TEST_MAIN

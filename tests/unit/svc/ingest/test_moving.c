@@ -122,7 +122,8 @@ TEST(whoever_meets_a_freeze_whose_time_is_over_is_served_and_lets_others_on)
     CHECK_INT(stored_in(t, east.it.hot, "events").frames, 1);
     CHECK_OK(hot_fence_read(east.other, S("acme"), &fence));
     CHECK_INT(fence.state, HOT_FENCE_THAWED);
-    CHECK_INT(hot_fence_close(east.other, S("acme"), 2, fence.until_ms, now_ms), HOT_FENCE_STALE);
+    CHECK_INT(hot_fence_close(east.other, S("acme"), 2, fence.until_ms, 0, now_ms),
+              HOT_FENCE_STALE);
 }
 
 TEST(a_fence_raised_during_an_append_refuses_it)

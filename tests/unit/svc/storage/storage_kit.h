@@ -183,17 +183,22 @@ __attribute__((unused)) static int kit_put_row(struct batch *batch, const struct
 }
 
 /* One frame. */
-__attribute__((unused)) static int kit_append(struct hot_writer *writer,
-                                              const struct kit_rows *rows, uint64_t *ret_seq)
+static int kit_encode(const struct kit_rows *rows, const uint8_t request[16], struct px_buf *buf)
 {
     PX_AUTO(batch_free) struct batch *batch = NULL;
     PX_TRY(batch_new(NULL, &batch));
     for (int i = 0; i < rows->count; i++) PX_TRY(kit_put_row(batch, rows, i));
+    return frame_encode(batch, px_wall_ns(&px_clock_system), request, buf);
+}
+
+__attribute__((unused)) static int kit_append(struct hot_writer *writer,
+                                              const struct kit_rows *rows, uint64_t *ret_seq)
+{
     PX_AUTO(px_buf_deinit) struct px_buf buf;
     px_buf_init(&buf, 64u << 20);
     uint8_t request[16];
     memset(request, rows->request, sizeof request);
-    PX_TRY(frame_encode(batch, px_wall_ns(&px_clock_system), request, &buf));
+    PX_TRY(kit_encode(rows, request, &buf));
     struct px_str payload = px_buf_str(&buf);
     return hot_append(writer, px_str_c(rows->tenant ? rows->tenant : "acme"),
                       px_str_c(rows->dataset ? rows->dataset : "logs"), &payload, 1, ret_seq);
