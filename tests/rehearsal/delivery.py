@@ -30,7 +30,7 @@ def chosen_of(arguments):
     options.add_argument("--until", choices=ENVIRONMENTS, default="prod", help="the last environment of the first act")
     options.add_argument("--acts", help=f"of {', '.join(ACTS)}; without it all that did not come out right yet. The first is the ground for the others")
     options.add_argument("--without-terraform", action="store_true", help="a program answers in its place: minutes instead of an hour")
-    options.add_argument("--requests", type=int, default=15000, help="at least so many of them in each act")
+    options.add_argument("--requests", type=int, default=20000, help="at least so many of them in each act")
     options.add_argument("--keep", metavar="FOLDER", type=pathlib.Path, help="where everything is put, and runs on")
     options.add_argument("--end", action="store_true", help="stop what runs in the folder of --keep")
     chosen = options.parse_args(arguments)
