@@ -4,7 +4,7 @@ import threading
 import time
 
 import conftest
-from delivery_kit import DONE, ENDED_BADLY, REGIONS, story
+from delivery_kit import DONE, ENDED_BADLY, REGIONS, WAVES, story
 from region_kit import control
 from rollout_kit import client, publish, write_version
 from world import FUNCTION, NO_MATTER, SLOWER
@@ -182,7 +182,7 @@ def rollback(world, report, stages):
 
 
 def killed(world, report, stages):
-    report.say("ACT killed: a good change whose pipeline is killed with SIGKILL at the beginning and at the end of every step, and resumed")
+    report.say("ACT killed: a good change whose pipeline is killed with SIGKILL at the beginning and end of every step and in the middle of applies, and resumed")
     r = world.rehearsal
     doing = world.doing("killed", before=lambda: world.live("dev"), killed=list)
     name = f"killed-{doing['run']}"
@@ -190,7 +190,7 @@ def killed(world, report, stages):
         world.release(name)
     r.release_is(world.folder / "packages" / name)
     steps = [s for s in r.steps() if s.startswith(("build/", "dev/"))]
-    kills = {(event, step) for step in steps for event in ("step-started", "step-done")}
+    kills = {(event, step) for step in steps for event in ("step-started", "step-noted", "step-done")}  # noted: Terraform begins to change things
     happened = [tuple(kill) for kill in doing["killed"]]
     with world.callers(["dev"]) as callers:
         try:
@@ -200,7 +200,9 @@ def killed(world, report, stages):
     run = r.status()
     report.run(run)
     report.check(done.returncode == DONE, f"killed {len(happened)} times, it was delivered all the same")
-    report.check({s for _, s in happened} == set(steps), f"every step of {len(steps)} was killed")
+    noted = [step for event, step in happened if event == "step-noted"]
+    report.check({s for _, s in happened} == set(steps), f"every step of {len(steps)} was killed, in its middle: {', '.join(noted)}")
+    report.check(all(f"dev/{wave}/{region}/apply" in noted for wave, region in WAVES.items()), "the applies of both regions were")
     plain = lambda entries: [(event, step) for event, step, _ in story(entries) if step in steps and event != "step-waits" and not event.startswith("approved")]
     report.check(plain(r.history(run["run"])) == plain(r.history(world.kept["good"])), "its log tells what that of an undisturbed run tells")
     now = world.live("dev")
