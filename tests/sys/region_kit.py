@@ -40,6 +40,7 @@ while True:
         hog += b"x" * (8 << 20)
         time.sleep(0.02)
     time.sleep(float(do.get("sleep", 0)))
+    while "until" in do and not os.path.exists(os.environ["PRISM_TMP"] + "/" + do["until"]): time.sleep(0.01)
     if "exit" in do: os._exit(int(do["exit"]))
     if "signal" in do: os.kill(os.getpid(), int(do["signal"]))
     if "raise" in do:
@@ -111,6 +112,10 @@ class Tree(Region):
         if check and done.returncode != 0:
             raise AssertionError(f"prism {args}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
+
+    def let_go(self, name):
+        """What `probe` waits for when it is asked to wait until `name`."""
+        (self.data / "tmp" / name).touch()
 
     def calls(self):
         """What `probe` was asked, in order: (request id, event)."""

@@ -39,11 +39,12 @@ def test_running_requests_are_answered(tree, how):
     pid, tenant_key = tree.pid, tree.key
     tree.ingest("before", [{"n": 1}])
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        slow = pool.submit(tree.call, "GET", "/v1/datasets?sleep=1.2")
+        slow = pool.submit(tree.call, "GET", "/v1/datasets?until=refused")
         query = pool.submit(tree.query, "SELECT count(*) FROM range(4000) a, range(20000) b WHERE a.range * b.range % 7 = 3")
         wait(lambda: function(tree, "catalog")["busy"] == 1)
         down = pool.submit(tree.run, "down") if how == "prism down" else os.kill(pid, signal.SIGTERM)
         wait(lambda: refused(tree.port))
+        tree.let_go("refused")
         assert slow.result().status_code == 200 and query.result().status_code == 200
         if down:
             assert down.result().returncode == 0
@@ -136,13 +137,14 @@ def test_a_client_that_left_does_not_spoil_a_drain(tree):
 
 def test_status_answers_while_draining_and_work_is_refused(tree):
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        slow = pool.submit(tree.call, "GET", "/v1/datasets?sleep=1")
+        slow = pool.submit(tree.call, "GET", "/v1/datasets?until=seen")
         wait(lambda: function(tree, "catalog")["busy"] == 1)
         tree.ingest("x", [{"n": 1}])
         os.kill(tree.pid, signal.SIGTERM)
         wait(lambda: tree.status()["phase"] == "draining")
         status, _, body = control(tree, "POST", "/tick/seal")
         assert status == 503 and b"draining" in body
+        tree.let_go("seen")
         while True:
             try:
                 assert control(tree, "GET", "/status")[0] == 200
