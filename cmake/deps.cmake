@@ -4,6 +4,7 @@
 #   AWS::ssl                                              OpenSSL's interface, for libpq and the gateway
 #   prism::archive pcre2                                  for the program alone, not for functions
 #   prism::yyjson llhttp otlp nanoarrow libpq quickjs jsonnet   sources, compiled here so that sanitizers see into them
+#   prism::rapidjson                                     headers, for the program alone
 #   PRISM_JSONATA_JS                                      file of the npm module jsonata
 #   PRISM_RDS_CERTIFICATES                                file with what RDS's own certificates are signed by
 #   prism::cmocka                                         for tests
@@ -175,6 +176,11 @@ if(NOT PRISM_FUNCTIONS_ONLY)
   prism_part(jsonnet)
   file(GLOB sources ${jsonnet_DIR}/src/*.cpp)
   prism_source_library(jsonnet ${jsonnet_DIR} ${sources})
+  # Models of the contract (px_region); headers alone.
+  prism_part(rapidjson)
+  add_library(prism_rapidjson INTERFACE)
+  add_library(prism::rapidjson ALIAS prism_rapidjson)
+  target_include_directories(prism_rapidjson SYSTEM INTERFACE ${rapidjson_DIR}/include)
   prism_part(jsonata)
   set(PRISM_JSONATA_JS ${jsonata_DIR}/jsonata.js)
 endif()

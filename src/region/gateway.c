@@ -12,7 +12,6 @@
 #define SPARE_CALLS_MAX 256
 #define SWEEP_MS 250
 #define BODIES_BYTES_MAX (128u << 20) /* from their first byte to the answer; events add a third */
-#define QUERY_PAIRS_MAX 64
 
 static struct gateway_call *call_take(struct gateway *gw)
 {
@@ -96,12 +95,11 @@ static void on_done(void *ctx, const struct lambda_result *result)
     gateway_call_end(call);
 }
 
-/* Percent- and plus-decoded pairs of the query string, in the request's arena. */
-static size_t read_query(struct http_request *request, struct http_header *pairs)
+size_t gateway_read_query(struct http_request *request, struct http_header *pairs)
 {
     struct px_str rest = request->query, pair, name;
     size_t count = 0;
-    while (rest.len && count < QUERY_PAIRS_MAX) {
+    while (rest.len && count < GATEWAY_QUERY_PAIRS_MAX) {
         (void)px_str_cut(&rest, '&', &pair);
         struct px_str value = pair;
         if (!px_str_cut(&value, '=', &name)) value = (struct px_str){0};
@@ -115,7 +113,7 @@ static size_t read_query(struct http_request *request, struct http_header *pairs
 
 static void write_event(struct gateway_call *call)
 {
-    struct http_header query[QUERY_PAIRS_MAX];
+    struct http_header query[GATEWAY_QUERY_PAIRS_MAX];
     struct http_request *request = call->request;
     const struct api_event event = {
         .resource = call->match.route->resource,
@@ -124,7 +122,7 @@ static void write_event(struct gateway_call *call)
         .headers = request->headers,
         .header_count = request->header_count,
         .query = query,
-        .query_count = read_query(request, query),
+        .query_count = gateway_read_query(request, query),
         .path_params = call->match.params,
         .path_param_count = call->match.param_count,
         .request_id = px_str_c(call->request_id),
@@ -147,6 +145,10 @@ void gateway_integrate(struct gateway_call *call)
 {
     const struct api_route *route = call->match.route;
     struct gateway *gw = call->gateway;
+    if (!gateway_validate(call)) {
+        gateway_call_end(call);
+        return;
+    }
     if (route->integration == API_MOCK) {
         gateway_reply_mock(call);
         gateway_call_end(call);

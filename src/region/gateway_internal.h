@@ -33,6 +33,7 @@ struct gateway_call {
     int64_t started_wall_ns, started_mono_ns, deadline_mono_ns;
     double function_ms, authorizer_ms;
     size_t bytes_in, bytes_out;
+    struct px_str message, violation; /* of its gateway response: $context.error.* */
     const char *fault; /* why a gateway response was given; NULL: the function's own answer */
     int status;
 };
@@ -68,12 +69,19 @@ struct gateway {
 /* gateway.c */
 void gateway_call_end(struct gateway_call *call);  /* after its answer; the struct is reused */
 void gateway_integrate(struct gateway_call *call); /* authorized: build the event and invoke */
+/* Percent- and plus-decoded pairs of the query string, in the request's arena. */
+#define GATEWAY_QUERY_PAIRS_MAX 64
+size_t gateway_read_query(struct http_request *request, struct http_header *pairs);
+/* gateway_validate.c: true, or it was refused */
+bool gateway_validate(struct gateway_call *call);
 /* gateway_auth.c: calls gateway_integrate or gateway_refuse, at once or later */
 void gateway_authorize(struct gateway_call *call);
 /* What the authorizer has said so far is void, also what it is about to say. */
 void gateway_auth_flush(struct gateway *gateway);
 /* gateway_reply.c: each answers the request, writes the access log and clears call->request */
 void gateway_refuse(struct gateway_call *call, enum api_gateway_response which, const char *why);
+/* The media type of a Content-Type, without parameters; API Gateway takes none for JSON. */
+struct px_str gateway_media_type(const struct http_request *request);
 void gateway_reply_mock(struct gateway_call *call);
 void gateway_reply_result(struct gateway_call *call, const struct lambda_result *result);
 void gateway_stream_begin(void *ctx, struct px_str prelude_json);

@@ -23,11 +23,21 @@ static struct px_str variable_of(const struct gateway_call *call,
     switch (variable) {
     case API_VARIABLE_REQUEST_ID: return px_str_c(call->request_id);
     case API_VARIABLE_MESSAGE:
-    case API_VARIABLE_MESSAGE_STRING: return reply->message;
+    case API_VARIABLE_MESSAGE_STRING: return call->message.len ? call->message : reply->message;
     case API_VARIABLE_RESPONSE_TYPE: return reply->type;
+    case API_VARIABLE_VALIDATION: return call->violation;
     case API_VARIABLE_COUNT_: break;
     }
     return S("");
+}
+
+/* As within a JSON string. */
+static void add_escaped(struct px_buf *text, struct px_str value)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf quoted;
+    px_buf_init(&quoted, REPLY_BYTES_MAX);
+    px_buf_add_json_str(&quoted, value);
+    if (quoted.len >= 2) px_buf_add_str(text, px_str(quoted.ptr + 1, quoted.len - 2));
 }
 
 /* The template with its variables put in. */
@@ -38,11 +48,14 @@ static struct px_str expand(const struct gateway_call *call, const struct api_ga
     enum api_variable variable;
     px_buf_init(&text, REPLY_BYTES_MAX);
     while (api_template_next(&rest, &before, &variable)) {
+        struct px_str value = variable_of(call, reply, variable);
         px_buf_add_str(&text, before);
         if (variable == API_VARIABLE_MESSAGE_STRING)
-            px_buf_add_json_str(&text, variable_of(call, reply, variable));
+            px_buf_add_json_str(&text, value);
+        else if (variable == API_VARIABLE_VALIDATION)
+            add_escaped(&text, value);
         else
-            px_buf_add_str(&text, variable_of(call, reply, variable));
+            px_buf_add_str(&text, value);
     }
     return px_arena_dup(call->request->arena, px_buf_str(&text));
 }
@@ -61,8 +74,7 @@ void gateway_refuse(struct gateway_call *call, enum api_gateway_response which, 
     finish(call, reply->status, headers, 3 + reply->header_count, expand(call, reply));
 }
 
-/* The media type of a Content-Type, without parameters; API Gateway takes none for JSON. */
-static struct px_str media_type_of(const struct http_request *request)
+struct px_str gateway_media_type(const struct http_request *request)
 {
     struct px_str rest = http_header_get(request, S("Content-Type")), type;
     (void)px_str_cut(&rest, ';', &type);
@@ -74,7 +86,7 @@ void gateway_reply_mock(struct gateway_call *call)
 {
     const struct api_route *route = call->match.route;
     if (route->mock_media_type.len &&
-        !px_str_ieq(media_type_of(call->request), route->mock_media_type)) {
+        !px_str_ieq(gateway_media_type(call->request), route->mock_media_type)) {
         gateway_refuse(call, API_GW_UNSUPPORTED_MEDIA_TYPE, "no template for the Content-Type");
         return;
     }

@@ -105,7 +105,7 @@ static int read_integration(struct api_reader *rd, yyjson_val *operation, struct
 }
 
 static int read_operation(struct api_reader *rd, struct px_str resource, struct px_str method,
-                          yyjson_val *operation)
+                          yyjson_val *item, yyjson_val *operation)
 {
     struct api_route *route = &rd->contract->routes[rd->contract->route_count];
     *route = (struct api_route){.resource = resource};
@@ -120,6 +120,7 @@ static int read_operation(struct api_reader *rd, struct px_str resource, struct 
     route->flushes_authorizer_cache = px_json_bool(operation, "x-prism-flush-authorizer-cache",
                                                    false);
     int r = read_integration(rd, operation, route);
+    if (r == 0) r = api_read_validation(rd, route, method, item, operation);
     if (r != 0) return r;
     rd->contract->route_count++;
     return 0;
@@ -156,7 +157,7 @@ static int read_paths(struct api_reader *rd, yyjson_val *paths)
         px_json_obj_foreach(item, j, m, key, val)
         {
             if (!is_method(px_json_val_str(key))) continue;
-            int r = read_operation(rd, px_json_val_str(path), px_json_val_str(key), val);
+            int r = read_operation(rd, px_json_val_str(path), px_json_val_str(key), item, val);
             if (r != 0) return r;
         }
     }
@@ -200,23 +201,27 @@ static int check_routes(struct api_reader *rd)
     return 0;
 }
 
+static int read_contract(struct api_reader *rd)
+{
+    if (!px_str_starts(px_json_str(rd->root, "openapi"), S("3.0")))
+        return contract_refuse(rd, S("openapi"),
+                               "must be 3.0.x, the version that API Gateway imports");
+    int r = read_paths(rd, px_json_obj(rd->root, "paths"));
+    if (r == 0) r = read_authorizer(rd, rd->root);
+    if (r == 0) r = check_routes(rd);
+    return r == 0 ? api_read_replies(rd, rd->root) : r;
+}
+
 int api_contract_parse(struct px_str text, struct px_arena *arena,
                        struct api_contract *ret_contract, struct px_where *ret_where)
 {
     struct api_contract contract = {0};
-    struct api_reader rd = {arena, &contract, ret_where};
-    yyjson_val *root = NULL;
-    int r = px_json_parse(text, arena, &root, ret_where);
+    struct api_reader rd = {arena, &contract, ret_where, .text = text};
+    int r = px_json_parse(text, arena, &rd.root, ret_where);
     if (r == PX_JSON_INVALID) return API_CONTRACT_INVALID;
     PX_TRY(r);
-    if (!px_str_starts(px_json_str(root, "openapi"), S("3.0")))
-        return contract_refuse(&rd, S("openapi"),
-                               "must be 3.0.x, the version that API Gateway imports");
-    r = read_paths(&rd, px_json_obj(root, "paths"));
-    if (r == 0) r = read_authorizer(&rd, root);
-    if (r == 0) r = check_routes(&rd);
-    if (r == 0) r = api_read_replies(&rd, root);
-    if (r != 0) return r;
-    *ret_contract = contract;
-    return 0;
+    r = read_contract(&rd);
+    models_free(&rd.models);
+    if (r == 0) *ret_contract = contract;
+    return r;
 }

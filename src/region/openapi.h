@@ -5,6 +5,7 @@
 
 #include "base/px_arena.h"
 #include "http/server.h"
+#include "region/model.h"
 
 #define API_PATH_PARTS_MAX 16
 
@@ -13,6 +14,16 @@ enum api_integration { API_LAMBDA, API_MOCK };
 struct api_part {
     struct px_str text; /* literal, or the parameter's name */
     bool param;
+};
+#define API_REQUIRED_MAX 8
+#define API_MODELS_MAX 4
+struct api_required {
+    struct px_str name;
+    bool header; /* else of the query */
+};
+struct api_model {
+    struct px_str media_type;
+    const struct model *model;
 };
 struct api_route {
     struct px_str resource; /* "/v1/ingest/{dataset}" */
@@ -26,7 +37,12 @@ struct api_route {
     int mock_status;
     struct px_str mock_body;
     struct px_str mock_media_type; /* what a request may be, else 415; empty: anything */
-    bool authorized;               /* needs the authorizer */
+    struct api_required
+        required[API_REQUIRED_MAX]; /* parameters, where a validator looks at them */
+    size_t required_count;
+    struct api_model models[API_MODELS_MAX]; /* of its body, likewise */
+    size_t model_count;
+    bool authorized; /* needs the authorizer */
     bool flushes_authorizer_cache;
 };
 /* Gateway responses that are given here; the contract has more, which only AWS can give. */
@@ -37,6 +53,8 @@ enum api_gateway_response {
     API_GW_NOT_FOUND,
     API_GW_REQUEST_TOO_LARGE,
     API_GW_UNSUPPORTED_MEDIA_TYPE,
+    API_GW_BAD_REQUEST_PARAMETERS,
+    API_GW_BAD_REQUEST_BODY,
     API_GW_THROTTLED,
     API_GW_INTEGRATION_FAILURE,
     API_GW_INTEGRATION_TIMEOUT,
@@ -57,7 +75,8 @@ enum api_variable {
     API_VARIABLE_MESSAGE_STRING, /* in quotes */
     API_VARIABLE_MESSAGE,
     API_VARIABLE_RESPONSE_TYPE,
-    API_VARIABLE_COUNT_, /* none: the end */
+    API_VARIABLE_VALIDATION, /* of a body, escaped for JSON */
+    API_VARIABLE_COUNT_,     /* none: the end */
 };
 /* Take the text up to the next variable off a template, and the variable. False at its end. */
 bool api_template_next(struct px_str *text, struct px_str *ret_before,

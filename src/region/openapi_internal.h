@@ -8,8 +8,14 @@ struct api_reader {
     struct px_arena *arena;
     struct api_contract *contract;
     struct px_where *where;
+    struct px_str text; /* the contract, and its document */
+    yyjson_val *root;
+    struct models *models; /* made when the first model is met */
 };
 /* API_CONTRACT_INVALID, with the place and why. */
 int contract_refuse(struct api_reader *rd, struct px_str path, const char *why);
+/* openapi_models.c: parameters and models that the route's validator looks at. method as the contract writes it. */
+PX_MUST_USE int api_read_validation(struct api_reader *rd, struct api_route *route,
+                                    struct px_str method, yyjson_val *item, yyjson_val *operation);
 /* openapi_replies.c */
 PX_MUST_USE int api_read_replies(struct api_reader *rd, yyjson_val *root);

@@ -19,6 +19,9 @@ static const struct {
     [API_GW_NOT_FOUND] = {"MISSING_AUTHENTICATION_TOKEN", 403, "Missing Authentication Token"},
     [API_GW_REQUEST_TOO_LARGE] = {"REQUEST_TOO_LARGE", 413, "Request Too Long"},
     [API_GW_UNSUPPORTED_MEDIA_TYPE] = {"UNSUPPORTED_MEDIA_TYPE", 415, "Unsupported Media Type"},
+    [API_GW_BAD_REQUEST_PARAMETERS] = {"BAD_REQUEST_PARAMETERS", 400,
+                                       "Missing required request parameters"},
+    [API_GW_BAD_REQUEST_BODY] = {"BAD_REQUEST_BODY", 400, "Invalid request body"},
     [API_GW_THROTTLED] = {"THROTTLED", 429, "Too Many Requests"},
     [API_GW_INTEGRATION_FAILURE] = {"INTEGRATION_FAILURE", 504, "Internal server error"},
     [API_GW_INTEGRATION_TIMEOUT] = {"INTEGRATION_TIMEOUT", 504, "Endpoint request timed out"},
@@ -29,6 +32,7 @@ static const char *const variables[API_VARIABLE_COUNT_] = {
     [API_VARIABLE_MESSAGE_STRING] = "$context.error.messageString",
     [API_VARIABLE_MESSAGE] = "$context.error.message",
     [API_VARIABLE_RESPONSE_TYPE] = "$context.error.responseType",
+    [API_VARIABLE_VALIDATION] = "$context.error.validationErrorString",
 };
 
 static int refuse_reply(struct api_reader *rd, const char *name, const char *why)
@@ -71,7 +75,7 @@ static int check_template(struct api_reader *rd, const char *name, struct px_str
         if (dollar && variable == API_VARIABLE_COUNT_)
             return refuse_reply(rd, name,
                                 "its template may hold $context.requestId, $context.error.message, "
-                                "messageString and responseType");
+                                "messageString, validationErrorString and responseType");
     }
     return 0;
 }

@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from conftest import ROOT, Region
-from region_kit import problem
+from conftest import ROOT
+from region_kit import Tree, problem
 
 CONTRACT = json.loads((ROOT / "platform" / "api.openapi.json").read_text())
 EXAMPLES = int(os.environ.get("PRISM_CONTRACT_EXAMPLES", "10"))  # of each operation and way to ask
@@ -29,7 +29,12 @@ def tools():
 
 @pytest.fixture(scope="module")
 def region(tmp_path_factory):
-    r = Region(tmp_path_factory.mktemp("contract") / "data").up()
+    def with_needs(contract):
+        """One route more, whose parameters are required; catalog does not know it."""
+        needs = {"parameters": [{"name": "q", "in": "query", "required": True, "schema": {}}, {"name": "X-H", "in": "header", "required": True, "schema": {}}]}
+        contract["paths"]["/v1/needs"] = {"get": {**contract["paths"]["/v1/datasets"]["get"], **needs}}
+
+    r = Tree(tmp_path_factory.mktemp("contract"), contract=with_needs).up()
     yield r
     r.down()
 
@@ -76,6 +81,36 @@ def test_gateway_s_own_answers_are_problems_in_the_contract_s_words(region):
         answer = region.call("GET", "/v1/health", headers={"Content-Type": media})
         assert answer.status_code == status, answer.text
     assert problem(region.call("GET", "/v1/health", headers={"Content-Type": "x/y"}), 415)["requestId"]
+
+
+def test_required_parameters_are_there_before_the_function_is_called(region):
+    def asked(query="", **headers):
+        return region.call("GET", "/v1/needs" + query, headers=headers)
+
+    assert problem(asked(), 400)["detail"] == "Missing required request parameters: [q, X-H]"
+    assert problem(asked("?q=", **{"X-H": "1"}), 400)["detail"] == "Missing required request parameters: [q]"
+    assert problem(asked("?q=%20"), 400)["detail"] == "Missing required request parameters: [X-H]"
+    assert problem(asked("?a=1&%71=2", **{"x-h": "1"}), 404)["detail"] == "there is no such route"
+    assert region.call("GET", "/v1/needs", key="prism_0_0").status_code == 401, "who calls comes first"
+
+
+@pytest.mark.parametrize("body, words", [
+    ('{"limit": 3}', '[object has missing required properties (["sql"])]'),
+    ('{"sql": "SELECT 1", "limit": 0}', "[/limit: numeric instance is lower than the required minimum (minimum: 1, found: 0)]"),
+    ('{"sql": "SELECT 1", "more\\n": 0}', r'[object instance has properties which are not allowed by the schema: ["more\n"]]'),
+    ('{"sql": "SELECT 1", "start": [[]]}', "[/start: instance failed to match exactly one schema]"),
+    ('{"sql": ', "[no JSON: Invalid value. Byte 8]"),
+    ("", "[no JSON: The document is empty. Byte 0]"),
+])
+def test_bodies_are_held_against_their_model(region, body, words):
+    answer = region.call("POST", "/v1/query", data=body.encode(), headers={"Content-Type": "application/json"})
+    assert problem(answer, 400)["detail"] == f"Invalid request body: {words}"
+
+
+def test_a_body_without_a_model_is_the_function_s(region):
+    for media in ("text/plain", "application/x-www-form-urlencoded"):
+        answer = region.call("POST", "/v1/query", data='{"sql": "SELECT 1", "more": 1}', headers={"Content-Type": media})
+        assert "more" in problem(answer, 400)["detail"] and "Invalid request body" not in answer.text
 
 
 def test_every_operation_tells_its_answers_and_shows_bodies():

@@ -54,7 +54,7 @@ TEST(contract_names_functions_authorizer_and_gateway_responses)
 /* The template of a gateway response with its variables in brackets. */
 static const char *shown(struct test *t, struct px_str text)
 {
-    static const char *const names[] = {"id", "message string", "message", "type", ""};
+    static const char *const names[] = {"id", "message string", "message", "type", "violation", ""};
     struct px_str out = S(""), before;
     enum api_variable variable;
     while (api_template_next(&text, &before, &variable))
@@ -239,6 +239,58 @@ TEST(the_committed_contract_is_read_whole)
     CHECK_OK(api_contract_load(PX_SOURCE_DIR "/platform/api.openapi.json", &t->arena, &contract));
     CHECK(contract.route_count >= 15);
     CHECK_INT(contract.replies[API_GW_NOT_FOUND].status, 404);
+    size_t with_model = 0;
+    for (size_t i = 0; i < contract.route_count; i++) with_model += contract.routes[i].model_count;
+    CHECK(with_model >= 4);
+}
+
+/* A contract with the request validator "all" and one route with these members. */
+static const char *validated(struct test *t, const char *members)
+{
+    return px_arena_printf(
+               &t->arena,
+               "{\"openapi\":\"3.0.1\",\"x-amazon-apigateway-request-validators\":{\"all\":{"
+               "\"validateRequestParameters\":true,\"validateRequestBody\":true}},"
+               "\"x-amazon-apigateway-request-validator\":\"all\","
+               "\"components\":{\"parameters\":{\"P\":{\"in\":\"query\",\"name\":\"p\",\"required\":true}},"
+               "\"schemas\":{\"S\":{\"type\":\"object\"}}},"
+               "\"paths\":{\"/a/{b}\":{\"post\":{%s" LAMBDA("f") "}}}}",
+               members)
+        .ptr;
+}
+
+TEST(validator_names_what_a_request_must_have)
+{
+    struct api_contract contract;
+    struct px_where where = {0};
+    const char *text = validated(
+        t,
+        "\"parameters\":[{\"$ref\":\"#/components/parameters/P\"},{\"in\":\"header\",\"name\":\"H\","
+        "\"required\":true},{\"in\":\"path\",\"name\":\"b\",\"required\":true},{\"in\":\"query\",\"name\":\"q\"}],"
+        "\"requestBody\":{\"content\":{\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/S\"}}}},");
+    CHECK_OK(api_contract_parse(px_str_c(text), &t->arena, &contract, &where));
+    const struct api_route *route = &contract.routes[0];
+    CHECK_INT(route->required_count, 2);
+    CHECK_STR(route->required[0].name, S("p"));
+    CHECK(!route->required[0].header);
+    CHECK_STR(route->required[1].name, S("H"));
+    CHECK(route->required[1].header);
+    CHECK_INT(route->model_count, 1);
+    char why[64];
+    CHECK_INT(model_check(route->models[0].model, "[]", 2, why, sizeof(why)), MODEL_VIOLATED);
+}
+
+TEST(validator_that_cannot_be_kept_is_refused)
+{
+    static const char *const members[][2] = {
+        {"\"x-amazon-apigateway-request-validator\":\"none\",", "not in the file"},
+        {"\"parameters\":[{\"$ref\":\"#/components/parameters/Q\"}],", "leads nowhere"},
+        {"\"requestBody\":{\"content\":{\"text/csv\":{\"schema\":{}}}},", "is application/json"},
+        {"\"requestBody\":{\"content\":{\"application/json\":{\"schema\":{\"pattern\":\"(\"}}}},",
+         "its model is none"},
+    };
+    for (size_t i = 0; i < PX_COUNT(members); i++)
+        refused(t, validated(t, members[i][0]), members[i][1]);
 }
 
 TEST_MAIN
