@@ -3,7 +3,7 @@
 #   prism::duckdb sqlite3 uv zstd z deflate xxhash protobuf_c     libraries that come built
 #   AWS::ssl                                              OpenSSL's interface, for libpq and the gateway
 #   prism::archive pcre2                                  for the program alone, not for functions
-#   prism::yyjson llhttp otlp nanoarrow libpq quickjs jsonnet   sources, compiled here so that sanitizers see into them
+#   prism::yyjson llhttp nghttp2 otlp nanoarrow libpq quickjs jsonnet   sources, compiled here so that sanitizers see into them
 #   prism::rapidjson                                     headers, for the program alone
 #   PRISM_JSONATA_JS                                      file of the npm module jsonata
 #   PRISM_RDS_CERTIFICATES                                file with what RDS's own certificates are signed by
@@ -137,6 +137,12 @@ endif()
 prism_part(llhttp)
 file(GLOB sources ${llhttp_DIR}/src/*.c)
 prism_source_library(llhttp ${llhttp_DIR} ${sources})
+
+# Of the gateway alone; functions link no line of it.
+prism_part(nghttp2)
+file(GLOB sources ${nghttp2_DIR}/src/*.c)
+prism_source_library(nghttp2 ${nghttp2_DIR} ${sources})
+target_compile_definitions(prism_nghttp2 PUBLIC NGHTTP2_STATICLIB PRIVATE HAVE_TIME_H HAVE_ARPA_INET_H HAVE_NETINET_IN_H HAVE_CLOCK_GETTIME HAVE_DECL_CLOCK_MONOTONIC=1)
 
 prism_part(otlp)
 file(GLOB_RECURSE sources ${otlp_DIR}/src/*.c)

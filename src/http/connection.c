@@ -25,6 +25,7 @@ void connection_tell_gone(struct http_connection *conn)
 static void on_closed(uv_handle_t *handle)
 {
     struct http_connection *conn = handle->data;
+    if (conn->protocol) conn->protocol->closed(conn);
     connection_tell_gone(conn);
     handle->data = NULL;
     connection_closed(conn);
@@ -50,9 +51,24 @@ static int status_of(llhttp_errno_t error, const char *reason)
     return error == HPE_INVALID_VERSION && strcmp(reason, "Invalid HTTP version") == 0 ? 505 : 400;
 }
 
+/* HTTP/2 by prior knowledge (RFC 9113 section 3.3): what was read begins with its preface. TLS has its own way to
+ * agree on it. */
+static bool becomes_http2(struct http_connection *conn, llhttp_errno_t error)
+{
+    if (error != HPE_PAUSED_H2_UPGRADE || conn->used || conn->transport ||
+        !conn->server->begin_http2)
+        return false;
+    if (conn->server->begin_http2(conn) == 0)
+        conn->protocol->received(conn, conn->slab->in, conn->filled);
+    else
+        connection_close(conn);
+    return true;
+}
+
 static void parse_failed(struct http_connection *conn, llhttp_errno_t error)
 {
     if (conn->state == CONN_CLOSED || conn->state == CONN_LINGERING) return;
+    if (becomes_http2(conn, error)) return;
     const char *reason = llhttp_get_error_reason(&conn->parser);
     if (conn->refuse_status)
         connection_refuse(conn, conn->refuse_status, conn->refuse_why);
@@ -109,12 +125,12 @@ static void process(struct http_connection *conn)
 {
     if (conn->processing) return;
     conn->processing = true;
-    while (wants_bytes(conn) && conn->parsed < conn->filled) {
+    while (wants_bytes(conn) && !conn->protocol && conn->parsed < conn->filled) {
         if (conn->state == CONN_IDLE) request_begin(conn);
         parse_slab(conn);
     }
     conn->processing = false;
-    if (conn->state == CONN_IDLE) give_slab_back(conn);
+    if (conn->state == CONN_IDLE || conn->protocol) give_slab_back(conn);
     if (wants_bytes(conn) && conn->peer_eof) connection_close(conn);
     connection_reading(conn);
 }
@@ -149,8 +165,18 @@ static char *scratch(struct http_server *server)
     return server->scratch;
 }
 
+static char *protocol_scratch(struct http_server *server)
+{
+    if (!server->protocol_scratch) server->protocol_scratch = malloc(PROTOCOL_SCRATCH_BYTES);
+    return server->protocol_scratch;
+}
+
 uv_buf_t connection_place(struct http_connection *conn)
 {
+    if (conn->protocol) {
+        char *room = protocol_scratch(conn->server);
+        return uv_buf_init(room, room ? PROTOCOL_SCRATCH_BYTES : 0);
+    }
     if (!conn->slab) conn->slab = server_slab_take(conn->server);
     if (!conn->slab) return uv_buf_init(NULL, 0);
     if (!request_body_is_direct(conn))
@@ -175,7 +201,11 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 
 void connection_ended(struct http_connection *conn, ssize_t error)
 {
-    if (error == UV_ENOBUFS && conn->state != CONN_LINGERING && conn->state != CONN_GREETING) {
+    if (conn->protocol || conn->state == CONN_GREETING) {
+        connection_close(conn);
+        return;
+    }
+    if (error == UV_ENOBUFS && conn->state != CONN_LINGERING) {
         bool known = conn->refuse_status != 0;
         connection_refuse(conn, known ? conn->refuse_status : 503,
                           known ? conn->refuse_why : "out of memory");
@@ -196,6 +226,10 @@ static void linger_on(struct http_connection *conn, size_t count)
 
 void connection_bytes(struct http_connection *conn, const char *bytes, size_t count)
 {
+    if (conn->protocol) {
+        conn->protocol->received(conn, bytes, count);
+        return;
+    }
     if (conn->streamed && conn->state == CONN_READING) connection_set_state(conn, CONN_READING);
     bool direct = conn->body && bytes == conn->body + conn->body_bytes;
     if (!direct) {
@@ -235,6 +269,7 @@ void connection_reading(struct http_connection *conn)
     if (conn->state == CONN_CLOSED || conn->peer_eof) return;
     bool full = !wants_bytes(conn) && conn->state != CONN_LINGERING && slab_room(conn) == 0;
     bool stop = full || (conn->paused && conn->state == CONN_READING);
+    if (conn->protocol) stop = conn->choked && conn->state != CONN_LINGERING;
     if (stop == conn->read_stopped) return;
     conn->read_stopped = stop;
     if (stop)
@@ -257,6 +292,10 @@ void connection_open(struct http_connection *conn)
 void http_request_pause(struct http_request *request, bool pause)
 {
     struct http_connection *conn = request->connection;
+    if (conn->protocol) {
+        conn->protocol->pause(request, pause);
+        return;
+    }
     conn->paused = pause;
     connection_reading(conn);
 }

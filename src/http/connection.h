@@ -6,6 +6,7 @@
  *   READING    a request is arriving; read_ms
  *   SERVING    the handler has it; nothing but the handler
  *   REPLYING   the answer is queued for a slow reader; idle_ms without progress
+ *   STREAMS    HTTP/2 with requests: its protocol looks at each of them every so often
  *   LINGERING  refused and answered: what still arrives is dropped, so that the peer's kernel does
  *              not throw the answer away with a reset; 2 s, 128 MiB, or the peer's end
  *   CLOSED     the handle is closing or closed; memory stays while the handler has the request
@@ -27,6 +28,7 @@ enum connection_state {
     CONN_REPLYING,
     CONN_LINGERING,
     CONN_SERVING,
+    CONN_STREAMS,
     CONN_CLOSED, /* in no list, and so the number of those that are */
 };
 
@@ -48,6 +50,25 @@ struct http_transport {
     void (*resumed)(struct http_connection *conn); /* reading goes on after it stood still */
     void (*turn)(struct http_connection *conn);    /* what connection_defer() asked for */
     void (*finish)(struct http_connection *conn);  /* nothing more is written */
+};
+/* What is spoken on a connection when that is not HTTP/1.1. Of the calls for the connection none comes from
+ * inside a handler; of those for a request, all do. */
+struct http_protocol {
+    void (*received)(struct http_connection *conn, const char *bytes, size_t count);
+    void (*written)(struct http_connection *conn); /* something that waited for the socket */
+    void (*turn)(struct http_connection *conn);    /* what connection_defer() asked for */
+    void (*tick)(struct http_connection *conn);    /* its state's time is over */
+    void (*drain)(struct http_connection *conn);   /* no request more */
+    void (*closed)(struct http_connection *conn);
+    void (*free)(struct http_connection *conn);
+
+    void (*pause)(struct http_request *request, bool pause);
+    void (*reply)(struct http_request *request, int status, const struct http_header *headers,
+                  size_t header_count, struct px_str body);
+    void (*begin)(struct http_request *request, int status, const struct http_header *headers,
+                  size_t header_count, void (*on_drain)(void *ctx), void *ctx);
+    size_t (*piece)(struct http_request *request, struct px_str piece);
+    void (*end)(struct http_request *request, bool complete);
 };
 /* What begins connections of a listener with a transport; owned by the server. */
 struct http_greeter {
@@ -71,6 +92,11 @@ struct http_connection {
     const struct http_transport *transport;
     void (*free_transport)(struct http_connection *conn);
     struct tls_session *tls;
+    const struct http_protocol *protocol; /* NULL: HTTP/1.1 */
+    struct h2_session *h2;
+    uint32_t held; /* requests of it that handlers or the protocol still have */
+    bool choked;   /* the protocol reads nothing until more has been written */
+    bool used;     /* a request of HTTP/1.1 was read */
     struct http_connection *deferred_prev, *deferred_next;
     uint32_t deferred_turn;
     bool deferred;
@@ -127,7 +153,9 @@ struct http_server {
     uint32_t turn;
     uint32_t greeting; /* in that list */
     struct http_greeter *greeters;
-    struct transport_scratch *transport_scratch; /* TLS's */
+    struct transport_scratch *transport_scratch;      /* TLS's */
+    int (*begin_http2)(struct http_connection *conn); /* NULL: it is not offered */
+    char *protocol_scratch;
     uint64_t limits_ms[CONN_CLOSED];
     uint32_t connections, connections_in_memory;
     size_t body_bytes, queued_bytes; /* over all connections */
@@ -142,6 +170,8 @@ struct http_server {
 };
 
 #define SCRATCH_BYTES (64u * 1024u)
+#define PROTOCOL_SCRATCH_BYTES (64u * 1024u)
+#define STREAMS_TICK_MS 1000u
 #define HANDSHAKE_MS 10000u
 #define GREETING_MAX 1024u
 
@@ -174,6 +204,10 @@ void connection_ended(struct http_connection *conn, ssize_t error);
 
 /* request.c: what the parser's callbacks make of the bytes */
 extern const llhttp_settings_t request_parser_settings;
+/* Charge the server for `room` bytes of a body instead of *charged. False: it has too many. */
+PX_MUST_USE bool server_charge_body(struct http_server *server, size_t *charged, size_t room);
+/* "/path?query", "http://host/path?query" or "*" */
+PX_MUST_USE bool request_split_url(struct px_str url, struct http_request *request);
 void request_begin(struct http_connection *conn);
 void request_dispatch(struct http_connection *conn); /* a complete one, to the handler */
 void request_drop_body(struct http_connection *conn);
@@ -182,6 +216,13 @@ bool request_body_is_direct(const struct http_connection *conn);
 PX_MUST_USE bool request_body_room(struct http_connection *conn, size_t bytes);
 
 /* reply.c */
+#define REFUSAL_BYTES_MAX 320u
+/* The problem that a refusal is answered with; returns its bytes. */
+int refusal_body(char body[REFUSAL_BYTES_MAX], int status, const char *why);
+struct px_str server_date(struct http_server *server);
+/* Fields that the server writes itself. */
+bool reply_field_is_ours(struct px_str name);
+bool reply_status_has_body(int status);
 void connection_refuse(struct http_connection *conn, int status, const char *why);
 /* All is written: drop what comes until the peer has gone. */
 void connection_linger(struct http_connection *conn);

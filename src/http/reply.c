@@ -19,6 +19,10 @@ struct out {
 
 static void progress(struct http_connection *conn)
 {
+    if (conn->protocol) {
+        conn->protocol->written(conn);
+        return;
+    }
     if (conn->state == CONN_REPLYING && conn->writes > 0) {
         connection_set_state(conn, CONN_REPLYING); /* its time begins anew */
     } else if (conn->state == CONN_REPLYING && conn->request_open) {
@@ -109,7 +113,7 @@ void connection_write_raw(struct http_connection *conn, const uv_buf_t *pieces, 
 
 /* ---- heads ---- */
 
-static struct px_str date_of(struct http_server *server)
+struct px_str server_date(struct http_server *server)
 {
     time_t now = time(NULL);
     if (now != server->date_s || server->date[0] == '\0') {
@@ -123,7 +127,7 @@ static struct px_str date_of(struct http_server *server)
 }
 
 /* The server's own business, whatever a handler or a function behind it says. */
-static bool is_ours(struct px_str name)
+bool reply_field_is_ours(struct px_str name)
 {
     switch (name.len) {
     case 4: return px_str_ieq(name, S("Date"));
@@ -158,14 +162,14 @@ static struct px_str compose_head(struct http_connection *conn, const struct rep
     at += snprintf(at, 64, "HTTP/1.1 %d %s\r\n", head->status, http_status_text(head->status));
     for (size_t i = 0; i < head->header_count; i++) {
         const struct http_header *header = &head->headers[i];
-        if (is_ours(header->name) || !http_header_is_safe(header)) continue;
+        if (reply_field_is_ours(header->name) || !http_header_is_safe(header)) continue;
         at = put(at, header->name);
         at = put(at, S(": "));
         at = put(at, header->value);
         at = put(at, S("\r\n"));
     }
     at = put(at, S("Date: "));
-    at = put(at, date_of(conn->server));
+    at = put(at, server_date(conn->server));
     if (head->length >= 0)
         at += snprintf(at, 48, "\r\nContent-Length: %lld", (long long)head->length);
     if (conn->chunked) at = put(at, S("\r\nTransfer-Encoding: chunked"));
@@ -204,19 +208,24 @@ static void answered(struct http_connection *conn)
         connection_next(conn);
 }
 
-static bool status_has_body(int status) { return status != 204 && status != 304 && status >= 200; }
+bool reply_status_has_body(int status) { return status != 204 && status != 304 && status >= 200; }
 
 void http_reply(struct http_request *request, int status, const struct http_header *headers,
                 size_t header_count, struct px_str body)
 {
     struct http_connection *conn = request->connection;
+    if (conn->protocol) {
+        conn->protocol->reply(request, status, headers, header_count, body);
+        return;
+    }
     check_open(conn);
     if (!goes_nowhere(conn)) {
         if (conn->server->draining) conn->keep_alive = false;
         struct reply_head head = {status, headers, header_count,
-                                  status_has_body(status) ? (int64_t)body.len : -1};
+                                  reply_status_has_body(status) ? (int64_t)body.len : -1};
         struct px_str text = compose_head(conn, &head);
-        bool with_body = status_has_body(status) && request->method != HTTP_HEAD_ && body.len > 0;
+        bool with_body = reply_status_has_body(status) && request->method != HTTP_HEAD_ &&
+                         body.len > 0;
         uv_buf_t pieces[] = {piece_of(text), piece_of(body)};
         if (text.ptr)
             connection_write(conn, pieces, with_body ? 2 : 1);
@@ -230,11 +239,15 @@ void http_reply_begin(struct http_request *request, int status, const struct htt
                       size_t header_count, void (*on_drain)(void *ctx), void *ctx)
 {
     struct http_connection *conn = request->connection;
+    if (conn->protocol) {
+        conn->protocol->begin(request, status, headers, header_count, on_drain, ctx);
+        return;
+    }
     check_open(conn);
     conn->on_drain = on_drain;
     conn->drain_ctx = ctx;
     if (goes_nowhere(conn)) return;
-    bool with_body = status_has_body(status) && request->method != HTTP_HEAD_;
+    bool with_body = reply_status_has_body(status) && request->method != HTTP_HEAD_;
     conn->chunked = with_body && !conn->is_http_1_0;
     if (conn->server->draining || (with_body && conn->is_http_1_0)) conn->keep_alive = false;
     struct reply_head head = {status, headers, header_count, -1};
@@ -249,6 +262,7 @@ void http_reply_begin(struct http_request *request, int status, const struct htt
 size_t http_reply_piece(struct http_request *request, struct px_str piece)
 {
     struct http_connection *conn = request->connection;
+    if (conn->protocol) return conn->protocol->piece(request, piece);
     check_open(conn);
     bool body_is_sent = conn->chunked || (conn->is_http_1_0 && request->method != HTTP_HEAD_);
     if (goes_nowhere(conn) || piece.len == 0 || !body_is_sent) return 0;
@@ -266,6 +280,10 @@ size_t http_reply_piece(struct http_request *request, struct px_str piece)
 void http_reply_end(struct http_request *request, bool complete)
 {
     struct http_connection *conn = request->connection;
+    if (conn->protocol) {
+        conn->protocol->end(request, complete);
+        return;
+    }
     uv_buf_t end = piece_of(S("0\r\n\r\n"));
     if (!complete) {
         conn->cut = true;
@@ -315,20 +333,25 @@ static void tell_refusal(struct http_connection *conn, int status, const char *w
                        PX_FMT(header.value));
 }
 
+int refusal_body(char body[REFUSAL_BYTES_MAX], int status, const char *why)
+{
+    return snprintf(
+        body, REFUSAL_BYTES_MAX,
+        "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":\"%.160s\"}",
+        http_status_text(status), status, why && !strpbrk(why, "\"\\") ? why : "");
+}
+
 void connection_refuse(struct http_connection *conn, int status, const char *why)
 {
     if (conn->state == CONN_CLOSED || conn->refused) return;
-    char body[320], head[256 + REFUSAL_LINE_BYTES], line[REFUSAL_LINE_BYTES];
+    char body[REFUSAL_BYTES_MAX], head[256 + REFUSAL_LINE_BYTES], line[REFUSAL_LINE_BYTES];
     tell_refusal(conn, status, why, line);
-    int body_bytes = snprintf(
-        body, sizeof body,
-        "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":\"%.160s\"}",
-        http_status_text(status), status, why && !strpbrk(why, "\"\\") ? why : "");
+    int body_bytes = refusal_body(body, status, why);
     int head_bytes = snprintf(
         head, sizeof head,
         "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nDate: %.29s\r\n"
         "Content-Length: %d\r\n%sConnection: close\r\n\r\n",
-        status, http_status_text(status), date_of(conn->server).ptr, body_bytes, line);
+        status, http_status_text(status), server_date(conn->server).ptr, body_bytes, line);
     bool is_head = conn->head_done && conn->request.method == HTTP_HEAD_;
     uv_buf_t pieces[] = {uv_buf_init(head, (unsigned)head_bytes),
                          uv_buf_init(body, (unsigned)body_bytes)};

@@ -87,8 +87,7 @@ static int on_header_value(llhttp_t *parser, const char *at, size_t bytes)
     return 0;
 }
 
-/* "/path?query", "http://host/path?query" or "*" */
-static bool split_url(struct px_str url, struct http_request *request)
+bool request_split_url(struct px_str url, struct http_request *request)
 {
     if (px_str_starts(url, S("http://")) || px_str_starts(url, S("https://"))) {
         url = px_str_skip(url, url.ptr[4] == 's' ? 8 : 7);
@@ -182,7 +181,8 @@ static int on_headers_complete(llhttp_t *parser)
     struct framing framing = framing_of(&conn->request);
     if (check_head(conn, &framing) != 0) return -1;
     struct px_str url = px_str(conn->slab->in + conn->url.offset, conn->url.bytes);
-    if (!split_url(url, &conn->request)) return refuse(conn, 400, "the path begins with a slash");
+    if (!request_split_url(url, &conn->request))
+        return refuse(conn, 400, "the path begins with a slash");
     if (!has_body(conn)) return 0;
     if (options->on_head && options->on_head(options->ctx, &conn->request)) {
         conn->streamed = conn->request_open = true;
@@ -203,17 +203,14 @@ bool request_body_is_direct(const struct http_connection *conn)
            !conn->message_done;
 }
 
-static bool body_charge(struct http_connection *conn, size_t room)
+bool server_charge_body(struct http_server *server, size_t *charged, size_t room)
 {
-    struct http_server *server = conn->server;
-    size_t others = server->body_bytes - conn->body_charged;
+    size_t others = server->body_bytes - *charged;
     if (room > server->options.buffered_bytes_max ||
-        others > server->options.buffered_bytes_max - room) {
-        (void)refuse(conn, 503, "too many bodies are being received");
+        others > server->options.buffered_bytes_max - room)
         return false;
-    }
     server->body_bytes = others + room;
-    conn->body_charged = room;
+    *charged = room;
     return true;
 }
 
@@ -227,7 +224,10 @@ bool request_body_room(struct http_connection *conn, size_t bytes)
     if (!(conn->parser.flags & F_CHUNKED))
         room = PX_MIN(room, conn->body_bytes + (size_t)conn->parser.content_length);
     room = PX_MAX(room, need);
-    if (!body_charge(conn, room)) return false;
+    if (!server_charge_body(conn->server, &conn->body_charged, room)) {
+        (void)refuse(conn, 503, "too many bodies are being received");
+        return false;
+    }
     char *body = realloc(conn->body, room + HTTP_BODY_PADDING);
     if (!body) {
         (void)refuse(conn, 503, "out of memory");
@@ -280,7 +280,7 @@ static int on_overhead(llhttp_t *parser, const char *at, size_t bytes)
 static int on_message_complete(llhttp_t *parser)
 {
     struct http_connection *conn = parser->data;
-    conn->message_done = true;
+    conn->message_done = conn->used = true;
     conn->keep_alive = llhttp_should_keep_alive(parser);
     return HPE_PAUSED;
 }

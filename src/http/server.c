@@ -112,7 +112,11 @@ void connection_set_state(struct http_connection *conn, enum connection_state st
 
 static void expire(struct http_connection *conn)
 {
-    if (conn->state == CONN_READING && conn->paused)
+    if (conn->protocol && conn->state == CONN_STREAMS)
+        conn->protocol->tick(conn);
+    else if (conn->protocol && conn->state == CONN_IDLE)
+        conn->protocol->drain(conn);
+    else if (conn->state == CONN_READING && conn->paused)
         connection_set_state(conn, CONN_READING); /* the handler holds it back, not the peer */
     else if (conn->state == CONN_READING && !conn->streamed)
         connection_refuse(conn, 408, "the request took too long to arrive");
@@ -165,7 +169,8 @@ static void on_idle(uv_idle_t *idle)
     uint32_t turn = server->turn++;
     while ((conn = server->deferred) && conn->deferred_turn == turn) {
         connection_defer_drop(conn);
-        conn->transport->turn(conn);
+        if (conn->transport) conn->transport->turn(conn);
+        if (conn->protocol && conn->state != CONN_CLOSED) conn->protocol->turn(conn);
     }
     if (!server->deferred) (void)uv_idle_stop(idle);
 }
@@ -196,6 +201,7 @@ static void server_unref(struct http_server *server)
         greeter->free(greeter);
     }
     free(server->transport_scratch);
+    free(server->protocol_scratch);
     while (server->slabs) {
         struct http_slab *slab = server->slabs;
         server->slabs = slab->next;
@@ -214,7 +220,9 @@ void connection_closed(struct http_connection *conn)
 void connection_unref(struct http_connection *conn)
 {
     struct http_server *server = conn->server;
-    if (conn->state != CONN_CLOSED || conn->uv.handle.data || conn->request_open) return;
+    if (conn->state != CONN_CLOSED || conn->uv.handle.data || conn->request_open || conn->held > 0)
+        return;
+    if (conn->protocol) conn->protocol->free(conn);
     if (conn->slab) server_slab_give(server, conn->slab);
     if (conn->free_transport) conn->free_transport(conn);
     free(conn);
@@ -432,6 +440,8 @@ int http_server_new(uv_loop_t *loop, const struct http_server_options *options,
     server->limits_ms[CONN_REPLYING] = server->options.idle_ms;
     server->limits_ms[CONN_READING] = server->options.read_ms;
     server->limits_ms[CONN_LINGERING] = LINGER_MS;
+    server->limits_ms[CONN_STREAMS] = PX_MIN(
+        STREAMS_TICK_MS, PX_MIN(server->options.read_ms, server->options.idle_ms));
     server->limits_ms[CONN_SERVING] = HTTP_NO_LIMIT_MS; /* the handler's time is the handler's */
     server->timer_due_ms = UINT64_MAX;
     int error = uv_timer_init(loop, &server->timer);
@@ -449,6 +459,14 @@ int http_server_new(uv_loop_t *loop, const struct http_server_options *options,
 
 uint32_t http_server_connections(const struct http_server *server) { return server->connections; }
 
+static void drain_protocols(struct connection_list *list)
+{
+    for (struct http_connection *conn = list->first, *next; conn; conn = next) {
+        next = conn->next; /* it may leave the list, and no other does */
+        if (conn->protocol) conn->protocol->drain(conn);
+    }
+}
+
 void http_server_drain(struct http_server *server, void (*done)(void *ctx), void *ctx)
 {
     server->draining = true;
@@ -456,6 +474,8 @@ void http_server_drain(struct http_server *server, void (*done)(void *ctx), void
     server->drained_ctx = ctx;
     listeners_close(server);
     while (server->lists[CONN_GREETING].first) connection_close(server->lists[CONN_GREETING].first);
+    drain_protocols(&server->lists[CONN_STREAMS]);
+    drain_protocols(&server->lists[CONN_IDLE]);
     while (server->lists[CONN_IDLE].first) connection_close(server->lists[CONN_IDLE].first);
     uv_ref((uv_handle_t *)&server
                ->timer); /* until it has looked whether there was nothing to wait for */

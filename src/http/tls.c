@@ -113,11 +113,13 @@ static int on_name(SSL *ssl, int *alert, void *arg)
 static int on_protocols(SSL *ssl, const uint8_t **ret_name, uint8_t *ret_bytes,
                         const uint8_t *offered, unsigned offered_bytes, void *arg)
 {
-    static const uint8_t ours[] = "\x08http/1.1";
-    (void)ssl, (void)arg;
+    static const uint8_t both[] = "\x02h2\x08http/1.1";
+    const struct http_connection *conn = SSL_get_app_data(ssl);
+    size_t skip = conn->server->begin_http2 ? 0 : 3;
     uint8_t *chosen = NULL;
-    int r = SSL_select_next_proto(&chosen, ret_bytes, ours, sizeof ours - 1, offered,
-                                  offered_bytes);
+    (void)arg;
+    int r = SSL_select_next_proto(&chosen, ret_bytes, both + skip,
+                                  (unsigned)(sizeof both - 1 - skip), offered, offered_bytes);
     *ret_name = chosen;
     return r == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }

@@ -117,6 +117,14 @@ static void broke(struct http_connection *conn)
         connection_linger(conn); /* so that the alert arrives */
 }
 
+static bool is_http2(const SSL *ssl)
+{
+    const uint8_t *name;
+    unsigned bytes;
+    SSL_get0_alpn_selected(ssl, &name, &bytes);
+    return bytes == 2 && memcmp(name, "h2", 2) == 0;
+}
+
 static void shake_hands(struct http_connection *conn)
 {
     struct tls_session *tls = conn->tls;
@@ -124,7 +132,9 @@ static void shake_hands(struct http_connection *conn)
     if (r == 1) {
         tls->open = true;
         flush(conn);
-        if (conn->state == CONN_GREETING) connection_set_state(conn, CONN_IDLE);
+        if (conn->state != CONN_GREETING) return;
+        connection_set_state(conn, CONN_IDLE);
+        if (is_http2(tls->ssl) && conn->server->begin_http2(conn) != 0) connection_close(conn);
     } else if (SSL_get_error(tls->ssl, r) != SSL_ERROR_WANT_READ) {
         broke(conn);
     } else {
@@ -315,6 +325,7 @@ static int greet(struct http_greeter *greeter, struct http_connection *conn)
     BIO_set_data(bio, conn);
     BIO_set_init(bio, 1);
     SSL_set_bio(tls->ssl, bio, bio);
+    SSL_set_app_data(tls->ssl, conn);
     conn->transport = &transport;
     return 0;
 }
