@@ -24,6 +24,15 @@ static void print_json(struct cli *cli, const struct guide *guide, FILE *to)
         px_buf_add_c(&json, ",\"key\":");
         px_buf_add_json_str(&json, guide->key);
     }
+    if (guide->tls_port) {
+        px_buf_printf(&json, ",\"tls\":{\"endpoint\":\"https://localhost:%d\",\"port\":%d",
+                      (int)guide->tls_port, (int)guide->tls_port);
+        if (guide->tls_own) {
+            px_buf_add_c(&json, ",\"authority\":");
+            px_buf_add_json_str(&json, px_str_c(settings_path(cli, "tls/ca.pem")));
+        }
+        px_buf_add_char(&json, '}');
+    }
     if (guide->regions.len > 0) {
         px_buf_add_c(&json, ",\"regions\":");
         px_buf_add_str(&json, guide->regions);
@@ -89,6 +98,17 @@ static void print_requests(const char *endpoint, const char *key, FILE *to)
                   endpoint, key[0] == '$' ? "${env:PRISM_KEY}" : key);
 }
 
+/* The one line that lets curl trust it. */
+static void print_tls(struct cli *cli, const struct guide *guide, FILE *to)
+{
+    if (!guide->tls_port) return;
+    (void)fprintf(to, "  tls     https://localhost:%d", (int)guide->tls_port);
+    if (guide->tls_own)
+        (void)fprintf(to, "  (curl --cacert %s ...)",
+                      quoted(cli, settings_path(cli, "tls/ca.pem")));
+    (void)fputc('\n', to);
+}
+
 static void print_regions(struct cli *cli, struct px_str regions, FILE *to)
 {
     size_t i, n;
@@ -119,6 +139,7 @@ void guide_print(struct cli *cli, const struct guide *guide, FILE *to)
                   : guide->regions.len > 0 ? "The regions are ready behind"
                                            : "The region is ready at",
                   endpoint.ptr, cli->data_dir);
+    print_tls(cli, guide, to);
     print_regions(cli, guide->regions, to);
     if (guide->tenant.len > 0) (void)fprintf(to, "  tenant  %.*s\n", PX_FMT(guide->tenant));
     if (guide->key.len > 0)

@@ -6,7 +6,9 @@
 struct guide {
     int64_t pid;
     int64_t port;
-    bool created; /* the data folder is new */
+    int64_t tls_port; /* 0: no TLS */
+    bool tls_own;     /* with a certificate that the data folder's authority signed */
+    bool created;     /* the data folder is new */
     struct px_str tenant;
     struct px_str key; /* shown when it was made now; empty: it stands in <data>/tenant.key */
     struct px_str

@@ -29,8 +29,10 @@
 
 struct up_values {
     bool detach;
+    bool tls, no_tls;
     const char *host, *aws_endpoint, *aws_prefix, *regions, *environment;
-    int64_t lag_ms;
+    const char *tls_certificate, *tls_key, *tls_names;
+    int64_t lag_ms, tls_port;
 };
 static const struct up_values defaults = {.lag_ms = -1};
 static const struct cli_option options[] = {
@@ -57,6 +59,20 @@ static const struct cli_option options[] = {
      "what the names of tables, buckets and secrets there begin with (default as remembered, else "
      "prism-REGION)",
      NULL, 0, 0},
+    {"tls", 0, CLI_FLAG, offsetof(struct up_values, tls), NULL,
+     "also serve over TLS, on a port of its own (default as remembered)", NULL, 0, 0},
+    {"no-tls", 0, CLI_FLAG, offsetof(struct up_values, no_tls), NULL,
+     "from now on without TLS again", NULL, 0, 0},
+    {"tls-port", 0, CLI_NUMBER, offsetof(struct up_values, tls_port), "N",
+     "that port (default as remembered, else 8443)", NULL, 1, 65535},
+    {"tls-cert", 0, CLI_TEXT, offsetof(struct up_values, tls_certificate), "FILE",
+     "certificate to show, in PEM with what signed it; followed when it changes (default one that "
+     "this data folder's own authority signs)",
+     NULL, 0, 0},
+    {"tls-key", 0, CLI_TEXT, offsetof(struct up_values, tls_key), "FILE", "its private key, in PEM",
+     NULL, 0, 0},
+    {"tls-names", 0, CLI_TEXT, offsetof(struct up_values, tls_names), "NAME,NAME",
+     "names that the own certificate is for, beside localhost (default as remembered)", NULL, 0, 0},
 };
 
 struct up {
@@ -66,7 +82,9 @@ struct up {
     const struct up_values *values;
     bool several;    /* regions, behind the edge router */
     const char *why; /* they do not start */
-    int word_fd;     /* where the detached child says what came of it; -1 in the foreground */
+    bool tls;        /* asked for */
+    const char *certificate, *key;
+    int word_fd; /* where the detached child says what came of it; -1 in the foreground */
 };
 
 /* ---- what came of it ---- */
@@ -82,6 +100,10 @@ static int report_answer(struct up *up, int r)
         return cli_fail(cli, CLI_FAILED,
                         "port %d is in use by another program: choose another with --port N",
                         (int)settings_port(cli));
+    if (!up->several && r == REGION_TLS_PORT_TAKEN)
+        return cli_fail(cli, CLI_FAILED,
+                        "the port for TLS is in use by another program: choose another with "
+                        "--tls-port N");
     if (r != 0) return cli_fault(cli, r, "the region cannot run");
     return CLI_OK;
 }
@@ -103,6 +125,8 @@ static void say_ready(struct up *up, const struct guide *guide)
     px_buf_add_json_str(&word, guide->tenant);
     px_buf_add_c(&word, ",\"key\":");
     px_buf_add_json_str(&word, guide->key);
+    px_buf_printf(&word, ",\"tls_port\":%lld,\"tls_own\":%s", (long long)guide->tls_port,
+                  guide->tls_own ? "true" : "false");
     if (guide->regions.len > 0) {
         px_buf_add_c(&word, ",\"regions\":");
         px_buf_add_str(&word, guide->regions);
@@ -118,7 +142,9 @@ static void on_ready(void *ctx, const struct region_ready *ready)
                           .port = ready->port,
                           .created = ready->created,
                           .tenant = ready->tenant,
-                          .key = ready->key};
+                          .key = ready->key,
+                          .tls_port = ready->tls_port,
+                          .tls_own = ready->tls_own};
     if (up->word_fd >= 0)
         say_ready(up, &guide);
     else
@@ -259,7 +285,15 @@ static int run_region(struct up *up)
         .functions_dir = settings_functions_dir(cli),
         .host = up->values->host,
         .port = (uint16_t)cli->port,
-        .wish = {cli->region, up->values->aws_endpoint, up->values->aws_prefix},
+        .wish = {.region_name = cli->region,
+                 .aws_endpoint = up->values->aws_endpoint,
+                 .aws_prefix = up->values->aws_prefix,
+                 .tls = up->tls,
+                 .no_tls = up->values->no_tls,
+                 .tls_port = (uint16_t)up->values->tls_port,
+                 .tls_certificate = up->certificate,
+                 .tls_key = up->key,
+                 .tls_names = up->values->tls_names},
         .settings = up->settings,
         .fleet_file = getenv("PRISM_FLEET"),
         .on_ready = on_ready,
@@ -351,6 +385,8 @@ static int report_word(struct cli *cli, struct px_str word, const char *log_path
                           .created = px_json_bool(root, "created", false),
                           .tenant = px_json_str(root, "tenant"),
                           .key = px_json_str(root, "key"),
+                          .tls_port = px_json_i64(root, "tls_port", 0),
+                          .tls_own = px_json_bool(root, "tls_own", false),
                           .detached = true};
     yyjson_val *regions = px_json_arr(root, "regions");
     PX_AUTO(px_buf_deinit) struct px_buf list;
@@ -400,6 +436,31 @@ static int settle_data_dir(struct cli *cli)
     return cli->data_dir ? CLI_OK : cli_fault(cli, PX_F_OOM, "data folder");
 }
 
+static const char *absolute(struct cli *cli, const char *path)
+{
+    char real[PATH_MAX];
+    return realpath(path, real) ? px_arena_cstr(&cli->arena, px_str_c(real)) : path;
+}
+
+static int settle_tls(struct up *up)
+{
+    struct cli *cli = up->cli;
+    const struct up_values *values = up->values;
+    up->tls = values->tls || values->tls_port || values->tls_certificate || values->tls_key ||
+              values->tls_names;
+    if (up->tls && values->no_tls)
+        return cli_fail(cli, CLI_USAGE, "--no-tls goes with no other option of TLS");
+    if (!values->tls_certificate != !values->tls_key)
+        return cli_fail(cli, CLI_USAGE, "--tls-cert and --tls-key go together");
+    if (up->several && up->tls)
+        return cli_fail(cli, CLI_USAGE,
+                        "TLS is for one region: several are behind the edge router");
+    if (!values->tls_certificate) return CLI_OK;
+    up->certificate = absolute(cli, values->tls_certificate);
+    up->key = absolute(cli, values->tls_key);
+    return CLI_OK;
+}
+
 static int already_running(struct up *up)
 {
     struct cli *cli = up->cli;
@@ -414,6 +475,8 @@ static int already_running(struct up *up)
     if (exit != CLI_OK) return exit;
     struct guide guide = {.pid = px_json_i64(status, "pid", 0),
                           .port = px_json_i64(status, "port", 0),
+                          .tls_port = px_json_i64(status, "tls_port", 0),
+                          .tls_own = px_json_bool(status, "tls_own", false),
                           .already_running = true};
     bool elsewhere = cli->port != 0 && cli->port != guide.port;
     if (!up->values->detach || elsewhere)
@@ -440,6 +503,7 @@ static int run(struct cli *cli, const void *values, int arg_count, char **args)
         return cli_fail(cli, CLI_USAGE,
                         "--region is for one; of several on a folder, prism region "
                         "heal starts one again");
+    if ((exit = settle_tls(&up)) != CLI_OK) return exit;
     if (up.several && (exit = check_fleet(&up)) != CLI_OK) return exit;
     if (!settings_functions_dir(cli) || !settings_platform_dir(cli))
         return cli_fail(cli, CLI_FAILED,

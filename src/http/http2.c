@@ -46,10 +46,19 @@ void h2_stream_unref(struct h2_stream *stream)
     connection_unref(conn);
 }
 
+/* The peer may not know yet that its request ended early, so what it still sends to it is no error. */
+static void note_cut(const struct h2_stream *stream)
+{
+    struct h2_session *session = stream->session;
+    if (!stream->complete && !stream->peer_reset)
+        session->cut_id = PX_MAX(session->cut_id, stream->id);
+}
+
 void h2_stream_reset(struct h2_stream *stream, uint32_t code)
 {
     if (stream->reset || stream->closed) return;
     stream->reset = true;
+    note_cut(stream);
     (void)nghttp2_submit_rst_stream(stream->session->ng, NGHTTP2_FLAG_NONE, stream->id, code);
     connection_defer(stream->session->conn);
 }
@@ -69,15 +78,32 @@ static struct h2_stream *stream_of(nghttp2_session *ng, int32_t id)
     return nghttp2_session_get_stream_user_data(ng, id);
 }
 
+/* nghttp2 passes over frames of streams that are no more, because a peer may not have heard of their end. Where the
+ * peer itself ended its side, a frame is an error (RFC 9113 section 5.1), and so is one that prioritises nothing
+ * (section 6.3). */
+static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *ctx)
+{
+    const struct h2_session *session = ctx;
+    bool of_request = hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_DATA;
+    if (hd->type == NGHTTP2_PRIORITY && hd->stream_id == 0)
+        return nghttp2_session_terminate_session(ng, NGHTTP2_PROTOCOL_ERROR);
+    if (of_request && hd->stream_id > session->cut_id && hd->stream_id <= session->last_id &&
+        !nghttp2_session_find_stream(ng, hd->stream_id))
+        return nghttp2_session_terminate_session(ng, NGHTTP2_STREAM_CLOSED);
+    return 0;
+}
+
 static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *ctx)
 {
     struct h2_session *session = ctx;
     int32_t id = frame->hd.stream_id;
     if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
+    session->last_id = id;
     /* those that were reset and that handlers still have count too */
     struct h2_stream *stream = session->stream_count < 2 * (size_t)HTTP2_STREAMS_MAX
                                    ? h2_stream_new(session, id)
                                    : NULL;
+    if (!stream) session->cut_id = id;
     if (!stream)
         return nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
     return nghttp2_session_set_stream_user_data(ng, id, stream);
@@ -109,10 +135,12 @@ static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, co
 static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *ctx)
 {
     bool headers = frame->hd.type == NGHTTP2_HEADERS, data = frame->hd.type == NGHTTP2_DATA;
-    struct h2_stream *stream = headers || data ? stream_of(ng, frame->hd.stream_id) : NULL;
+    bool reset = frame->hd.type == NGHTTP2_RST_STREAM;
+    struct h2_stream *stream = headers || data || reset ? stream_of(ng, frame->hd.stream_id) : NULL;
     bool end = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
     (void)ctx;
-    if (!stream || stream->reset) return 0;
+    if (stream && reset) stream->peer_reset = true;
+    if (!stream || stream->reset || reset) return 0;
     if (headers && !stream->head_done) h2_request_head(stream, !end);
     if (end) h2_request_complete(stream);
     return 0;
@@ -134,6 +162,7 @@ static int on_close(nghttp2_session *ng, int32_t id, uint32_t code, void *ctx)
     struct h2_stream *stream = stream_of(ng, id);
     (void)code, (void)ctx;
     if (!stream) return 0;
+    note_cut(stream);
     stream->closed = true;
     return 0;
 }
@@ -349,6 +378,7 @@ static int new_session(struct h2_session *session)
     int r = nghttp2_session_callbacks_new(&calls);
     if (r == 0) r = nghttp2_option_new(&option);
     if (r == 0) {
+        nghttp2_session_callbacks_set_on_begin_frame_callback(calls, on_begin_frame);
         nghttp2_session_callbacks_set_on_begin_headers_callback(calls, on_begin_headers);
         nghttp2_session_callbacks_set_on_header_callback(calls, on_header);
         nghttp2_session_callbacks_set_on_invalid_header_callback(calls, on_invalid_header);

@@ -35,6 +35,7 @@ struct h2_stream {
     bool answered, refused, begun; /* begun: the answer's head was submitted */
     bool closed, reset;            /* nghttp2 has done with it; we or the peer cut it */
     bool gone_told, wants_drain;
+    bool peer_reset;
     bool called; /* a handler is being called for it */
 
     char *body;
@@ -52,6 +53,8 @@ struct h2_session {
     nghttp2_session *ng;
     struct h2_stream *first, *last; /* in the order they came */
     size_t stream_count;
+    int32_t last_id,
+        cut_id;         /* the newest; the newest that ended before its request did, by our doing */
     int64_t written_ms; /* when the socket last took something */
     bool ending;        /* no more requests */
 };

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/px_id.h"
+#include "http/http2.h"
 #include "region/gateway_internal.h"
 
 #define AUTH_ENTRIES_MAX 4096
@@ -220,11 +221,26 @@ static void on_sweep(uv_timer_t *timer)
 {
     struct gateway *gw = timer->data;
     int64_t now = px_mono_ns(gw->options.clock);
+    if (gw->options.certificates) certificates_follow(gw->options.certificates);
     for (struct gateway_call *call = gw->active; call; call = call->next)
         if (call->request && call->invocation && !call->streaming && call->deadline_mono_ns < now) {
             gateway_refuse(call, API_GW_INTEGRATION_TIMEOUT, "integration timeout");
             lambda_invocation_cancel(call->invocation); /* nobody waits for it any more */
         }
+}
+
+/* Both protocols on both ports: HTTP/2 without TLS is by prior knowledge. */
+static int listen_on(struct gateway *gw, uint16_t *ret_port)
+{
+    const struct gateway_options *options = &gw->options;
+    http_server_offer_http2(gw->server);
+    int r = http_server_listen_tcp(gw->server, options->host, options->port, ret_port);
+    if (r == HTTP_PORT_TAKEN) return GATEWAY_PORT_TAKEN;
+    PX_TRY(r);
+    if (!options->certificates) return 0;
+    r = http_server_listen_tls(gw->server, certificates_tls(options->certificates), options->host,
+                               options->tls_port, NULL);
+    return r == HTTP_PORT_TAKEN ? GATEWAY_TLS_PORT_TAKEN : r;
 }
 
 int gateway_new(const struct gateway_options *options, struct gateway **ret_gateway,
@@ -243,13 +259,13 @@ int gateway_new(const struct gateway_options *options, struct gateway **ret_gate
     if (r == 0)
         r = auth_cache_new(options->clock, options->contract->authorizer_ttl_s, AUTH_ENTRIES_MAX,
                            &gw->auth);
-    if (r == 0) r = http_server_listen_tcp(gw->server, options->host, options->port, ret_port);
+    if (r == 0) r = listen_on(gw, ret_port);
     uv_timer_init(options->loop, &gw->sweep);
     gw->sweep.data = gw;
     uv_timer_start(&gw->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
     if (r != 0) {
         gateway_free(&gw);
-        return r == HTTP_PORT_TAKEN ? GATEWAY_PORT_TAKEN : px_fold(r, __FILE__, __LINE__);
+        return r > 0 ? r : px_fold(r, __FILE__, __LINE__);
     }
     *ret_gateway = gw;
     return 0;

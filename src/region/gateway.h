@@ -10,6 +10,7 @@
 #include "base/px_log.h"
 #include "http/server.h"
 #include "lambda/pool.h"
+#include "region/certificates.h"
 #include "region/figures.h"
 #include "region/openapi.h"
 #include "region/telemetry.h"
@@ -29,8 +30,10 @@ struct gateway_options {
     const char *region_name;
     const char *host;
     uint16_t port;
+    struct certificates *certificates; /* NULL: no TLS */
+    uint16_t tls_port;
 };
-enum gateway_answer { GATEWAY_PORT_TAKEN = 1 };
+enum gateway_answer { GATEWAY_PORT_TAKEN = 1, GATEWAY_TLS_PORT_TAKEN };
 PX_MUST_USE int gateway_new(const struct gateway_options *options, struct gateway **ret_gateway,
                             uint16_t *ret_port);
 /* Accept nothing more, let calls end, then call done once: no client and no function has one then. */

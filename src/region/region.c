@@ -156,8 +156,30 @@ static int start_pools(struct region *region)
     return versions_new(&options, &region->versions);
 }
 
+static int find_certificates(struct region *region)
+{
+    const struct data_dir_tls *tls = &region->data.tls;
+    if (tls->port == 0) return 0;
+    struct px_str names[CERTIFICATE_NAMES_MAX], left = tls->names, name;
+    struct certificates_options options = {
+        .folder = data_dir_sub(&region->data, &region->arena, "tls"),
+        .certificate = tls->key.len ? px_arena_cstr(&region->arena, tls->certificate) : NULL,
+        .key = px_arena_cstr(&region->arena, tls->key),
+        .names = names,
+        .clock = region->clock,
+        .log = &region->log};
+    while (left.len > 0 && options.name_count < CERTIFICATE_NAMES_MAX) {
+        (void)px_str_cut(&left, ',', &name);
+        names[options.name_count++] = name;
+    }
+    if (left.len > 0) return px_fault(PX_F_CONFIG, "more than %d names", CERTIFICATE_NAMES_MAX);
+    if (px_arena_full(&region->arena)) return px_arena_fault(&region->arena);
+    return certificates_new(&options, &region->certificates);
+}
+
 static int start_gateway(struct region *region)
 {
+    PX_TRY(find_certificates(region));
     const struct region_options *o = region->options;
     uint16_t port = o->port ? o->port : region->data.port;
     const struct gateway_options gateway = {
@@ -172,6 +194,8 @@ static int start_gateway(struct region *region)
         .region_name = px_arena_cstr(&region->arena, region->data.region_name),
         .host = o->host ? o->host : "127.0.0.1",
         .port = port ? port : 4318,
+        .certificates = region->certificates,
+        .tls_port = region->data.tls.port,
     };
     if (!gateway.region_name) return px_arena_fault(&region->arena);
     return gateway_new(&gateway, &region->gateway, &region->port);
@@ -262,6 +286,7 @@ static int start(struct region *region, struct px_str *ret_key)
     PX_TRY(start_services(region));
     int r = start_gateway(region);
     if (r == GATEWAY_PORT_TAKEN) return REGION_PORT_TAKEN;
+    if (r == GATEWAY_TLS_PORT_TAKEN) return REGION_TLS_PORT_TAKEN;
     PX_TRY(r);
     PX_TRY(data_dir_remember(&region->data, region->port, region->clock));
     PX_TRY(schedules_new(&region->loop, &region->catalogue, region->async, region->workflows,
@@ -272,8 +297,12 @@ static int start(struct region *region, struct px_str *ret_key)
 
 static void serve(struct region *region, struct px_str key)
 {
-    const struct region_ready ready = {
-        .port = region->port, .created = key.len > 0, .tenant = S(FIRST_TENANT), .key = key};
+    const struct region_ready ready = {.port = region->port,
+                                       .created = key.len > 0,
+                                       .tenant = S(FIRST_TENANT),
+                                       .key = key,
+                                       .tls_port = region->data.tls.port,
+                                       .tls_own = region->data.tls.certificate.len == 0};
     region->phase = REGION_SERVING;
     px_log(&region->log, PX_INFO, "serving on port %u", region->port);
     if (region->options->on_ready) region->options->on_ready(region->options->ctx, &ready);
@@ -302,6 +331,7 @@ static int run(struct region *region)
     watch_free(&region->watch);
     versions_free(&region->versions);
     figures_free(&region->figures);
+    certificates_free(&region->certificates);
     PX_ASSERT(uv_loop_close(&region->loop) == 0); /* nothing is left open */
     return r;
 }

@@ -30,10 +30,13 @@ struct region_ready {
     bool created;         /* the first tenant was made now: its key is shown once */
     struct px_str tenant; /* the first tenant */
     struct px_str key;    /* its key; empty unless created */
+    uint16_t tls_port;    /* 0: no TLS */
+    bool tls_own;         /* signed by the data folder's own authority */
 };
 enum region_answer {
     REGION_RUNNING = 1, /* another process holds this data folder */
     REGION_PORT_TAKEN,
+    REGION_TLS_PORT_TAKEN,
 };
 /* Answers as above, with nothing changed. Faults: the data folder cannot be used, a platform file is
  * wrong (detail names file and place), a function is missing. */

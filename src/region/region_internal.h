@@ -5,6 +5,7 @@
 
 #include "base/px_log.h"
 #include "region/async.h"
+#include "region/certificates.h"
 #include "region/copies.h"
 #include "region/data_dir.h"
 #include "region/elsewhere.h"
@@ -48,7 +49,8 @@ struct region {
     const char *const **environments;
     const char **log_paths;
     struct telemetry *telemetry;
-    struct metric_sums *sums; /* of the functions' metric lines */
+    struct metric_sums *sums;          /* of the functions' metric lines */
+    struct certificates *certificates; /* NULL: no TLS */
     struct gateway *gateway;
     struct async_queue *async;
     struct schedules *schedules;

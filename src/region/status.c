@@ -95,6 +95,8 @@ static void status_write(struct region *region, const struct status_size sizes[S
     px_buf_printf(buf, "{\"pid\":%d,\"port\":%u,\"phase\":\"%s\",\"started\":\"%.*s\",\"region\":",
                   (int)getpid(), region->port, phase_name(region->phase), PX_FMT(started));
     px_buf_add_json_str(buf, region->data.region_name);
+    px_buf_printf(buf, ",\"tls_port\":%u,\"tls_own\":%s", region->data.tls.port,
+                  region->data.tls.certificate.len == 0 ? "true" : "false");
     px_buf_printf(buf, ",\"memory_mb\":%llu", (unsigned long long)region->memory_mb);
     px_buf_add_c(buf, ",\"data_dir\":");
     px_buf_add_json_str(buf, region->data.path);
