@@ -21,7 +21,7 @@ struct rollout_journal {
     size_t step;
     int64_t since_s; /* the step's weight is set since then; 0: not yet */
     struct rollout_plan plan;
-    struct judge_side baseline;                 /* the old version's, of the step before */
+    struct judge_side baseline;                 /* the old version's, of all steps before */
     struct px_str ignored[JOURNAL_IGNORED_MAX]; /* alarms that fired at the beginning */
     size_t ignored_count;
     char reason[ROLLOUT_WHY_BYTES];

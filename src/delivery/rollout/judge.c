@@ -26,6 +26,34 @@ double judge_tail(uint64_t all, uint64_t marked, uint64_t drawn, uint64_t hits)
     return fmin(sum, 1);
 }
 
+void judge_add(struct judge_side *sum, const struct judge_side *step)
+{
+    uint64_t timed = sum->timed + step->timed;
+    if (timed > 0)
+        sum->quantile_ms = (sum->quantile_ms * (double)sum->timed +
+                            step->quantile_ms * (double)step->timed) /
+                           (double)timed;
+    sum->calls += step->calls;
+    sum->errors += step->errors;
+    sum->timed = timed;
+    sum->below += step->below;
+}
+
+struct judge_side judge_against(const struct judge_side *step, const struct judge_side *before,
+                                uint64_t new_calls)
+{
+    struct judge_side side = *step;
+    if (step->calls >= new_calls) return side;
+    side.calls += before->calls;
+    side.errors += before->errors;
+    if (before->timed > 0) {
+        side.timed = before->timed;
+        side.below = before->below;
+        side.quantile_ms = before->quantile_ms;
+    }
+    return side;
+}
+
 bool judge_is_due(const struct judge *judge, uint64_t new_calls)
 {
     return (double)new_calls >= GROWTH * (double)judge->looked_calls &&

@@ -44,6 +44,14 @@ struct judge {
 };
 enum judge_verdict { JUDGE_FINE, JUDGE_ERRORS, JUDGE_LATENCY };
 
+/* The old version's figures of one more step, added to those of the steps before. Quantiles do not add up: it is their mean by durations. */
+void judge_add(struct judge_side *sum, const struct judge_side *step);
+/* What the new version's figures of a step are compared with. The old version's own of the same step, as long as it got at least as many
+ * calls; where it got fewer, most of all at 100 %, those of the rollout's steps before (judge_add) with them: one step alone may have been
+ * quiet, lucky or unlucky. Durations are then those of the steps before, whose quantile was the bound of `below`. */
+struct judge_side judge_against(const struct judge_side *step, const struct judge_side *before,
+                                uint64_t new_calls);
+
 /* Whether it is time to look: asking costs the caller figures that it would have to fetch. */
 bool judge_is_due(const struct judge *judge, uint64_t new_calls);
 /* why: at least 256 bytes, for people; written for a regression. */

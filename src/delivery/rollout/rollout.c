@@ -276,8 +276,7 @@ static int look_at_figures(struct run *run, struct judge_side *ret_old)
     run->view.requests = f[1].calls;
     struct judge_side old_side = side_of(&f[0]), new_side = side_of(&f[1]);
     *ret_old = old_side;
-    if (old_side.calls == 0)
-        old_side = j->baseline; /* all calls go to the new version: the step before */
+    old_side = judge_against(&old_side, &j->baseline, new_side.calls);
     if (!judge_is_due(&run->judge, new_side.calls)) return 0;
     if (judge_look(&run->judge, &j->plan.limits, &old_side, &new_side, why, sizeof why) ==
         JUDGE_FINE)
@@ -314,7 +313,7 @@ static int next_step(struct run *run, const struct judge_side *old_side)
         j->plan.weights[j->step] * 100, (unsigned long long)run->view.figures[1].calls,
         (unsigned long long)run->view.figures[1].errors, (unsigned long long)old_side->calls,
         (unsigned long long)old_side->errors);
-    if (old_side->calls > 0) j->baseline = *old_side;
+    judge_add(&j->baseline, old_side);
     if (j->step + 1 == j->plan.count)
         j->state = ROLLOUT_FINISHING;
     else

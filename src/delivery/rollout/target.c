@@ -657,7 +657,8 @@ int target_figures(struct rollout_target *target, const struct target_window *wi
                               &weight);
         figures[side].quantile_ms = weight > 0 ? sum / weight : 0;
     }
-    double bound_ms = figures[0].quantile_ms > 0 ? figures[0].quantile_ms : w->bound_ms;
+    bool own = figures[0].quantile_ms > 0 && figures[0].calls >= figures[1].calls;
+    double bound_ms = own || w->bound_ms <= 0 ? figures[0].quantile_ms : w->bound_ms;
     if (bound_ms > 0 && figures[1].quantile_ms > 0) {
         r = count_below(target, w, versions, bound_ms, timed, arena, figures);
         if (r != 0) return r;

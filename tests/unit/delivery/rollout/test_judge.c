@@ -94,6 +94,62 @@ static uint64_t next(uint64_t *state)
 }
 
 /* 300 rollouts of a version that is as good as the old one, watched all the time: one in a hundred may be taken for worse. */
+/* Figures of a rollout's steps of 10 and 33 %, by which 100 % is judged: of the last one alone each would be judged wrongly. */
+static enum judge_verdict at_full_weight(struct judge_side first, struct judge_side last,
+                                         struct judge_side left, struct judge_side n)
+{
+    char why[320];
+    struct judge judge = {0};
+    struct judge_side before = {0};
+    judge_add(&before, &first);
+    judge_add(&before, &last);
+    return look(&judge, judge_against(&left, &before, n.calls), n, why);
+}
+
+TEST(at_full_weight_the_whole_rollout_is_compared_with)
+{
+    const struct judge_side none = {0};
+    struct judge_side usual = {.calls = 9000, .errors = 10};
+    char why[320];
+
+    /* the last step was quiet: too few calls to compare with */
+    struct judge_side quiet = {.calls = 4}, bad = {.calls = 100, .errors = 30};
+    struct judge alone = {0};
+    CHECK_INT(look(&alone, quiet, bad, why), JUDGE_FINE);
+    CHECK_INT(at_full_weight(usual, quiet, none, bad), JUDGE_ERRORS);
+
+    /* the old version failed for a while in the last step, and that hid the new one's errors */
+    struct judge_side blip = {.calls = 300, .errors = 60}, worse = {.calls = 1000, .errors = 150};
+    struct judge hidden = {0};
+    CHECK_INT(look(&hidden, blip, worse, why), JUDGE_FINE);
+    CHECK_INT(at_full_weight(usual, blip, none, worse), JUDGE_ERRORS);
+
+    /* it was lucky in the last step, and the new one is not worse than usual */
+    struct judge_side failing = {.calls = 9000, .errors = 150}, lucky = {.calls = 300},
+                      alike = {.calls = 1000, .errors = 25};
+    struct judge false_alarm = {0};
+    CHECK_INT(look(&false_alarm, lucky, alike, why), JUDGE_ERRORS);
+    CHECK_INT(at_full_weight(failing, lucky, none, alike), JUDGE_FINE);
+
+    /* two calls that still reached the old version are not all that there is to compare with */
+    struct judge_side left = {.calls = 2};
+    CHECK_INT(at_full_weight(usual, quiet, left, bad), JUDGE_ERRORS);
+}
+
+TEST(durations_at_full_weight_are_compared_with_the_whole_rollouts)
+{
+    struct judge_side first = {.calls = 900, .timed = 900, .below = 810, .quantile_ms = 20},
+                      quiet = {.calls = 3, .timed = 3, .below = 3, .quantile_ms = 400},
+                      slow = {.calls = 90, .timed = 90, .below = 20, .quantile_ms = 60}, sum = {0};
+    judge_add(&sum, &first);
+    judge_add(&sum, &quiet);
+    CHECK_INT(sum.timed, 903);
+    CHECK(sum.quantile_ms > 20 && sum.quantile_ms < 22);
+    CHECK_INT(at_full_weight(first, quiet, (struct judge_side){0}, slow), JUDGE_LATENCY);
+    struct judge_side own = {.calls = 900, .timed = 900, .below = 810, .quantile_ms = 50};
+    CHECK(near(judge_against(&own, &sum, 450).quantile_ms, 50)); /* it got more calls: its own */
+}
+
 TEST(looking_often_raises_no_false_alarms)
 {
     uint64_t dice = 7;
