@@ -111,7 +111,8 @@ struct target_window {
     int64_t from_s, to_s;
     uint32_t period_s;
     double quantile;
-    double bound_ms; /* in place of the old version's quantile, when that got fewer calls than the new one; 0: none */
+    double
+        bound_ms; /* in place of the old version's quantile, when that got fewer calls than the new one; 0: none */
 };
 /* Of two versions at once, [0] the old one; the bound is the old one's quantile. */
 PX_MUST_USE int target_figures(struct rollout_target *target, const struct target_window *window,
