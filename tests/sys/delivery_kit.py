@@ -2,6 +2,7 @@
 that leads its steps there, and somebody who drives a run, approves its plans, and kills it where a list of steps says."""
 
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -16,7 +17,7 @@ import requests
 
 import conftest
 from conftest import PRISM, ROOT
-from region_kit import ENV_QUICK, control, wait
+from region_kit import ENV_QUICK, Threads, control, wait
 
 EU, US = "eu-west-1", "us-east-1"
 REGIONS = (EU, US)
@@ -87,13 +88,13 @@ class Fleet(conftest.Region):
         return self.control(name, f"/2015-03-31/functions/{function}/configuration?Qualifier=live")["CodeSha256"]
 
 
-class Callers:
+class Callers(Threads):
     """Steady requests of each region's tenant through the routers: lists, records, queries. What came of each is counted."""
 
     def __init__(self, fleets, threads=2, pause_of=lambda _: 0.005, mix=(2, 1, 1)):
-        self.pause_of, self.mix, self.stop = pause_of, mix, threading.Event()
+        super().__init__([functools.partial(self.run, fleet, name, i) for fleet in fleets for name in REGIONS for i in range(threads)])
+        self.pause_of, self.mix = pause_of, mix
         self.lock, self.good, self.bad = threading.Lock(), 0, []
-        self.threads = [threading.Thread(target=self.run, args=(fleet, name, i)) for fleet in fleets for name in REGIONS for i in range(threads)]
 
     def run(self, fleet, name, seed):
         session, dice = requests.Session(), random.Random(seed)
@@ -120,16 +121,6 @@ class Callers:
     def counted(self):
         with self.lock:
             return self.good, len(self.bad)
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        for thread in self.threads:
-            thread.join()
 
 
 # ---- bad changes ----

@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 from conftest import PRISM, Region, children_of
@@ -200,3 +201,21 @@ ENV_QUICK = {"PRISM_REGION_IDLE_MS": "300", "PRISM_REGION_RETRY_MS": "100"}
 
 def environment(**more):
     return {**ENV_QUICK, **{k: str(v) for k, v in more.items()}}
+
+
+class Threads:
+    """They run from the beginning of a `with` to its end, and end when `stop` is set."""
+
+    def __init__(self, runs):
+        self.stop = threading.Event()
+        self.threads = [threading.Thread(target=run) for run in runs]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()

@@ -17,7 +17,7 @@ import botocore.config
 import botocore.session
 import requests
 
-from region_kit import Tree, probe_in_place_of
+from region_kit import Threads, Tree, probe_in_place_of
 
 # A version: which it is, and how it misbehaves; settings are read at its start.
 VERSION = """#!{python}
@@ -145,24 +145,6 @@ def release(folder, **zips):
     return folder
 
 
-class Threads:
-    """They run from the beginning of a `with` to its end."""
-
-    def __init__(self, run, count):
-        self.stop = threading.Event()
-        self.threads = [threading.Thread(target=run) for _ in range(count)]
-
-    def __enter__(self):
-        for t in self.threads:
-            t.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        for t in self.threads:
-            t.join()
-
-
 @contextlib.contextmanager
 def started(tree, name, *args):
     """`rollout start` as a process of its own."""
@@ -179,7 +161,7 @@ class Load(Threads):
     """Steady requests of several threads until the end; what each got is counted."""
 
     def __init__(self, region, threads=2, pause_s=0.005):
-        super().__init__(self.run, threads)
+        super().__init__([self.run] * threads)
         self.region, self.pause_s = region, pause_s
         self.lock, self.good, self.bad, self.versions = threading.Lock(), 0, [], {}
         self.key, self.url = region.key, region.url + "/v1/datasets"

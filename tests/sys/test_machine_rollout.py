@@ -11,8 +11,8 @@ import time
 import botocore.exceptions
 import pytest
 
-from region_kit import Tree, environment, wait
-from rollout_kit import Threads, client, cloudwatch, started
+from region_kit import Threads, Tree, environment, wait
+from rollout_kit import client, cloudwatch, started
 
 QUICK = ["--machine", "--bake", "1s", "--requests", "5", "--poll", "100ms", "--slower", "100000"]
 NAME = "work"
@@ -46,7 +46,7 @@ class Starts(Threads):
     """Executions of the alias, again and again, from several threads; a start that is refused while the region is killed is tried on."""
 
     def __init__(self, tree, threads=2):
-        super().__init__(self.run, threads)
+        super().__init__([self.run] * threads)
         self.tree, self.numbers = tree, itertools.count()
 
     def run(self):

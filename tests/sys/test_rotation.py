@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -16,7 +17,7 @@ import pytest
 
 from conftest import Region, children_of
 from emulator_kit import emulator
-from region_kit import Tree, instances, invoke
+from region_kit import Threads, Tree, instances, invoke
 
 STEPS = ["createSecret", "setSecret", "testSecret", "finishSecret"]
 KINDS = ["api-key-pepper", "token-signing-key"]
@@ -51,7 +52,7 @@ def step(region, which, name, token):
     return invoke(region, "rotation", {"Step": which, "SecretId": name, "ClientRequestToken": token})[2]
 
 
-class Load:
+class Load(Threads):
     """Clients that store records over kept connections, each with the keys there are, also those that came meanwhile.
 
     rate: requests a second of all together; 0: as many as go."""
@@ -59,16 +60,16 @@ class Load:
     def __init__(self, region, keys, rate=0.0):
         self.region, self.keys, self.rate = region, keys, rate
         self.answers, self.bad, self.waits = 0, [], []
-        self.lock, self.over = threading.Lock(), threading.Event()
-        self.threads = [threading.Thread(target=self.client, args=(i,)) for i in range(CLIENTS)]
+        self.lock = threading.Lock()
+        super().__init__([functools.partial(self.client, i) for i in range(CLIENTS)])
 
     def client(self, number):
         connection = http.client.HTTPConnection("127.0.0.1", self.region.port, timeout=60)
         sent, began = 0, time.monotonic()
-        while not self.over.is_set():
+        while not self.stop.is_set():
             key = self.keys[(sent * CLIENTS + number) % len(self.keys)]
             due = began + sent * CLIENTS / self.rate if self.rate else time.monotonic()
-            if self.over.wait(max(0.0, due - time.monotonic())):
+            if self.stop.wait(max(0.0, due - time.monotonic())):
                 break
             body = json.dumps({"client": number, "n": sent, "run": str(uuid.uuid4())})
             connection.request("POST", "/v1/ingest/rotated", body + "\n", {"Authorization": f"Bearer {key}", "Content-Type": "application/x-ndjson"})
@@ -81,16 +82,6 @@ class Load:
                     self.bad.append((answer.status, said[:200]))
             sent += 1
         connection.close()
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        for thread in self.threads:
-            thread.join()
 
     def wait_for(self, more):
         until, deadline = self.answers + more, time.monotonic() + 120

@@ -99,18 +99,11 @@ static void client_begin(struct client *client, bool manual_windows)
     CHECK_INT(nghttp2_submit_settings(client->ng, NGHTTP2_FLAG_NONE, NULL, 0), 0);
 }
 
-static int dial_plain(struct tls_rig *rig, uint16_t port)
-{
-    struct tls_rig plain = {.port = port};
-    (void)rig;
-    return rig_dial(&plain);
-}
-
 static struct client *client_plain(struct test *t, struct tls_rig *rig, uint16_t port)
 {
     struct client *client = px_arena_zalloc(&t->arena, sizeof *client);
     client->rig = rig;
-    client->fd = dial_plain(rig, port);
+    client->fd = dial_port(port);
     client_begin(client, false);
     return client;
 }
@@ -483,7 +476,7 @@ TEST(a_reader_that_opens_no_window_loses_its_stream)
     struct h2_rig *h2 = h2_rig_new(t, (struct http_server_options){.idle_ms = 60});
     struct client *client = px_arena_zalloc(&t->arena, sizeof *client);
     client->rig = h2->rig;
-    client->fd = dial_plain(h2->rig, h2->plain_port);
+    client->fd = dial_port(h2->plain_port);
     client_begin(client, true);
     size_t bytes = 100000;
     struct px_str body = px_str(px_arena_zalloc(&t->arena, bytes), bytes);
@@ -562,7 +555,7 @@ TEST(streams_that_are_reset_at_once_end_the_connection_and_start_little)
 /* Whether the server ends a connection on which this is sent again and again, and nothing is read meanwhile. */
 static bool ends(struct h2_rig *h2, struct px_str begin, struct px_str again, unsigned times)
 {
-    int fd = dial_plain(h2->rig, h2->plain_port);
+    int fd = dial_port(h2->plain_port);
     char answer[4096];
     ssize_t n = send(fd, begin.ptr, begin.len, MSG_NOSIGNAL);
     bool ended = n != (ssize_t)begin.len;

@@ -2,15 +2,13 @@
  * connection never blocks, and the loop turns while it waits. */
 #include "support/support.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
 #include "http/server.h"
+
+#include "dial.h"
 
 struct rig {
     uv_loop_t loop;
@@ -129,16 +127,7 @@ static void rig_end(struct rig *rig)
     CHECK_INT(uv_loop_close(&rig->loop), 0);
 }
 
-static int dial(const struct rig *rig)
-{
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in at = {.sin_family = AF_INET,
-                             .sin_port = htons(rig->port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    CHECK_INT(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
-    CHECK_INT(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-    return fd;
-}
+static int dial(const struct rig *rig) { return dial_port(rig->port); }
 
 /* All of it, turning the loop when the socket is full; false when the server closed. */
 static bool say(struct rig *rig, int fd, struct px_str text)

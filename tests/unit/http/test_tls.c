@@ -247,7 +247,7 @@ TEST(what_cannot_be_shown_changes_nothing)
 /* What the server says to these bytes until it closes. */
 static struct px_str raw(struct test *t, struct tls_rig *rig, struct px_str text)
 {
-    int fd = rig_dial(rig);
+    int fd = dial_port(rig->port);
     char *answer = px_arena_zalloc(&t->arena, 4096);
     size_t got = 0;
     ssize_t n = send(fd, text.ptr, text.len, MSG_NOSIGNAL);
@@ -289,7 +289,7 @@ TEST(the_oldest_of_too_many_handshakes_makes_room)
     struct tls_rig *rig = tls_rig_new(t, (struct http_server_options){.connections_max = 3});
     int fds[4];
     for (size_t i = 0; i < PX_COUNT(fds); i++) {
-        fds[i] = rig_dial(rig);
+        fds[i] = dial_port(rig->port);
         while (http_server_connections(rig->server) < PX_MIN(i + 1, (size_t)3)) rig_turn(rig);
     }
     char byte;

@@ -4,17 +4,15 @@
 
 #include "support/support.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
-#include <sys/socket.h>
 
 #include "http/certificate.h"
 #include "http/tls.h"
+
+#include "dial.h"
 
 #define RIG_DAY_S 86400
 
@@ -124,21 +122,11 @@ static inline void tls_rig_end(struct tls_rig *rig)
     certificate_deinit(&rig->authority);
 }
 
-static inline int rig_dial(const struct tls_rig *rig)
-{
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in at = {.sin_family = AF_INET,
-                             .sin_port = htons(rig->port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    CHECK_INT(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
-    CHECK_INT(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-    return fd;
-}
-
 /* A client that trusts the rig's authority, before its handshake. */
 static inline struct tls_client tls_client_new(const struct tls_rig *rig)
 {
-    struct tls_client client = {.fd = rig_dial(rig), .context = SSL_CTX_new(TLS_client_method())};
+    struct tls_client client = {.fd = dial_port(rig->port),
+                                .context = SSL_CTX_new(TLS_client_method())};
     struct px_str pem = px_buf_str(&rig->authority.certificate_pem);
     BIO *text = BIO_new_mem_buf(pem.ptr, (ossl_ssize_t)pem.len);
     X509 *authority = PEM_read_bio_X509(text, NULL, NULL, NULL);

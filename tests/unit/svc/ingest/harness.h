@@ -18,25 +18,32 @@ struct instance {
     struct ingest *ingest;
 };
 
+/* All but the hot store, which is open. `tables` and `meta` are paths. */
+static void instance_start(struct instance *it, const struct px_clock *clock, struct px_str tables,
+                           struct px_str meta, struct home home, const struct ingest_limits *limits)
+{
+    struct table_options of_tables = {.clock = clock, .busy_ms = 20000};
+    CHECK_OK(hot_writer_new(it->hot, NULL, &it->writer));
+    CHECK_OK(table_store_open(tables, &of_tables, &it->tables));
+    CHECK_OK(meta_open(meta, NULL, &it->meta));
+    CHECK_OK(catalog_new(it->meta, clock, &it->catalog));
+    struct ingest_options options = {.writer = it->writer,
+                                     .hot = it->hot,
+                                     .tables = it->tables,
+                                     .catalog = it->catalog,
+                                     .clock = clock,
+                                     .home = home};
+    if (limits) options.limits = *limits;
+    CHECK_OK(ingest_new(&options, &it->ingest));
+}
 __attribute__((unused)) static struct instance instance_new(struct test *t,
                                                             const struct px_clock *clock,
                                                             const struct ingest_limits *limits)
 {
     struct instance it = {0};
-    struct table_options tables = {.clock = clock, .busy_ms = 20000};
     CHECK_OK(hot_store_open(test_path(t, "hot"), &it.hot));
-    CHECK_OK(hot_writer_new(it.hot, NULL, &it.writer));
-    CHECK_OK(table_store_open(test_path(t, "tables.db"), &tables, &it.tables));
-    CHECK_OK(meta_open(test_path(t, "meta.db"), NULL, &it.meta));
-    CHECK_OK(catalog_new(it.meta, clock, &it.catalog));
-    struct ingest_options options = {.writer = it.writer,
-                                     .hot = it.hot,
-                                     .tables = it.tables,
-                                     .catalog = it.catalog,
-                                     .clock = clock,
-                                     .home = {S("here"), S("neighbour")}};
-    if (limits) options.limits = *limits;
-    CHECK_OK(ingest_new(&options, &it.ingest));
+    instance_start(&it, clock, test_path(t, "tables.db"), test_path(t, "meta.db"),
+                   (struct home){S("here"), S("neighbour")}, limits);
     return it;
 }
 static void instance_free(struct instance *it)

@@ -35,24 +35,14 @@ static int sync_and_fence(void *ctx, int fd)
 static void region_init(struct test *t, struct region_of *region, const char *name)
 {
     struct instance *it = &region->it;
-    struct table_options tables = {.clock = &t->clock, .busy_ms = 20000};
     *region = (struct region_of){.disk = hot_disk_system};
     region->disk.fdatasync = sync_and_fence;
     region->disk.ctx = region;
     struct px_str root = test_path(t, "%s-hot", name);
     CHECK_OK(hot_store_open_on(root, &region->disk, &it->hot));
     CHECK_OK(hot_store_open(root, &region->other));
-    CHECK_OK(hot_writer_new(it->hot, NULL, &it->writer));
-    CHECK_OK(table_store_open(test_path(t, "tables.db"), &tables, &it->tables));
-    CHECK_OK(meta_open(test_path(t, "%s.db", name), NULL, &it->meta));
-    CHECK_OK(catalog_new(it->meta, &t->clock, &it->catalog));
-    struct ingest_options options = {.writer = it->writer,
-                                     .hot = it->hot,
-                                     .tables = it->tables,
-                                     .catalog = it->catalog,
-                                     .clock = &t->clock,
-                                     .home = {.region = px_str_c(name)}};
-    CHECK_OK(ingest_new(&options, &it->ingest));
+    instance_start(it, &t->clock, test_path(t, "tables.db"), test_path(t, "%s.db", name),
+                   (struct home){.region = px_str_c(name)}, NULL);
 }
 static void region_deinit(struct region_of *region)
 {

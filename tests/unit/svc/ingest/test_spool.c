@@ -36,24 +36,14 @@ static int sync_and_end(void *ctx, int fd)
 static void place_init(struct test *t, struct place *place, const char *name)
 {
     struct instance *it = &place->it;
-    struct table_options tables = {.clock = &t->clock, .busy_ms = 20000};
     *place = (struct place){.disk = hot_disk_system};
     place->disk.fdatasync = sync_and_end;
     place->disk.ctx = place;
     struct px_str root = test_path(t, "%s-hot", name);
     CHECK_OK(hot_store_open_on(root, &place->disk, &it->hot));
     CHECK_OK(hot_store_open(root, &place->other));
-    CHECK_OK(hot_writer_new(it->hot, NULL, &it->writer));
-    CHECK_OK(table_store_open(test_path(t, "%s-tables.db", name), &tables, &it->tables));
-    CHECK_OK(meta_open(test_path(t, "%s.db", name), NULL, &it->meta));
-    CHECK_OK(catalog_new(it->meta, &t->clock, &it->catalog));
-    struct ingest_options options = {.writer = it->writer,
-                                     .hot = it->hot,
-                                     .tables = it->tables,
-                                     .catalog = it->catalog,
-                                     .clock = &t->clock,
-                                     .home = {.region = px_str_c(name)}};
-    CHECK_OK(ingest_new(&options, &it->ingest));
+    instance_start(it, &t->clock, test_path(t, "%s-tables.db", name), test_path(t, "%s.db", name),
+                   (struct home){.region = px_str_c(name)}, NULL);
 }
 static void place_deinit(struct place *place)
 {
