@@ -182,6 +182,10 @@ class Region:
             return self.data / store
         return stores.copy(f"{self.up_options[-1]}-{store}", self.data / "copy" / store)
 
+    def catalog(self, select):
+        """The first column of what the catalog answers; in AWS mode, where that is PostgreSQL."""
+        return stores.postgres.sql(select, database=self.env["PRISM_META_URL"].split("?")[0].rsplit("/", 1)[1]).splitlines()
+
     # -- HTTP --
 
     @property
