@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { keyId, keyIdOfHeader } from '../key.mjs';
+import { keyId, keyIdOfHeader, keyIdOfToken } from '../key.mjs';
 import { makeKey } from './fixtures.mjs';
 
 const { id, text } = makeKey('one');
@@ -39,3 +39,23 @@ test('the rule of ids is the one of key_text.c', () => {
   // sha256 of 24 zero bytes begins so
   assert.equal(keyId(`prism_9d908ecfb6b256de_${'0'.repeat(48)}`), '9d908ecfb6b256de');
 });
+
+const part = (what) => Buffer.from(typeof what === 'string' ? what : JSON.stringify(what)).toString('base64url');
+const token = (claims, signature = 'c2ln') => `${part({ alg: 'EdDSA', kid: 'k' })}.${part(claims)}.${signature}`;
+const tokens = [
+  ['a token', token({ sub: 'acme', key: id }), id],
+  ['no key', token({ sub: 'acme' }), null],
+  ['a key that is no id', token({ key: 'x' }), null],
+  ['a number', token({ key: 1234567890123456 }), null],
+  ['a list', token([id]), null],
+  ['null', token('null'), null],
+  ['no JSON', token('{"key":'), null],
+  ['a key of a prototype', token('{"__proto__":{"key":"' + id + '"}}'), null],
+  ['two parts', token({ key: id }).split('.').slice(0, 2).join('.'), null],
+  ['four parts', token({ key: id }) + '.c2ln', null],
+  ['no signature', token({ key: id }, ''), null],
+  ['longer than tokens are', token({ key: id, more: 'x'.repeat(4000) }), null],
+  ['a key', text, null],
+];
+for (const [name, text_, want] of tokens) test(`token: ${name}`, () => assert.equal(keyIdOfToken(text_), want));
+test('a token in the header', () => assert.equal(keyIdOfHeader(values(`Bearer ${token({ key: id })}`)), id));

@@ -29,6 +29,8 @@ void api_caller_read(yyjson_val *obj, struct api_caller *ret_caller)
         .home_region = px_json_str(obj, "home_region"),
         .shard = px_json_str(obj, "shard"),
         .quotas = px_json_str(obj, "quotas"),
+        .token = px_json_str(obj, "token"),
+        .restriction = px_json_str(obj, "restriction"),
     };
     if (!px_str_to_i64(epoch, &caller.epoch)) caller.epoch = px_json_i64(obj, "epoch", 0);
     *ret_caller = caller;
@@ -48,9 +50,16 @@ void api_caller_write(const struct api_caller *caller, struct px_buf *buf)
         px_buf_add_c(buf, fields[i].name);
         px_buf_add_json_str(buf, fields[i].value);
     }
-    if (caller->quotas.len > 0) {
-        px_buf_add_c(buf, ",\"quotas\":");
-        px_buf_add_json_str(buf, caller->quotas);
+    const struct {
+        const char *name;
+        struct px_str value;
+    } some[] = {{",\"quotas\":", caller->quotas},
+                {",\"token\":", caller->token},
+                {",\"restriction\":", caller->restriction}};
+    for (size_t i = 0; i < PX_COUNT(some); i++) {
+        if (some[i].value.len == 0) continue;
+        px_buf_add_c(buf, some[i].name);
+        px_buf_add_json_str(buf, some[i].value);
     }
     px_buf_printf(buf, ",\"epoch\":\"%lld\"}", (long long)caller->epoch);
 }

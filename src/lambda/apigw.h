@@ -18,11 +18,14 @@ struct api_caller {
     struct px_str tier;
     struct px_str home_region, shard;
     struct px_str quotas; /* JSON object: the tenant's own limits; empty: the platform's */
+    struct px_str
+        restriction; /* JSON object (restriction.h): of its tenant's data, what it is limited to; empty: all */
+    struct px_str token; /* id of the token that was shown; empty: it was the key itself */
     int64_t epoch;
 };
 bool api_caller_may(const struct api_caller *caller, struct px_str scope);
 /* requestContext.authorizer, and the "context" of an authorizer's answer: an object of strings named
- * as the fields above (tenant, key_id, scopes, tier, home_region, shard, quotas, epoch). Reading takes what
+ * as the fields above (tenant, key_id, scopes, tier, home_region, shard, quotas, token, restriction, epoch). Reading takes what
  * is there, views into obj's document; obj may be NULL. */
 void api_caller_read(yyjson_val *obj, struct api_caller *ret_caller);
 void api_caller_write(const struct api_caller *caller, struct px_buf *buf);

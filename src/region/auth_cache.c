@@ -75,7 +75,7 @@ static size_t text_bytes(const struct auth_result *r)
 {
     size_t n = r->caller.tenant.len + r->caller.key_id.len + r->caller.scopes.len +
                r->caller.tier.len + r->caller.home_region.len + r->caller.shard.len +
-               r->caller.quotas.len;
+               r->caller.quotas.len + r->caller.token.len + r->caller.restriction.len;
     for (size_t i = 0; i < r->statement_count; i++) n += r->statements[i].resource.len;
     return n;
 }
@@ -97,6 +97,8 @@ int auth_cache_put(struct auth_cache *cache, struct px_str identity,
     keep(&e->result.caller.home_region, &cursor);
     keep(&e->result.caller.shard, &cursor);
     keep(&e->result.caller.quotas, &cursor);
+    keep(&e->result.caller.token, &cursor);
+    keep(&e->result.caller.restriction, &cursor);
     for (size_t i = 0; i < result->statement_count; i++)
         keep(&e->result.statements[i].resource, &cursor);
     e->identity = aws_byte_cursor_from_array(identity.ptr, identity.len);

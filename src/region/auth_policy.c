@@ -51,7 +51,9 @@ bool auth_result_parse(struct px_str payload, struct px_arena *arena,
                                         .tier = px_json_str(context, "tier"),
                                         .home_region = px_json_str(context, "home_region"),
                                         .shard = px_json_str(context, "shard"),
-                                        .quotas = px_json_str(context, "quotas")};
+                                        .quotas = px_json_str(context, "quotas"),
+                                        .token = px_json_str(context, "token"),
+                                        .restriction = px_json_str(context, "restriction")};
     struct px_str epoch = px_json_str(context, "epoch");
     if (epoch.len && !px_str_to_i64(epoch, &result.caller.epoch)) return false;
     *ret_result = result;

@@ -40,8 +40,14 @@ static void apply(struct gateway_call *call, const struct auth_result *result)
                                        .home_region = own(call, c->home_region),
                                        .shard = own(call, c->shard),
                                        .quotas = own(call, c->quotas),
+                                       .token = own(call, c->token),
+                                       .restriction = own(call, c->restriction),
                                        .epoch = c->epoch};
-    if (!auth_result_allows(result, arn))
+    bool whole = c->restriction.len == 0 ||
+                 call->caller.restriction.ptr; /* without it, it may more */
+    if (!whole)
+        end_refused(call, API_GW_AUTHORIZER_FAILURE, "out of memory");
+    else if (!auth_result_allows(result, arn))
         end_refused(call, API_GW_ACCESS_DENIED, "denied by the authorizer's policy");
     else if (call->caller.tenant.len == 0)
         end_refused(call, API_GW_AUTHORIZER_FAILURE, "the authorizer named no tenant");

@@ -116,6 +116,7 @@ ROUTE_ANSWERS = {
     ("GET", "/v1/datasets/{dataset}"): REFUSED,
     ("DELETE", "/v1/datasets/{dataset}"): REFUSED,
     ("PUT", "/v1/datasets/{dataset}/retention"): REFUSED,
+    ("POST", "/v1/tokens"): {201, 400},  # of the attacker's own key, whatever the request claims
     ("POST", "/v1/admin/tenants"): {403},
     ("GET", "/v1/admin/tenants"): {403},
     ("GET", "/v1/admin/tenants/{tenant}"): REFUSED,
@@ -135,6 +136,7 @@ BODIES = {  # of the operations that take one
               (JSON, '{"sql":"SELECT * FROM \\"%(tenant)s\\".%(dataset)s"}'), (JSON, '{"sql":"SELECT * FROM \\"%(tenant)s/%(dataset)s\\""}'),
               (JSON, '{"sql":"SELECT * FROM \\"../%(tenant)s/logs\\"","start":"-1h"}')],
     "setRetention": [(JSON, '{"days":1}'), (JSON, '{"days":1,"tenant":"%(tenant)s"}')],
+    "createToken": [(JSON, '{"scopes":["query"]}'), (JSON, '{"scopes":["query"],"tenant":"%(tenant)s"}'), (JSON, '{"sub":"%(tenant)s"}')],
     "createTenant": [(JSON, '{"name":"%(tenant)s"}'), (JSON, '{"name":"%(tenant)s-x","shard":"shard-0"}')],
     "changeTenant": [(JSON, '{"status":"suspended"}'), (JSON, '{"tier":"dedicated"}'), (JSON, '{"quotas":{"queries_per_day":1}}')],
     "createKey": [(JSON, '{"scopes":["admin"],"label":"mine"}'), (JSON, '{"scopes":["admin"],"tenant":"%(tenant)s"}')],
@@ -260,7 +262,9 @@ def test_headers_that_claim_to_be_somebody_else_are_words(world, attacker, route
             headers = [*headers, ("Idempotency-Key", secrets.token_hex(8))]
         answer = listens.ask(attacker.home(), route[0], target, headers=[*kind, *headers], body=body)
         assert answer.status == plain.status, f"{headers}: {answer.status} {answer.text()[:300]}"
-        if route[0] == "GET" or plain.status != 200:
+        if plain.status == 201:  # a token, which is another each time, of the attacker's own key
+            assert answer.json()["tenant"] == attacker.name
+        elif route[0] == "GET" or plain.status != 200:
             # Upkeep may have sealed meanwhile: then it is what comes now without them.
             assert answer.shape() == plain.shape() or answer.shape() == listens.ask(attacker.home(), route[0], target, headers=kind, body=body).shape(), headers
 
@@ -652,7 +656,9 @@ def test_a_function_takes_the_tenant_from_the_authorizers_context_alone(world, r
         assert said.get("errorType") or said["statusCode"] in (400, 401, 403), (context, answer.text())
     answer = listens.look(invoke(world, US, function_of(route), proxy_event(route, given, mine, headers, body, {"tenant": victim.name})))
     assert answer.json()["statusCode"] in ROUTE_ANSWERS[route] | {200}, answer.text()
-    if route[0] != "GET" and not route[1].startswith(("/v1/logs", "/v1/traces", "/v1/metrics", "/v1/ingest", "/v1/query")):
+    if route[1] == "/v1/tokens":
+        assert json.loads(answer.json()["body"])["tenant"] == attacker.name
+    if route[0] != "GET" and not route[1].startswith(("/v1/logs", "/v1/traces", "/v1/metrics", "/v1/ingest", "/v1/query", "/v1/tokens")):
         assert answer.json()["statusCode"] in REFUSED, answer.text()
 
 

@@ -31,9 +31,13 @@ module "service" {
   artifacts = var.artifacts
   shards    = var.shards
 
-  extra = { for name in keys(var.platform.functions) : name => {
-    environment = var.rotation.primary == "" ? {} : { PRISM_SECRETS_PRIMARY = var.rotation.primary }
-  } if name == "rotation" }
+  # The keys of tokens are the region's own: below its path, where the store's URL is that of all regions.
+  extra = { for name, spec in var.platform.functions : name => {
+    environment = merge(
+      { PRISM_TOKEN_SECRET = "${basename(local.secret_path)}/token-signing-key" },
+      name != "rotation" || var.rotation.primary == "" ? {} : { PRISM_SECRETS_PRIMARY = var.rotation.primary },
+    )
+  } if spec.service == "security" && contains(keys(try(spec.stores, {})), "secrets") }
 }
 
 resource "aws_lambda_code_signing_config" "zips" {

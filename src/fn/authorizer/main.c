@@ -1,4 +1,4 @@
-/* fn/authorizer/main.c - function `authorizer`: API keys to callers. Wiring only. */
+/* fn/authorizer/main.c - function `authorizer`: API keys and tokens to callers. Wiring only. */
 #include <stdlib.h>
 
 #include "export/exporter.h"
@@ -15,7 +15,7 @@ static int handle(void *ctx, const struct lambda_event *event)
     struct function *fn = ctx;
     PX_TRY(security_stores_open(&fn->stores, &fn->urls));
     struct authorizer service = {security_keys(&fn->stores), security_registry(&fn->stores, NULL),
-                                 px_str_c(getenv("PRISM_ENVIRONMENT"))};
+                                 px_str_c(getenv("PRISM_ENVIRONMENT")), token_place_here()};
     return authorizer_handle(&service, event);
 }
 

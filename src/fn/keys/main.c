@@ -1,4 +1,4 @@
-/* fn/keys/main.c - function `keys`: issue, list and revoke API keys. Wiring only. */
+/* fn/keys/main.c - function `keys`: issue, list and revoke API keys, issue tokens. Wiring only. */
 #include <stdlib.h>
 
 #include "export/exporter.h"
@@ -16,7 +16,7 @@ static int handle(void *ctx, const struct lambda_event *event)
     struct function *fn = ctx;
     PX_TRY(security_stores_open(&fn->stores, &fn->urls));
     struct key_admin service = {security_keys(&fn->stores),
-                                security_registry(&fn->stores, &fn->home)};
+                                security_registry(&fn->stores, &fn->home), token_place_here()};
     return key_admin_handle(&service, event);
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "columnar/frame.h"
+#include "lambda/restriction.h"
 #include "observe/observe.h"
 #include "svc/ingest/claim.h"
 #include "svc/ingest/dataset_limit.h"
@@ -323,11 +324,24 @@ static int admit(struct ingest *ingest, const struct ingest_limits *limits,
 
 /* ---- the request ---- */
 
+/* A restriction to rows is for reading: who has one sends nothing. */
+static int check_restriction(const struct api_event *event, const struct ingest_request *request,
+                             struct px_arena *arena, struct refusal *refusal)
+{
+    const struct restriction *restriction;
+    PX_TRY(restriction_read(event->caller.restriction, arena, &restriction));
+    if (!restriction ||
+        (restriction_allows(restriction, request->dataset) && restriction->row_count == 0))
+        return 0;
+    return refuse(refusal, 403, "the token does not let this dataset be written");
+}
+
 static int serve(struct ingest *ingest, const struct api_event *event, struct px_arena *arena,
                  struct ingest_request *request, struct decode_result *result,
                  struct ingest_outcome *outcome, struct refusal *refusal)
 {
     int r = request_read(event, request, refusal);
+    if (r == 0) r = check_restriction(event, request, arena, refusal);
     if (r != 0) return r;
     if (!home_serves(&ingest->options.home, event->caller.home_region)) {
         /* what the gateway knows may be older than the tenant's move here */

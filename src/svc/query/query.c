@@ -137,6 +137,7 @@ static int authorise(struct job *job)
     const struct api_caller *caller = &job->event->caller;
     if (caller->tenant.len == 0 || !api_caller_may(caller, S("query")))
         return job_refuse(job, 403, "the key lacks the scope \"query\"");
+    PX_TRY(restriction_read(caller->restriction, job->arena, &job->restriction));
     return check_home(job);
 }
 
@@ -172,15 +173,27 @@ static struct snapshot_stores stores_of(struct query *query)
                                     options->catalog, &query->memory};
 }
 
+/* The tenant's datasets that the caller may know of. */
+static int list_datasets(struct job *job, struct px_str **ret_names, size_t *ret_count)
+{
+    struct snapshot_stores stores = stores_of(job->query);
+    size_t count = 0, kept = 0;
+    PX_TRY(snapshot_datasets(&stores, job->event->caller.tenant, job->arena, ret_names, &count));
+    for (size_t i = 0; i < count; i++)
+        if (restriction_allows(job->restriction, (*ret_names)[i]))
+            (*ret_names)[kept++] = (*ret_names)[i];
+    *ret_count = kept;
+    return 0;
+}
+
 /* 404, naming what there is. */
 static int refuse_dataset(struct job *job, struct px_str name)
 {
     int r = check_still_home(job);
     if (r != 0) return r;
-    struct snapshot_stores stores = stores_of(job->query);
     struct px_str *names = NULL;
     size_t count = 0;
-    PX_TRY(snapshot_datasets(&stores, job->event->caller.tenant, job->arena, &names, &count));
+    PX_TRY(list_datasets(job, &names, &count));
     PX_AUTO(px_buf_deinit) struct px_buf extra;
     px_buf_init(&extra, 1u << 20);
     px_buf_add_c(&extra, "\"datasets\":[");
@@ -207,7 +220,7 @@ static int take_snapshots(struct job *job)
     for (size_t i = 0; i < count; i++) {
         const struct sql_table *table = &job->statement.tables[i];
         int r = SNAPSHOT_ABSENT;
-        if (dataset_name_ok(table->name, NULL))
+        if (dataset_name_ok(table->name, NULL) && restriction_allows(job->restriction, table->name))
             r = snapshot_take(&stores, job->event->caller.tenant, table->name,
                               job->request.start_us, job->request.end_us, job->arena,
                               &job->snapshots[job->snapshot_count]);
@@ -250,11 +263,10 @@ static int use_copies(struct job *job)
 /* SHOW TABLES: names are enough, and exactly those that exist. The lease's views go before and after. */
 static int show_tables(struct job *job)
 {
-    struct snapshot_stores stores = stores_of(job->query);
     struct views *views = job->lease.views;
     struct px_str *names = NULL;
     size_t count = 0;
-    PX_TRY(snapshot_datasets(&stores, job->event->caller.tenant, job->arena, &names, &count));
+    PX_TRY(list_datasets(job, &names, &count));
     PX_TRY(views_drop_all(views, job->engine));
     job->lease.forgetful = true;
     PX_AUTO(px_buf_deinit) struct px_buf sql;
@@ -276,7 +288,7 @@ static int make_view(struct job *job, const struct snapshot *snapshot, size_t sl
     PX_AUTO(px_buf_deinit) struct px_buf sql, shape;
     px_buf_init(&sql, 64u << 20);
     px_buf_init(&shape, 64u << 20);
-    PX_TRY(view_add(snapshot, slot, job->arena, &sql));
+    PX_TRY(view_add(snapshot, job->restriction, slot, job->arena, &sql));
     schema_to_json(&snapshot->hot.schema, &shape);
     PX_TRY(px_buf_fault(&shape));
     PX_TRY(views_put(job->lease.views, job->engine, snapshot->dataset, px_buf_str(&sql),
@@ -287,6 +299,10 @@ static int make_view(struct job *job, const struct snapshot *snapshot, size_t sl
 static int make_views(struct job *job)
 {
     struct hot_sets *sets = job->lease.hot_sets;
+    if (job->restriction) { /* views of one that has another restriction, or none, go before and after */
+        PX_TRY(views_drop_all(job->lease.views, job->engine));
+        job->lease.forgetful = true;
+    }
     if (job->statement.shows_tables) PX_TRY(show_tables(job));
     for (size_t i = 0; i < job->snapshot_count; i++) {
         const struct snapshot *snapshot = &job->snapshots[i];

@@ -1,6 +1,7 @@
 /* svc/query/query_impl.h - one request in hand, for the files of this folder. */
 #pragma once
 
+#include "lambda/restriction.h"
 #include "sql/engine.h"
 #include "svc/query/engines.h"
 #include "svc/query/reply.h"
@@ -28,7 +29,8 @@ struct job {
     struct query *query;
     const struct api_event *event;
     struct px_arena *arena;
-    struct hot_fence fence; /* as it was found at first */
+    struct hot_fence fence;                /* as it was found at first */
+    const struct restriction *restriction; /* of the caller; NULL: none */
     struct query_request request;
     struct sql_leash leash;
     int64_t timeout_ms; /* what the leash was made of, for its message */

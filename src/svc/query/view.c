@@ -166,16 +166,49 @@ static int add_branches(struct px_buf *sql, const struct snapshot *snapshot, siz
     return 0;
 }
 
-int view_add(const struct snapshot *snapshot, size_t slot, struct px_arena *arena,
-             struct px_buf *sql)
+/* ---- a restriction to rows ---- */
+
+/* Each value as the column's type has it; one that does not convert is NULL, which no row equals. */
+static void add_condition(struct px_buf *sql, const struct restriction_row *row,
+                          const struct schema_column *column)
 {
-    bool plain = false;
+    sql_add_identifier(sql, column->name);
+    px_buf_add_c(sql, " IN (");
+    for (size_t i = 0; i < row->value_count; i++) {
+        px_buf_add_c(sql, i > 0 ? ", TRY_CAST(" : "TRY_CAST(");
+        sql_add_literal(sql, row->values[i]);
+        px_buf_printf(sql, " AS %s)", view_type(column->type));
+    }
+    px_buf_add_char(sql, ')');
+}
+
+/* DuckDB moves no condition of a statement below a LIMIT, so none is evaluated on rows that are left out. The number is
+ * more rows than there are. */
+static void add_restriction(struct px_buf *sql, const struct restriction *restriction,
+                            const struct schema *schema)
+{
+    px_buf_add_c(sql, ") WHERE ");
+    for (size_t i = 0; i < restriction->row_count; i++) {
+        int index = schema_find(schema, restriction->rows[i].column);
+        if (i > 0) px_buf_add_c(sql, " AND ");
+        if (index < 0)
+            px_buf_add_c(sql, "false");
+        else
+            add_condition(sql, &restriction->rows[i], &schema->columns[index]);
+    }
+    px_buf_add_c(sql, " LIMIT 9223372036854775807");
+}
+
+int view_add(const struct snapshot *snapshot, const struct restriction *restriction, size_t slot,
+             struct px_arena *arena, struct px_buf *sql)
+{
+    bool plain = false, walled = restriction && restriction->row_count > 0;
     if (snapshot->file_count > 1)
         qsort(snapshot->files, snapshot->file_count, sizeof(*snapshot->files), by_schema);
     PX_TRY(is_plain(snapshot, arena, &plain));
     px_buf_add_c(sql, "CREATE OR REPLACE VIEW ");
     sql_add_identifier(sql, snapshot->dataset);
-    px_buf_add_c(sql, " AS ");
+    px_buf_add_c(sql, walled ? " AS SELECT * FROM (" : " AS ");
     if (plain) {
         px_buf_add_c(sql, "SELECT *");
         add_files(sql, snapshot->files, snapshot->file_count);
@@ -185,6 +218,7 @@ int view_add(const struct snapshot *snapshot, size_t slot, struct px_arena *aren
         PX_TRY(add_branches(sql, snapshot, slot, arena));
         px_buf_add_char(sql, ')');
     }
+    if (walled) add_restriction(sql, restriction, &snapshot->hot.schema);
     px_buf_add_c(sql, ";\n");
     return px_buf_fault(sql);
 }

@@ -1,4 +1,4 @@
-/* svc/security/authorizer.c - from a request's key to the caller's context. */
+/* svc/security/authorizer.c - from a request's key or token to the caller's context. */
 #include "svc/security/authorizer.h"
 
 #include <openssl/sha.h>
@@ -78,16 +78,25 @@ static void write_usage_key(struct px_buf *buf, struct px_str environment, struc
     px_buf_printf(buf, ",\"usageIdentifierKey\":\"prism%s\"", hex);
 }
 
+/* Who asks, by a key or by a token of one. */
+struct shown {
+    struct key_info key;
+    unsigned scopes;
+    struct px_str token; /* its id; empty: the key itself was shown */
+    struct px_str restriction;
+};
+
 static void write_context(struct px_buf *buf, const struct tenant *tenant,
-                          const struct key_info *key)
+                          const struct shown *shown)
 {
+    const struct key_info *key = &shown->key;
     const struct {
         const char *name;
         struct px_str value;
     } texts[] = {
         {"tenant", tenant->name},
         {"key_id", key->id},
-        {"scopes", key_scopes_text(key->scopes)},
+        {"scopes", key_scopes_text(shown->scopes)},
         {"tier", tenant->tier},
         {"home_region", tenant->home_region},
         {"shard", tenant->shard},
@@ -98,9 +107,19 @@ static void write_context(struct px_buf *buf, const struct tenant *tenant,
         px_buf_add_json_str(buf, texts[i].value);
         px_buf_add_char(buf, ',');
     }
-    if (!px_str_eq(tenant->quotas_json, S("{}"))) { /* a context holds texts only */
-        px_buf_add_c(buf, "\"quotas\":");
-        px_buf_add_json_str(buf, tenant->quotas_json);
+    const struct {
+        const char *name;
+        struct px_str value; /* empty: not there */
+    } some[] = {
+        {"quotas",
+         px_str_eq(tenant->quotas_json, S("{}")) ? (struct px_str){0} : tenant->quotas_json},
+        {"token", shown->token},
+        {"restriction", shown->restriction},
+    };
+    for (size_t i = 0; i < PX_COUNT(some); i++) { /* a context holds texts only */
+        if (some[i].value.len == 0) continue;
+        px_buf_printf(buf, "\"%s\":", some[i].name);
+        px_buf_add_json_str(buf, some[i].value);
         px_buf_add_char(buf, ',');
     }
     px_buf_printf(buf, "\"epoch\":\"%lld\"}", (long long)tenant->epoch);
@@ -113,16 +132,71 @@ static int unauthorized(const struct lambda_event *event)
     return LAMBDA_ERROR;
 }
 
+/* Answers: REFUSED. Why is told to nobody. */
+enum { REFUSED = 1 };
+
+/* Answers: those of token_read(); no keys at all: nobody could have signed it. */
+static int read_token(const struct authorizer *authorizer, struct px_str text,
+                      struct px_arena *arena, struct token_claims *ret_claims)
+{
+    PX_AUTO(token_keys_wipe) struct token_keys keys = {0};
+    struct token_trust trust = {.keys = &keys,
+                                .now_s = px_wall_ns(authorizer->keys.clock) / PX_NS_PER_S};
+    PX_TRY(token_audience(&authorizer->place, arena, &trust.audience));
+    int r = token_keys_load(authorizer->keys.secrets, authorizer->place.secret, &keys);
+    if (r == SECRET_ABSENT) return TOKEN_UNKNOWN_KEY;
+    PX_TRY(r);
+    return token_read(text, &trust, arena, ret_claims);
+}
+
+/* A token says less than its key, never more, whoever signed it: a key with the scope admin may issue what it could make
+ * keys for. */
+static bool is_within(const struct token_claims *claims, const struct key_info *key)
+{
+    return px_str_eq(claims->tenant, key->tenant) &&
+           (key->scopes & KEY_ADMIN || !(claims->scopes & ~key->scopes));
+}
+
+static int show_token(const struct authorizer *authorizer, struct px_str text,
+                      struct px_arena *arena, struct shown *ret_shown)
+{
+    struct token_claims claims;
+    int r = read_token(authorizer, text, arena, &claims);
+    if (r == TOKEN_UNKNOWN_KEY && secret_doubt(authorizer->keys.secrets, authorizer->place.secret))
+        r = read_token(authorizer, text, arena, &claims); /* of a key not seen here yet */
+    if (r > 0) return REFUSED;
+    PX_TRY(r);
+    r = keys_find(&authorizer->keys, claims.key_id, arena, &ret_shown->key);
+    if (r > 0 || (r == 0 && !is_within(&claims, &ret_shown->key))) return REFUSED;
+    PX_TRY(r);
+    ret_shown->scopes = claims.scopes;
+    ret_shown->token = claims.id;
+    ret_shown->restriction = claims.restriction;
+    return 0;
+}
+
+static int show(const struct authorizer *authorizer, struct px_str text, struct px_arena *arena,
+                struct shown *ret_shown)
+{
+    *ret_shown = (struct shown){0};
+    if (token_is_like(text)) return show_token(authorizer, text, arena, ret_shown);
+    int r = keys_verify(&authorizer->keys, text, arena, &ret_shown->key);
+    if (r > 0) return REFUSED;
+    PX_TRY(r);
+    ret_shown->scopes = ret_shown->key.scopes;
+    return 0;
+}
+
 static int decide(const struct authorizer *authorizer, const struct lambda_event *event,
                   yyjson_val *doc, struct px_str stage)
 {
-    struct key_info key;
+    struct shown shown;
     struct tenant tenant;
-    int r = keys_verify(&authorizer->keys, key_of(doc), event->arena, &key);
+    int r = show(authorizer, key_of(doc), event->arena, &shown);
     if (r > 0) return unauthorized(event);
     PX_TRY(r);
-    observe_tenant(key.tenant);
-    r = registry_get(&authorizer->registry, key.tenant, event->arena, &tenant);
+    observe_tenant(shown.key.tenant);
+    r = registry_get(&authorizer->registry, shown.key.tenant, event->arena, &tenant);
     if (r == REGISTRY_ABSENT || (r == 0 && tenant.status == TENANT_DELETED))
         return unauthorized(event);
     PX_TRY(r);
@@ -133,7 +207,7 @@ static int decide(const struct authorizer *authorizer, const struct lambda_event
     bool active = tenant.status == TENANT_ACTIVE;
     write_policy(body, &tenant, active ? "Allow" : "Deny", resource);
     if (active) {
-        write_context(body, &tenant, &key);
+        write_context(body, &tenant, &shown);
         write_usage_key(body, authorizer->environment, tenant.name);
     }
     px_buf_add_char(body, '}');

@@ -2,16 +2,18 @@
  * operator's those of every tenant. */
 #include "svc/security/key_admin.h"
 
+#include "svc/security/token_admin.h"
 #include "svc/sharding/admin.h"
 
 #define COLLECTION "/v1/admin/tenants/{tenant}/keys"
 #define ITEM "/v1/admin/tenants/{tenant}/keys/{key_id}"
 
-enum { ISSUE, LIST, REVOKE };
+enum { ISSUE, LIST, REVOKE, TOKEN };
 static const struct admin_route routes[] = {
     [ISSUE] = {"POST", COLLECTION, "issue", " scopes label expires "},
     [LIST] = {"GET", COLLECTION, "list", NULL},
     [REVOKE] = {"DELETE", ITEM, "revoke", NULL},
+    [TOKEN] = {"POST", "/v1/tokens", "token", " scopes expires_in_s restriction "},
 };
 
 struct operation {
@@ -114,8 +116,9 @@ static int run(void *ctx, const struct admin_request *request, struct px_arena *
 {
     static int (*const runs[])(const struct operation *) = {
         [ISSUE] = run_issue, [LIST] = run_list, [REVOKE] = run_revoke};
-    static_assert(PX_COUNT(runs) == PX_COUNT(routes), "one for each route");
+    static_assert(PX_COUNT(runs) == TOKEN, "one for each route of keys");
     struct operation op = {ctx, request, arena, out};
+    if (request->route == &routes[TOKEN]) return token_admin_issue(op.admin, request, arena, out);
     if (!admin_may(request, true))
         return admin_refuse(out, 403, "this needs an admin key of the tenant or of the operator");
     struct tenant tenant;

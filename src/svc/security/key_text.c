@@ -62,10 +62,13 @@ bool key_text_parse(struct px_str text, struct px_str *ret_id)
     return true;
 }
 
+_Thread_local uint64_t key_text_hashes;
+
 int key_text_hash(struct px_str pepper, struct px_str text, char ret_hex[KEY_HASH_LEN + 1])
 {
     uint8_t mac[SHA256_DIGEST_LENGTH];
     unsigned mac_bytes = 0;
+    key_text_hashes++;
     const uint8_t *made = HMAC(EVP_sha256(), pepper.ptr, pepper.len, (const uint8_t *)text.ptr,
                                text.len, mac, &mac_bytes);
     if (!made || mac_bytes != sizeof mac) return px_fault(PX_F_OOM, "HMAC of a key");

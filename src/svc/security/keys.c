@@ -246,6 +246,10 @@ static int fits_pepper(const struct pepper *pepper, struct px_str text, struct p
     return px_secret_eq(px_str(own, KEY_HASH_LEN), hash) ? 0 : KEYS_WRONG;
 }
 
+/* What a key that is not there is held against: the same work as for one whose secret is another, and no key has it. */
+static const struct key_hash nobodys = {
+    {"0000000000000000000000000000000000000000000000000000000000000000", KEY_HASH_LEN}, {0}};
+
 /* Answers: KEYS_WRONG: no pepper of that value made the hash of it, or there is no such value. */
 static int fits_version(const struct keys *keys, enum secret_version version, struct px_str text,
                         const struct key_hash *hash)
@@ -255,6 +259,8 @@ static int fits_version(const struct keys *keys, enum secret_version version, st
     if (r == SECRET_ABSENT) return KEYS_WRONG; /* no key was ever issued here, or none rotated */
     PX_TRY(r);
     r = KEYS_WRONG;
+    if (hash == &nobodys)
+        return fits_pepper(peppers_for_new(&peppers, px_wall_ns(keys->clock)), text, hash->hex);
     if (hash->pepper_id.len > 0) {
         const struct pepper *pepper = peppers_find(&peppers, hash->pepper_id);
         return pepper ? fits_pepper(pepper, text, hash->hex) : KEYS_WRONG;
@@ -272,6 +278,26 @@ static int hash_fits_any(const struct keys *keys, struct px_str text, const stru
     return r == KEYS_WRONG ? fits_version(keys, SECRET_PREVIOUS, text, hash) : r;
 }
 
+/* Answers: KEYS_REVOKED, KEYS_EXPIRED. */
+static int opens(const struct keys *keys, const struct key_info *info)
+{
+    if (info->revoked) return KEYS_REVOKED;
+    bool over = info->expires_ns != 0 && px_wall_ns(keys->clock) >= info->expires_ns;
+    return over ? KEYS_EXPIRED : 0;
+}
+
+int keys_find(const struct keys *keys, struct px_str id, struct px_arena *arena,
+              struct key_info *ret_key)
+{
+    struct key_item item;
+    int r = load(keys, id, arena, &item);
+    if (r == 0) r = opens(keys, &item.info);
+    if (r > 0) return r;
+    PX_TRY(r);
+    *ret_key = item.info;
+    return 0;
+}
+
 int keys_verify(const struct keys *keys, struct px_str text, struct px_arena *arena,
                 struct key_info *ret_key)
 {
@@ -279,18 +305,19 @@ int keys_verify(const struct keys *keys, struct px_str text, struct px_arena *ar
     if (!key_text_parse(text, &id)) return KEYS_MALFORMED;
     struct key_item item;
     int r = load(keys, id, arena, &item);
-    if (r == KEYS_ABSENT) return KEYS_WRONG;
-    PX_TRY(r);
-    r = hash_fits_any(keys, text, &item.hash);
+    bool absent = r == KEYS_ABSENT;
+    if (!absent) PX_TRY(r);
+    const struct key_hash *hash = absent ? &nobodys : &item.hash;
+    r = hash_fits_any(keys, text, hash);
     if (r == KEYS_WRONG && secret_doubt(keys->secrets, PEPPER_SECRET))
-        r = hash_fits_any(keys, text, &item.hash); /* made with a pepper not seen here yet */
+        r = hash_fits_any(keys, text, hash); /* made with a pepper not seen here yet */
     if (r == KEYS_WRONG) return r;
     PX_TRY(r);
-    if (item.info.revoked) return KEYS_REVOKED;
-    if (item.info.expires_ns != 0 && px_wall_ns(keys->clock) >= item.info.expires_ns)
-        return KEYS_EXPIRED;
-    *ret_key = item.info;
-    return 0;
+    if (absent) return KEYS_WRONG; /* a hash of zeros was met */
+    PX_TRY(r);
+    r = opens(keys, &item.info);
+    if (r == 0) *ret_key = item.info;
+    return r;
 }
 
 /* ---- list and revoke ---- */

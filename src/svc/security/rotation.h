@@ -19,6 +19,7 @@ struct cloud_shared; /* aws/shared.h */
 struct rotation_options {
     struct px_str secrets_url;    /* a folder, or "secretsmanager://<prefix>/" */
     struct px_str tables_url;     /* of the keys, which say what peppers they need */
+    struct px_str token_secret;   /* name of the secret with keys of tokens: empty: TOKEN_SECRET */
     struct px_str primary;        /* the region where secrets of all regions rotate; empty: here */
     const struct px_clock *clock; /* NULL: the machine's */
     struct cloud_shared *cloud;   /* borrowed; may be NULL */

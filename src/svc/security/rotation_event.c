@@ -72,7 +72,8 @@ static int handle_public(const struct rotation_options *options, const struct la
     PX_AUTO(token_keys_wipe) struct token_keys keys = {0};
     const struct secret_options how = {.clock = options->clock, .cloud = options->cloud};
     PX_TRY(secret_store_open(options->secrets_url, &how, &secrets));
-    int r = token_keys_load(secrets, &keys);
+    int r = token_keys_load(
+        secrets, options->token_secret.len > 0 ? options->token_secret : TOKEN_SECRET, &keys);
     if (r != SECRET_ABSENT) PX_TRY(r);
     token_keys_write_public(&keys, event->reply->body);
     return px_buf_fault(event->reply->body);

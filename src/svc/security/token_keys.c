@@ -124,26 +124,26 @@ int token_keys_parse(struct px_str value, struct token_keys *ret_keys)
     return 0;
 }
 
-static int load_one(struct secret_store *secrets, enum secret_version version,
+static int load_one(struct secret_store *secrets, struct px_str name, enum secret_version version,
                     struct token_keys *ret_keys)
 {
     PX_AUTO(px_arena_deinit_wiped) struct px_arena scratch;
     px_arena_init(&scratch, ARENA_BYTES_MAX);
     struct px_str value;
-    int r = secret_get(secrets, TOKEN_SECRET, version, &scratch, &value);
+    int r = secret_get(secrets, name, version, &scratch, &value);
     if (r == SECRET_ABSENT) return r;
     PX_TRY(r);
     PX_TRY(token_keys_parse(value, ret_keys));
     return 0;
 }
 
-int token_keys_load(struct secret_store *secrets, struct token_keys *ret_keys)
+int token_keys_load(struct secret_store *secrets, struct px_str name, struct token_keys *ret_keys)
 {
     PX_AUTO(token_keys_wipe) struct token_keys before = {0};
-    int r = load_one(secrets, SECRET_CURRENT, ret_keys);
+    int r = load_one(secrets, name, SECRET_CURRENT, ret_keys);
     if (r == SECRET_ABSENT) return r;
     PX_TRY(r);
-    r = load_one(secrets, SECRET_PREVIOUS, &before);
+    r = load_one(secrets, name, SECRET_PREVIOUS, &before);
     if (r == SECRET_ABSENT) return 0;
     PX_TRY(r);
     for (size_t i = 0; i < before.count && ret_keys->count < TOKEN_KEYS_MAX; i++)

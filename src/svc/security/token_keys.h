@@ -12,6 +12,11 @@
 #include "store/secrets.h"
 
 #define TOKEN_SECRET S("token-signing-key")
+/* What a function's setting says of where it stands; unset: TOKEN_SECRET. */
+static inline struct px_str token_secret_name(const char *setting)
+{
+    return setting && setting[0] ? px_str_c(setting) : TOKEN_SECRET;
+}
 #define TOKEN_KEYS_MAX 32u
 #define TOKEN_KEY_ID_LEN 43
 #define TOKEN_SIGNATURE_BYTES 64
@@ -31,8 +36,9 @@ struct token_keys {
 void token_keys_wipe(struct token_keys *keys);
 /* Faults: PX_F_CORRUPT. */
 PX_MUST_USE int token_keys_parse(struct px_str value, struct token_keys *ret_keys);
-/* The current ones, and the previous value's that are not among them. Answers: SECRET_ABSENT. */
-PX_MUST_USE int token_keys_load(struct secret_store *secrets, struct token_keys *ret_keys);
+/* name: of the secret, TOKEN_SECRET or with the region's path before it. The current ones, and the previous value's that are not among them. Answers: SECRET_ABSENT. */
+PX_MUST_USE int token_keys_load(struct secret_store *secrets, struct px_str name,
+                                struct token_keys *ret_keys);
 /* A new key, and those of before that still verify; before: NULL when there is none. */
 PX_MUST_USE int token_keys_add(const struct token_keys *before, int64_t now_ns,
                                struct px_buf *value);

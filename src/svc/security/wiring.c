@@ -1,6 +1,8 @@
 /* svc/security/wiring.c - stores of the security functions. */
 #include "svc/security/wiring.h"
 
+#include <stdlib.h>
+
 int security_stores_open(struct security_stores *stores, const struct security_urls *urls)
 {
     if (urls->tables.len == 0) return px_fault(PX_F_CONFIG, "PRISM_TABLES_URL is not set");
@@ -34,4 +36,11 @@ struct registry security_registry(const struct security_stores *stores, const st
     struct registry registry = {.tables = stores->tables, .clock = stores->clock};
     if (home) registry.home = *home;
     return registry;
+}
+
+struct token_place token_place_here(void)
+{
+    return (struct token_place){px_str_c(getenv("PRISM_ENVIRONMENT")),
+                                px_str_c(getenv("PRISM_REGION")),
+                                token_secret_name(getenv("PRISM_TOKEN_SECRET"))};
 }

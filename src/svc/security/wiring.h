@@ -5,6 +5,7 @@
 
 #include "aws/shared.h"
 #include "svc/security/keys.h"
+#include "svc/security/token.h"
 #include "svc/sharding/registry.h"
 
 struct security_stores {
@@ -13,6 +14,8 @@ struct security_stores {
     struct secret_store *secrets;
     const struct px_clock *clock;
 };
+/* Whose tokens a function of this process issues and takes: PRISM_ENVIRONMENT, PRISM_REGION, PRISM_TOKEN_SECRET. */
+struct token_place token_place_here(void);
 /* PRISM_TABLES_URL and PRISM_SECRETS_URL, as the function's main() read them. */
 struct security_urls {
     struct px_str tables, secrets;

@@ -10,6 +10,8 @@
 
 #define ARN "arn:aws:execute-api:eu-west-1:123456789012:abcdef/prod/POST/v1/query"
 
+static const struct token_place place = {{"dev", 3}, {"local", 5}, {"token-signing-key", 17}};
+
 struct fixture {
     struct security_stores stores;
     struct home home; /* where the functions run */
@@ -58,14 +60,15 @@ static int run_tenants(struct fixture *f, struct px_str payload)
 }
 static int run_keys(struct fixture *f, struct px_str payload)
 {
-    struct key_admin service = {security_keys(&f->stores), security_registry(&f->stores, &f->home)};
+    struct key_admin service = {security_keys(&f->stores), security_registry(&f->stores, &f->home),
+                                place};
     struct lambda_event event = event_of(f, payload);
     return key_admin_handle(&service, &event);
 }
 static int run_authorizer(struct fixture *f, struct px_str payload)
 {
     struct authorizer service = {security_keys(&f->stores), security_registry(&f->stores, NULL),
-                                 S("dev")};
+                                 S("dev"), place};
     struct lambda_event event = event_of(f, payload);
     return authorizer_handle(&service, &event);
 }
@@ -394,6 +397,187 @@ TEST(direct_events_answer_plainly_and_refuse_by_name)
     CHECK_INT(run_keys(f, S("{\"op\":\"list\",\"tenant\":\"\"}")), LAMBDA_ERROR);
     CHECK_OK(run_tenants(f, S("{\"op\":\"list\",\"limit\":1}")));
     CHECK_STR(px_json_str(answer(f), "next"), S("_system"));
+    close_functions(f);
+}
+
+/* ---- tokens ---- */
+
+#define TOKENS "/v1/tokens"
+
+/* What POST /v1/tokens gets from the gateway: the context that the authorizer made of what was shown. */
+static struct px_str token_request(struct fixture *f, struct px_str shown, const char *body)
+{
+    CHECK_OK(run_authorizer(f, request_event(f, shown)));
+    struct api_event event = {.resource = S(TOKENS),
+                              .path = S(TOKENS),
+                              .method = S("POST"),
+                              .request_id = S("req-1"),
+                              .stage = S("v1"),
+                              .body = px_str_c(body)};
+    api_caller_read(px_json_obj(answer(f), "context"), &event.caller);
+    struct px_buf buf;
+    px_buf_init(&buf, 1u << 20);
+    api_event_write(&event, &buf);
+    struct px_str copy = px_arena_dup(&f->t->arena, px_buf_str(&buf));
+    px_buf_deinit(&buf);
+    return copy;
+}
+
+static int64_t ask_token(struct fixture *f, struct px_str shown, const char *body)
+{
+    CHECK_OK(run_keys(f, token_request(f, shown, body)));
+    return status(f);
+}
+
+static struct px_str issue_token(struct fixture *f, struct px_str key, const char *body)
+{
+    CHECK_INT(ask_token(f, key, body), 201);
+    return px_json_str(http_body(f), "token");
+}
+
+static struct px_str issue_key(struct fixture *f, const char *scopes)
+{
+    struct px_str op = px_arena_printf(
+        &f->t->arena, "{\"op\":\"issue\",\"tenant\":\"acme\",\"scopes\":[%s]}", scopes);
+    CHECK_OK(run_keys(f, op));
+    return text_at(answer(f), "key");
+}
+
+TEST(a_token_says_what_its_key_says_or_less)
+{
+    struct fixture *f = open_functions(t);
+    struct px_str key = first_key(f); /* ingest, query */
+    struct px_str token = issue_token(f, key, "");
+    CHECK_OK(run_authorizer(f, request_event(f, token)));
+    CHECK_STR(text_at(answer(f), "context.scopes"), S("ingest query"));
+    CHECK_STR(text_at(answer(f), "context.tenant"), S("acme"));
+    CHECK_INT(text_at(answer(f), "context.token").len, TOKEN_ID_LEN);
+    CHECK_STR(text_at(answer(f), "context.key_id"), px_str(key.ptr + 6, 16));
+    CHECK_OK(run_authorizer(f, request_event(f, key)));
+    CHECK_INT(text_at(answer(f), "context.token").len, 0);
+
+    token = issue_token(f, key, "{\"scopes\":[\"query\"],\"expires_in_s\":60}");
+    CHECK_OK(run_authorizer(f, request_event(f, token)));
+    CHECK_STR(text_at(answer(f), "context.scopes"), S("query"));
+    test_advance(t, 60 * PX_NS_PER_S);
+    check_unauthorized(f, request_event(f, token));
+
+    struct px_str reader = issue_key(f, "\"query\"");
+    CHECK_INT(ask_token(f, reader, "{\"scopes\":[\"ingest\"]}"), 403);
+    CHECK_INT(ask_token(f, reader, "{\"scopes\":[\"admin\"]}"), 400);
+    struct px_str admin = issue_key(f, "\"admin\"");
+    CHECK_INT(ask_token(f, admin, ""), 400); /* has none that a token may have */
+    token = issue_token(f, admin, "{\"scopes\":[\"ingest\"]}");
+    CHECK_OK(run_authorizer(f, request_event(f, token)));
+    CHECK_STR(text_at(answer(f), "context.scopes"), S("ingest"));
+    CHECK_INT(ask_token(f, token, ""), 403); /* no token of a token */
+    close_functions(f);
+}
+
+TEST(a_bad_wish_for_a_token_is_refused)
+{
+    static const char *const bad[] = {"{\"scopes\":[]}",
+                                      "{\"scopes\":\"query\"}",
+                                      "{\"scopes\":[\"root\"]}",
+                                      "{\"scopes\":[1]}",
+                                      "{\"expires_in_s\":0}",
+                                      "{\"expires_in_s\":-1}",
+                                      "{\"expires_in_s\":86401}",
+                                      "{\"expires_in_s\":1.5}",
+                                      "{\"expires_in_s\":\"60\"}",
+                                      "{\"expires_in_s\":18446744073709551615}",
+                                      "{\"tenant\":\"beta\"}",
+                                      "[]",
+                                      "{"};
+    struct fixture *f = open_functions(t);
+    struct px_str key = first_key(f);
+    for (size_t i = 0; i < PX_COUNT(bad); i++) CHECK_INT(ask_token(f, key, bad[i]), 400);
+    CHECK_INT(run_keys(f, S("{\"op\":\"token\",\"tenant\":\"acme\"}")), LAMBDA_ERROR);
+    CHECK_OK(run_keys(f, http(f, "POST", TOKENS, "", "", "", "")));
+    CHECK_INT(status(f), 403);
+    close_functions(f);
+}
+
+TEST(a_restricted_token_says_so_to_every_function)
+{
+    struct fixture *f = open_functions(t);
+    struct px_str key = first_key(f);
+    struct px_str token = issue_token(
+        f, key,
+        "{\"scopes\":[\"query\"],\"restriction\":{\"datasets\":[\"logs\"],"
+        "\"rows\":[{\"column\":\"it's\",\"in\":[\"a\",7,true]}]}}");
+    CHECK_OK(run_authorizer(f, request_event(f, token)));
+    CHECK_STR(
+        text_at(answer(f), "context.restriction"),
+        S("{\"datasets\":[\"logs\"],\"rows\":[{\"column\":\"it's\",\"in\":[\"a\",7,true]}]}"));
+    static const char *const bad[] = {"{}",
+                                      "[]",
+                                      "null",
+                                      "\"x\"",
+                                      "{\"datasets\":[]}",
+                                      "{\"rows\":[]}",
+                                      "{\"datasets\":[\"\"]}",
+                                      "{\"dataset\":[\"x\"]}",
+                                      "{\"rows\":[{\"column\":\"a\"}]}",
+                                      "{\"rows\":[{\"column\":\"a\",\"equals\":null}]}",
+                                      "{\"rows\":[{\"column\":\"a\",\"equals\":1.5}]}",
+                                      "{\"rows\":[{\"column\":\"a\",\"equals\":1,\"in\":[1]}]}",
+                                      "{\"rows\":[{\"column\":\"a\",\"equals\":\"x\\u0000y\"}]}",
+                                      "{\"rows\":[{\"column\":\"a\",\"in\":[]}]}",
+                                      "{\"rows\":[{\"column\":\"a\",\"equals\":1,\"or\":true}]}"};
+    for (size_t i = 0; i < PX_COUNT(bad); i++) {
+        struct px_str body = px_arena_printf(&t->arena,
+                                             "{\"scopes\":[\"query\"],\"restriction\":%s}", bad[i]);
+        CHECK_INT(ask_token(f, key, px_arena_cstr(&t->arena, body)), 400);
+    }
+    const char *rows = "{\"restriction\":{\"rows\":[{\"column\":\"a\",\"equals\":1}]}}";
+    CHECK_INT(ask_token(f, key, rows), 400); /* with the scope ingest */
+    struct px_str large = px_arena_printf(
+        &t->arena,
+        "{\"scopes\":[\"query\"],\"restriction\":{\"rows\":[{\"column\":\"a\","
+        "\"equals\":\"%02100d\"}]}}",
+        0);
+    CHECK_INT(ask_token(f, key, px_arena_cstr(&t->arena, large)), 400);
+    close_functions(f);
+}
+
+TEST(a_token_dies_with_its_key_and_with_its_tenant)
+{
+    struct fixture *f = open_functions(t);
+    struct px_str first = first_key(f), second = issue_key(f, "\"query\"");
+    struct px_str token = issue_token(f, second, ""), other = issue_token(f, first, "");
+    CHECK_OK(run_authorizer(f, request_event(f, token)));
+    CHECK_OK(
+        run_keys(f, px_arena_printf(&t->arena,
+                                    "{\"op\":\"revoke\",\"tenant\":\"acme\",\"key_id\":\"%.16s\"}",
+                                    second.ptr + 6)));
+    check_unauthorized(f, request_event(f, token));
+    CHECK_OK(run_authorizer(f, request_event(f, other)));
+    CHECK_OK(run_tenants(f, S("{\"op\":\"change\",\"tenant\":\"acme\",\"status\":\"suspended\"}")));
+    CHECK_OK(run_authorizer(f, request_event(f, other)));
+    yyjson_val *statement = yyjson_arr_get_first(px_json_at(answer(f), "policyDocument.Statement"));
+    CHECK_STR(px_json_str(statement, "Effect"), S("Deny"));
+    CHECK_OK(run_tenants(f, S("{\"op\":\"delete\",\"tenant\":\"acme\"}")));
+    check_unauthorized(f, request_event(f, other));
+    close_functions(f);
+}
+
+TEST(what_somebody_else_signed_is_unauthorized)
+{
+    struct fixture *f = open_functions(t);
+    struct px_str key = first_key(f);
+    struct px_str token = issue_token(f, key, "");
+    struct fixture *elsewhere = open_functions(t); /* the same tables; another secret of keys */
+    security_stores_close(&elsewhere->stores);
+    elsewhere->stores = (struct security_stores){.clock = &t->clock};
+    struct security_urls urls = {test_path(t, "tables.db"), test_path(t, "secrets2")};
+    CHECK_OK(security_stores_open(&elsewhere->stores, &urls));
+    check_unauthorized(elsewhere, request_event(elsewhere, token));
+    CHECK_OK(run_authorizer(f, request_event(f, token)));
+    check_unauthorized(f, request_event(f, px_arena_printf(&t->arena, "%.*sA", PX_FMT(token))));
+    check_unauthorized(f, request_event(f, S("a.b.c")));
+    check_unauthorized(f, request_event(f, S("eyJhbGciOiJub25lIn0.e30.")));
+    close_functions(elsewhere);
     close_functions(f);
 }
 

@@ -219,4 +219,44 @@ TEST(the_hash_is_hmac_sha_256)
     CHECK_STR(px_str_c(hex), S("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"));
 }
 
+/* Its hash becomes another: what the table has for a key whose secret is wrong. */
+static void spoil(struct test *t, const struct fixture *f, struct px_str id)
+{
+    struct table_item item = {0};
+    const struct table_key key = {.table = S("keys"), .partition = id};
+    CHECK_OK(table_get(f->keys.tables, &key, &t->arena, &item));
+    char *document = px_arena_cstr(&t->arena, item.document);
+    char *hash = strstr(document, "\"hash\":\"") + 8;
+    hash[7] = hash[7] == '0' ? '1' : '0';
+    const struct table_put put = {.key = key,
+                                  .document = px_str_c(document),
+                                  .condition = TABLE_VERSION,
+                                  .version = item.version};
+    CHECK_OK(table_put(f->keys.tables, &put, &t->arena, NULL, NULL));
+}
+
+static uint64_t hashes_of(struct test *t, const struct fixture *f, const char *text, int answer)
+{
+    struct key_info got;
+    uint64_t before = key_text_hashes;
+    CHECK_INT(keys_verify(&f->keys, px_str_c(text), &t->arena, &got), answer);
+    return key_text_hashes - before;
+}
+
+TEST(a_key_that_is_not_there_costs_as_much_as_one_whose_secret_is_wrong)
+{
+    struct fixture f = open_keys(t);
+    struct issued key = issue(t, &f, 0), wrong = issue(t, &f, 0);
+    char unknown[KEY_TEXT_LEN + 1];
+    key_text_make(unknown);
+    spoil(t, &f, wrong.info.id);
+    CHECK_INT(hashes_of(t, &f, key.text, 0), 1);
+    (void)hashes_of(t, &f, unknown, KEYS_WRONG); /* peppers were asked for again just now */
+    uint64_t cost = hashes_of(t, &f, wrong.text, KEYS_WRONG);
+    CHECK(cost >= 1);
+    CHECK_INT(hashes_of(t, &f, unknown, KEYS_WRONG), cost);
+    CHECK_INT(hashes_of(t, &f, "prism_no", KEYS_MALFORMED), 0);
+    security_stores_close(&f.stores);
+}
+
 TEST_MAIN

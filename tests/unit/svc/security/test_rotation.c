@@ -324,13 +324,13 @@ TEST(what_was_signed_before_a_rotation_verifies_after_it)
     struct px_str signature = px_str((const char *)bytes, sizeof bytes);
     CHECK_OK(secret_create(rig.stores.secrets, TOKEN_SECRET, S("what Terraform made, 64 long")));
     PX_AUTO(token_keys_wipe) struct token_keys keys = {0};
-    CHECK_OK(token_keys_load(rig.stores.secrets, &keys));
+    CHECK_OK(token_keys_load(rig.stores.secrets, TOKEN_SECRET, &keys));
     const struct token_key *signing = token_keys_signing(&keys, px_wall_ns(&t->clock));
     struct px_str id = px_arena_dup(&t->arena, px_str_c(signing->id));
     CHECK_OK(token_key_sign(signing, S("a token"), bytes));
     for (int i = 0; i < 5; i++) {
         rotate(t, &rig, TOKEN_SECRET);
-        CHECK_OK(token_keys_load(rig.stores.secrets, &keys));
+        CHECK_OK(token_keys_load(rig.stores.secrets, TOKEN_SECRET, &keys));
         const struct token_key *key = token_keys_find(&keys, id);
         CHECK(key && token_key_verify(key, S("a token"), signature));
         CHECK(!token_key_verify(key, S("another"), signature));
@@ -342,7 +342,7 @@ TEST(what_was_signed_before_a_rotation_verifies_after_it)
     CHECK_STR(px_str_c(signing->id), px_str_c(keys.list[0].id));
     test_advance(t, 3 * DAY_NS);
     for (int i = 0; i < 2; i++) rotate(t, &rig, TOKEN_SECRET); /* the previous value counts, too */
-    CHECK_OK(token_keys_load(rig.stores.secrets, &keys));
+    CHECK_OK(token_keys_load(rig.stores.secrets, TOKEN_SECRET, &keys));
     CHECK(!token_keys_find(&keys, id)); /* long superseded */
     security_stores_close(&rig.stores);
 }
