@@ -1,5 +1,6 @@
 /* cli/config_check.c - `prism config check`: all that is wrong with the environments, before anything is touched. */
 #include "cli/config.h"
+#include "cli/signers.h"
 
 struct check_values {
     struct config_places places;
@@ -22,6 +23,18 @@ static int check_one(struct cli *cli, const struct config_schema *schema, struct
     if (r != 0) return cli_fault(cli, r, "environment %.*s", PX_FMT(name));
     if (!cli->json && report->count == before)
         (void)fprintf(cli->out, "%.*s: fine\n", PX_FMT(name));
+    return CLI_OK;
+}
+
+/* What the pipeline that stands beside the environments leaves open. */
+static int warn(struct cli *cli, const struct check_values *v)
+{
+    const char *platform = NULL, *infra = NULL;
+    int exit = config_find_places(cli, &v->places, &platform, &infra);
+    if (exit != CLI_OK) return exit;
+    struct px_str file = px_arena_printf(&cli->arena, "%s/pipeline.json", platform);
+    if (!file.ptr) return cli_fault(cli, px_arena_fault(&cli->arena), "the pipeline");
+    signers_warn(cli, file.ptr, px_str_c(v->environment));
     return CLI_OK;
 }
 
@@ -58,6 +71,7 @@ static int run(struct cli *cli, const void *values, int arg_count, char **args)
     if (r != 0) return cli_fault(cli, r, "environments");
     for (size_t i = 0; i < count && exit == CLI_OK; i++)
         exit = check_one(cli, schema, names[i], &report);
+    if (exit == CLI_OK) exit = warn(cli, v);
     return exit == CLI_OK ? finish(cli, &report, count) : exit;
 }
 
@@ -66,7 +80,8 @@ const struct cli_verb config_check_verb = {
     .summary = "find all that is wrong with environments, with file, line and what to do",
     .details =
         "Templates that do not evaluate, keys that there are not, values of a wrong type or out of AWS's limits, missing values, values that "
-        "do not go together. All of them are told, not the first. Exit code 4: there is at least one.",
+        "do not go together. All of them are told, not the first. Exit code 4: there is at least one. "
+        "Environments without signers in pipeline.json are a warning on stderr.",
     CLI_OPTIONS(options),
     .values_bytes = sizeof(struct check_values),
     .without_data = true,

@@ -3,6 +3,7 @@
 
 #include "base/px_file.h"
 #include "cli/pipeline.h"
+#include "cli/signers.h"
 
 struct drive_values {
     struct pipeline_place place;
@@ -151,6 +152,7 @@ static int run_run(struct cli *cli, const void *values, int arg_count, char **ar
     (void)arg_count, (void)args;
     int exit = open_work(&work, cli, v);
     if (exit != CLI_OK) return exit;
+    signers_warn(cli, work.options.file, (struct px_str){0});
     if (v->dry_run) return dry_run(&work);
     pipeline_work_follow(&work);
     return pipeline_work_end(&work, pipeline_run(work.pipeline));

@@ -50,7 +50,29 @@ def platform(tmp_path):
 
 def test_the_environments_that_are_there_are_fine():
     done = config("check")
-    assert done.returncode == DONE and done.stdout == "dev: fine\nlocal: fine\nprod: fine\nstaging: fine\n" and done.stderr == ""
+    assert done.returncode == DONE and done.stdout == "dev: fine\nlocal: fine\nprod: fine\nstaging: fine\n"
+    unsigned = [name for name, settings in json.loads((ROOT / "platform" / "pipeline.json").read_text())["environments"].items() if not settings.get("signers")]
+    assert done.stderr == "" if not unsigned else f"no signers for {', '.join(unsigned)}:" in done.stderr and len(done.stderr.splitlines()) == 2
+
+
+def test_environments_that_take_any_release_are_told(platform):
+    """Whose releases an environment takes stands in pipeline.json; where that is nobody's in particular, whoever checks hears of it."""
+    file = platform.folder / "pipeline.json"
+    pipeline = json.loads(file.read_text())
+    key = "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+    pipeline["environments"]["prod"]["signers"] = [key]
+    pipeline["environments"]["dev"].pop("signers", None)
+    file.write_text(json.dumps(pipeline))
+    done = platform.run("check", "--environment", "dev")
+    assert done.returncode == DONE and done.stdout == "dev: fine\n" and f"warning: {file.resolve()}: no signers for dev:" in done.stderr
+    done = platform.run("check", "--environment", "prod")
+    assert done.returncode == DONE and done.stderr == ""
+    for settings in pipeline["environments"].values():
+        settings["signers"] = [key]
+    file.write_text(json.dumps(pipeline))
+    assert platform.run("check", "--json").stderr == ""
+    file.unlink()  # nothing to say of what is not there
+    assert platform.run("check").stderr == ""
 
 
 # ---- what is rendered -------------------------------------------------------------------------------------------

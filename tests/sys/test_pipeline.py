@@ -85,6 +85,7 @@ def test_a_change_goes_through_its_gate_and_the_log_tells_it(tmp_path):
     waits = bench("run")
     assert waits.returncode == ASKS and "waits at prod/gate for an approval of plan 0123456789ab" in waits.stderr
     assert "\033" not in waits.stderr and "step-done    build/hello" in waits.stderr
+    assert "platform/pipeline.json: no signers for prod: releases go there whoever made them" in waits.stderr
     assert bench.status()["state"] == "waiting"
     assert "prism pipeline approve --plan 0123456789ab" in bench("status").stdout
     refused = bench("approve")
