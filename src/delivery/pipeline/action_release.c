@@ -11,6 +11,7 @@
 #include "delivery/pipeline/digest.h"
 #include "delivery/pipeline/exec.h"
 #include "delivery/pipeline/release.h"
+#include "delivery/pipeline/release_machines.h"
 #include "delivery/pipeline/signature.h"
 #include "store/secrets.h"
 
@@ -21,7 +22,7 @@ struct making {
     struct action_context *ctx;
     const char *dir, *platform;
     yyjson_val *artifacts;
-    struct px_str source, key_variable;
+    struct px_str source, key_variable, machines;
     bool is_signed;
     char platform_sha256[DIGEST_HEX_BYTES], config_sha256[DIGEST_HEX_BYTES];
 };
@@ -126,8 +127,8 @@ static void write_document(const struct making *m, const char *id, struct px_buf
     px_buf_add_json_str(json, m->source);
     px_buf_printf(json, ",\"created\":\"%s\",\"artifacts\":", created);
     px_buf_add_json(json, m->artifacts);
-    px_buf_printf(json, ",\"platform_sha256\":\"%s\",\"config_sha256\":\"%s\"", m->platform_sha256,
-                  m->config_sha256);
+    px_buf_printf(json, ",\"platform_sha256\":\"%s\",\"config_sha256\":\"%s\",\"machines\":%.*s",
+                  m->platform_sha256, m->config_sha256, PX_FMT(m->machines));
     px_buf_printf(
         json,
         ",\"schema\":{\"expands_to\":%lld,\"contracts_to\":%lld,\"needs\":%lld,\"floor\":%lld}}",
@@ -185,6 +186,19 @@ static int write_release(struct making *m, yyjson_val **ret_result)
     return 0;
 }
 
+static int digests(struct making *m)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf machines;
+    struct px_str config = px_arena_printf(m->ctx->arena, "%s/environments", m->platform);
+    px_buf_init(&machines, TEXT_BYTES_MAX);
+    if (!config.ptr) return px_arena_fault(m->ctx->arena);
+    PX_TRY(release_digest_tree(m->platform, "environments", m->platform_sha256));
+    PX_TRY(release_digest_tree(config.ptr, NULL, m->config_sha256));
+    PX_TRY(release_machines_write(m->platform, &machines));
+    m->machines = px_arena_dup(m->ctx->arena, px_buf_str(&machines));
+    return m->machines.ptr ? 0 : px_arena_fault(m->ctx->arena);
+}
+
 static int run(struct action_context *ctx, yyjson_val *with, yyjson_val **ret_result)
 {
     struct making m = {.ctx = ctx,
@@ -196,10 +210,7 @@ static int run(struct action_context *ctx, yyjson_val *with, yyjson_val **ret_re
     int r = read_artifacts(&m);
     if (r == 0 && m.source.len == 0) r = ask_git(&m);
     if (r != 0) return r;
-    struct px_str config = px_arena_printf(ctx->arena, "%s/environments", m.platform);
-    if (!config.ptr) return px_arena_fault(ctx->arena);
-    PX_TRY(release_digest_tree(m.platform, "environments", m.platform_sha256));
-    PX_TRY(release_digest_tree(config.ptr, NULL, m.config_sha256));
+    PX_TRY(digests(&m));
     PX_TRY(write_release(&m, ret_result));
     return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "base/px_file.h"
 #include "base/px_json.h"
+#include "delivery/pipeline/release_machines.h"
 
 #define SAID_BYTES_MAX (4u << 20)
 #define GRACE_MS 600000 /* for what runs when it is stopped: a database takes minutes */
@@ -236,6 +237,12 @@ int terraform_stack_open(struct action_context *ctx, yyjson_val *with,
         return action_fail(ctx, ACTION_REFUSED, "release %.*s was never applied to %.*s of %.*s",
                            PX_FMT(release), PX_FMT(unit.name), PX_FMT(unit.environment));
     return r == 0 ? open_stack(ctx, with, record, ret_stack) : r;
+}
+
+int terraform_stack_check(struct action_context *ctx, const struct terraform_stack *stack)
+{
+    if (stack->record || !is_region(stack->name)) return 0;
+    return release_machines_check(ctx, stack->platform);
 }
 
 void terraform_stack_close(struct terraform_stack *stack)

@@ -47,6 +47,10 @@ PX_MUST_USE int terraform_stack_open(struct action_context *ctx, yyjson_val *wit
 PX_MUST_USE int terraform_stack_open_record(struct action_context *ctx, yyjson_val *with,
                                             struct deployed_record *record,
                                             struct terraform_stack *ret_stack);
+/* Before it is planned or applied: what lies here is what the run's release says of it (release_machines.h). What comes from a record has a
+ * digest of its own. Answers: ACTION_REFUSED, said. */
+PX_MUST_USE int terraform_stack_check(struct action_context *ctx,
+                                      const struct terraform_stack *stack);
 void terraform_stack_close(struct terraform_stack *stack);
 /* terraform_init() and so on ended with this answer: the action's, said. 0 stays 0. */
 int terraform_stack_answer(struct action_context *ctx, struct terraform_stack *stack, int answer);

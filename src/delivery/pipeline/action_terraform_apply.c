@@ -196,6 +196,7 @@ static int run(struct action_context *ctx, yyjson_val *with, yyjson_val **ret_re
     int r = find_plan(ctx, with, &a);
     if (r == 0) r = read_document(ctx, &a);
     if (r == 0) r = terraform_stack_open(ctx, px_json_obj(a.result, "with"), &stack);
+    if (r == 0) r = terraform_stack_check(ctx, &stack);
     return r != 0 ? r : apply(ctx, &a, &stack, ret_result);
 }
 

@@ -100,6 +100,7 @@ static int run(struct action_context *ctx, yyjson_val *with, yyjson_val **ret_re
 {
     PX_AUTO(terraform_stack_close) struct terraform_stack stack;
     int r = terraform_stack_open(ctx, with, &stack);
+    if (r == 0) r = terraform_stack_check(ctx, &stack);
     return r != 0 ? r : plan(ctx, with, &stack, ret_result);
 }
 

@@ -7,6 +7,7 @@
 #include "base/px_file.h"
 #include "base/px_json.h"
 #include "delivery/pipeline/digest.h"
+#include "delivery/pipeline/release_machines.h"
 #include "store/objects.h"
 
 #define RELEASE_BYTES_MAX (1u << 20)
@@ -61,6 +62,7 @@ int release_parse(struct px_str text, struct px_arena *arena, yyjson_val **ret_d
     PX_TRY(r);
     if (!artifacts_are_ok(px_json_obj(root, "artifacts"))) return RELEASE_INVALID;
     if (!digest_is_hex(px_json_str(root, "platform_sha256"))) return RELEASE_INVALID;
+    if (!release_machines_are_ok(yyjson_obj_get(root, "machines"))) return RELEASE_INVALID;
     PX_TRY(release_id(root, id));
     if (!px_str_eq(px_json_str(root, "release"), px_str_c(id))) return RELEASE_INVALID;
     *ret_document = root;

@@ -1,9 +1,9 @@
 /* delivery/pipeline/release.h - what is delivered: a folder or object prefix as `prism package` leaves it, with release.json in it.
  *
  *   {"release":"<id>","source":"<commit>","created":"<time>","artifacts":{"ingest":{"kind":"zip","sha256":"<hex>"},...},
- *    "platform_sha256":"<hex>","config_sha256":"<hex>","schema":{"expands_to":N,"contracts_to":N,"needs":N,"floor":N}}
+ *    "platform_sha256":"<hex>","config_sha256":"<hex>","machines":{"data-lifecycle":"<hex>",...},"schema":{"expands_to":N,"contracts_to":N,"needs":N,"floor":N}}
  *
- * `schema` says with which versions of the catalog's tables its functions work: contract.h
+ * `machines` are the definitions of state machines: release_machines.h. `schema` says with which versions of the catalog's tables its functions work: contract.h
  *
  * A place is such a folder or prefix. Where several releases share their artifacts (a bucket that functions are deployed from), it is
  * "<base>/releases/<id>", and artifacts lie below the base.

@@ -4,6 +4,7 @@
 
 #include "delivery/pipeline/exec.h"
 #include "delivery/pipeline/release.h"
+#include "delivery/pipeline/release_machines.h"
 
 static bool has(struct px_str text, const char *part)
 {
@@ -323,6 +324,77 @@ TEST(a_release_made_again_is_the_same)
     CHECK_OK(px_file_write_atomic(test_path(t, "platform/functions.json").ptr, S("{} "), 0600));
     release(&a, &second);
     CHECK(!px_str_eq(first.id, second.id));
+}
+
+static void define(struct test *t, const char *machine, const char *text)
+{
+    CHECK_OK(px_dir_make(test_path(t, "platform/workflows").ptr));
+    CHECK_OK(px_file_write_atomic(test_path(t, "platform/workflows/%s.asl.json", machine).ptr,
+                                  px_str_c(text), 0600));
+}
+
+TEST(a_release_knows_the_definitions_of_its_state_machines)
+{
+    ALONE(a);
+    struct action_release made;
+    char hash[DIGEST_HEX_BYTES];
+    (void)result;
+    package(t, "zip");
+    define(t, "b", "{}");
+    define(t, "a", "{\"StartAt\":\"A\"}");
+    CHECK_OK(px_file_write_atomic(test_path(t, "platform/workflows/README.md").ptr, S("x"), 0600));
+    release(&a, &made);
+    yyjson_val *machines = px_json_obj(made.document, "machines");
+    digest_of(S("{\"StartAt\":\"A\"}"), hash);
+    CHECK_INT(yyjson_obj_size(machines), 2);
+    CHECK_STR(px_json_str(machines, "a"), px_str_c(hash));
+    const char *platform = test_path(t, "platform").ptr;
+    CHECK_OK(release_machines_check(&a.ctx, platform)); /* the run has no release */
+    a.ctx.release = made;
+    CHECK_OK(release_machines_check(&a.ctx, platform));
+    static const struct {
+        const char *machine, *text, *says;
+    } wrong[] = {{"b", "{ }", "state machine b is defined otherwise than in release"},
+                 {"c", "{}", "state machine c is not in release"},
+                 {"a", NULL, "state machine a has no definition here"}};
+    for (size_t i = 0; i < PX_COUNT(wrong); i++) {
+        struct px_str path = test_path(t, "platform/workflows/%s.asl.json", wrong[i].machine);
+        if (wrong[i].text)
+            define(t, wrong[i].machine, wrong[i].text);
+        else
+            CHECK_INT(unlink(path.ptr), 0);
+        px_buf_clear(&a.error);
+        CHECK_INT(release_machines_check(&a.ctx, platform), ACTION_REFUSED);
+        CHECK(has(px_buf_str(&a.error), wrong[i].says));
+        if (strcmp(wrong[i].machine, "c") == 0) CHECK_INT(unlink(path.ptr), 0);
+        define(t, "b", "{}");
+    }
+}
+
+TEST(a_release_from_before_has_no_definitions_and_wrong_ones_are_none)
+{
+    ALONE(a);
+    static const struct {
+        const char *members;
+        int answer;
+    } cases[] = {{"", 0},
+                 {",\"machines\":{}", 0},
+                 {",\"machines\":[]", RELEASE_INVALID},
+                 {",\"machines\":{\"a\":\"short\"}", RELEASE_INVALID}};
+    (void)result;
+    for (size_t i = 0; i < PX_COUNT(cases); i++) {
+        yyjson_val *document = NULL;
+        char id[13];
+        struct px_str rest = px_arena_printf(
+            &t->arena,
+            "\"artifacts\":{\"f\":{\"kind\":\"zip\",\"sha256\":\"%064d\"}},\"platform_sha256\":\"%064d\"%s}",
+            1, 2, cases[i].members);
+        struct px_str text = px_arena_printf(&t->arena, "{%.*s", PX_FMT(rest));
+        CHECK_OK(px_json_parse(text, &t->arena, &document, NULL));
+        CHECK_OK(release_id(document, id));
+        text = px_arena_printf(&t->arena, "{\"release\":\"%s\",%.*s", id, PX_FMT(rest));
+        CHECK_INT(release_parse(text, &t->arena, &document), cases[i].answer);
+    }
 }
 
 TEST(an_artifact_that_is_not_what_was_packaged_is_no_release)

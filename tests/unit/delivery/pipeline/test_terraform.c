@@ -7,6 +7,7 @@
 
 #include "base/px_json.h"
 #include "delivery/pipeline/action_terraform.h"
+#include "delivery/pipeline/release_machines.h"
 #include "store/objects.h"
 
 #define PLANS PX_SOURCE_DIR "/tests/unit/delivery/terraform/plans/"
@@ -266,6 +267,39 @@ TEST(what_was_approved_is_applied)
     CHECK(memmem(b.notes.ptr, b.notes.len, "apply-begins", 12));
     CHECK(memmem(b.said.ptr, b.said.len, "1 of 6: aws_sns_topic.alarms", 28));
     check_no_secret(&b);
+}
+
+/* A run that is resumed somewhere else finds the sources that lie there. */
+TEST(definitions_that_are_not_the_releases_are_neither_planned_nor_applied)
+{
+    PX_AUTO(bench_close) struct bench b;
+    static const char *const files[] = {"platform/resources.json", "platform/prices.json"};
+    PX_AUTO(px_buf_deinit) struct px_buf machines;
+    yyjson_val *result;
+    bench_open(&b, t);
+    plan_is(&b, "create");
+    CHECK_INT(unlink(in(&b, "platform")), 0);
+    CHECK_OK(px_dir_make(in(&b, "platform/workflows")));
+    for (size_t i = 0; i < PX_COUNT(files); i++)
+        CHECK_INT(
+            symlink(px_arena_printf(&b.arena, PX_SOURCE_DIR "/%s", files[i]).ptr, in(&b, files[i])),
+            0);
+    put(&b, "platform/workflows/work.asl.json", S("{}"), 0600);
+    px_buf_init(&machines, 4096);
+    CHECK_OK(release_machines_write(in(&b, "platform"), &machines));
+    CHECK_OK(px_json_parse(px_arena_printf(&b.arena, "{\"source\":\"0123\",\"machines\":%.*s}",
+                                           PX_FMT(px_buf_str(&machines))),
+                           &b.arena, &b.ctx.release.document, NULL));
+    b.ctx.release.id = S("0123456789ab");
+    CHECK_OK(act_plan(&b, &result));
+    put(&b, "platform/workflows/work.asl.json", S("{ }"), 0600);
+    CHECK_INT(act_apply(&b, &result), ACTION_REFUSED);
+    check_error(&b, "state machine work is defined otherwise than in release 0123456789ab");
+    CHECK_INT(act_plan(&b, &result), ACTION_REFUSED);
+    CHECK(!called(&b, "apply"));
+    put(&b, "platform/workflows/work.asl.json", S("{}"), 0600);
+    CHECK_OK(act_apply(&b, &result));
+    CHECK(called(&b, "apply"));
 }
 
 TEST(another_plan_is_refused_with_what_differs)
