@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/px_json.h"
+#include "region/workflow_catalogue.h"
 
 #define ALARMS_BYTES_MAX (1u << 20)
 #define REPLY_BYTES_MAX ((size_t)4 << 20)
@@ -55,6 +56,7 @@ static const struct metric metrics[] = {
     {"AWS/States", "ExecutionsTimedOut", VALUE_TIMED_OUT},
     {"AWS/States", "ExecutionsAborted", VALUE_ABORTED},
     {"AWS/States", "ExecutionTime", VALUE_DURATION},
+    {"AWS/States", "ExecutionThrottled", VALUE_THROTTLES},
 };
 
 /* Whose. */
@@ -62,6 +64,7 @@ struct subject {
     bool is_gateway;
     size_t function;
     struct px_str machine; /* ARN or name; empty: none */
+    struct px_str alias;   /* a machine's; empty: whichever led to the version */
     uint32_t executed;     /* 0: all versions */
 };
 enum comparison { COMPARE_GREATER, COMPARE_GREATER_EQUAL, COMPARE_LESS, COMPARE_LESS_EQUAL };
@@ -93,9 +96,10 @@ static bool sum_of(const struct watch *w, const struct subject *subject, int64_t
                    int64_t to_s, struct figures_sum *sum)
 {
     int64_t now_s = px_wall_ns(w->options.clock) / PX_NS_PER_S;
+    const struct workflows_subject machine = {
+        .machine = subject->machine, .version = subject->executed, .alias = subject->alias};
     if (subject->machine.len)
-        return workflows_figures(w->options.workflows, subject->machine, subject->executed, from_s,
-                                 to_s, sum);
+        return workflows_figures(w->options.workflows, &machine, from_s, to_s, sum);
     if (!subject->is_gateway)
         return versions_figures(w->options.versions, subject->function, subject->executed, from_s,
                                 to_s, sum);
@@ -250,10 +254,21 @@ static struct alarm *alarm_room(struct watch *w)
     return a;
 }
 
+/* What an alarm's name ends with. */
+static struct px_str name_of(const struct watch *w, const struct subject *subject)
+{
+    if (subject->is_gateway) return S("shard-0");
+    const struct workflow_machine *machine = NULL;
+    for (size_t i = 0;
+         subject->machine.len && (machine = workflows_machine_at(w->options.workflows, i)); i++)
+        if (px_str_eq(machine->arn, subject->machine)) return machine->name;
+    return px_str_c(w->options.catalogue->functions[subject->function].name);
+}
+
 static int add_alarm(struct watch *w, yyjson_val *obj, const struct subject *subject,
                      const struct metric *metric)
 {
-    const struct function_spec *f = subject->is_gateway
+    const struct function_spec *f = subject->is_gateway || subject->machine.len
                                         ? NULL
                                         : &w->options.catalogue->functions[subject->function];
     struct px_str id = px_json_str(obj, "id"), of = px_json_str(obj, "threshold_of"),
@@ -287,11 +302,21 @@ static int add_alarm(struct watch *w, yyjson_val *obj, const struct subject *sub
                         "alarms.json: %.*s: statistic, comparison, period_s, periods or datapoints "
                         "is none",
                         PX_FMT(id));
-    a->name = px_arena_printf(&w->arena, "%.*s-%.*s%s%s", PX_FMT(w->options.prefix), PX_FMT(id),
-                              "-", f ? f->name : "shard-0");
+    a->name = px_arena_printf(&w->arena, "%.*s-%.*s-%.*s", PX_FMT(w->options.prefix), PX_FMT(id),
+                              PX_FMT(name_of(w, subject)));
     a->summary = px_arena_printf(&w->arena, "%.*s", PX_FMT(px_json_str(obj, "summary")));
     if (!a->name.ptr || !a->summary.ptr) return px_arena_fault(&w->arena);
     w->count++;
+    return 0;
+}
+
+static int add_to_machines(struct watch *w, yyjson_val *obj, const struct metric *metric)
+{
+    const struct workflow_machine *machine;
+    for (size_t i = 0; (machine = workflows_machine_at(w->options.workflows, i)); i++) {
+        const struct subject subject = {.machine = machine->arn};
+        PX_TRY(add_alarm(w, obj, &subject, metric));
+    }
     return 0;
 }
 
@@ -306,6 +331,7 @@ static int read_alarm(struct watch *w, yyjson_val *obj)
     struct px_str named = px_json_str(only, "catalogue");
     if (!metric || yyjson_obj_get(obj, "band")) return 0;
     if (subject.is_gateway) return add_alarm(w, obj, &subject, metric);
+    if (px_str_eq(scope, S("machine"))) return add_to_machines(w, obj, metric);
     if (!px_str_eq(scope, S("function"))) return 0;
     for (size_t i = 0; i < w->options.catalogue->count; i++) {
         const struct function_spec *function = &w->options.catalogue->functions[i];
@@ -407,8 +433,12 @@ static bool find_series(const struct watch *w, yyjson_val *obj, const struct met
         .is_gateway = px_str_eq(px_json_str(obj, "Namespace"), S("AWS/ApiGateway"))};
     if (ret_subject->is_gateway) return true;
     ret_subject->function = states ? 0 : function_index(w, dimension(obj, "FunctionName"));
-    if (states) ret_subject->machine = dimension(obj, "StateMachineArn");
-    if (states && (!ret_subject->machine.len || dimension(obj, "Alias").len)) return false;
+    if (states) {
+        ret_subject->machine = dimension(obj, "StateMachineArn");
+        ret_subject->alias = dimension(obj, "Alias");
+        /* of a version or by an alias: there is no series of both */
+        if (!ret_subject->machine.len || (ret_subject->alias.len && executed.len)) return false;
+    }
     if (executed.ptr && (!px_str_to_i64(executed, &number) || number < 1 || number > UINT32_MAX))
         return false;
     ret_subject->executed = (uint32_t)number;
@@ -507,6 +537,12 @@ static void write_dimensions(const struct watch *w, const struct alarm *a, struc
         px_buf_add_c(buf,
                      "[{\"Name\":\"ApiName\",\"Value\":\"prism\"},{\"Name\":\"Stage\",\"Value\":"
                      "\"" STAGE "\"}]");
+        return;
+    }
+    if (a->subject.machine.len) {
+        px_buf_add_c(buf, "[{\"Name\":\"StateMachineArn\",\"Value\":");
+        px_buf_add_json_str(buf, a->subject.machine);
+        px_buf_add_c(buf, "}]");
         return;
     }
     const char *name = w->options.catalogue->functions[a->subject.function].name;

@@ -57,10 +57,18 @@ struct px_str workflows_prefix(const struct workflows *workflows);
 const struct function_spec *workflows_function(const struct workflows *workflows,
                                                struct px_str name);
 
-/* What executions of a machine (by ARN or name) did that began or ended in [from_s, to_s) of the wall clock; version 0: of all. False: there is no such machine. */
+/* What executions did that began, ended or were refused in [from_s, to_s) of the wall clock. False: there is no such machine. */
 struct figures_sum;
-bool workflows_figures(const struct workflows *workflows, struct px_str machine, uint32_t version,
+struct workflows_subject {
+    struct px_str machine; /* ARN or name */
+    uint32_t version;      /* that they run on; 0: any */
+    struct px_str alias;   /* by which they were started; empty: by any, or none */
+};
+bool workflows_figures(const struct workflows *workflows, const struct workflows_subject *subject,
                        int64_t from_s, int64_t to_s, struct figures_sum *ret_sum);
+/* The machines one after another; NULL behind the last. */
+struct workflow_machine;
+const struct workflow_machine *workflows_machine_at(const struct workflows *workflows, size_t at);
 
 /* Whether a scheduled machine does what this schedule of the function catalogue does. */
 bool workflows_take_over(const struct workflows *workflows, struct px_str machine);

@@ -6,7 +6,7 @@
 #include "region/workflows_api.h"
 
 #define ALIASES_MAX 100 /* Step Functions' quota */
-#define ALIAS_NAME_MAX 80
+#define ALIAS_NAME_MAX (MACHINE_ALIAS_BYTES - 1)
 #define DESCRIPTION_MAX 256
 
 static void invalid_routes(struct api_call *call, const char *what, struct px_str received)

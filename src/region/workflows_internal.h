@@ -14,6 +14,7 @@
 
 #define RUN_BUCKETS 4096
 #define EXECUTION_NAME_MAX 80
+#define MACHINE_ALIAS_BYTES 81 /* the longest name of one, with its end */
 
 struct run;
 /* Somebody who waits for a run's start or end. */
@@ -54,10 +55,11 @@ struct machine_kept {
     struct px_arena arena; /* holds the record */
     struct machine_record record;
 };
-/* What executions that were started on one version did, in this process. */
+/* What executions that were started on one version by one name did, in this process. */
 struct machine_figures {
     struct machine_figures *next;
-    uint32_t version; /* 0: on none */
+    uint32_t version;                /* 0: on none */
+    char alias[MACHINE_ALIAS_BYTES]; /* that led to it; empty: none */
     struct figures *figures;
 };
 struct machine_holder {        /* one for each machine of the catalogue */
@@ -189,6 +191,9 @@ void machine_install(struct workflows *w, const struct workflow_machine *machine
 /* An execution of the run began, or ended. */
 void machine_count(struct workflows *w, const struct run *run,
                    const struct asl_execution_info *info, bool ended);
+/* One was not begun, because too many run. */
+void machine_count_refused(struct workflows *w, const struct workflow_machine *machine,
+                           uint32_t version, struct px_str alias);
 
 /* workflows_start.c */
 enum start_outcome {

@@ -6,13 +6,14 @@
  *
  * The loop reads the record in memory. Changes are made in the reading thread, one after another, from what the journal has, and come
  * back as a new record as a whole. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/px_id.h"
 #include "region/workflows_internal.h"
 
 #define FIGURES_MAX                                                                                \
-    16u /* versions of one machine with figures: 100 KB each; the one that nobody used for longest goes */
+    16u /* pairs of version and alias of one machine with figures: 100 KB each; what nobody used for longest goes */
 #define RECORD_BYTES_MAX ((size_t)4 << 20) /* a thousand versions, a hundred aliases */
 
 static struct machine_holder *holder_of(const struct workflows *w,
@@ -195,40 +196,55 @@ int machine_choose(const struct workflows *w, const struct workflow_machine *mac
 
 /* ---- figures ---- */
 
-/* Taken out of the list; NULL: there is none of the version, and room for it. */
-static struct machine_figures *take_figures(struct machine_holder *holder, uint32_t version)
+static bool is_of(const struct machine_figures *f, uint32_t version, struct px_str alias)
+{
+    return f->version == version && px_str_eq(px_str_c(f->alias), alias);
+}
+
+/* Taken out of the list; NULL: there is none of the pair, and room for it. */
+static struct machine_figures *take_figures(struct machine_holder *holder, uint32_t version,
+                                            struct px_str alias)
 {
     struct machine_figures **link = &holder->figures, *f;
-    while (*link && (*link)->version != version && (*link)->next) link = &(*link)->next;
-    f = *link; /* its own, or the one that was used longest ago */
-    if (!f || (f->version != version && holder->figures_count < FIGURES_MAX)) return NULL;
+    while (*link && !is_of(*link, version, alias) && (*link)->next) link = &(*link)->next;
+    f = *link; /* its own, or what was used longest ago */
+    if (!f || (!is_of(f, version, alias) && holder->figures_count < FIGURES_MAX)) return NULL;
     *link = f->next;
     holder->figures_count--;
-    if (f->version != version) figures_free(&f->figures);
+    if (!is_of(f, version, alias)) figures_free(&f->figures);
     return f;
 }
 
 /* The newest used comes first. NULL: without memory nothing is counted. */
-static struct figures *figures_of(struct machine_holder *holder, uint32_t version)
+static struct figures *figures_of(struct machine_holder *holder, uint32_t version,
+                                  struct px_str alias)
 {
-    struct machine_figures *f = take_figures(holder, version);
+    struct px_str key = px_str(alias.ptr, PX_MIN(alias.len, MACHINE_ALIAS_BYTES - 1));
+    struct machine_figures *f = take_figures(holder, version, key);
     if (!f) f = calloc(1, sizeof *f);
     if (!f || (!f->figures && figures_new(&f->figures) != 0)) {
         free(f);
         return NULL;
     }
     f->version = version;
+    (void)snprintf(f->alias, sizeof f->alias, "%.*s", PX_FMT(key));
     f->next = holder->figures;
     holder->figures = f;
     holder->figures_count++;
     return f->figures;
 }
 
+static void add(struct workflows *w, const struct workflow_machine *machine, uint32_t version,
+                struct px_str alias, const struct figures_event *event)
+{
+    struct figures *figures = figures_of(holder_of(w, machine), version, alias);
+    if (figures) figures_add(figures, px_wall_ns(w->options.clock), event);
+}
+
 void machine_count(struct workflows *w, const struct run *run,
                    const struct asl_execution_info *info, bool ended)
 {
     if (!run->machine || info->parent) return;
-    struct figures *figures = figures_of(holder_of(w, run->machine), run->version);
     const struct figures_event event = {
         .started = !ended,
         .error = ended && info->status == ASL_FAILED_STATUS,
@@ -236,17 +252,30 @@ void machine_count(struct workflows *w, const struct run *run,
         .aborted = ended && info->status == ASL_ABORTED,
         .duration_ms = ended ? (double)(info->stop_ms - info->start_ms) : -1,
     };
-    if (figures) figures_add(figures, px_wall_ns(w->options.clock), &event);
+    add(w, run->machine, run->version, run->alias, &event);
 }
 
-bool workflows_figures(const struct workflows *w, struct px_str name, uint32_t version,
+void machine_count_refused(struct workflows *w, const struct workflow_machine *machine,
+                           uint32_t version, struct px_str alias)
+{
+    const struct figures_event event = {.throttled = true, .duration_ms = -1};
+    add(w, machine, version, alias, &event);
+}
+
+bool workflows_figures(const struct workflows *w, const struct workflows_subject *subject,
                        int64_t from_s, int64_t to_s, struct figures_sum *ret_sum)
 {
-    const struct workflow_machine *machine = workflow_machine_find(&w->catalogue, name);
+    const struct workflow_machine *machine = workflow_machine_find(&w->catalogue, subject->machine);
     int64_t now_s = px_wall_ns(w->options.clock) / PX_NS_PER_S;
     if (!machine) return false;
     for (const struct machine_figures *f = holder_of(w, machine)->figures; f; f = f->next)
-        if (version == 0 || f->version == version)
+        if ((subject->version == 0 || f->version == subject->version) &&
+            (subject->alias.len == 0 || px_str_eq(px_str_c(f->alias), subject->alias)))
             figures_sum(f->figures, now_s, from_s, to_s, ret_sum);
     return true;
+}
+
+const struct workflow_machine *workflows_machine_at(const struct workflows *w, size_t at)
+{
+    return at < w->catalogue.count ? &w->catalogue.machines[at] : NULL;
 }

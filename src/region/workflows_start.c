@@ -127,9 +127,10 @@ static void begin(struct start *s)
         if (r != 0) (void)!asl_engine_stop(w->engine, number, NULL);
         workflows_wake(w);
     }
-    if (r == ASL_ENGINE_FULL)
+    if (r == ASL_ENGINE_FULL) {
+        machine_count_refused(w, request->machine, s->choice.version, s->choice.alias);
         refuse(s, START_FULL);
-    else if (r == ASL_ENGINE_INVALID)
+    } else if (r == ASL_ENGINE_INVALID)
         refuse(s, START_BAD_INPUT);
     else if (r != 0)
         refuse(s, START_FAULT);

@@ -14,8 +14,9 @@ import pytest
 from region_kit import Threads, Tree, environment, wait
 from rollout_kit import client, cloudwatch, started
 
-QUICK = ["--machine", "--bake", "1s", "--requests", "5", "--poll", "100ms", "--slower", "100000"]
-NAME = "work"
+# Alarms of the machine look five minutes back, so one test's failed executions would stop the next test's rollout; none is named like this.
+QUICK = ["--machine", "--bake", "1s", "--requests", "5", "--poll", "100ms", "--slower", "100000", "--alarms", "none-"]
+NAME, WATCHED = "work", "watched"
 
 
 def says(what):
@@ -34,8 +35,9 @@ def tree(tmp_path_factory):
     folder = tmp_path_factory.mktemp("m")
     tree = Tree(folder, env=environment())
     tree.edit("workflows.json", lambda root: root["machines"].update(
-        {NAME: {"description": NAME, "type": "STANDARD", "log_level": "ALL", "may": {}}}))
-    (tree.tree / "platform" / "workflows" / f"{NAME}.asl.json").write_text(json.dumps(says("built")))
+        {name: {"description": name, "type": "STANDARD", "log_level": "ALL", "may": {}} for name in (NAME, WATCHED)}))
+    for name in (NAME, WATCHED):
+        (tree.tree / "platform" / "workflows" / f"{name}.asl.json").write_text(json.dumps(says("built")))
     tree.store = folder / "delivery"
     tree.up()
     yield tree
@@ -45,15 +47,15 @@ def tree(tmp_path_factory):
 class Starts(Threads):
     """Executions of the alias, again and again, from several threads; a start that is refused while the region is killed is tried on."""
 
-    def __init__(self, tree, threads=2):
+    def __init__(self, tree, arn=None, threads=2):
         super().__init__([self.run] * threads)
-        self.tree, self.numbers = tree, itertools.count()
+        self.tree, self.arn, self.numbers = tree, arn or ARN, itertools.count()
 
     def run(self):
         with client(self.tree, "stepfunctions") as sfn:
             while not self.stop.wait(0.005):
                 with contextlib.suppress(botocore.exceptions.ClientError, botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError):
-                    sfn.start_execution(stateMachineArn=f"{ARN}:live", input=json.dumps({"even": next(self.numbers) % 2 == 0}))
+                    sfn.start_execution(stateMachineArn=f"{self.arn}:live", input=json.dumps({"even": next(self.numbers) % 2 == 0}))
 
 
 ARN = "arn:aws:states:local:000000000000:stateMachine:prism-work"
@@ -110,6 +112,34 @@ def test_a_worse_version_goes_back_by_itself(tree, tmp_path, what, more, reason)
     assert done.returncode == 1 and "is back on the old version" in done.stderr, done.stdout + done.stderr
     assert routes(tree) == before
     assert status(tree)["state"] == "rolled-back" and status(tree)["reason"].startswith(reason)
+
+
+def test_a_version_goes_back_when_its_machines_alarm_fires(tree, tmp_path):
+    """With too few calls to compare, the first failed execution is one too many: platform/alarms.json says so, here as on AWS."""
+    arn, alarm = ARN.removesuffix(NAME) + WATCHED, f"machine-failed-{WATCHED}"
+    args = [WATCHED, "--machine", "--store", tree.store, "--bake", "10m", "--requests", "100000", "--poll", "100ms", "--code", definition(tmp_path, FAILS)]
+    with Starts(tree, arn):
+        done = tree.run("rollout", "start", *args, check=False, timeout=300)
+    assert done.returncode == 1 and "is back on the old version" in done.stderr, done.stdout + done.stderr
+    said = json.loads(tree.run("rollout", "status", WATCHED, "--machine", "--store", tree.store, "--json").stdout)
+    assert said["state"] == "rolled-back" and re.match(rf"alarm \S*-{alarm} fires: ", said["reason"]), said["reason"]
+    with cloudwatch(tree) as metrics:
+        alarms = {a["AlarmName"]: a for a in metrics.describe_alarms()["MetricAlarms"] if a["Namespace"] == "AWS/States"}
+        (firing,) = (a for name, a in alarms.items() if name.endswith(f"-{alarm}"))
+        assert firing["StateValue"] == "ALARM" and firing["Dimensions"] == [{"Name": "StateMachineArn", "Value": arn}]
+        for id_ in ("machine-timed-out", "machine-throttled", "machine-aborted"):
+            assert next(a for name, a in alarms.items() if name.endswith(f"-{id_}-{WATCHED}"))["StateValue"] == "OK"
+
+        def failed(*more):
+            query = {"Id": "q", "MetricStat": {"Stat": "Sum", "Period": 60, "Metric": {"Namespace": "AWS/States", "MetricName": "ExecutionsFailed", "Dimensions": [
+                {"Name": "StateMachineArn", "Value": arn}, *({"Name": name, "Value": value} for name, value in more)]}}}
+            now = time.time()
+            return sum(metrics.get_metric_data(StartTime=now - 3000, EndTime=now + 60, MetricDataQueries=[query])["MetricDataResults"][0]["Values"])
+
+        assert failed(("Alias", "live")) == failed() == failed(("Version", "2")) > 0, "all came by the alias to the new version"
+        assert failed(("Alias", "other")) == failed(("Version", "1")) == failed(("Alias", "live"), ("Version", "2")) == 0
+    again = tree.run("rollout", "start", *args, check=False, timeout=300)
+    assert again.returncode not in (0, 1) and f"{alarm} fires already" in again.stderr, again.stderr
 
 
 def test_people_promote_and_roll_back(tree, tmp_path):
@@ -191,7 +221,7 @@ def pipeline(tree, folder, *later, requests_min=3):
     """One stage: what was published is rolled out in the region, and what comes after."""
     where = {"prefix": "prism-work", "store": str(folder / "journal"), "endpoint": f"unix:{tree.data / 'region.sock'}"}
     step = {"name": "rollout", "action": "rollout", "undo": {"action": "rollback", "with": where}, "timeout_s": 600,
-            "with": {**where, "bake_s": 1, "requests_min": requests_min, "quiet_s": 600, "slower_percent": 100000}}
+            "with": {**where, "bake_s": 1, "requests_min": requests_min, "quiet_s": 600, "slower_percent": 100000, "force": True}}
     (folder / "platform").mkdir(parents=True)
     (folder / "platform" / "pipeline.json").write_text(json.dumps({"version": 1, "stages": [{"name": "s", "steps": [step, *later]}]}))
     return subprocess.run([tree.tree / "prism", "pipeline", "run", "--state", folder / "state", "--root", folder, "--as", "ada"], env=tree.env,

@@ -103,6 +103,43 @@ static struct px_str large_input(struct test *t, size_t bytes)
     return px_str(text, bytes + 2);
 }
 
+/* Of an execution that came by an alias both the alias and the version that it drew are told. */
+TEST(figures_are_told_by_version_and_by_alias)
+{
+    struct world world;
+    write_platform(t, WAIT_AND_PASS);
+    begin(t, &world);
+    const struct workflow_machine *machine = workflow_machine_find(&world.w->catalogue, S("m"));
+    const struct start_request request = {.machine = machine,
+                                          .name = S("by-alias"),
+                                          .qualifier = S(WORKFLOW_LIVE),
+                                          .input = S("{}"),
+                                          .until_end = true,
+                                          .done = on_done,
+                                          .ctx = &world};
+    workflows_start(world.w, &request);
+    while (!world.started) (void)uv_run(&world.loop, UV_RUN_ONCE);
+    CHECK(world.ended && world.status == ASL_SUCCEEDED);
+    machine_count_refused(world.w, machine, 1, S(WORKFLOW_LIVE));
+    machine_count_refused(world.w, machine, 2, S(""));
+    static const struct {
+        struct workflows_subject subject;
+        uint64_t started, refused;
+    } cases[] = {{{.machine = S("m")}, 1, 2},
+                 {{.machine = S("m"), .version = 1}, 1, 1},
+                 {{.machine = S("m"), .version = 2}, 0, 1},
+                 {{.machine = S("m"), .alias = S(WORKFLOW_LIVE)}, 1, 1},
+                 {{.machine = S("m"), .alias = S("other")}, 0, 0}};
+    int64_t now_s = px_wall_ns(&px_clock_system) / PX_NS_PER_S;
+    for (size_t i = 0; i < PX_COUNT(cases); i++) {
+        struct figures_sum sum = {0};
+        CHECK(workflows_figures(world.w, &cases[i].subject, now_s - 60, now_s + 60, &sum));
+        CHECK_INT(sum.started, cases[i].started);
+        CHECK_INT(sum.throttles, cases[i].refused);
+    }
+    finish(&world);
+}
+
 TEST(an_execution_is_in_the_journal_when_its_start_is_told_and_when_its_end_is)
 {
     struct world world;
@@ -120,10 +157,12 @@ TEST(an_execution_is_in_the_journal_when_its_start_is_told_and_when_its_end_is)
     CHECK(world.ended && world.status == ASL_SUCCEEDED);
     struct figures_sum sum = {0};
     int64_t now_s = px_wall_ns(&px_clock_system) / PX_NS_PER_S;
-    CHECK(workflows_figures(world.w, S("m"), 0, now_s - 60, now_s + 60, &sum));
+    struct workflows_subject subject = {.machine = S("m")}, none = {.machine = S("nothing")};
+    CHECK(workflows_figures(world.w, &subject, now_s - 60, now_s + 60, &sum));
     CHECK(sum.started == 1 && sum.invocations == 1 && sum.errors == 0 && sum.duration_min_ms > 900);
-    CHECK(workflows_figures(world.w, S("m"), 7, now_s - 60, now_s + 60, &sum) && sum.started == 1);
-    CHECK(!workflows_figures(world.w, S("nothing"), 0, now_s - 60, now_s + 60, &sum));
+    subject.version = 7;
+    CHECK(workflows_figures(world.w, &subject, now_s - 60, now_s + 60, &sum) && sum.started == 1);
+    CHECK(!workflows_figures(world.w, &none, now_s - 60, now_s + 60, &sum));
     CHECK_OK(execution_find(world.w->reader, S("prism-m"), S("one"), &t->arena, &row));
     CHECK_INT(row.status, EXECUTION_SUCCEEDED);
     CHECK_STR(row.output, S("{\"a\":1}"));
