@@ -74,6 +74,15 @@ static double latency_p(const struct judge_side *o, const struct judge_side *n)
     return judge_tail(o->timed + n->timed, o->timed, o->below + n->below, o->below);
 }
 
+/* Without the first calls of its instances: the old version's are long over. That many at least there were, and where calls that follow are as
+ * slow, they are far more. */
+static struct judge_side warmed(const struct judge_side *n)
+{
+    struct judge_side side = *n;
+    side.timed -= PX_MIN(n->at_once, n->timed - PX_MIN(n->below, n->timed));
+    return side;
+}
+
 enum judge_verdict judge_look(struct judge *judge, const struct judge_limits *limits,
                               const struct judge_side *o, const struct judge_side *n, char *why,
                               size_t why_bytes)
@@ -93,18 +102,19 @@ enum judge_verdict judge_look(struct judge *judge, const struct judge_limits *li
             judge->looks);
         return JUDGE_ERRORS;
     }
-    bool timed = n->timed >= limits->latency_min && o->timed >= limits->latency_min;
+    const struct judge_side later = warmed(n);
+    bool timed = later.timed >= limits->latency_min && o->timed >= limits->latency_min;
     bool slower = n->quantile_ms > o->quantile_ms * limits->latency_ratio &&
                   n->quantile_ms > o->quantile_ms + limits->latency_floor_ms;
-    if (timed && slower && latency_p(o, n) < level) {
+    if (timed && slower && latency_p(o, &later) < level) {
         (void)snprintf(
             why, why_bytes,
             "latency: p%.3g is %.4g ms, of the old version %.4g ms; %.3g %% of %llu calls take "
             "longer than that, of the old one %.3g %% of %llu (p = %.2g, below %.2g of look %u)",
             limits->quantile * 100, n->quantile_ms, o->quantile_ms,
-            100 * (1 - rate(n->below, n->timed)), (unsigned long long)n->timed,
-            100 * (1 - rate(o->below, o->timed)), (unsigned long long)o->timed, latency_p(o, n),
-            level, judge->looks);
+            100 * (1 - rate(later.below, later.timed)), (unsigned long long)later.timed,
+            100 * (1 - rate(o->below, o->timed)), (unsigned long long)o->timed,
+            latency_p(o, &later), level, judge->looks);
         return JUDGE_LATENCY;
     }
     return JUDGE_FINE;

@@ -36,6 +36,9 @@ struct judge_side {
     uint64_t calls, errors;
     uint64_t timed, below; /* durations, and how many are at most the old version's quantile */
     double quantile_ms;
+    /* Calls that ran at once at most. Each was in an instance of its own, whose first call opened what the later ones find open; so many of the new
+     * version's slow calls are left out. 0: not known, or there is no such thing. */
+    uint64_t at_once;
 };
 /* Of a step, so far; all zero at its start. */
 struct judge {

@@ -257,7 +257,8 @@ static struct judge_side side_of(const struct target_figures *f)
                                .errors = f->errors,
                                .timed = f->timed,
                                .below = f->below,
-                               .quantile_ms = f->quantile_ms};
+                               .quantile_ms = f->quantile_ms,
+                               .at_once = f->at_once};
 }
 
 /* 0: fine so far. */

@@ -464,11 +464,16 @@ struct counted {
 #define COUNTED_MAX 3
 static const struct kind {
     const char *name_space, *time;
+    const char *at_once; /* NULL: executions share nothing that a first one would make */
     struct counted counted[COUNTED_MAX];
 } kinds[] = {
-    {"AWS/Lambda", "Duration", {{"Invocations", true, false}, {"Errors", false, true}}},
+    {"AWS/Lambda",
+     "Duration",
+     "ConcurrentExecutions",
+     {{"Invocations", true, false}, {"Errors", false, true}}},
     {"AWS/States",
      "ExecutionTime",
+     NULL,
      {{"ExecutionsSucceeded", true, false},
       {"ExecutionsFailed", true, true},
       {"ExecutionsTimedOut", true, true}}},
@@ -545,6 +550,18 @@ static double sum_of(yyjson_val *result)
     double sum = 0;
     px_json_arr_foreach(px_json_arr(result, "Values"), i, n, item) sum += yyjson_get_num(item);
     return sum;
+}
+
+static double most_of(yyjson_val *result)
+{
+    size_t i, n;
+    yyjson_val *item;
+    double most = 0;
+    px_json_arr_foreach(px_json_arr(result, "Values"), i, n, item)
+    {
+        most = PX_MAX(most, yyjson_get_num(item));
+    }
+    return most;
 }
 
 /* The value at that time of another series; has: there is one. */
@@ -629,7 +646,7 @@ int target_figures(struct rollout_target *target, const struct target_window *wi
                    struct target_figures ret_figures[2])
 {
     const struct kind *kind = &kinds[target->is_machine];
-    struct query queries[2 * (COUNTED_MAX + 2)];
+    struct query queries[2 * (COUNTED_MAX + 3)];
     struct target_figures figures[2] = {0};
     struct target_window of = *window, *w = &of;
     yyjson_val *results = NULL, *timed[2];
@@ -646,6 +663,8 @@ int target_figures(struct rollout_target *target, const struct target_window *wi
         }
         queries[count++] = query_of("timed", side, kind->time, versions[side], "SampleCount");
         queries[count++] = query_of("quantile", side, kind->time, versions[side], quantile);
+        if (kind->at_once)
+            queries[count++] = query_of("atonce", side, kind->at_once, versions[side], "Maximum");
     }
     r = get_data(target, w, queries, count, arena, &results);
     if (r != 0) return r;
@@ -656,6 +675,7 @@ int target_figures(struct rollout_target *target, const struct target_window *wi
         double sum = weighted(result_of(results, side ? "quantile1" : "quantile0"), timed[side],
                               &weight);
         figures[side].quantile_ms = weight > 0 ? sum / weight : 0;
+        figures[side].at_once = (uint64_t)most_of(result_of(results, side ? "atonce1" : "atonce0"));
     }
     bool own = figures[0].quantile_ms > 0 && figures[0].calls >= figures[1].calls;
     double bound_ms = own || w->bound_ms <= 0 ? figures[0].quantile_ms : w->bound_ms;

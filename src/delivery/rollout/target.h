@@ -105,6 +105,7 @@ PX_MUST_USE int target_delete_warm(struct rollout_target *target, struct px_str 
 struct target_figures {
     uint64_t calls, errors, timed, below; /* below: durations of at most bound_ms */
     double quantile_ms;                   /* mean of the periods', by their durations */
+    uint64_t at_once;                     /* calls of a function at most; 0: not told */
 };
 struct target_window {
     struct px_str function, alias;

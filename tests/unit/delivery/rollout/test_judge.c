@@ -106,6 +106,30 @@ static enum judge_verdict at_full_weight(struct judge_side first, struct judge_s
     return look(&judge, judge_against(&left, &before, n.calls), n, why);
 }
 
+/* Seen on a busy machine: 50 calls over 6 instances, each of whose first ones opened its stores. */
+TEST(first_calls_of_new_instances_are_no_regression)
+{
+    char why[256];
+    struct judge_side o = {.calls = 100, .timed = 100, .below = 90, .quantile_ms = 20},
+                      n = {.calls = 50, .timed = 50, .below = 30, .quantile_ms = 300};
+    struct judge judge = {0};
+    CHECK_INT(judge_look(&judge, &limits, &o, &n, why, sizeof why), JUDGE_LATENCY);
+    judge = (struct judge){0};
+    n.at_once = 16;
+    CHECK_INT(judge_look(&judge, &limits, &o, &n, why, sizeof why), JUDGE_FINE);
+    /* who is slow in all calls is so without the first ones as well */
+    judge = (struct judge){0};
+    n.below = 0;
+    CHECK_INT(judge_look(&judge, &limits, &o, &n, why, sizeof why), JUDGE_LATENCY);
+    CHECK(strstr(why, "of 34 calls"));
+    /* left out are slow ones only, and what is left has to be enough to say anything */
+    judge = (struct judge){0};
+    n.at_once = 1000;
+    CHECK_INT(judge_look(&judge, &limits, &o, &n, why, sizeof why), JUDGE_FINE);
+    n.below = 50;
+    CHECK_INT(judge_look(&judge, &limits, &o, &n, why, sizeof why), JUDGE_FINE);
+}
+
 TEST(at_full_weight_the_whole_rollout_is_compared_with)
 {
     const struct judge_side none = {0};
