@@ -2,6 +2,7 @@
 # region has one; deliveries go to the home bucket and are copied. Beside each stands the bucket of its access log.
 locals {
   artifact_buckets = { for region, code in local.codes : region => "${local.context.prefix}-artifacts-${code}-${local.context.account_id}" }
+  logged_runs      = { for region in local.regions : region => [for bucket in values(local.runs_here) : { prefix = "${local.access_arns[region]}/${local.runs.name}/*", bucket = local.runs_arn } if region == var.home_region] }
   access_buckets   = { for region, code in local.codes : region => "${local.context.prefix}-access-${code}-${local.context.account_id}" }
 }
 
@@ -378,7 +379,7 @@ data "aws_iam_policy_document" "access" {
   statement {
     sid       = "BucketLogs"
     actions   = ["s3:PutObject"]
-    resources = ["${local.access_arns[each.key]}/artifacts/*"]
+    resources = concat(["${local.access_arns[each.key]}/artifacts/*"], local.logged_runs[each.key][*].prefix)
 
     principals {
       type        = "Service"
@@ -387,7 +388,7 @@ data "aws_iam_policy_document" "access" {
     condition {
       test     = "ArnEquals"
       variable = "aws:SourceArn"
-      values   = [local.artifact_arns[each.key]]
+      values   = concat([local.artifact_arns[each.key]], local.logged_runs[each.key][*].bucket)
     }
     condition {
       test     = "StringEquals"

@@ -7,6 +7,9 @@ locals {
   tagged   = { StringEquals = { "aws:ResourceTag/Project" = var.project, "aws:ResourceTag/Environment" = var.environment } }
   tagging  = { StringEquals = { "aws:RequestTag/Project" = var.project, "aws:RequestTag/Environment" = var.environment } }
 
+  # S3 names the bucket in what it asks of KMS.
+  runs_only = { StringEquals = { "kms:EncryptionContext:aws:s3:arn" = [local.runs_arn] } }
+
   state_bucket = try(var.delivery.state_bucket, "")
   states       = "${local.arn}:s3:::${local.state_bucket}/${var.project}/${var.environment}"
 
@@ -18,6 +21,10 @@ locals {
     "plan/read" = [
       { Sid = "State", Action = ["s3:GetObject"], Resource = ["${local.states}/*"] },
       { Sid = "StateList", Action = ["s3:ListBucket"], Resource = ["${local.arn}:s3:::${local.state_bucket}"], Condition = { StringLike = { "s3:prefix" = ["${var.project}/${var.environment}/*"] } } },
+      # Without a condition on the prefix: S3 answers 404 for what is not there only to who may list, and a request for an object has no prefix.
+      { Sid = "RunsList", Action = ["s3:ListBucket"], Resource = [local.runs_arn] },
+      { Sid = "Runs", Action = ["s3:GetObject"], Resource = ["${local.runs_arn}/${local.runs.prefix}/*"] },
+      { Sid = "RunsKey", Action = ["kms:Decrypt"], Resource = ["${local.arn}:kms:*:${local.runs_account}:key/*"], Condition = local.runs_only },
       { Sid = "Parameters", Action = ["ssm:GetParameter", "ssm:GetParameters"], Resource = [for region in sort(local.regions) : "${local.arn}:ssm:${region}:${local.account}:parameter/${var.project}/${var.environment}/*"] },
       { Sid = "Functions", Action = ["lambda:GetAlias", "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConcurrency", "lambda:GetProvisionedConcurrencyConfig"], Resource = ["${local.arn}:lambda:*:${format(local.named, "function:")}"] },
       { Sid = "Api", Action = ["apigateway:GET"], Resource = ["${local.arn}:apigateway:*::/restapis*", "${local.arn}:apigateway:*::/domainnames*", "${local.arn}:apigateway:*::/usageplans*", "${local.arn}:apigateway:*::/account", "${local.arn}:apigateway:*::/tags/*"] },
@@ -28,6 +35,8 @@ locals {
 
     "deploy/state" = [
       { Sid = "State", Action = ["s3:PutObject", "s3:DeleteObject"], Resource = ["${local.states}/*"] },
+      { Sid = "Runs", Action = ["s3:AbortMultipartUpload", "s3:PutObject"], Resource = ["${local.runs_arn}/${local.runs.prefix}/*"] },
+      { Sid = "RunsKey", Action = ["kms:GenerateDataKey"], Resource = ["${local.arn}:kms:*:${local.runs_account}:key/*"], Condition = local.runs_only },
       { Sid = "Artifacts", Action = ["s3:PutObject", "s3:GetObjectVersion"], Resource = ["${local.arn}:s3:::${local.artifact_buckets[var.home_region]}/functions/*"] },
       { Sid = "ImageLogin", Action = ["ecr:GetAuthorizationToken"], Resource = ["*"] },
       { Sid = "Images", Action = ["ecr:BatchCheckLayerAvailability", "ecr:CompleteLayerUpload", "ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart"], Resource = ["${local.arn}:ecr:${var.home_region}:${local.account}:repository/${local.prefix}/*"] },

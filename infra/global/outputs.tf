@@ -33,3 +33,8 @@ output "router_upload" {
   description = "Where the router's ZIP goes before it is named in `edge`."
   value       = "s3://${local.artifact_buckets[var.home_region]}/functions/edge/<sha256>.zip"
 }
+
+output "pipeline_store" {
+  description = "Where `prism pipeline` keeps its runs (PRISM_PIPELINE_STATE), the same in every environment; null without `delivery`."
+  value       = var.delivery == null ? null : "s3://${local.runs_bucket}/${local.runs.prefix}"
+}

@@ -253,14 +253,23 @@ variable "delivery" {
       state_bucket      bucket of the Terraform states
       plan_environment  GitHub environment whose jobs may plan (read only); the deploying one is named like this environment
       create_provider   false where the account has GitHub's OIDC provider already (another environment made it)
+      runs_account      account of the environment that keeps the pipeline's runs (`store` of platform/pipeline.json); null: this one
+      runs_users        in that environment: accounts of the others, whose delivery roles use its bucket
   EOT
   type = object({
     repository       = string
     state_bucket     = string
     plan_environment = optional(string)
     create_provider  = optional(bool, true)
+    runs_account     = optional(string)
+    runs_users       = optional(set(string), [])
   })
   default = null
+
+  validation {
+    condition     = var.delivery == null ? true : alltrue([for account in concat(compact([var.delivery.runs_account]), tolist(var.delivery.runs_users)) : can(regex("^[0-9]{12}$", account))])
+    error_message = "delivery.runs_account and delivery.runs_users must be account numbers of 12 digits."
+  }
 
   validation {
     condition     = var.delivery == null ? true : can(regex("^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}$", var.delivery.repository))

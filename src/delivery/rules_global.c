@@ -1,6 +1,7 @@
 /* delivery/rules_global.c - what spans regions. */
 #include "delivery/eval.h"
 #include "delivery/rule.h"
+#include "delivery/rules_runs.h"
 
 #define TABLES                                                                                     \
     "Tenant registry and idempotency tables utilize DynamoDB Global Tables for multi-region "      \
@@ -500,5 +501,9 @@ const struct verify_rule rules_global[] = {
     {"PV-GLB-16", "The stacks agree on the regions", MODULE,
      "one primary region, and every regional plan's region is known", VERIFY_GLOBAL, VERIFY_ERROR,
      primary_region},
+    {"PV-GLB-17", "The pipeline's runs are kept", PIPELINE,
+     "the bucket that platform/pipeline.json describes, what its policy denies, and what the "
+     "pipeline's roles may do with it",
+     VERIFY_GLOBAL, VERIFY_ERROR, rules_runs},
     {0},
 };

@@ -65,6 +65,7 @@ static int load_platform(struct verify *v)
         {"functions.json", &v->functions}, {"network.json", &v->network},
         {"lifecycle.json", &v->lifecycle}, {"alarms.json", &v->alarms},
         {"workflows.json", &v->workflows}, {"api.openapi.json", &v->api},
+        {"pipeline.json", &v->pipeline},
     };
     for (size_t i = 0; i < PX_COUNT(files); i++) {
         struct px_str path = {0};

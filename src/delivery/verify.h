@@ -56,7 +56,8 @@ struct verify {
     size_t rule_index;
     struct verify_finding **tail;
     /* platform/ and the list of wildcards, read once; value_unknown: not there */
-    const struct value *functions, *network, *lifecycle, *alarms, *workflows, *api, *wildcards;
+    const struct value *functions, *network, *lifecycle, *alarms, *workflows, *api, *pipeline,
+        *wildcards;
     bool *wildcards_used;
 };
 

@@ -676,6 +676,12 @@ globally("nobody waits for the certificate", "PV-GLB-13", r"aws_acm_certificate\
 globally("nobody is told of the bill", "PV-GLB-14", r"^$", edit("global/budgets.tf", "  for_each = var.budgets\n", "  for_each = {}\n"))
 globally("other regions do not find the global stack", "PV-GLB-15", r"^$",
          edit("global/publish.tf", "  region         = each.key\n", "  region         = var.home_region\n"))
+globally("entries of the pipeline's journal may be replaced", "PV-GLB-17", r"aws_s3_bucket\.runs",
+         edit("global/runs.tf", 'resources = ["${local.runs_arn}/${local.runs.prefix}/runs/??????/??????.json"]',
+              'resources = ["${local.runs_arn}/other/runs/??????/??????.json"]'))
+globally("the pipeline writes beyond its prefix", "PV-GLB-17", r"aws_iam_policy\.delivery",
+         edit("global/delivery_policies.tf", 'Action = ["s3:AbortMultipartUpload", "s3:PutObject"], Resource = ["${local.runs_arn}/${local.runs.prefix}/*"]',
+              'Action = ["s3:AbortMultipartUpload", "s3:PutObject"], Resource = ["${local.runs_arn}/*"]'))
 
 # ---- names ----
 

@@ -176,6 +176,40 @@ def test_artifact_bucket(aws, region, code):
     assert s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
 
 
+def test_the_pipelines_store(aws):
+    """The environment that platform/pipeline.json names has the bucket: versions, a key of its own, an append-only journal; roles that use it and no more."""
+    store = kit.platform("pipeline.json")["store"]
+    assert f"prism-{store['environment']}" == PREFIX
+    s3, bucket = aws("s3", kit.HOME), f"{PREFIX}-{store['name']}-{kit.ACCOUNT}"
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    rule, = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms" and rule["BucketKeyEnabled"]
+    key = aws("kms", kit.HOME).describe_key(KeyId=rule["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"])["KeyMetadata"]
+    assert key["KeyManager"] == "CUSTOMER" and key["Enabled"]
+    assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
+    expiring, = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    assert "NoncurrentVersionExpiration" in expiring and "Expiration" not in expiring  # runs themselves stay
+    denied = {s["Sid"]: s for s in json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"] if s["Effect"] == "Deny"}
+    assert denied["TlsOnly"]["Condition"]["Bool"]["aws:SecureTransport"] == "false"
+    assert denied["EntriesNeverReplaced"]["Resource"] == f"arn:aws:s3:::{bucket}/{store['prefix']}/runs/??????/??????.json"
+
+    def allowed(role):
+        iam = aws("iam")
+        for policy in everything(iam, "list_attached_role_policies", "AttachedPolicies", RoleName=f"{PREFIX}-{role}"):
+            if f":{kit.ACCOUNT}:" not in policy["PolicyArn"]:
+                continue
+            version = iam.get_policy(PolicyArn=policy["PolicyArn"])["Policy"]["DefaultVersionId"]
+            document = iam.get_policy_version(PolicyArn=policy["PolicyArn"], VersionId=version)["PolicyVersion"]["Document"]
+            for statement in document["Statement"]:
+                if any(bucket in resource for resource in statement["Resource"]):
+                    yield from ((action, resource) for action in statement["Action"] for resource in statement["Resource"])
+
+    objects = f"arn:aws:s3:::{bucket}/{store['prefix']}/*"
+    reads = {("s3:GetObject", objects), ("s3:ListBucket", f"arn:aws:s3:::{bucket}")}
+    assert set(allowed("plan")) == reads
+    assert set(allowed("deploy")) == reads | {("s3:PutObject", objects), ("s3:AbortMultipartUpload", objects)}
+
+
 def test_artifacts_are_replicated_from_home(aws):
     rules = aws("s3").get_bucket_replication(Bucket=f"{PREFIX}-artifacts-use1-{kit.ACCOUNT}")["ReplicationConfiguration"]["Rules"]
     assert [(r["Destination"]["Bucket"], r["Status"]) for r in rules] == [(f"arn:aws:s3:::{PREFIX}-artifacts-euw1-{kit.ACCOUNT}", "Enabled")]

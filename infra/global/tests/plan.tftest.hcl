@@ -376,6 +376,41 @@ run "delivery_roles" {
   }
 }
 
+run "runs_of_the_pipeline_elsewhere" {
+  command = plan
+
+  variables {
+    delivery = { repository = "example/prism", state_bucket = "example-states", runs_account = "210987654321" }
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket.runs) == 0 && output.pipeline_store == "s3://prism-prod-pipeline-210987654321/delivery"
+    error_message = "dev uses the bucket of the environment that platform/pipeline.json names"
+  }
+  assert {
+    condition     = strcontains(local.delivery_policies["deploy-state"].json, "arn:aws:s3:::prism-prod-pipeline-210987654321/delivery/*")
+    error_message = "its deploying role may write there"
+  }
+}
+
+run "runs_of_the_pipeline_here" {
+  command = plan
+
+  variables {
+    environment = "prod"
+    delivery    = { repository = "example/prism", state_bucket = "example-states", runs_users = ["210987654321"] }
+  }
+
+  assert {
+    condition     = keys(aws_s3_bucket.runs) == ["this"] && contains(local.runs_users, "arn:aws:iam::210987654321:role/prism-*-deploy")
+    error_message = "prod has the bucket, and the other account's delivery roles use it"
+  }
+  assert {
+    condition     = output.pipeline_store == "s3://${aws_s3_bucket.runs["this"].bucket}/delivery"
+    error_message = "what is told is what is made"
+  }
+}
+
 run "signed_zone" {
   command = plan
 

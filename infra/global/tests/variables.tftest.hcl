@@ -438,6 +438,16 @@ run "state_bucket_as_url" {
   expect_failures = [var.delivery]
 }
 
+run "runs_in_an_account_by_name" {
+  command = plan
+
+  variables {
+    delivery = { repository = "example/prism", state_bucket = "states", runs_account = "prod" }
+  }
+
+  expect_failures = [var.delivery]
+}
+
 run "plans_behind_the_same_approvals" {
   command = plan
 

@@ -455,6 +455,29 @@ static void read_environments(struct reading *reading, yyjson_val *environments)
     }
 }
 
+/* ---- the store ---- */
+
+/* infra/global makes the bucket of it, and `prism verify` looks whether it does; here it only has to be whole. */
+static void read_store(struct reading *reading, yyjson_val *store)
+{
+    static const char *const known[] = {"environment", "name", "prefix", "$comment", NULL};
+    const struct definition *d = reading->definition;
+    bool there = false;
+    if (!store || !definition_check_members(reading, store, S("store"), known)) return;
+    struct px_str environment = px_json_str(store, "environment");
+    for (size_t i = 0; i < d->environment_count; i++)
+        there = there || px_str_eq(d->environments[i].name, environment);
+    if (!there)
+        definition_problem(reading, S("store.environment"),
+                           "must be one of `environments`, whose global stack makes the bucket");
+    if (!definition_name_is_ok(px_json_str(store, "name")))
+        definition_problem(reading, S("store.name"),
+                           "must be a name of small letters, digits and '-'");
+    if (!definition_name_is_ok(px_json_str(store, "prefix")))
+        definition_problem(reading, S("store.prefix"),
+                           "must be a name of small letters, digits and '-'");
+}
+
 /* ---- the whole ---- */
 
 static void read_defaults(struct reading *reading, yyjson_val *root)
@@ -474,8 +497,9 @@ static void read_defaults(struct reading *reading, yyjson_val *root)
 
 static void read_root(struct reading *reading, yyjson_val *root)
 {
-    static const char *const known[] = {"$comment",     "$schema", "version", "lease_s", "defaults",
-                                        "environments", "lists",   "stages",  "overlay", NULL};
+    static const char *const known[] = {"$comment", "$schema",      "version", "lease_s",
+                                        "defaults", "environments", "lists",   "stages",
+                                        "overlay",  "store",        NULL};
     if (!definition_check_members(reading, root, S("pipeline"), known)) return;
     if (px_json_i64(root, "version", 0) != 1)
         definition_problem(reading, S("version"), "must be 1, the only version that there is");
@@ -484,6 +508,7 @@ static void read_root(struct reading *reading, yyjson_val *root)
         definition_problem(reading, S("lists"), "must be an object, {\"NAME\": [step, ...]}");
     read_defaults(reading, root);
     read_environments(reading, yyjson_obj_get(root, "environments"));
+    read_store(reading, yyjson_obj_get(root, "store"));
     reading->overlay = yyjson_obj_get(root, "overlay");
     definition_overlay_check(reading);
     read_stages(reading, yyjson_obj_get(root, "stages"));

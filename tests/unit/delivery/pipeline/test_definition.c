@@ -58,6 +58,9 @@ TEST(variables_are_filled_in)
 #define STAGE(more)                                                                                \
     "{\"version\":1,\"environments\":{\"dev\":{}},\"lists\":{\"l\":[" MAKE                         \
     "]},\"stages\":[{\"name\":\"s\"" more "}]}"
+#define STORE(store)                                                                               \
+    "{\"version\":1,\"environments\":{\"dev\":{}},\"store\":" store                                \
+    ",\"stages\":[{\"name\":\"s\",\"steps\":[" MAKE "]}]}"
 #define STEPS(step) STAGE(",\"steps\":[" step "]")
 #define WAVES(waves) STAGE(",\"environment\":\"dev\",\"region_steps\":\"l\",\"waves\":[" waves "]")
 
@@ -74,6 +77,12 @@ static const struct {
      "unknown member 'stagse'; there are version, lease_s, defaults"},
     {"{\"version\":1,\"version\":1,\"stages\":[{\"name\":\"s\",\"steps\":[" MAKE "]}]}", "pipeline",
      "stands there twice"},
+    {STORE("{\"environment\":\"prod\",\"name\":\"runs\",\"prefix\":\"p\"}"), "store.environment",
+     "must be one of `environments`"},
+    {STORE("{\"environment\":\"dev\",\"prefix\":\"p\"}"), "store.name", "must be a name"},
+    {STORE("{\"environment\":\"dev\",\"name\":\"runs\",\"prefix\":\"a/b\"}"), "store.prefix",
+     "must be a name"},
+    {STORE("{\"environment\":\"dev\",\"bucket\":\"runs\"}"), "store", "unknown member 'bucket'"},
     {"{\"version\":1,\"lease_s\":1,\"stages\":[{\"name\":\"s\",\"steps\":[" MAKE "]}]}",
      "pipeline.lease_s", "from 3 to 3600"},
     {"{\"version\":1,\"defaults\":{\"timeout_s\":\"1h\"},\"stages\":[{\"name\":\"s\",\"steps\":[" MAKE
