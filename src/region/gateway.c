@@ -259,6 +259,9 @@ int gateway_new(const struct gateway_options *options, struct gateway **ret_gate
     if (r == 0)
         r = auth_cache_new(options->clock, options->contract->authorizer_ttl_s, AUTH_ENTRIES_MAX,
                            &gw->auth);
+    if (r == 0)
+        r = auth_guard_new(options->clock, options->wrong_keys_max, AUTH_GUARD_SOURCES_MAX,
+                           &gw->guard);
     if (r == 0) r = listen_on(gw, ret_port);
     uv_timer_init(options->loop, &gw->sweep);
     gw->sweep.data = gw;
@@ -289,6 +292,7 @@ static void on_sweep_closed(uv_handle_t *handle)
 {
     struct gateway *gw = handle->data;
     auth_cache_free(&gw->auth);
+    auth_guard_free(&gw->guard);
     spans_deinit(&gw->spans);
     while (gw->spare) {
         struct gateway_call *call = gw->spare;

@@ -32,6 +32,7 @@ struct gateway_options {
     uint16_t port;
     struct certificates *certificates; /* NULL: no TLS */
     uint16_t tls_port;
+    uint32_t wrong_keys_max; /* of a source: auth_guard.h */
 };
 enum gateway_answer { GATEWAY_PORT_TAKEN = 1, GATEWAY_TLS_PORT_TAKEN };
 PX_MUST_USE int gateway_new(const struct gateway_options *options, struct gateway **ret_gateway,

@@ -81,10 +81,12 @@ static void settle(struct auth_flight *flight, const struct auth_result *result,
     double ms = (double)(px_mono_ns(flight->gateway->options.clock) - flight->started_mono_ns) /
                 1e6;
     struct gateway_call *call = flight->waiting;
+    bool wrong = !result && refusal == API_GW_UNAUTHORIZED;
     while (call) {
         struct gateway_call *next = call->next_waiting;
         call->next_waiting = NULL;
         call->authorizer_ms = ms;
+        if (wrong) auth_guard_blame(flight->gateway->guard, call->request->peer);
         if (result)
             apply(call, result);
         else
@@ -204,6 +206,10 @@ void gateway_authorize(struct gateway_call *call)
     const struct auth_result *known = auth_cache_find(gw->auth, identity);
     if (known) {
         apply(call, known);
+        return;
+    }
+    if (auth_guard_wait_s(gw->guard, call->request->peer) > 0) {
+        end_refused(call, API_GW_THROTTLED, "too many wrong keys from this address");
         return;
     }
     struct auth_flight *flight = flight_find(gw, identity);

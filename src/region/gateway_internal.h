@@ -9,6 +9,7 @@
 #include "lambda/apigw.h"
 #include "observe/spans.h"
 #include "region/auth_cache.h"
+#include "region/auth_guard.h"
 #include "region/gateway.h"
 
 #define LAMBDA_EVENT_BYTES_MAX (6 * 1024 * 1024) /* synchronous invocation: aws-facts 17 */
@@ -53,6 +54,7 @@ struct gateway {
     struct gateway_options options;
     struct http_server *server;
     struct auth_cache *auth;
+    struct auth_guard *guard;
     struct auth_flight *flights;
     struct gateway_call *active, *spare;
     size_t spare_count;

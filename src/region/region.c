@@ -183,6 +183,7 @@ static int start_gateway(struct region *region)
     const struct region_options *o = region->options;
     uint16_t port = o->port ? o->port : region->data.port;
     const struct gateway_options gateway = {
+        .wrong_keys_max = region->tuning.wrong_keys_max,
         .loop = &region->loop,
         .contract = &region->contract,
         .pool = region_pool,

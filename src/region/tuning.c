@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #define DAY_MS 86400000
+#define COUNT_MAX 1000000
 
 static int read_ms(const char *name, uint32_t otherwise, uint32_t *ret_ms)
 {
@@ -16,11 +17,24 @@ static int read_ms(const char *name, uint32_t otherwise, uint32_t *ret_ms)
     return 0;
 }
 
+static int read_count(const char *name, uint32_t otherwise, uint32_t *ret_count)
+{
+    const char *text = getenv(name);
+    int64_t count = otherwise;
+    if (text && text[0] &&
+        (!px_str_to_i64(px_str_c(text), &count) || count < 0 || count > COUNT_MAX))
+        return px_fault(PX_F_CONFIG, "%s is a number from 0 to %d, not '%s'", name, COUNT_MAX,
+                        text);
+    *ret_count = (uint32_t)count;
+    return 0;
+}
+
 int region_tuning_read(struct region_tuning *ret_tuning)
 {
     PX_TRY(read_ms("PRISM_REGION_IDLE_MS", 60000, &ret_tuning->idle_ms));
     PX_TRY(read_ms("PRISM_REGION_RETRY_MS", 60000, &ret_tuning->retry_ms));
     PX_TRY(read_ms("PRISM_REGION_METRICS_MS", 60000, &ret_tuning->metrics_ms));
     PX_TRY(read_ms("PRISM_REGION_COPY_MS", 5000, &ret_tuning->copy_ms));
+    PX_TRY(read_count("PRISM_REGION_WRONG_KEYS_MAX", 1000, &ret_tuning->wrong_keys_max));
     return read_ms("PRISM_REGION_DRAIN_MS", 30000, &ret_tuning->drain_ms);
 }

@@ -1,6 +1,7 @@
 """The authorizer's results: kept for a while, void at once when a key goes, asked for once by many."""
 
 import concurrent.futures
+import socket
 import time
 
 import pytest
@@ -114,5 +115,25 @@ def test_a_broken_authorizer_is_500_not_401(tmp_path, trouble, status):
     try:
         problem(tree.call("GET", "/v1/datasets"), status)
         wait(lambda: tree.call("GET", "/v1/health").status_code == 200)
+    finally:
+        assert tree.down().returncode == 0
+
+
+def test_an_address_with_too_many_wrong_keys_waits_and_others_do_not(tmp_path):
+    tree = Tree(tmp_path, env=environment(PRISM_REGION_WRONG_KEYS_MAX="5")).up()
+    try:
+        kept = tree.tenant("guarded")
+        assert tree.call("GET", "/v1/datasets", key=kept).status_code == 200
+        wrong = [tree.call("GET", "/v1/datasets", key=f"prism_no_{i}").status_code for i in range(30)]
+        assert wrong[:5] == [401] * 5 and 429 in wrong and set(wrong) == {401, 429}
+        before = asked(tree)
+        refused = tree.call("GET", "/v1/datasets", key="prism_no")
+        assert problem(refused, 429) and int(refused.headers["Retry-After"]) >= 1
+        assert asked(tree) == before  # nobody was asked
+        assert tree.call("GET", "/v1/datasets", key=kept).status_code == 200  # a key that is known
+        assert requests.get(tree.url + "/v1/health").status_code == 200
+        other = socket.create_connection(("127.0.0.1", tree.port), source_address=("127.0.0.2", 0))
+        other.sendall(b"GET /v1/datasets HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer prism_no\r\n\r\n")
+        assert other.recv(100).startswith(b"HTTP/1.1 401")
     finally:
         assert tree.down().returncode == 0
