@@ -6,7 +6,7 @@
 
 #include "base/px_json.h"
 #include "delivery/pipeline/builtin.h"
-#include "delivery/pipeline/digest.h"
+#include "store/digest.h"
 
 /* Files that are on another machine are checked by who applies them. Answers: ACTION_REFUSED. */
 static int check_files(struct action_context *ctx, yyjson_val *plan)

@@ -6,7 +6,7 @@
 #include "base/px_json.h"
 #include "config/config.h"
 #include "delivery/pipeline/builtin.h"
-#include "delivery/pipeline/digest.h"
+#include "store/digest.h"
 
 #define FILE_BYTES_MAX ((size_t)16 << 20)
 #define SAID_BYTES_MAX 4000u

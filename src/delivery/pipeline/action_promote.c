@@ -9,10 +9,10 @@
 
 #include "base/px_json.h"
 #include "delivery/pipeline/builtin.h"
-#include "delivery/pipeline/digest.h"
 #include "delivery/pipeline/image_blobs.h"
 #include "delivery/pipeline/release.h"
 #include "delivery/pipeline/signature.h"
+#include "store/digest.h"
 #include "store/objects.h"
 
 #define ARTIFACT_BYTES_MAX ((size_t)1 << 30)

@@ -8,11 +8,11 @@
 #include "base/px_file.h"
 #include "base/px_json.h"
 #include "delivery/pipeline/builtin.h"
-#include "delivery/pipeline/digest.h"
 #include "delivery/pipeline/exec.h"
 #include "delivery/pipeline/release.h"
 #include "delivery/pipeline/release_machines.h"
 #include "delivery/pipeline/signature.h"
+#include "store/digest.h"
 #include "store/secrets.h"
 
 #define TEXT_BYTES_MAX (1u << 20)

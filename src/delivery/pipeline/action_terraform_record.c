@@ -9,8 +9,8 @@
 #include "base/px_json.h"
 #include "delivery/pipeline/action_terraform.h"
 #include "delivery/pipeline/contract.h"
-#include "delivery/pipeline/digest.h"
 #include "delivery/pipeline/sources.h"
+#include "store/digest.h"
 #include "store/objects.h"
 
 #define FILE_BYTES_MAX (16u << 20)

@@ -7,7 +7,7 @@
 
 #include "base/px_arena.h"
 #include "base/px_json.h"
-#include "delivery/pipeline/digest.h"
+#include "store/digest.h"
 
 #define ENTRY_BYTES_MAX (4u << 20)
 #define ENTRY_ID_BYTES 33

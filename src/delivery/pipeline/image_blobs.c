@@ -2,7 +2,7 @@
 #include "delivery/pipeline/image_blobs.h"
 
 #include "base/px_json.h"
-#include "delivery/pipeline/digest.h"
+#include "store/digest.h"
 
 static void add(struct image_blobs *blobs, yyjson_val *part)
 {

@@ -6,8 +6,8 @@
 
 #include "base/px_file.h"
 #include "base/px_json.h"
-#include "delivery/pipeline/digest.h"
 #include "delivery/pipeline/release_machines.h"
+#include "store/digest.h"
 #include "store/objects.h"
 
 #define RELEASE_BYTES_MAX (1u << 20)

@@ -6,7 +6,7 @@
 
 #include "base/px_file.h"
 #include "base/px_json.h"
-#include "delivery/pipeline/digest.h"
+#include "store/digest.h"
 
 #define MACHINES_MAX 256
 #define NAME_BYTES 96 /* Step Functions takes 80 */

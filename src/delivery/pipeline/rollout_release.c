@@ -3,8 +3,8 @@
 
 #include "base/px_file.h"
 #include "base/px_json.h"
-#include "delivery/pipeline/digest.h"
 #include "delivery/pipeline/release.h"
+#include "store/digest.h"
 #include "store/objects.h"
 
 #define ZIP_BYTES_MAX ((size_t)256 << 20) /* Lambda takes 250 MB, unpacked */

@@ -1,5 +1,5 @@
-/* delivery/pipeline/digest.c - see digest.h; the hash is AWS-LC's. */
-#include "delivery/pipeline/digest.h"
+/* store/digest.c - see digest.h; the hash is AWS-LC's. */
+#include "store/digest.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* delivery/pipeline/digest.h - SHA-256 in hex: of entries, plans, artifacts, releases. */
+/* store/digest.h - SHA-256 in hex: of entries, plans, artifacts, releases. */
 #pragma once
 
 #include "base/px.h"
