@@ -6,37 +6,11 @@
 
 #include "base/px_file.h"
 #include "base/px_json.h"
+#include "cli/own_store.h"
 #include "cli/secret.h"
 #include "cli/settings.h"
 
 void secret_place_close(struct secret_place *place) { secret_store_close(&place->store); }
-
-/* Where the region that the folder belongs to keeps its secrets; as region/homes.c has it. */
-static int own_url(struct secret_place *place)
-{
-    struct cli *cli = place->cli;
-    yyjson_val *root = NULL;
-    if (settings_is_fleet(cli))
-        return cli_fail(cli, CLI_USAGE, "%s has several regions: say --region NAME", cli->data_dir);
-    int r = px_json_load(settings_path(cli, "prism.json"), 64 * 1024, &cli->arena, &root);
-    if (r != 0)
-        return cli_fail(cli, CLI_NOT_RUNNING,
-                        "no region was ever started on %s: start one with prism up, or say which "
-                        "secrets with --store",
-                        cli->data_dir);
-    yyjson_val *aws = px_json_obj(root, "aws");
-    struct px_str endpoint = px_json_str(aws, "endpoint");
-    place->region = true;
-    place->url = px_str_c(settings_path(cli, "secrets"));
-    if (endpoint.len == 0) return CLI_OK;
-    place->url = px_arena_printf(&cli->arena, "secretsmanager://%.*s",
-                                 PX_FMT(px_json_str(aws, "prefix")));
-    const char *text = px_arena_cstr(&cli->arena, endpoint);
-    if (!text || setenv("AWS_ENDPOINT_URL", text, 0) != 0 ||
-        setenv("AWS_REGION", "us-east-1", 0) != 0)
-        return cli_fault(cli, PX_F_OOM, "secrets");
-    return CLI_OK;
-}
 
 int secret_place_open(struct cli *cli, const struct secret_values *v, struct secret_place *place)
 {
@@ -45,7 +19,10 @@ int secret_place_open(struct cli *cli, const struct secret_values *v, struct sec
         return cli_fail(cli, CLI_USAGE, "--store or --environment, not both");
     if (v->environment)
         place->url = px_arena_printf(&cli->arena, "secretsmanager://prism/%s", v->environment);
-    int exit = place->url.len > 0 ? CLI_OK : own_url(place);
+    int exit = CLI_OK;
+    place->region = place->url.len == 0;
+    if (place->region)
+        exit = own_store_url(cli, "secrets", "secretsmanager", "secrets", &place->url);
     if (exit != CLI_OK) return exit;
     int r = secret_store_open(place->url, NULL, &place->store);
     return r == 0 ? CLI_OK : cli_fault(cli, r, "%.*s", PX_FMT(place->url));

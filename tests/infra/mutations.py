@@ -320,6 +320,9 @@ region("a function writes a table that it may only read", "PV-IAM-07", r"module\
         "tables.tenants": "read",
         "secrets": "read"
       },"""))
+region("the audit log can be deleted from", "PV-IAM-07", r"module\.(security|sharding|catalog).*aws_iam_role_policy\.function",
+       edit("modules/function/access.tf", '{ on = "self", actions = ["dynamodb:GetItem", "dynamodb:PutItem"] }',
+            '{ on = "self", actions = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"] }'))
 region("another function owns the database as well", "PV-IAM-07", r"module\.catalog.*aws_iam_role(_policy)?\.function",
        edit(f"{CATALOG}/functions.tf", 'if f.service == "catalog" && try(f.stores.meta, "") == "own"]', 'if f.service == "catalog"]'))
 region("a bucket lets anybody read", "PV-IAM-10", r"aws_s3_bucket(_policy)?\.this",

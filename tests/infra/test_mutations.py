@@ -33,6 +33,7 @@ APART = [
     {"buckets under S3's own key", "copies are switched off"},
     {"functions share a role", "functions before what they may do"},
     {"functions share a role", "another function owns the database as well"},
+    {"functions share a role", "the audit log can be deleted from"},
     {"functions share a role", "the bridge calls any function of another region"},
     {"functions share a role", "storage opens any key of another region"},
     {"functions share a role", "storage reads whole buckets of another region"},

@@ -287,7 +287,7 @@ def test_roles_of_functions_have_the_boundary_and_name_what_they_touch(region):
         assert ("elasticfilesystem:ClientMount" in actions) == bool(spec.get("hot_mount")), role_name
         assert ("secretsmanager:GetSecretValue" in actions) == ("secrets" in stores or stores.get("meta") == "own"), role_name
         assert ("ssm:GetParametersByPath" in actions) == ("parameters" in stores), role_name
-        writes = {s.split(".", 1)[1] for s, word in stores.items() if s.startswith("tables.") and word == "read-write"}
+        writes = {s.split(".", 1)[1] for s, word in stores.items() if s.startswith("tables.") and word in ("append", "read-write")}
         assert ("dynamodb:PutItem" in actions) == bool(writes), role_name
 
 

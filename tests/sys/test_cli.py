@@ -155,6 +155,8 @@ def test_every_verb_answers_in_json(region, tmp_path):
     assert region.run("query", "SELECT 2", "--key", key["key"], check=False).returncode == REFUSED
     region.json("tenant", "delete", "shape")
     assert region.json("invoke", "storage", "--async")["request_id"]
+    assert region.json("audit", "list", "shape")["calls"][0]["operation"] == "tenant.create"
+    assert region.json("audit", "verify")["problems"] == []
     refused = region.run("query", "SELEC", "--json", check=False)
     assert "SELEC" in json.loads(refused.stdout)["error"]
     for line in region.run("logs", "--json").stdout.splitlines():

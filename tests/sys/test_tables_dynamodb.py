@@ -36,3 +36,10 @@ def test_placement_keeps_its_bounds_on_dynamodb():
     with emulator() as port:
         done = run(placement, f"http://127.0.0.1:{port}")
     assert all_passed(done, at_least=14)
+
+
+def test_the_audit_log_is_the_same_on_dynamodb():
+    audit = build_suite("test_svc_audit_audit")
+    with emulator() as port:
+        done = run(audit, f"http://127.0.0.1:{port}")
+    assert all_passed(done, at_least=16)

@@ -33,6 +33,11 @@ locals {
         { on = "index", actions = ["dynamodb:Query"] },
         { on = "key", actions = ["kms:Decrypt", "kms:DescribeKey"] },
       ]
+      # Nothing is deleted and nothing updated. That an item is put once only is a condition of the writer's, which IAM cannot ask for.
+      "append" = [
+        { on = "self", actions = ["dynamodb:GetItem", "dynamodb:PutItem"] },
+        { on = "key", actions = ["kms:Decrypt", "kms:DescribeKey"] },
+      ]
       "read-write" = [
         { on = "self", actions = ["dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"] },
         { on = "index", actions = ["dynamodb:Query"] },

@@ -8,7 +8,7 @@
 #define META_MARGIN_NS (500 * PX_NS_PER_MS) /* for telling that the catalog gave no answer */
 
 struct function {
-    struct px_str hot_url, meta_url, name;
+    struct px_str hot_url, meta_url, tables_url, name;
     struct home home;
     struct cloud_shared cloud;
     struct px_arena arena; /* the lifecycle's text */
@@ -16,6 +16,7 @@ struct function {
     struct hot_store *hot;
     struct meta *meta;
     struct catalog *catalog;
+    struct table_store *tables; /* opened by the first change, for the audit log */
 };
 
 static int init(void *ctx, const struct px_log *log)
@@ -34,11 +35,22 @@ static int init(void *ctx, const struct px_log *log)
     return catalog_new(fn->meta, &px_clock_system, &fn->catalog);
 }
 
+static int open_audit(void *ctx, struct audit *ret_audit)
+{
+    struct function *fn = ctx;
+    const struct table_options options = {.cloud = &fn->cloud};
+    if (fn->tables_url.len == 0) return px_fault(PX_F_CONFIG, "PRISM_TABLES_URL is not set");
+    if (!fn->tables) PX_TRY(table_store_open(fn->tables_url, &options, &fn->tables));
+    *ret_audit = (struct audit){fn->tables, &px_clock_system, fn->home.region};
+    return 0;
+}
+
 static int handle(void *ctx, const struct lambda_event *event)
 {
-    const struct function *fn = ctx;
+    struct function *fn = ctx;
     meta_set_deadline(fn->meta, lambda_deadline_mono_ns(event, META_MARGIN_NS));
-    const struct datasets datasets = {fn->catalog, fn->hot, &fn->lifecycle, fn->home};
+    const struct datasets datasets = {fn->catalog, fn->hot,    &fn->lifecycle,
+                                      fn->home,    open_audit, fn};
     return datasets_handle(&datasets, event);
 }
 
@@ -53,6 +65,7 @@ static void stop(void *ctx)
     struct function *fn = ctx;
     catalog_free(&fn->catalog);
     meta_close(&fn->meta);
+    table_store_close(&fn->tables);
     hot_store_close(&fn->hot);
     cloud_shared_close(&fn->cloud);
     px_arena_deinit(&fn->arena);
@@ -63,6 +76,7 @@ int main(void)
     struct function fn = {
         .hot_url = px_str_c(getenv("PRISM_HOT_URL")),
         .meta_url = px_str_c(getenv("PRISM_META_URL")),
+        .tables_url = px_str_c(getenv("PRISM_TABLES_URL")),
         .name = px_str_c(getenv("AWS_LAMBDA_FUNCTION_NAME")),
         .home = {px_str_c(getenv("PRISM_REGION")), px_str_c(getenv("PRISM_STANDS_IN_FOR"))}};
     struct lambda_handler handler = {.init = init,

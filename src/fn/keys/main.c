@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "export/exporter.h"
+#include "svc/audit/audit.h"
 #include "svc/security/key_admin.h"
 #include "svc/security/wiring.h"
 
@@ -15,8 +16,10 @@ static int handle(void *ctx, const struct lambda_event *event)
 {
     struct function *fn = ctx;
     PX_TRY(security_stores_open(&fn->stores, &fn->urls));
+    const struct audit audit = {fn->stores.tables, fn->stores.clock, fn->home.region};
     struct key_admin service = {security_keys(&fn->stores),
-                                security_registry(&fn->stores, &fn->home), token_place_here()};
+                                security_registry(&fn->stores, &fn->home), token_place_here(),
+                                &audit};
     return key_admin_handle(&service, event);
 }
 

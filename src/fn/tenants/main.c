@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "export/exporter.h"
+#include "svc/audit/audit.h"
 #include "svc/security/wiring.h"
 #include "svc/sharding/tenants.h"
 
@@ -24,7 +25,9 @@ static int handle(void *ctx, const struct lambda_event *event)
 {
     struct function *fn = ctx;
     PX_TRY(security_stores_open(&fn->stores, &fn->urls));
+    const struct audit audit = {fn->stores.tables, fn->stores.clock, fn->home.region};
     struct tenants service = {
+        .audit = &audit,
         .registry = security_registry(&fn->stores, &fn->home),
         .revoke_keys = revoke_keys,
         .ctx = fn,

@@ -328,11 +328,12 @@ static const struct route {
     const char *method, *resource;
     int (*run)(const struct answer *answer);
     bool admin, names_dataset;
+    const char *audit; /* its name in the audit log; NULL: it changes nothing */
 } routes[] = {
-    {"GET", "/v1/datasets", list, false, false},
-    {"GET", ITEM, show, false, true},
-    {"DELETE", ITEM, drop, true, true},
-    {"PUT", ITEM "/retention", set_retention, true, true},
+    {"GET", "/v1/datasets", list, false, false, NULL},
+    {"GET", ITEM, show, false, true, NULL},
+    {"DELETE", ITEM, drop, true, true, "dataset.drop"},
+    {"PUT", ITEM "/retention", set_retention, true, true, "dataset.retention"},
 };
 
 static const struct route *find_route(const struct api_event *http)
@@ -342,6 +343,78 @@ static const struct route *find_route(const struct api_event *http)
             px_str_eq(px_str_c(routes[i].resource), http->resource))
             return &routes[i];
     return NULL;
+}
+
+/* ---- the audit log ---- */
+
+/* What the catalog says of the dataset: its rows and how long they stay. Looking at hot frames is left to the change. */
+static int write_before(const struct answer *a, struct px_buf *json)
+{
+    PX_AUTO(px_arena_deinit) struct px_arena arena;
+    px_arena_init(&arena, (size_t)64 << 20);
+    struct dataset_info info = {0};
+    int r = catalog_find(a->datasets->catalog, a->tenant, a->dataset, &arena, &info);
+    if (r == CATALOG_ABSENT) return 0;
+    PX_TRY(r);
+    px_buf_printf(json, "{\"retention_days\":%lld,\"sealed_rows\":%lld,\"segments\":%lld}",
+                  (long long)retention_of(a, &info), (long long)info.rows,
+                  (long long)info.segments);
+    return px_buf_fault(json);
+}
+
+static int intend(const struct answer *a, const struct route *route, const struct audit *audit,
+                  struct audit_intent *ret_intent)
+{
+    PX_AUTO(px_arena_deinit) struct px_arena arena;
+    PX_AUTO(px_buf_deinit) struct px_buf asked, before;
+    px_arena_init(&arena, (size_t)64 << 20);
+    px_buf_init(&asked, 1u << 20);
+    px_buf_init(&before, 4096);
+    yyjson_val *body = NULL;
+    int r = a->http->body.len > 0 ? px_json_parse(a->http->body, &arena, &body, NULL) : 0;
+    if (r < 0) PX_TRY(r);
+    if (r == 0 && yyjson_is_obj(body)) px_buf_add_json(&asked, body);
+    PX_TRY(px_buf_fault(&asked));
+    PX_TRY(write_before(a, &before));
+    const struct api_event *http = a->http;
+    const struct audit_call call = {.tenant = a->tenant,
+                                    .who = {.tenant = a->tenant,
+                                            .key_id = http->caller.key_id,
+                                            .source = http->source_ip,
+                                            .request_id = http->request_id},
+                                    .operation = px_str_c(route->audit),
+                                    .target = a->dataset,
+                                    .asked = px_buf_str(&asked),
+                                    .before = px_buf_str(&before)};
+    return audit_intend(audit, &call, ret_intent);
+}
+
+static int conclude(const struct answer *a, const struct audit *audit,
+                    const struct audit_intent *intent)
+{
+    PX_AUTO(px_arena_deinit) struct px_arena arena;
+    struct api_response response;
+    px_arena_init(&arena, (size_t)8 << 20);
+    int r = api_response_parse(px_buf_str(a->event->reply->body), &arena, &response);
+    if (r > 0) return px_fault(PX_F_BUG, "an answer is none");
+    PX_TRY(r);
+    struct audit_outcome outcome = {.status = response.status};
+    if (response.status < 300) outcome.after = response.body;
+    return audit_conclude(audit, intent, &outcome);
+}
+
+/* Before it is done and once it is, as far as it is to be recorded at all. */
+static int run_recorded(const struct answer *a, const struct route *route)
+{
+    struct audit audit;
+    struct audit_intent intent = {0};
+    if (!route->audit || !a->datasets->open_audit) return route->run(a);
+    PX_TRY(a->datasets->open_audit(a->datasets->ctx, &audit));
+    PX_TRY(intend(a, route, &audit, &intent));
+    int r = route->run(a);
+    if (r == 0) return conclude(a, &audit, &intent);
+    audit_conclude_fault(&audit, &intent, r);
+    return r;
 }
 
 static int answer_route(struct answer *a)
@@ -361,7 +434,7 @@ static int answer_route(struct answer *a)
     if (r == REFUSED) return 0;
     PX_TRY(r);
     if (route->names_dataset && !dataset_name_ok(a->dataset, &why)) return problem(a, 400, why);
-    PX_TRY(route->run(a));
+    PX_TRY(run_recorded(a, route));
     r = check_home(a, purpose);
     PX_TRY(r < 0 ? r : 0);
     return 0;

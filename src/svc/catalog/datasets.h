@@ -9,6 +9,8 @@
  * `rows` and `bytes` count sealed segments and hot frames, `sealed_rows` and `hot_bytes` tell them
  * apart.
  *
+ * The two changes stand in the tenant's audit log, with the retention before and after (svc/audit/audit.h).
+ *
  * While the tenant moves, its fence decides who answers, as for queries and records: changes are told to
  * repeat from the moment on from which records are. */
 #pragma once
@@ -16,6 +18,7 @@
 #include "lambda/apigw.h"
 #include "lambda/runtime.h"
 #include "store/hot.h"
+#include "svc/audit/audit.h"
 #include "svc/catalog/catalog.h"
 #include "svc/catalog/lifecycle.h"
 #include "svc/home/home.h"
@@ -25,5 +28,8 @@ struct datasets {
     struct hot_store *hot;
     const struct lifecycle *lifecycle;
     struct home home; /* whose datasets are shown and changed; zeros: everybody's */
+    /* Where changes are recorded, asked for when there is one; NULL: nowhere. */
+    int (*open_audit)(void *ctx, struct audit *ret_audit);
+    void *ctx;
 };
 PX_MUST_USE int datasets_handle(const struct datasets *datasets, const struct lambda_event *event);

@@ -10,10 +10,10 @@
 
 enum { ISSUE, LIST, REVOKE, TOKEN };
 static const struct admin_route routes[] = {
-    [ISSUE] = {"POST", COLLECTION, "issue", " scopes label expires "},
-    [LIST] = {"GET", COLLECTION, "list", NULL},
-    [REVOKE] = {"DELETE", ITEM, "revoke", NULL},
-    [TOKEN] = {"POST", "/v1/tokens", "token", " scopes expires_in_s restriction "},
+    [ISSUE] = {"POST", COLLECTION, "issue", " scopes label expires ", "key.issue", "key"},
+    [LIST] = {"GET", COLLECTION, "list", NULL, NULL, NULL},
+    [REVOKE] = {"DELETE", ITEM, "revoke", NULL, "key.revoke", NULL},
+    [TOKEN] = {"POST", "/v1/tokens", "token", " scopes expires_in_s restriction ", NULL, "token"},
 };
 
 struct operation {
@@ -132,8 +132,29 @@ static int run(void *ctx, const struct admin_request *request, struct px_arena *
     return runs[request->route - routes](&op);
 }
 
+/* The key that is named, before it is changed. */
+static int state(void *ctx, const struct admin_request *request, struct px_arena *arena,
+                 struct px_buf *json)
+{
+    const struct key_admin *admin = ctx;
+    struct key_info key;
+    if (request->key_id.len == 0) return 0;
+    int r = keys_get(&admin->keys, request->tenant, request->key_id, arena, &key);
+    if (r == KEYS_ABSENT) return 0;
+    PX_TRY(r);
+    px_buf_add_char(json, '{');
+    key_write_members(&key, json);
+    px_buf_add_char(json, '}');
+    return 0;
+}
+
 int key_admin_handle(const struct key_admin *admin, const struct lambda_event *event)
 {
-    void *ctx = (void *)(uintptr_t)admin;
-    return admin_serve(event, routes, PX_COUNT(routes), run, ctx);
+    const struct admin_service service = {.routes = routes,
+                                          .route_count = PX_COUNT(routes),
+                                          .run = run,
+                                          .state = state,
+                                          .ctx = (void *)(uintptr_t)admin,
+                                          .audit = admin->audit};
+    return admin_serve(event, &service);
 }

@@ -343,6 +343,19 @@ int keys_list(const struct keys *keys, struct px_str tenant, struct px_arena *ar
     return 0;
 }
 
+int keys_get(const struct keys *keys, struct px_str tenant, struct px_str id,
+             struct px_arena *arena, struct key_info *ret_key)
+{
+    struct key_item item;
+    if (id.len != KEY_ID_LEN) return KEYS_ABSENT;
+    int r = load(keys, id, arena, &item);
+    if (r == KEYS_ABSENT) return r;
+    PX_TRY(r);
+    if (!px_str_eq(item.info.tenant, tenant)) return KEYS_ABSENT;
+    *ret_key = item.info;
+    return 0;
+}
+
 /* Answers: TABLE_CONDITION_FAILED when somebody changed the key meanwhile. */
 static int store_revoked(const struct keys *keys, const struct key_item *item,
                          struct px_arena *arena)

@@ -68,6 +68,9 @@ PX_MUST_USE int keys_find(const struct keys *keys, struct px_str id, struct px_a
 /* All keys of a tenant, revoked and expired ones too, in order of ids. */
 PX_MUST_USE int keys_list(const struct keys *keys, struct px_str tenant, struct px_arena *arena,
                           struct key_info **ret_keys, size_t *ret_count);
+/* One key, in whatever state. Answers: KEYS_ABSENT (also when the key is another tenant's). */
+PX_MUST_USE int keys_get(const struct keys *keys, struct px_str tenant, struct px_str id,
+                         struct px_arena *arena, struct key_info *ret_key);
 /* A revoked key stays listed. Answers: KEYS_ABSENT (also when the key is another tenant's). */
 PX_MUST_USE int keys_revoke(const struct keys *keys, struct px_str tenant, struct px_str id,
                             struct px_arena *arena, struct key_info *ret_key);

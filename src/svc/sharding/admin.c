@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "svc/catalog/names.h"
 #include "svc/sharding/registry.h"
 
 #define LIMIT_DEFAULT 100
@@ -35,8 +36,7 @@ bool admin_may(const struct admin_request *request, bool own_too)
 struct incoming {
     struct px_str payload, request_id;
     struct px_arena *arena;
-    const struct admin_route *routes;
-    size_t route_count;
+    const struct admin_service *service;
     struct admin_outcome *outcome;
 };
 
@@ -69,16 +69,16 @@ static bool fields_fine(const struct incoming *in, const struct admin_request *r
 
 static const struct admin_route *route_by_op(const struct incoming *in, struct px_str op)
 {
-    for (size_t i = 0; i < in->route_count; i++)
-        if (px_str_eq(px_str_c(in->routes[i].op), op)) return &in->routes[i];
+    for (size_t i = 0; i < in->service->route_count; i++)
+        if (px_str_eq(px_str_c(in->service->routes[i].op), op)) return &in->service->routes[i];
     return NULL;
 }
 
 static const struct admin_route *route_by_http(const struct incoming *in,
                                                const struct api_event *http)
 {
-    for (size_t i = 0; i < in->route_count; i++) {
-        const struct admin_route *route = &in->routes[i];
+    for (size_t i = 0; i < in->service->route_count; i++) {
+        const struct admin_route *route = &in->service->routes[i];
         if (route->method && px_str_eq(px_str_c(route->method), http->method) &&
             px_str_eq(px_str_c(route->resource), http->resource))
             return route;
@@ -99,6 +99,7 @@ static bool limit_parse(struct px_str text, size_t *ret_limit)
 static int read_direct(const struct incoming *in, yyjson_val *doc, struct admin_request *request)
 {
     request->direct = true;
+    request->request_id = in->request_id;
     request->route = route_by_op(in, px_json_str(doc, "op"));
     if (!request->route) return admin_refuse(in->outcome, 400, "op is none of this function's");
     request->tenant = px_json_str(doc, "tenant");
@@ -133,6 +134,8 @@ static int read_http(struct incoming *in, struct admin_request *request)
     PX_TRY(r);
     api_event_observe(http);
     in->request_id = http->request_id;
+    request->request_id = http->request_id;
+    request->source = http->source_ip;
     request->caller = http->caller;
     request->route = route_by_http(in, http);
     if (!request->route) return admin_refuse(in->outcome, 404, "no such route");
@@ -199,19 +202,120 @@ static int reply_http(const struct lambda_event *event, struct px_str request_id
     return 0;
 }
 
-int admin_serve(const struct lambda_event *event, const struct admin_route *routes,
-                size_t route_count,
-                int (*run)(void *ctx, const struct admin_request *request, struct px_arena *arena,
-                           struct admin_outcome *outcome),
-                void *ctx)
+/* ---- the audit log ---- */
+
+#define KEPT_BYTES_MAX (1u << 20)
+
+/* In whose chain: of the tenant that the call is about; of the caller, who may nothing there; else of the
+ * operator. A name that is none never becomes a chain. */
+static struct px_str chain_of(const struct admin_request *request)
+{
+    struct px_str about = request->tenant.len > 0 ? request->tenant
+                                                  : px_json_str(request->body, "name");
+    if (!admin_may(request, true)) about = request->caller.tenant;
+    return tenant_name_ok(about) ? about : S(TENANT_SYSTEM);
+}
+
+static struct px_str target_of(const struct admin_request *request, struct px_arena *arena)
+{
+    struct px_str name = px_json_str(request->body, "name");
+    if (request->tenant.len == 0) return name.len > 0 ? name : px_json_str(request->body, "shard");
+    if (request->key_id.len == 0) return request->tenant;
+    return px_arena_printf(arena, "%.*s/%.*s", PX_FMT(request->tenant), PX_FMT(request->key_id));
+}
+
+/* An object's members but one. */
+static void add_without(struct px_buf *buf, yyjson_val *object, const char *secret)
+{
+    size_t i, n, kept = 0;
+    yyjson_val *key, *val;
+    px_buf_add_char(buf, '{');
+    px_json_obj_foreach(object, i, n, key, val)
+    {
+        struct px_str name = px_json_val_str(key);
+        if (secret && px_str_eq(name, px_str_c(secret))) continue;
+        if (kept++ > 0) px_buf_add_char(buf, ',');
+        px_buf_add_json_str(buf, name);
+        px_buf_add_char(buf, ':');
+        px_buf_add_json(buf, val);
+    }
+    px_buf_add_char(buf, '}');
+}
+
+static int intend(const struct incoming *in, const struct admin_request *request,
+                  struct audit_intent *ret_intent)
+{
+    const struct admin_service *service = in->service;
+    PX_AUTO(px_buf_deinit) struct px_buf asked, before;
+    px_buf_init(&asked, KEPT_BYTES_MAX);
+    px_buf_init(&before, KEPT_BYTES_MAX);
+    if (request->body) px_buf_add_json(&asked, request->body);
+    if (service->state && admin_may(request, true))
+        PX_TRY(service->state(service->ctx, request, in->arena, &before));
+    PX_TRY(px_buf_fault(&asked));
+    PX_TRY(px_buf_fault(&before));
+    const struct audit_call call = {
+        .tenant = chain_of(request),
+        .who = {.tenant = request->caller.tenant,
+                .key_id = request->caller.key_id,
+                .source = request->source,
+                .request_id = request->request_id,
+                .direct = request->direct},
+        .operation = px_str_c(request->route->audit),
+        .target = target_of(request, in->arena),
+        .asked = px_buf_str(&asked),
+        .before = px_buf_str(&before),
+    };
+    return audit_intend(service->audit, &call, ret_intent);
+}
+
+/* What the answer shows is what stands there now, but for what is shown once. */
+static int conclude(const struct incoming *in, const struct admin_request *request,
+                    const struct audit_intent *intent)
+{
+    const struct admin_outcome *outcome = in->outcome;
+    PX_AUTO(px_buf_deinit_wiped) struct px_buf after;
+    px_buf_init(&after, KEPT_BYTES_MAX);
+    struct audit_outcome told = {.status = outcome->status, .detail = px_str_c(outcome->detail)};
+    if (outcome->status < 300) {
+        PX_AUTO(px_arena_deinit_wiped) struct px_arena scratch;
+        px_arena_init(&scratch, (size_t)64 << 20);
+        yyjson_val *answer = NULL;
+        int r = px_json_parse(px_buf_str(outcome->json), &scratch, &answer, NULL);
+        if (r > 0) return px_fault(PX_F_BUG, "an answer is no JSON");
+        PX_TRY(r);
+        add_without(&after, answer, request->route->secret);
+        PX_TRY(px_buf_fault(&after));
+        told.after = px_buf_str(&after);
+        told.detail = S("");
+    }
+    return audit_conclude(in->service->audit, intent, &told);
+}
+
+/* A fault of the operation is told as well, and stays what the call ends with. */
+static int run_recorded(const struct incoming *in, const struct admin_request *request)
+{
+    const struct admin_service *service = in->service;
+    if (!service->audit || !request->route->audit)
+        return service->run(service->ctx, request, in->arena, in->outcome);
+    struct audit_intent intent = {0};
+    PX_TRY(intend(in, request, &intent));
+    int r = service->run(service->ctx, request, in->arena, in->outcome);
+    if (r == 0) return conclude(in, request, &intent);
+    PX_ASSERT(r < 0);
+    audit_conclude_fault(service->audit, &intent, r);
+    return r;
+}
+
+int admin_serve(const struct lambda_event *event, const struct admin_service *service)
 {
     PX_AUTO(px_buf_deinit) struct px_buf json;
     px_buf_init(&json, 5 * 1024 * 1024); /* what a response may hold, with room for its envelope */
     struct admin_outcome outcome = {.json = &json};
     struct incoming in = {.payload = event->payload,
+                          .request_id = event->request_id,
                           .arena = event->arena,
-                          .routes = routes,
-                          .route_count = route_count,
+                          .service = service,
                           .outcome = &outcome};
     struct admin_request request = {0};
     yyjson_val *doc = NULL;
@@ -221,7 +325,7 @@ int admin_serve(const struct lambda_event *event, const struct admin_route *rout
         PX_TRY(read_request(&in, doc, &request));
     else
         admin_refuse(&outcome, 400, "the event is a JSON object");
-    if (outcome.status == 0) PX_TRY(run(ctx, &request, event->arena, &outcome));
+    if (outcome.status == 0) PX_TRY(run_recorded(&in, &request));
     PX_ASSERT(outcome.status != 0);
     PX_TRY(px_buf_fault(&json));
     bool http = r == 0 && px_json_at(doc, "httpMethod");

@@ -9,17 +9,23 @@
 #include "base/px_json.h"
 #include "lambda/apigw.h"
 #include "lambda/runtime.h"
+#include "svc/audit/audit.h"
 
 struct admin_route {
     const char *method, *resource; /* NULL: by direct event only */
     const char *op;
     const char *fields; /* what its body may hold, each name between spaces: " name tier " */
+    const char
+        *audit; /* its name in the audit log, "tenant.create"; NULL: it changes nothing, or is
+                         * a step of a workflow, whose start is the administrative call */
+    const char *secret; /* the member of its answer that is never kept; NULL: none */
 };
 struct admin_request {
     const struct admin_route *route;
     bool direct;
     struct api_caller caller; /* empty when direct */
     struct px_str tenant, key_id;
+    struct px_str source, request_id;
     struct px_str after;
     size_t limit;     /* 1..1000 */
     yyjson_val *body; /* an object, or NULL when the operation has no fields */
@@ -31,14 +37,26 @@ struct admin_outcome {
     const char *detail;        /* otherwise */
     struct px_str home_region; /* of the tenant, when it is elsewhere */
 };
+struct admin_service {
+    const struct admin_route *routes;
+    size_t route_count;
+    int (*run)(void *ctx, const struct admin_request *request, struct px_arena *arena,
+               struct admin_outcome *outcome);
+    /* What the request is about, as it stands now: a JSON object without secrets, or nothing; for the
+     * audit log. May be NULL. */
+    int (*state)(void *ctx, const struct admin_request *request, struct px_arena *arena,
+                 struct px_buf *json);
+    void *ctx;
+    const struct audit *audit; /* NULL: nothing is recorded */
+};
 /* Parse the event, call `run` when it is a request of the table, write the reply. Bad input never
  * reaches `run`. Direct refusals become function errors named after their status (BadRequest,
- * NotFound, Conflict, Misdirected, ...). Passes on faults of `run`. */
-PX_MUST_USE int admin_serve(const struct lambda_event *event, const struct admin_route *routes,
-                            size_t route_count,
-                            int (*run)(void *ctx, const struct admin_request *request,
-                                       struct px_arena *arena, struct admin_outcome *outcome),
-                            void *ctx);
+ * NotFound, Conflict, Misdirected, ...). Passes on faults of `run`.
+ *
+ * A call of a route with a name in the audit log stands there before `run` is called, and what came of it
+ * before it is answered: in the chain of the tenant that it is about, or of the caller's when he may not.
+ * `run` is not called when the first cannot be written. */
+PX_MUST_USE int admin_serve(const struct lambda_event *event, const struct admin_service *service);
 /* Ends an operation: `return admin_refuse(outcome, 404, "no such tenant");` */
 int admin_refuse(struct admin_outcome *outcome, int status, const char *detail);
 /* The tenant is changed in its home region, which the answer names. */

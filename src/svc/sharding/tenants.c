@@ -16,22 +16,22 @@
 #define NOT_MEANT "epoch is the move's, and at this region: the step is meant for another"
 
 static const struct admin_route routes[] = {
-    {"POST", COLLECTION, "create", " name tier quotas shard "},
-    {"GET", COLLECTION, "list", NULL},
-    {"GET", ITEM, "get", NULL},
-    {"PATCH", ITEM, "change", " status tier quotas "},
-    {"DELETE", ITEM, "delete", NULL},
-    {NULL, NULL, "ensure", " name tier quotas shard "},
-    {NULL, NULL, "move-begin", " to shard "},
-    {NULL, NULL, "move-commit", " epoch shard "},
-    {NULL, NULL, "move-abort", " epoch "},
-    {NULL, NULL, "move-place", " epoch shard tier at "},
-    {NULL, NULL, "move-vacate", " epoch at "},
-    {NULL, NULL, "shards", " "},
-    {NULL, NULL, "shard", " shard kind state bounds "},
-    {NULL, NULL, "recount", " "},
-    {NULL, NULL, "observe", " loads "},
-    {NULL, NULL, "rebalance", " limit "},
+    {"POST", COLLECTION, "create", " name tier quotas shard ", "tenant.create", NULL},
+    {"GET", COLLECTION, "list", NULL, NULL, NULL},
+    {"GET", ITEM, "get", NULL, NULL, NULL},
+    {"PATCH", ITEM, "change", " status tier quotas ", "tenant.change", NULL},
+    {"DELETE", ITEM, "delete", NULL, "tenant.delete", NULL},
+    {NULL, NULL, "ensure", " name tier quotas shard ", "tenant.ensure", NULL},
+    {NULL, NULL, "move-begin", " to shard ", NULL, NULL},
+    {NULL, NULL, "move-commit", " epoch shard ", NULL, NULL},
+    {NULL, NULL, "move-abort", " epoch ", NULL, NULL},
+    {NULL, NULL, "move-place", " epoch shard tier at ", NULL, NULL},
+    {NULL, NULL, "move-vacate", " epoch at ", NULL, NULL},
+    {NULL, NULL, "shards", " ", NULL, NULL},
+    {NULL, NULL, "shard", " shard kind state bounds ", "shard.change", NULL},
+    {NULL, NULL, "recount", " ", NULL, NULL},
+    {NULL, NULL, "observe", " loads ", NULL, NULL},
+    {NULL, NULL, "rebalance", " limit ", NULL, NULL},
 };
 
 struct operation {
@@ -366,8 +366,26 @@ static int run(void *ctx, const struct admin_request *request, struct px_arena *
     return runs[request->route - routes](&op);
 }
 
+static int state(void *ctx, const struct admin_request *request, struct px_arena *arena,
+                 struct px_buf *json)
+{
+    const struct tenants *tenants = ctx;
+    struct tenant tenant;
+    if (request->tenant.len == 0) return 0;
+    int r = registry_get(&tenants->registry, request->tenant, arena, &tenant);
+    if (r == REGISTRY_ABSENT) return 0;
+    PX_TRY(r);
+    tenant_write(&tenant, json);
+    return 0;
+}
+
 int tenants_handle(const struct tenants *tenants, const struct lambda_event *event)
 {
-    void *ctx = (void *)(uintptr_t)tenants;
-    return admin_serve(event, routes, PX_COUNT(routes), run, ctx);
+    const struct admin_service service = {.routes = routes,
+                                          .route_count = PX_COUNT(routes),
+                                          .run = run,
+                                          .state = state,
+                                          .ctx = (void *)(uintptr_t)tenants,
+                                          .audit = tenants->audit};
+    return admin_serve(event, &service);
 }

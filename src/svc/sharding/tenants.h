@@ -14,5 +14,6 @@ struct tenants {
     void *ctx;
     struct px_str shards;        /* of this region: "shard-0,shard-1"; empty: "shard-0" */
     struct residence *residence; /* NULL: nothing is made for tenants besides the registry */
+    const struct audit *audit;   /* NULL: changes are not recorded */
 };
 PX_MUST_USE int tenants_handle(const struct tenants *tenants, const struct lambda_event *event);

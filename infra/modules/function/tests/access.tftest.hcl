@@ -62,7 +62,7 @@ variables {
       hot        = { env = "PRISM_HOT_URL", kind = "hot" }
       segments   = { env = "PRISM_SEGMENTS_URL", kind = "objects" }
       analytics  = { env = "PRISM_ANALYTICS_URL", kind = "objects" }
-      tables     = { env = "PRISM_TABLES_URL", kind = "tables", tables = ["tenants", "keys", "tenant_keys", "idempotency"] }
+      tables     = { env = "PRISM_TABLES_URL", kind = "tables", tables = ["tenants", "keys", "tenant_keys", "idempotency", "audit"] }
       meta       = { env = "PRISM_META_URL", kind = "metadata" }
       secrets    = { env = "PRISM_SECRETS_URL", kind = "secrets" }
       parameters = { env = "PRISM_PARAMETERS_URL", kind = "parameters" }
@@ -86,6 +86,7 @@ variables {
         tenant_keys = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-tenant_keys"
         shards      = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-shards"
         idempotency = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-idempotency"
+        audit       = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-audit"
       }
       key_arns = ["arn:aws:kms:eu-west-1:111122223333:key/tables"]
     }
@@ -194,7 +195,7 @@ run "no_more_than_a_word_says" {
       concurrency = { class = "from-zero", min = 0, max = 16 }
       vpc         = true
       hot_mount   = true
-      stores      = { "hot" = "read", "segments" = "read", "analytics" = "read-write", "tables.tenants" = "read", "secrets" = "read", "parameters" = "read" }
+      stores      = { "hot" = "read", "segments" = "read", "analytics" = "read-write", "tables.tenants" = "read", "tables.audit" = "append", "secrets" = "read", "parameters" = "read" }
     }
   }
 
@@ -207,6 +208,8 @@ run "no_more_than_a_word_says" {
       Analytics0     = ["s3:ListBucket", "s3:ListBucketMultipartUploads"]
       Analytics1     = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject", "s3:PutObjectTagging"]
       Analytics2     = ["kms:Decrypt", "kms:GenerateDataKey"]
+      TablesAudit0   = ["dynamodb:GetItem", "dynamodb:PutItem"]
+      TablesAudit1   = ["kms:Decrypt", "kms:DescribeKey"]
       TablesTenants0 = ["dynamodb:GetItem", "dynamodb:Query"]
       TablesTenants1 = ["dynamodb:Query"]
       TablesTenants2 = ["kms:Decrypt", "kms:DescribeKey"]

@@ -62,7 +62,7 @@ variables {
       hot        = { env = "PRISM_HOT_URL", kind = "hot" }
       segments   = { env = "PRISM_SEGMENTS_URL", kind = "objects" }
       analytics  = { env = "PRISM_ANALYTICS_URL", kind = "objects" }
-      tables     = { env = "PRISM_TABLES_URL", kind = "tables", tables = ["tenants", "keys", "tenant_keys", "idempotency"] }
+      tables     = { env = "PRISM_TABLES_URL", kind = "tables", tables = ["tenants", "keys", "tenant_keys", "idempotency", "audit"] }
       meta       = { env = "PRISM_META_URL", kind = "metadata" }
       secrets    = { env = "PRISM_SECRETS_URL", kind = "secrets" }
       parameters = { env = "PRISM_PARAMETERS_URL", kind = "parameters" }
@@ -86,6 +86,7 @@ variables {
         tenant_keys = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-tenant_keys"
         shards      = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-shards"
         idempotency = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-idempotency"
+        audit       = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-audit"
       }
       key_arns = ["arn:aws:kms:eu-west-1:111122223333:key/tables"]
     }

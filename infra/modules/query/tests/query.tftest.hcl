@@ -71,6 +71,8 @@ variables {
           tenants     = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-tenants"
           keys        = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-keys"
           tenant_keys = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-tenant_keys"
+          audit       = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-audit"
+          audit_heads = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-audit_heads"
           shards      = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-shards"
           idempotency = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-idempotency"
         }
