@@ -16,6 +16,7 @@
 #include "base/px_buf.h"
 #include "lambda/log_file.h"
 #include "lambda/pool.h"
+#include "lambda/queue.h"
 #include "lambda/runtime.h"
 
 #define INSTANCE_INIT_MS 10000 /* Lambda's limit of the init phase */
@@ -82,8 +83,7 @@ struct lambda_pool {
     uv_loop_t *loop;
     struct lambda_pool_options options;
     struct instance *instances;
-    struct lambda_invocation *queue, **queue_end;
-    uint32_t queued;
+    struct lambda_queue queue;
     struct lambda_invocation *to_tell,
         **to_tell_end; /* outcomes that must not be told inside invoke */
     uv_timer_t timer;

@@ -8,8 +8,8 @@
  * most doubles their number: small fast events share warm instances, slow ones soon get their own.
  * All of it holds up to concurrency_max.
  *
- * The queue is in order of arrival, but an invocation whose group has its share of instances is passed
- * over, so instances may be idle while invocations wait. */
+ * Groups that wait take turns (queue.h); one that has its share of instances is passed over, so instances
+ * may be idle while invocations wait. */
 #include "lambda/pool.h"
 
 #include <signal.h>
@@ -117,27 +117,21 @@ static void queue_put(struct lambda_pool *pool, struct lambda_invocation *invoca
 {
     invocation->queued = true;
     invocation->queued_ms = uv_now(pool->loop);
-    *pool->queue_end = invocation;
-    pool->queue_end = &invocation->next;
-    pool->queued++;
+    lambda_queue_put(&pool->queue, invocation);
 }
 
 static void queue_remove(struct lambda_pool *pool, struct lambda_invocation *invocation)
 {
-    struct lambda_invocation **at = &pool->queue;
-    while (*at != invocation) at = &(*at)->next;
-    *at = invocation->next;
-    if (!*at) pool->queue_end = at;
-    invocation->next = NULL;
+    lambda_queue_remove(&pool->queue, invocation);
     invocation->queued = false;
-    pool->queued--;
 }
 
 /* Three quarters, but at least one and never all of more than one. */
 static uint32_t share_of(uint32_t all) { return all > 1 ? all - PX_MAX(all / 4, 1u) : all; }
 
-static bool may_run(const struct lambda_pool *pool, const struct lambda_invocation *invocation)
+static bool may_run(const void *ctx, const struct lambda_invocation *invocation)
 {
+    const struct lambda_pool *pool = ctx;
     uint64_t group = invocation->call.group;
     uint32_t running = 0;
     if (group == 0 || pool->stopping) return true; /* at the end what waits should soon be done */
@@ -148,26 +142,41 @@ static bool may_run(const struct lambda_pool *pool, const struct lambda_invocati
 
 static struct lambda_invocation *queue_first(const struct lambda_pool *pool)
 {
-    struct lambda_invocation *first = pool->queue;
-    while (first && !may_run(pool, first)) first = first->next;
-    return first;
+    return lambda_queue_first(&pool->queue, may_run, pool);
 }
 
 static struct lambda_invocation *queue_take(struct lambda_pool *pool)
 {
     struct lambda_invocation *first = queue_first(pool);
-    if (first) queue_remove(pool, first);
+    if (!first) return NULL;
+    lambda_queue_take(&pool->queue, first);
+    first->queued = false;
     return first;
 }
 
-/* Counting is for a queue that is filling up. */
-static bool queue_is_full(const struct lambda_pool *pool, uint64_t group)
+/* False: there is no place. In a queue that is full whoever has most waiting makes room for who has less, so that groups share the
+ * places evenly, however many of them want more. */
+static bool queue_make_room(struct lambda_pool *pool, uint64_t group)
 {
-    uint32_t max = pool->options.queue_max, waiting = 0;
-    if (group == 0 || pool->queued < share_of(max)) return pool->queued >= max;
-    for (const struct lambda_invocation *i = pool->queue; i; i = i->next)
-        waiting += i->call.group == group;
-    return pool->queued >= max || waiting >= share_of(max);
+    uint32_t max = pool->options.queue_max;
+    bool has_share = group != 0 && lambda_queue_waiting(&pool->queue, group) >= share_of(max);
+    if (has_share || pool->queue.count < max) return !has_share;
+    struct lambda_invocation *leaves = group ? lambda_queue_crowding(&pool->queue, group) : NULL;
+    if (!leaves) return false;
+    queue_remove(pool, leaves);
+    tell_later(leaves, LAMBDA_THROTTLED);
+    return true;
+}
+
+static bool may_always(const void *ctx, const struct lambda_invocation *first)
+{
+    (void)ctx, (void)first;
+    return true;
+}
+
+static struct lambda_invocation *queue_any(const struct lambda_pool *pool)
+{
+    return lambda_queue_first(&pool->queue, may_always, NULL);
 }
 
 /* What waits when no instance can be started: its answer is the error of the newest start. */
@@ -179,8 +188,8 @@ static void queue_fail(struct lambda_pool *pool)
     if (copy.len == 0)
         pool_error_json(&copy, "Runtime.ExitError", S(""), "the function could not be started");
     (void)px_buf_reserve(&copy, HTTP_BODY_PADDING);
-    for (uint32_t n = pool->queued; n > 0 && pool->queue; n--) {
-        struct lambda_invocation *first = pool->queue;
+    for (uint32_t n = pool->queue.count; n > 0 && pool->queue.count > 0; n--) {
+        struct lambda_invocation *first = queue_any(pool);
         queue_remove(pool, first);
         pool_finish(first, LAMBDA_INIT_FAILED, px_buf_str(&copy));
     }
@@ -220,12 +229,12 @@ static uint32_t instances_wanted(struct lambda_pool *pool, const struct census *
     uint32_t more = 0;
     if (!pool->stopping && census->live < options->concurrency_min)
         more = options->concurrency_min - census->live;
-    if (first && pool->queued > census->starting && census->live > 0) {
+    if (first && pool->queue.count > census->starting && census->live > 0) {
         uint64_t due_ms = first->queued_ms + SCALE_AFTER_MS;
         if (now_ms >= due_ms && !processors_are_the_limit(pool, census))
-            more = PX_MAX(more, PX_MIN(pool->queued - census->starting, census->live));
+            more = PX_MAX(more, PX_MIN(pool->queue.count - census->starting, census->live));
         pool_wake(pool, PX_MAX(due_ms, now_ms + SCALE_AFTER_MS));
-    } else if (pool->queued > 0 && census->live == 0) {
+    } else if (pool->queue.count > 0 && census->live == 0) {
         more = PX_MAX(more, 1u);
     }
     return PX_MIN(more, options->concurrency_max - PX_MIN(census->live, options->concurrency_max));
@@ -251,7 +260,7 @@ static void pool_scale(struct lambda_pool *pool)
     uint64_t now_ms = uv_now(pool->loop);
     struct census census = census_of(pool);
     if (now_ms < pool->spawn_after_ms) {
-        if (census.live == 0 && pool->queued > 0) queue_fail(pool);
+        if (census.live == 0 && pool->queue.count > 0) queue_fail(pool);
         if (census.live < pool->options.concurrency_min) pool_wake(pool, pool->spawn_after_ms);
         return;
     }
@@ -306,7 +315,7 @@ static struct instance *idle_instance(const struct lambda_pool *pool)
 static void hand_out(struct lambda_pool *pool)
 {
     struct instance *idle;
-    while (pool->queue && (idle = idle_instance(pool)) != NULL) {
+    while (pool->queue.count > 0 && (idle = idle_instance(pool)) != NULL) {
         struct lambda_invocation *invocation = queue_take(pool);
         if (!invocation) return;
         instance_give(idle, invocation);
@@ -332,8 +341,8 @@ static bool stop_look(struct lambda_pool *pool, uint64_t now_ms)
     if (!pool->stopping) return false;
     bool over = now_ms >= pool->stop_due_ms;
     if (over) {
-        while (pool->queue) {
-            struct lambda_invocation *first = pool->queue;
+        while (pool->queue.count > 0) {
+            struct lambda_invocation *first = queue_any(pool);
             queue_remove(pool, first);
             tell_later(first, LAMBDA_EXITED);
         }
@@ -345,7 +354,7 @@ static bool stop_look(struct lambda_pool *pool, uint64_t now_ms)
     } else {
         pool_wake(pool, pool->stop_due_ms);
     }
-    bool ended = !pool->instances && !pool->queue && !pool->to_tell;
+    bool ended = !pool->instances && pool->queue.count == 0 && !pool->to_tell;
     if (!ended || !pool->on_stopped) return false;
     void (*done)(void *ctx) = pool->on_stopped;
     pool->on_stopped = NULL;
@@ -393,7 +402,7 @@ struct lambda_invocation *lambda_pool_invoke(struct lambda_pool *pool,
         tell_later(invocation, LAMBDA_TOO_LARGE);
     } else if (instance) {
         instance_give(instance, invocation);
-    } else if (pool->stopping || queue_is_full(pool, call->group)) {
+    } else if (pool->stopping || !queue_make_room(pool, call->group)) {
         tell_later(invocation, LAMBDA_THROTTLED);
     } else {
         queue_put(pool, invocation);
@@ -423,7 +432,7 @@ void lambda_pool_stats(const struct lambda_pool *pool, struct lambda_pool_stats 
     stats.starting = census.starting;
     stats.busy = census.busy;
     stats.idle = census.live - census.starting - census.busy;
-    stats.queued = pool->queued;
+    stats.queued = pool->queue.count;
     stats.last_error = pool->last_error;
     stats.init_failures = pool->init_failures;
     for (struct instance *i = pool->instances; i; i = i->next) {
@@ -472,7 +481,6 @@ int lambda_pool_new(uv_loop_t *loop, const struct lambda_pool_options *options,
     pool->options = *options;
     if (!pool->options.idle_ms) pool->options.idle_ms = IDLE_MS_DEFAULT;
     if (!pool->options.queue_max) pool->options.queue_max = QUEUE_DEFAULT;
-    pool->queue_end = &pool->queue;
     pool->to_tell_end = &pool->to_tell;
     pool->timer_due_ms = UINT64_MAX;
     pool->usual_ms = SHORT_EVENT_MS; /* unknown: not short */
@@ -500,7 +508,7 @@ void lambda_pool_stop(struct lambda_pool *pool, uint32_t grace_ms, void (*done)(
     pool->stopped_ctx = ctx;
     hand_out(pool);
     for (struct instance *i = pool->instances; i; i = i->next)
-        if ((i->state == INSTANCE_IDLE || i->state == INSTANCE_STARTING) && !pool->queue)
+        if ((i->state == INSTANCE_IDLE || i->state == INSTANCE_STARTING) && pool->queue.count == 0)
             instance_stop(i, SIGTERM);
     pool_wake(pool, now_ms);
 }
@@ -540,7 +548,7 @@ void lambda_pool_free(struct lambda_pool **pool_at)
     if (!pool) return;
     *pool_at = NULL;
     pool->freed = true;
-    drop_list(PX_TAKE(pool->queue));
+    drop_list(lambda_queue_empty(&pool->queue));
     drop_list(PX_TAKE(pool->to_tell));
     for (struct instance *i = pool->instances; i; i = i->next) instance_abandon(i);
     uv_close((uv_handle_t *)&pool->timer, on_timer_closed);

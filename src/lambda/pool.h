@@ -90,7 +90,8 @@ struct lambda_call {
     struct px_str trace_id;   /* X-Amzn-Trace-Id or empty */
     struct px_str request_id; /* UUID; borrowed until on_done */
     /* Whose it is (a hash of the tenant); 0: nobody's. Of one group at most three quarters of
-     * concurrency_max run and of queue_max wait, so that another always finds a place. */
+     * concurrency_max run and of queue_max wait; groups take turns, and when the queue is full the one with most
+     * waiting loses its newest (LAMBDA_THROTTLED) to one with less. */
     uint64_t group;
     /* Streamed answers, when set: called for the prelude and pieces; see lambda_stream in runtime.h.
      * It returns bytes queued downstream; the pool stops reading above 1 MiB until

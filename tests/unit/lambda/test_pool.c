@@ -557,6 +557,30 @@ TEST(one_group_leaves_room_for_others)
     rig_end(rig);
 }
 
+TEST(in_a_full_queue_whoever_has_most_waiting_makes_room)
+{
+    struct rig *rig = rig_new(t,
+                              (struct lambda_pool_options){.concurrency_max = 1, .queue_max = 4});
+    struct lambda_call call = {.payload = S("\"sleep 200\""), .group = 7};
+    struct result *first = invoke_call(rig, call), *most[3];
+    while (stats_of(rig).busy == 0) turn_until(rig, NULL, 1);
+    call.payload = S("\"pid\"");
+    for (size_t i = 0; i < PX_COUNT(most); i++) most[i] = invoke_call(rig, call);
+    call.group = 8;
+    struct result *second = invoke_call(rig, call);
+    call.group = 9;
+    struct result *third = invoke_call(rig, call);
+    call.group = 0;
+    struct result *nobodys = invoke_call(rig, call); /* has no claim */
+    CHECK_INT(finish(most[2])->outcome, LAMBDA_THROTTLED);
+    CHECK_INT(finish(nobodys)->outcome, LAMBDA_THROTTLED);
+    CHECK_INT(finish(first)->outcome, LAMBDA_OK);
+    CHECK_INT(finish(second)->outcome, LAMBDA_OK);
+    CHECK_INT(finish(third)->outcome, LAMBDA_OK);
+    for (size_t i = 0; i < 2; i++) CHECK_INT(finish(most[i])->outcome, LAMBDA_OK);
+    rig_end(rig);
+}
+
 TEST(a_place_that_a_crash_gives_back_is_taken)
 {
     struct rig *rig = rig_new(t, (struct lambda_pool_options){.concurrency_max = 2});
