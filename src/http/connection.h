@@ -92,6 +92,8 @@ struct http_connection {
     const struct http_transport *transport;
     void (*free_transport)(struct http_connection *conn);
     struct tls_session *tls;
+    struct px_str server_name; /* as of struct http_request; the transport's, from its handshake on */
+    const struct http_client_certificate *client;
     const struct http_protocol *protocol; /* NULL: HTTP/1.1 */
     struct h2_session *h2;
     uint32_t held; /* requests of it that handlers or the protocol still have */
@@ -178,15 +180,22 @@ struct http_server {
 /* server.c */
 void connection_set_state(struct http_connection *conn, enum connection_state state);
 void connection_closed(struct http_connection *conn); /* the handle is; what the server counts */
+/* Its handshake came to nothing. */
+void connection_tell_handshake(const struct http_connection *conn, const char *why);
 /* Its transport goes on in the loop's next turn. */
 void connection_defer(struct http_connection *conn);
 void connection_defer_drop(struct http_connection *conn);
 void connection_unref(
     struct http_connection *conn); /* frees it once closed and without a request */
-int server_listen_tcp(struct http_server *server, const char *host, uint16_t port,
-                      struct http_greeter *greeter, uint16_t *ret_port);
 struct http_slab *server_slab_take(struct http_server *server);
 void server_slab_give(struct http_server *server, struct http_slab *slab);
+void server_check_drained(struct http_server *server); /* whether there is nothing left to wait for */
+void server_unref(struct http_server *server);         /* frees it once it is freed and nothing is left */
+
+/* listener.c */
+int server_listen_tcp(struct http_server *server, const char *host, uint16_t port,
+                      struct http_greeter *greeter, uint16_t *ret_port);
+void server_stop_listening(struct http_server *server);
 
 /* connection.c */
 void connection_open(struct http_connection *conn);

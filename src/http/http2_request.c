@@ -32,6 +32,8 @@ struct h2_stream *h2_stream_new(struct h2_session *session, int32_t id)
     }
     stream->request = (struct http_request){
         .peer = px_str_c(session->conn->peer),
+        .server_name = session->conn->server_name,
+        .client = session->conn->client,
         .received_mono_ns = (int64_t)uv_hrtime(),
         .arena = &stream->arena,
         .connection = session->conn,

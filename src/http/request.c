@@ -31,6 +31,8 @@ void request_begin(struct http_connection *conn)
     conn->queued_high = 0;
     conn->request = (struct http_request){
         .peer = px_str_c(conn->peer),
+        .server_name = conn->server_name,
+        .client = conn->client,
         .received_mono_ns = (int64_t)uv_hrtime(),
         .arena = &conn->slab->arena,
         .connection = conn,

@@ -20,6 +20,8 @@
 struct http_server; /* opaque */
 struct http_connection;
 
+struct http_client_certificate; /* http/tls.h */
+
 /* A complete request. All views live until it is answered. */
 struct http_request {
     enum http_method method;
@@ -33,6 +35,8 @@ struct http_request {
     size_t trailer_count;
     struct px_str peer;       /* numeric address, empty on a Unix socket */
     int64_t received_mono_ns; /* when its first byte was read */
+    struct px_str server_name; /* whose certificate TLS showed; empty: for whom no other is, or no TLS */
+    const struct http_client_certificate *client; /* what the client showed; NULL: none was asked for */
     struct px_arena *arena; /* freed after the answer is written; for whatever the handler needs */
     void *user;             /* the handler's own */
     struct http_connection *connection; /* the server's own */
@@ -70,6 +74,8 @@ struct http_server_options {
     /* May be NULL. Called when the server refuses, before it answers; the header that is returned (no
      * name: none) goes out with the answer. Not for the server's calls. */
     struct http_header (*on_refuse)(void *ctx, const struct http_refusal *refusal);
+    /* May be NULL. A TLS handshake came to nothing; why says nothing of keys or names. */
+    void (*on_handshake_failed)(void *ctx, struct px_str peer, const char *why);
     void *ctx;
 };
 /* The loop is borrowed. Start listening with one of the listen calls; several may be made. */

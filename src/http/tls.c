@@ -20,6 +20,12 @@
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"                                   \
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 #define GROUPS "X25519MLKEM768:X25519:P-256:P-384"
+/* Of handshakes and of clients' certificates; the library would end its list with SHA-1. RFC 9155 */
+static const uint16_t signatures[] = {
+    SSL_SIGN_ECDSA_SECP256R1_SHA256, SSL_SIGN_RSA_PSS_RSAE_SHA256, SSL_SIGN_RSA_PKCS1_SHA256,
+    SSL_SIGN_ECDSA_SECP384R1_SHA384, SSL_SIGN_RSA_PSS_RSAE_SHA384, SSL_SIGN_RSA_PKCS1_SHA384,
+    SSL_SIGN_ECDSA_SECP521R1_SHA512, SSL_SIGN_RSA_PSS_RSAE_SHA512, SSL_SIGN_RSA_PKCS1_SHA512,
+    SSL_SIGN_ED25519};
 
 const char *tls_error(void)
 {
@@ -100,7 +106,9 @@ static int on_name(SSL *ssl, int *alert, void *arg)
     if (!name) return SSL_TLSEXT_ERR_NOACK;
     const struct tls_entry *entry = entry_for(set, px_str_c(name));
     if (entry == &set->at[0]) return SSL_TLSEXT_ERR_OK;
+    tls_session_shows(ssl, entry);
     SSL_set_SSL_CTX(ssl, entry->context);
+    if (entry->asks_client) SSL_set_options(ssl, SSL_OP_NO_TICKET);
     SSL_set_verify(ssl, SSL_CTX_get_verify_mode(entry->context), NULL);
     return SSL_set_session_id_context(ssl, (const uint8_t *)entry->name,
                                       PX_MIN(strlen(entry->name), (size_t)SSL_MAX_SID_CTX_LENGTH))
@@ -207,6 +215,8 @@ static int offer(SSL_CTX *context)
                 SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) &&
                 SSL_CTX_set_strict_cipher_list(context, CIPHERS_1_2) &&
                 SSL_CTX_set1_groups_list(context, GROUPS) && SSL_CTX_set_num_tickets(context, 1) &&
+                SSL_CTX_set_signing_algorithm_prefs(context, signatures, PX_COUNT(signatures)) &&
+                SSL_CTX_set_verify_algorithm_prefs(context, signatures, PX_COUNT(signatures)) &&
                 SSL_CTX_set_tlsext_ticket_key_cb(context, on_ticket);
     return done ? 0 : px_fault(PX_F_BUG, "TLS: %s", tls_error());
 }
@@ -228,6 +238,7 @@ static int load_one(struct http_tls *tls, const struct http_tls_identity *identi
         return px_fault(PX_F_BUG, "TLS: %s", tls_error());
     if (identity->trust_pem.len == 0) return 0;
     entry->asks_client = true;
+    SSL_CTX_set_options(entry->context, SSL_OP_NO_TICKET);
     SSL_CTX_set_verify(entry->context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     return each_certificate(identity->trust_pem, "truststore", take_trusted, entry->context);
 }

@@ -1,8 +1,9 @@
 /* http/tls.h - TLS for the server: which certificates it shows, to which names.
  *
  * TLS 1.2 with ECDHE and an AEAD cipher, and TLS 1.3; no renegotiation, no compression, no early data.
- * Sessions resume by tickets whose keys live in memory and are replaced every TLS_TICKET_KEY_S, so nothing
- * is kept per client and a copy of the disk decrypts nothing. docs/design/tls.md */
+ * Nothing is signed with SHA-1. Sessions resume by tickets whose keys live in memory and are replaced every
+ * TLS_TICKET_KEY_S, so nothing is kept per client and a copy of the disk decrypts nothing; where clients show
+ * certificates there are no tickets, so that what is trusted is asked each time. docs/design/tls.md */
 #pragma once
 
 #include "base/px_clock.h"
@@ -19,6 +20,15 @@ struct http_tls_identity {
     struct px_str key_pem;
     struct px_str
         trust_pem; /* clients must show a certificate that one of these signed; empty: none */
+};
+
+/* Who a client is by the certificate that it showed, in the words of API Gateway's events ("Input format of a Lambda
+ * function for proxy integration"). Views live as long as the connection. */
+struct http_client_certificate {
+    struct px_str pem;
+    struct px_str subject, issuer;       /* "C=DE,O=Acme,CN=device 1" */
+    struct px_str serial;                /* "0f:a0" */
+    struct px_str not_before, not_after; /* "May 28 12:30:02 2019 GMT" */
 };
 
 PX_MUST_USE int http_tls_new(const struct px_clock *clock, struct http_tls **ret_tls);

@@ -27,6 +27,7 @@ struct tls_session {
     SSL *ssl;
     struct tls_set *set;
     struct http_tls *tls;
+    struct http_client_certificate *client;
     struct px_str in; /* of this read */
     char *kept;       /* of reads before, while the connection wants nothing */
     size_t handshake_bytes;
@@ -98,10 +99,27 @@ static BIO_METHOD *bio_method(void)
 
 /* ---- reading ---- */
 
+void tls_session_shows(const SSL *ssl, const struct tls_entry *entry)
+{
+    struct http_connection *conn = SSL_get_app_data(ssl);
+    conn->server_name = px_str_c(entry->name);
+}
+
+/* The library's word for it, or what is wrong with the certificate that was shown. */
+static void tell_why(const struct http_connection *conn)
+{
+    uint32_t error = ERR_peek_error();
+    const char *why = error ? ERR_reason_error_string(error) : NULL;
+    if (ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED)
+        why = X509_verify_cert_error_string(SSL_get_verify_result(conn->tls->ssl));
+    connection_tell_handshake(conn, why ? why : "no reason given");
+}
+
 /* What AWS-LC had to say about it has been written. */
 static void broke(struct http_connection *conn)
 {
     bool plain = !conn->tls->open && ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST;
+    if (!conn->tls->open && !plain) tell_why(conn);
     ERR_clear_error();
     conn->tls->finished = true;
     if (plain) {
@@ -132,6 +150,11 @@ static void shake_hands(struct http_connection *conn)
     if (r == 1) {
         tls->open = true;
         flush(conn);
+        if (tls_client_new(tls->ssl, &tls->client) != 0) {
+            connection_close(conn); /* no memory */
+            return;
+        }
+        conn->client = tls->client;
         if (conn->state != CONN_GREETING) return;
         connection_set_state(conn, CONN_IDLE);
         if (is_http2(tls->ssl) && conn->server->begin_http2(conn) != 0) connection_close(conn);
@@ -224,10 +247,12 @@ static void tls_received(struct http_connection *conn, const char *bytes, size_t
         good = good && keep_more(tls, bytes, count);
     else
         tls->in = px_str(bytes, count);
-    if (good)
+    if (good) {
         work(conn);
-    else
-        connection_close(conn);
+        return;
+    }
+    if (!tls->open) connection_tell_handshake(conn, "it has too many bytes");
+    connection_close(conn);
 }
 
 /* Never from inside a handler's call: it would be called again in the middle of it. */
@@ -300,6 +325,7 @@ static void session_free(struct http_connection *conn)
     struct tls_session *tls = conn->tls;
     conn->tls = NULL;
     SSL_free(tls->ssl);
+    tls_client_free(&tls->client);
     tls_set_unref(&tls->set);
     http_tls_unref(&tls->tls);
     free(tls->kept);

@@ -30,5 +30,10 @@ struct http_tls {
 /* NULL when memory is out; what it begins with is the set's first. */
 SSL *tls_set_ssl(struct tls_set *set);
 void tls_set_unref(struct tls_set **set);
+/* tls_client.c: what the client showed, once it has shaken hands. NULL when it showed none. */
+PX_MUST_USE int tls_client_new(const SSL *ssl, struct http_client_certificate **ret_client);
+void tls_client_free(struct http_client_certificate **client);
+/* tls_connection.c: the certificate that is shown on this connection */
+void tls_session_shows(const SSL *ssl, const struct tls_entry *entry);
 /* Of the library's oldest error in this thread, for people; the others are forgotten. */
 const char *tls_error(void);

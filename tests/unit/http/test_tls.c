@@ -1,6 +1,8 @@
 /* The server's TLS against AWS-LC's client in the same loop. What other clients make of it is in tests/sys. */
 #include "http/tls_rig.h"
 
+#include <openssl/pem.h>
+
 #define GET(path) S("GET " path " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 
 static struct px_str body_of(struct px_str answer)
@@ -239,6 +241,123 @@ TEST(what_cannot_be_shown_changes_nothing)
     tls_client_end(&client);
     certificate_deinit(&leaf);
     certificate_deinit(&other);
+    tls_rig_end(rig);
+}
+
+/* ---- clients that show certificates ---- */
+
+struct clients {
+    struct tls_rig *rig;
+    unsigned failed;
+    char why[128];
+};
+
+static void on_asked(void *ctx, struct http_request *request)
+{
+    const struct http_client_certificate *c = request->client;
+    (void)ctx;
+    char text[512] = "nobody";
+    if (c)
+        (void)snprintf(text, sizeof text, "%.*s|%.*s|%.*s|%zu|%.*s|%.*s", PX_FMT(request->server_name),
+                       PX_FMT(c->subject), PX_FMT(c->issuer), c->serial.len, PX_FMT(c->not_before),
+                       PX_FMT(px_str(c->pem.ptr, 27)));
+    http_reply(request, 200, NULL, 0, px_str_c(text));
+}
+
+static void on_failed(void *ctx, struct px_str peer, const char *why)
+{
+    struct clients *clients = ctx;
+    CHECK_STR(peer, S("127.0.0.1"));
+    clients->failed++;
+    (void)snprintf(clients->why, sizeof clients->why, "%s", why);
+}
+
+/* Who shows this to that name, and what comes of it; "" when it is refused. */
+static struct px_str shows(struct test *t, struct tls_rig *rig, const char *name,
+                           const struct certificate *certificate, SSL_SESSION **session)
+{
+    struct tls_client client = tls_client_new(rig);
+    bool whole = false;
+    CHECK(SSL_set_tlsext_host_name(client.ssl, name));
+    if (certificate) {
+        BIO *pem = BIO_new_mem_buf(certificate->certificate_pem.ptr,
+                                   (ossl_ssize_t)certificate->certificate_pem.len);
+        BIO *key = BIO_new_mem_buf(certificate->key_pem.ptr, (ossl_ssize_t)certificate->key_pem.len);
+        X509 *leaf = PEM_read_bio_X509(pem, NULL, NULL, NULL);
+        EVP_PKEY *secret = PEM_read_bio_PrivateKey(key, NULL, NULL, NULL);
+        CHECK(SSL_use_certificate(client.ssl, leaf) && SSL_use_PrivateKey(client.ssl, secret));
+        X509_free(leaf);
+        EVP_PKEY_free(secret);
+        BIO_free(pem);
+        BIO_free(key);
+    }
+    if (session) {
+        SSL_CTX_set_session_cache_mode(client.context, SSL_SESS_CACHE_CLIENT);
+        SSL_CTX_sess_set_new_cb(client.context, on_session);
+        SSL_set_ex_data(client.ssl, 0, session);
+    }
+    struct px_str answer = S("");
+    if (tls_client_shake(rig, &client) && tls_client_say(rig, &client, GET("/a")))
+        answer = tls_client_hear(t, rig, &client, 4096, &whole);
+    tls_client_end(&client);
+    return whole ? body_of(answer) : S("");
+}
+
+TEST(a_name_with_a_truststore_is_for_those_that_it_trusts)
+{
+    struct clients clients = {0};
+    struct tls_rig *rig = tls_rig_new(
+        t, (struct http_server_options){
+               .on_request = on_asked, .on_handshake_failed = on_failed, .ctx = &clients});
+    struct certificate first, asking, good, foreign, other;
+    struct certificate_wish wish = {.subject = S("device 1"),
+                                    .from_s = px_wall_ns(&px_clock_system) / PX_NS_PER_S - RIG_DAY_S,
+                                    .to_s = px_wall_ns(&px_clock_system) / PX_NS_PER_S + RIG_DAY_S};
+    rig_issue(t, rig, S("localhost"), &first);
+    rig_issue(t, rig, S("acme.example.org"), &asking);
+    certificate_init(&good);
+    certificate_init(&foreign);
+    certificate_init(&other);
+    CHECK_OK(certificate_authority(&wish, &other)); /* trusts devices, and is not the server's */
+    CHECK_OK(certificate_issue(&other, &wish, &good));
+    CHECK_OK(certificate_issue(&rig->authority, &wish, &foreign));
+    struct http_tls_identity identities[] = {rig_identity(S(""), &first),
+                                             rig_identity(S("acme.example.org"), &asking)};
+    identities[1].trust_pem = px_buf_str(&other.certificate_pem);
+    CHECK_OK(http_tls_load(rig->tls, identities, PX_COUNT(identities)));
+
+    SSL_SESSION *session = NULL;
+    struct px_str answer = shows(t, rig, "acme.example.org", &good, &session);
+    CHECK(px_str_starts(answer, S("acme.example.org|CN=device 1|CN=device 1|")));
+    CHECK(strstr(answer.ptr, " GMT|-----BEGIN CERTIFICATE-----"));
+    CHECK(!session); /* no ticket: what is trusted may change */
+    CHECK_STR(shows(t, rig, "localhost", NULL, NULL), S("nobody"));
+    CHECK_STR(shows(t, rig, "localhost", &good, NULL), S("nobody"));
+    CHECK_INT(clients.failed, 0);
+    CHECK_STR(shows(t, rig, "acme.example.org", NULL, NULL), S(""));
+    CHECK_INT(clients.failed, 1);
+    CHECK_STR(px_str_c(clients.why), S("PEER_DID_NOT_RETURN_A_CERTIFICATE"));
+    CHECK_STR(shows(t, rig, "acme.example.org", &foreign, NULL), S(""));
+    CHECK_INT(clients.failed, 2);
+    CHECK(strstr(clients.why, "issuer"));
+
+    certificate_deinit(&first);
+    certificate_deinit(&asking);
+    certificate_deinit(&good);
+    certificate_deinit(&foreign);
+    certificate_deinit(&other);
+    tls_rig_end(rig);
+}
+
+TEST(nothing_is_signed_with_sha1)
+{
+    struct tls_rig *rig = tls_rig_new(t, (struct http_server_options){0});
+    static const uint16_t old[] = {SSL_SIGN_ECDSA_SHA1, SSL_SIGN_RSA_PKCS1_SHA1};
+    struct tls_client client = tls_client_new(rig);
+    CHECK(SSL_set_max_proto_version(client.ssl, TLS1_2_VERSION));
+    CHECK(SSL_set_verify_algorithm_prefs(client.ssl, old, PX_COUNT(old)));
+    CHECK(!tls_client_shake(rig, &client));
+    tls_client_end(&client);
     tls_rig_end(rig);
 }
 
