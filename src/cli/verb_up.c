@@ -31,7 +31,7 @@ struct up_values {
     bool detach;
     bool tls, no_tls;
     const char *host, *aws_endpoint, *aws_prefix, *regions, *environment;
-    const char *tls_certificate, *tls_key, *tls_names;
+    const char *tls_certificate, *tls_key, *tls_names, *tls_clients;
     int64_t lag_ms, tls_port;
 };
 static const struct up_values defaults = {.lag_ms = -1};
@@ -72,7 +72,13 @@ static const struct cli_option options[] = {
     {"tls-key", 0, CLI_TEXT, offsetof(struct up_values, tls_key), "FILE", "its private key, in PEM",
      NULL, 0, 0},
     {"tls-names", 0, CLI_TEXT, offsetof(struct up_values, tls_names), "NAME,NAME",
-     "names that the own certificate is for, beside localhost (default as remembered)", NULL, 0, 0},
+     "domain names that the gateway has beside those of the contract; it answers to no others then, but to localhost and "
+     "addresses (default as remembered)",
+     NULL, 0, 0},
+    {"tls-clients", 0, CLI_TEXT, offsetof(struct up_values, tls_clients), "NAME=FILE,NAME=FILE",
+     "domain names whose clients show a certificate that an authority in the file (PEM) signed; followed when it changes (default "
+     "as remembered)",
+     NULL, 0, 0},
 };
 
 struct up {
@@ -83,7 +89,7 @@ struct up {
     bool several;    /* regions, behind the edge router */
     const char *why; /* they do not start */
     bool tls;        /* asked for */
-    const char *certificate, *key;
+    const char *certificate, *key, *clients;
     int word_fd; /* where the detached child says what came of it; -1 in the foreground */
 };
 
@@ -293,7 +299,8 @@ static int run_region(struct up *up)
                  .tls_port = (uint16_t)up->values->tls_port,
                  .tls_certificate = up->certificate,
                  .tls_key = up->key,
-                 .tls_names = up->values->tls_names},
+                 .tls_names = up->values->tls_names,
+                 .tls_clients = up->clients},
         .settings = up->settings,
         .fleet_file = getenv("PRISM_FLEET"),
         .on_ready = on_ready,
@@ -442,12 +449,29 @@ static const char *absolute(struct cli *cli, const char *path)
     return realpath(path, real) ? px_arena_cstr(&cli->arena, px_str_c(real)) : path;
 }
 
+/* NAME=FILE,NAME=FILE with whole paths. */
+static int settle_clients(struct up *up)
+{
+    struct cli *cli = up->cli;
+    struct px_str left = px_str_c(up->values->tls_clients), one, name, text = S("");
+    while (left.len > 0) {
+        (void)px_str_cut(&left, ',', &one);
+        if (!px_str_cut(&one, '=', &name) || name.len == 0 || one.len == 0)
+            return cli_fail(cli, CLI_USAGE, "--tls-clients is NAME=FILE, with commas between them");
+        const char *path = px_arena_cstr(&cli->arena, one);
+        text = px_arena_printf(&cli->arena, "%.*s%s%.*s=%s", PX_FMT(text), text.len ? "," : "",
+                               PX_FMT(name), path ? absolute(cli, path) : "");
+    }
+    up->clients = px_arena_cstr(&cli->arena, text);
+    return up->clients ? CLI_OK : cli_fault(cli, PX_F_OOM, "--tls-clients");
+}
+
 static int settle_tls(struct up *up)
 {
     struct cli *cli = up->cli;
     const struct up_values *values = up->values;
     up->tls = values->tls || values->tls_port || values->tls_certificate || values->tls_key ||
-              values->tls_names;
+              values->tls_names || values->tls_clients;
     if (up->tls && values->no_tls)
         return cli_fail(cli, CLI_USAGE, "--no-tls goes with no other option of TLS");
     if (!values->tls_certificate != !values->tls_key)
@@ -455,6 +479,10 @@ static int settle_tls(struct up *up)
     if (up->several && up->tls)
         return cli_fail(cli, CLI_USAGE,
                         "TLS is for one region: several are behind the edge router");
+    if (values->tls_clients) {
+        int exit = settle_clients(up);
+        if (exit != CLI_OK) return exit;
+    }
     if (!values->tls_certificate) return CLI_OK;
     up->certificate = absolute(cli, values->tls_certificate);
     up->key = absolute(cli, values->tls_key);

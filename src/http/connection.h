@@ -92,7 +92,8 @@ struct http_connection {
     const struct http_transport *transport;
     void (*free_transport)(struct http_connection *conn);
     struct tls_session *tls;
-    struct px_str server_name; /* as of struct http_request; the transport's, from its handshake on */
+    struct px_str
+        server_name; /* as of struct http_request; the transport's, from its handshake on */
     const struct http_client_certificate *client;
     const struct http_protocol *protocol; /* NULL: HTTP/1.1 */
     struct h2_session *h2;
@@ -189,8 +190,9 @@ void connection_unref(
     struct http_connection *conn); /* frees it once closed and without a request */
 struct http_slab *server_slab_take(struct http_server *server);
 void server_slab_give(struct http_server *server, struct http_slab *slab);
-void server_check_drained(struct http_server *server); /* whether there is nothing left to wait for */
-void server_unref(struct http_server *server);         /* frees it once it is freed and nothing is left */
+void server_check_drained(
+    struct http_server *server);               /* whether there is nothing left to wait for */
+void server_unref(struct http_server *server); /* frees it once it is freed and nothing is left */
 
 /* listener.c */
 int server_listen_tcp(struct http_server *server, const char *host, uint16_t port,

@@ -14,6 +14,15 @@ struct http_header {
  * (yyjson in place) need no copy. */
 #define HTTP_BODY_PADDING 8
 
+/* Who a client is by the certificate that it showed, in the words of API Gateway's events ("Input format of a Lambda
+ * function for proxy integration"). Views live as long as the connection. */
+struct http_client_certificate {
+    struct px_str pem;
+    struct px_str subject, issuer;       /* "C=DE,O=Acme,CN=device 1" */
+    struct px_str serial;                /* "0f:a0" */
+    struct px_str not_before, not_after; /* "May 28 12:30:02 2019 GMT" */
+};
+
 /* With a trailing underscore where llhttp.h has the plain name. */
 enum http_method {
     HTTP_GET_ = 1,

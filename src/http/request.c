@@ -94,7 +94,8 @@ bool request_split_url(struct px_str url, struct http_request *request)
     if (px_str_starts(url, S("http://")) || px_str_starts(url, S("https://"))) {
         url = px_str_skip(url, url.ptr[4] == 's' ? 8 : 7);
         const char *slash = memchr(url.ptr ? url.ptr : "", '/', url.len);
-        url = slash ? px_str_skip(url, (size_t)(slash - url.ptr)) : S("/");
+        request->authority = slash ? px_str(url.ptr, (size_t)(slash - url.ptr)) : url;
+        url = slash ? px_str_skip(url, request->authority.len) : S("/");
     }
     (void)px_str_cut(&url, '?', &request->path);
     request->query = url;

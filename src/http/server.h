@@ -20,14 +20,14 @@
 struct http_server; /* opaque */
 struct http_connection;
 
-struct http_client_certificate; /* http/tls.h */
-
 /* A complete request. All views live until it is answered. */
 struct http_request {
     enum http_method method;
     struct px_str method_name;
     struct px_str path;  /* still percent-encoded, without query */
     struct px_str query; /* without '?' */
+    struct px_str
+        authority; /* of a target that has one, which counts for more than Host; mostly empty */
     const struct http_header *headers;
     size_t header_count;
     struct px_str body;                 /* writable; HTTP_BODY_PADDING zero bytes follow it */
@@ -35,8 +35,10 @@ struct http_request {
     size_t trailer_count;
     struct px_str peer;       /* numeric address, empty on a Unix socket */
     int64_t received_mono_ns; /* when its first byte was read */
-    struct px_str server_name; /* whose certificate TLS showed; empty: for whom no other is, or no TLS */
-    const struct http_client_certificate *client; /* what the client showed; NULL: none was asked for */
+    struct px_str
+        server_name; /* whose certificate TLS showed; empty: for whom no other is, or no TLS */
+    const struct http_client_certificate
+        *client;            /* what the client showed; NULL: none was asked for */
     struct px_arena *arena; /* freed after the answer is written; for whatever the handler needs */
     void *user;             /* the handler's own */
     struct http_connection *connection; /* the server's own */

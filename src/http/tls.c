@@ -22,10 +22,11 @@
 #define GROUPS "X25519MLKEM768:X25519:P-256:P-384"
 /* Of handshakes and of clients' certificates; the library would end its list with SHA-1. RFC 9155 */
 static const uint16_t signatures[] = {
-    SSL_SIGN_ECDSA_SECP256R1_SHA256, SSL_SIGN_RSA_PSS_RSAE_SHA256, SSL_SIGN_RSA_PKCS1_SHA256,
-    SSL_SIGN_ECDSA_SECP384R1_SHA384, SSL_SIGN_RSA_PSS_RSAE_SHA384, SSL_SIGN_RSA_PKCS1_SHA384,
-    SSL_SIGN_ECDSA_SECP521R1_SHA512, SSL_SIGN_RSA_PSS_RSAE_SHA512, SSL_SIGN_RSA_PKCS1_SHA512,
-    SSL_SIGN_ED25519};
+    SSL_SIGN_ECDSA_SECP256R1_SHA256, SSL_SIGN_RSA_PSS_RSAE_SHA256,
+    SSL_SIGN_RSA_PKCS1_SHA256,       SSL_SIGN_ECDSA_SECP384R1_SHA384,
+    SSL_SIGN_RSA_PSS_RSAE_SHA384,    SSL_SIGN_RSA_PKCS1_SHA384,
+    SSL_SIGN_ECDSA_SECP521R1_SHA512, SSL_SIGN_RSA_PSS_RSAE_SHA512,
+    SSL_SIGN_RSA_PKCS1_SHA512,       SSL_SIGN_ED25519};
 
 const char *tls_error(void)
 {
@@ -77,6 +78,21 @@ static int on_ticket(SSL *ssl, uint8_t *name, uint8_t *iv, EVP_CIPHER_CTX *ciphe
     return 0;
 }
 
+/* ---- what clients show ---- */
+
+/* The library takes SHA-1 in certificates; API Gateway calls such a client's insecure. Of a root only the key counts. */
+static int on_certificate(int good, X509_STORE_CTX *chain)
+{
+    X509 *one = X509_STORE_CTX_get_current_cert(chain);
+    int digest = NID_undef, key = NID_undef;
+    if (!good || !one || X509_NAME_cmp(X509_get_subject_name(one), X509_get_issuer_name(one)) == 0)
+        return good;
+    bool known = OBJ_find_sigid_algs(X509_get_signature_nid(one), &digest, &key);
+    if (known && digest != NID_sha1 && digest != NID_md5 && digest != NID_md5_sha1) return 1;
+    X509_STORE_CTX_set_error(chain, X509_V_ERR_CERT_REJECTED);
+    return 0;
+}
+
 /* ---- names ---- */
 
 static bool name_fits(const char *pattern, struct px_str name)
@@ -109,7 +125,7 @@ static int on_name(SSL *ssl, int *alert, void *arg)
     tls_session_shows(ssl, entry);
     SSL_set_SSL_CTX(ssl, entry->context);
     if (entry->asks_client) SSL_set_options(ssl, SSL_OP_NO_TICKET);
-    SSL_set_verify(ssl, SSL_CTX_get_verify_mode(entry->context), NULL);
+    SSL_set_verify(ssl, SSL_CTX_get_verify_mode(entry->context), on_certificate);
     return SSL_set_session_id_context(ssl, (const uint8_t *)entry->name,
                                       PX_MIN(strlen(entry->name), (size_t)SSL_MAX_SID_CTX_LENGTH))
                ? SSL_TLSEXT_ERR_OK
@@ -239,7 +255,8 @@ static int load_one(struct http_tls *tls, const struct http_tls_identity *identi
     if (identity->trust_pem.len == 0) return 0;
     entry->asks_client = true;
     SSL_CTX_set_options(entry->context, SSL_OP_NO_TICKET);
-    SSL_CTX_set_verify(entry->context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    SSL_CTX_set_verify(entry->context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+                       on_certificate);
     return each_certificate(identity->trust_pem, "truststore", take_trusted, entry->context);
 }
 

@@ -22,15 +22,6 @@ struct http_tls_identity {
         trust_pem; /* clients must show a certificate that one of these signed; empty: none */
 };
 
-/* Who a client is by the certificate that it showed, in the words of API Gateway's events ("Input format of a Lambda
- * function for proxy integration"). Views live as long as the connection. */
-struct http_client_certificate {
-    struct px_str pem;
-    struct px_str subject, issuer;       /* "C=DE,O=Acme,CN=device 1" */
-    struct px_str serial;                /* "0f:a0" */
-    struct px_str not_before, not_after; /* "May 28 12:30:02 2019 GMT" */
-};
-
 PX_MUST_USE int http_tls_new(const struct px_clock *clock, struct http_tls **ret_tls);
 struct http_tls *http_tls_ref(struct http_tls *tls);
 void http_tls_unref(struct http_tls **tls);

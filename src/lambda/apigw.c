@@ -195,14 +195,52 @@ static void add_field(struct px_buf *buf, const char *lead, struct px_str text)
     px_buf_add_json_str(buf, text);
 }
 
+void api_stage_variables_write(const struct http_header *variables, size_t count,
+                               struct px_buf *buf)
+{
+    if (count == 0) {
+        px_buf_add_c(buf, "\"stageVariables\":null");
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        px_buf_add_c(buf, i ? "," : "\"stageVariables\":{");
+        px_buf_add_json_str(buf, variables[i].name);
+        add_field(buf, ":", variables[i].value);
+    }
+    px_buf_add_char(buf, '}');
+}
+
+void api_client_write(const struct http_client_certificate *client, struct px_buf *buf)
+{
+    add_field(buf, ",\"clientCert\":{\"clientCertPem\":", client->pem);
+    add_field(buf, ",\"subjectDN\":", client->subject);
+    add_field(buf, ",\"issuerDN\":", client->issuer);
+    add_field(buf, ",\"serialNumber\":", client->serial);
+    add_field(buf, ",\"validity\":{\"notBefore\":", client->not_before);
+    add_field(buf, ",\"notAfter\":", client->not_after);
+    px_buf_add_c(buf, "}}");
+}
+
+/* domainPrefix is the name's first label, as on AWS. */
+static void domain_write(struct px_str domain, struct px_buf *buf)
+{
+    struct px_str rest = domain, first;
+    if (domain.len == 0) return;
+    (void)px_str_cut(&rest, '.', &first);
+    add_field(buf, ",\"domainName\":", domain);
+    add_field(buf, ",\"domainPrefix\":", first);
+}
+
 static void context_write(const struct api_event *event, struct px_buf *buf)
 {
     add_field(buf, ",\"requestContext\":{\"resourcePath\":", event->resource);
     add_field(buf, ",\"httpMethod\":", event->method);
     add_field(buf, ",\"path\":", event->path);
     add_field(buf, ",\"protocol\":\"HTTP/1.1\",\"stage\":", event->stage);
+    domain_write(event->domain, buf);
     add_field(buf, ",\"requestId\":", event->request_id);
     add_field(buf, ",\"identity\":{\"sourceIp\":", event->source_ip);
+    if (event->client) api_client_write(event->client, buf);
     px_buf_add_char(buf, '}');
     if (event->caller.tenant.len > 0) {
         px_buf_add_c(buf, ",\"authorizer\":");
@@ -231,7 +269,8 @@ void api_event_write(const struct api_event *event, struct px_buf *buf)
     api_pairs_write_multi("multiValueQueryStringParameters", query, buf);
     px_buf_add_char(buf, ',');
     api_pairs_write_single("pathParameters", params, buf);
-    px_buf_add_c(buf, ",\"stageVariables\":null");
+    px_buf_add_char(buf, ',');
+    api_stage_variables_write(event->stage_variables, event->stage_variable_count, buf);
     context_write(event, buf);
     if (event->body.len == 0) {
         px_buf_add_c(buf, ",\"body\":null,\"isBase64Encoded\":false}");

@@ -41,6 +41,11 @@ struct api_event {
     const struct http_header *path_params; /* decoded */
     size_t path_param_count;
     struct px_str request_id, source_ip, stage;
+    /* Of the region's events; functions do not read them. */
+    const struct http_header *stage_variables;
+    size_t stage_variable_count;
+    struct px_str domain;                         /* the name that was called */
+    const struct http_client_certificate *client; /* that it showed; NULL: none was asked for */
     struct api_caller caller;
     struct px_str body; /* decoded from base64 */
 };
@@ -62,6 +67,10 @@ struct px_str api_header(const struct api_event *event, struct px_str name);
 struct px_str api_query(const struct api_event *event, struct px_str name);
 struct px_str api_path_param(const struct api_event *event, struct px_str name);
 void api_event_write(const struct api_event *event, struct px_buf *buf); /* body as base64 */
+/* Members that the authorizer's event has as well: "stageVariables":..., and ,"clientCert":... of an identity. */
+void api_stage_variables_write(const struct http_header *variables, size_t count,
+                               struct px_buf *buf);
+void api_client_write(const struct http_client_certificate *client, struct px_buf *buf);
 
 /* The function's answer. body is UTF-8 unless binary is set, then it travels as base64. */
 struct api_response {

@@ -26,9 +26,13 @@ struct certificates {
     struct px_arena arena;
     struct http_tls *tls;
     const char *authority, *authority_key, *server, *server_key; /* paths */
-    struct px_str names[CERTIFICATE_NAMES_MAX + 3];
+    struct px_str names[2 * CERTIFICATE_NAMES_MAX + 3];
     size_t name_count;
-    struct seen seen[2]; /* certificate and key when they were tried last */
+    struct certificates_clients clients[CERTIFICATE_NAMES_MAX];
+    /* Files of others as they were tried last: certificate, key and truststores. */
+    const char *followed[2 + CERTIFICATE_NAMES_MAX];
+    struct seen seen[2 + CERTIFICATE_NAMES_MAX];
+    size_t followed_count;
     int64_t looked_ns;
 };
 
@@ -48,6 +52,27 @@ static int read_file(const char *path, struct px_buf *into)
     return r;
 }
 
+/* The same certificate for all names; what differs is whom clients must be signed by. */
+static int load(struct certificates *own, struct http_tls_identity common)
+{
+    struct http_tls_identity identities[1 + CERTIFICATE_NAMES_MAX] = {common};
+    struct px_buf trusted[CERTIFICATE_NAMES_MAX];
+    size_t count = own->options.client_count;
+    int r = 0;
+    for (size_t i = 0; i < count; i++) px_buf_init(&trusted[i], OWN_BYTES_MAX);
+    for (size_t i = 0; i < count && r == 0; i++) {
+        r = read_file(own->clients[i].truststore, &trusted[i]);
+        identities[1 + i] = common;
+        identities[1 + i].name = own->clients[i].name;
+        identities[1 + i].trust_pem = px_buf_str(&trusted[i]);
+        if (r == 0 && trusted[i].len == 0)
+            r = px_fault(PX_F_CONFIG, "%s is empty", own->clients[i].truststore);
+    }
+    if (r == 0) r = http_tls_load(own->tls, identities, 1 + count);
+    for (size_t i = 0; i < count; i++) px_buf_deinit(&trusted[i]);
+    return r;
+}
+
 static int show(struct certificates *own, const char *certificate, const char *key)
 {
     PX_AUTO(px_buf_deinit) struct px_buf chain;
@@ -56,9 +81,8 @@ static int show(struct certificates *own, const char *certificate, const char *k
     px_buf_init(&secret, OWN_BYTES_MAX);
     PX_TRY(read_file(certificate, &chain));
     PX_TRY(read_file(key, &secret));
-    const struct http_tls_identity identity = {.chain_pem = px_buf_str(&chain),
-                                               .key_pem = px_buf_str(&secret)};
-    return http_tls_load(own->tls, &identity, 1);
+    return load(own, (struct http_tls_identity){.chain_pem = px_buf_str(&chain),
+                                                .key_pem = px_buf_str(&secret)});
 }
 
 static void look(const char *path, struct seen *ret)
@@ -150,13 +174,14 @@ static int show_ours(struct certificates *own)
 
 static bool are_new(struct certificates *own)
 {
-    struct seen now[2];
-    look(own->options.certificate, &now[0]);
-    look(own->options.key, &now[1]);
-    if (same(&now[0], &own->seen[0]) && same(&now[1], &own->seen[1])) return false;
-    own->seen[0] = now[0];
-    own->seen[1] = now[1];
-    return true;
+    bool new = false;
+    for (size_t i = 0; i < own->followed_count; i++) {
+        struct seen now;
+        look(own->followed[i], &now);
+        new |= !same(&now, &own->seen[i]);
+        own->seen[i] = now;
+    }
+    return new;
 }
 
 void certificates_follow(struct certificates *own)
@@ -165,18 +190,36 @@ void certificates_follow(struct certificates *own)
     if (now_ns - own->looked_ns < PX_NS_PER_S) return;
     own->looked_ns = now_ns;
     bool ours = !own->options.certificate;
-    bool due = ours ? http_tls_ends_s(own->tls) <= now_s(own) + RENEW_DAYS * DAY_S : are_new(own);
-    if (!due) return;
+    bool ends = ours && http_tls_ends_s(own->tls) <= now_s(own) + RENEW_DAYS * DAY_S;
+    if (!are_new(own) && !ends) return;
     int r = ours ? show_ours(own) : show(own, own->options.certificate, own->options.key);
     if (r == 0) {
         px_log(own->options.log, PX_INFO, "a new certificate is shown");
         return;
     }
-    own->looked_ns += ours ? 3600 * PX_NS_PER_S : 0; /* not each second */
+    own->looked_ns += ends ? 3600 * PX_NS_PER_S : 0; /* not each second */
     px_log_fault(own->options.log, r, "the old certificate is still shown");
 }
 
 /* ---- life ---- */
+
+static int settle_clients(struct certificates *own)
+{
+    const struct certificates_options *options = &own->options;
+    if (options->client_count > CERTIFICATE_NAMES_MAX)
+        return px_fault(PX_F_CONFIG, "more than %d truststores", CERTIFICATE_NAMES_MAX);
+    if (options->certificate) {
+        own->followed[own->followed_count++] = options->certificate;
+        own->followed[own->followed_count++] = options->key;
+    }
+    for (size_t i = 0; i < options->client_count; i++) {
+        own->clients[i] = options->clients[i];
+        own->names[own->name_count++] = own->clients[i].name;
+        own->followed[own->followed_count++] = own->clients[i].truststore;
+    }
+    (void)are_new(own);
+    return 0;
+}
 
 static int settle(struct certificates *own)
 {
@@ -187,6 +230,7 @@ static int settle(struct certificates *own)
     for (size_t i = 0; i < PX_COUNT(always); i++) own->names[own->name_count++] = always[i];
     for (size_t i = 0; i < options->name_count; i++)
         own->names[own->name_count++] = options->names[i];
+    PX_TRY(settle_clients(own));
     own->authority = px_arena_printf(&own->arena, "%s/ca.pem", options->folder).ptr;
     own->authority_key = px_arena_printf(&own->arena, "%s/ca.key", options->folder).ptr;
     own->server = px_arena_printf(&own->arena, "%s/server.pem", options->folder).ptr;
@@ -194,7 +238,6 @@ static int settle(struct certificates *own)
     if (px_arena_full(&own->arena)) return px_arena_fault(&own->arena);
     PX_TRY(http_tls_new(options->clock, &own->tls));
     if (!options->certificate) return show_ours(own);
-    (void)are_new(own);
     return show(own, options->certificate, options->key);
 }
 

@@ -1,6 +1,6 @@
 /* region/certificates.h - what the gateway shows over TLS: own files, or what an authority of the data folder signed.
  *
- * Own files are looked at again while the region runs; new ones are shown from then on, and connections that are open
+ * Own files and truststores are looked at again while the region runs; new ones count from then on, and connections that are open
  * go on. Without own files the first start makes an authority in <data>/tls (ca.pem, ca.key) and a certificate that it
  * signs (server.pem, server.key), which is made anew in the last third of its life and when it lacks a name. Keys
  * have mode 0600; nothing trusts the authority until somebody says so. docs/design/tls.md */
@@ -11,15 +11,22 @@
 #include "base/px_log.h"
 #include "http/tls.h"
 
-#define CERTIFICATE_NAMES_MAX 32
+#define CERTIFICATE_NAMES_MAX 40
 
 struct certificates; /* opaque */
 
+/* Clients of that name show a certificate that one of the file signed, or are refused at the handshake. */
+struct certificates_clients {
+    struct px_str name;
+    const char *truststore; /* in PEM */
+};
 struct certificates_options {
     const char *folder;            /* where Prism's own are */
     const char *certificate, *key; /* files in PEM; NULL: Prism's own */
     const struct px_str *names;    /* beside localhost, 127.0.0.1 and ::1, for Prism's own */
     size_t name_count;
+    const struct certificates_clients *clients; /* Prism's own is for their names, too */
+    size_t client_count;
     const struct px_clock *clock;
     const struct px_log *log;
 };

@@ -64,7 +64,8 @@ static void read_tls(struct data_dir *dir, yyjson_val *tls)
     dir->tls = (struct data_dir_tls){.port = (uint16_t)px_json_i64(tls, "port", 0),
                                      .certificate = px_json_str(tls, "certificate"),
                                      .key = px_json_str(tls, "key"),
-                                     .names = px_json_str(tls, "names")};
+                                     .names = px_json_str(tls, "names"),
+                                     .clients = px_json_str(tls, "clients")};
 }
 
 static bool replace(struct px_str *remembered, const char *wish, struct px_arena *arena)
@@ -89,6 +90,7 @@ static void settle_tls(struct data_dir *dir, const struct data_dir_wish *wish,
     dir->tls_changed |= replace(&tls->certificate, wish->tls_certificate, arena);
     dir->tls_changed |= replace(&tls->key, wish->tls_key, arena);
     dir->tls_changed |= replace(&tls->names, wish->tls_names, arena);
+    dir->tls_changed |= replace(&tls->clients, wish->tls_clients, arena);
 }
 
 static void write_tls(const struct data_dir_tls *tls, struct px_buf *text)
@@ -98,7 +100,10 @@ static void write_tls(const struct data_dir_tls *tls, struct px_buf *text)
     const struct {
         const char *name;
         struct px_str value;
-    } fields[] = {{"certificate", tls->certificate}, {"key", tls->key}, {"names", tls->names}};
+    } fields[] = {{"certificate", tls->certificate},
+                  {"key", tls->key},
+                  {"names", tls->names},
+                  {"clients", tls->clients}};
     for (size_t i = 0; i < PX_COUNT(fields); i++) {
         if (fields[i].value.len == 0) continue;
         px_buf_printf(text, ",\"%s\":", fields[i].name);

@@ -20,6 +20,8 @@ struct data_dir_tls {
     uint16_t port;                  /* 0: none */
     struct px_str certificate, key; /* absolute paths of files in PEM; empty: this folder's own */
     struct px_str names; /* with commas between them; that its own is for, beside localhost */
+    struct px_str
+        clients; /* NAME=FILE, likewise: whose clients show certificates (certificates.h) */
 };
 struct data_dir {
     struct px_str path; /* absolute; all views in arena */
@@ -41,7 +43,7 @@ struct data_dir_wish {
     const char *region_name, *aws_endpoint, *aws_prefix;
     bool tls, no_tls;
     uint16_t tls_port;
-    const char *tls_certificate, *tls_key, *tls_names;
+    const char *tls_certificate, *tls_key, *tls_names, *tls_clients;
 };
 /* Make the folder when absent, take its lock, read prism.json. PX_F_CONFIG: a folder of a later format; one
  * that is not empty and not Prism's; stores that are elsewhere than asked for, since those that the

@@ -128,7 +128,11 @@ static void write_event(struct gateway_call *call)
         .path_param_count = call->match.param_count,
         .request_id = px_str_c(call->request_id),
         .source_ip = request->peer,
-        .stage = S("v1"),
+        .stage = call->place.stage->name,
+        .stage_variables = call->place.stage->variables,
+        .stage_variable_count = call->place.stage->variable_count,
+        .domain = call->place.domain,
+        .client = request->client,
         .caller = call->caller,
         .body = request->body,
     };
@@ -194,7 +198,12 @@ static void on_request(void *ctx, struct http_request *request)
     call->request = request;
     call->bytes_in = request->body.len;
     gateway_trace_start(call);
-    int r = api_route_find(gw->options.contract, request->method_name, request->path,
+    if (names_find(gw->options.names, request, &call->place) == NAMES_FORBIDDEN) {
+        gateway_refuse_name(call);
+        gateway_call_end(call);
+        return;
+    }
+    int r = api_route_find(gw->options.contract, request->method_name, call->place.path,
                            request->arena, &call->match);
     if (r != 0 || !call->match.route) {
         gateway_refuse(call, API_GW_NOT_FOUND, "no such route");
@@ -254,6 +263,7 @@ int gateway_new(const struct gateway_options *options, struct gateway **ret_gate
                                                .on_request = on_request,
                                                .on_gone = on_gone,
                                                .on_refuse = gateway_log_refusal,
+                                               .on_handshake_failed = gateway_log_handshake,
                                                .ctx = gw};
     int r = http_server_new(options->loop, &server, &gw->server);
     if (r == 0)

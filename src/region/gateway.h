@@ -12,6 +12,7 @@
 #include "lambda/pool.h"
 #include "region/certificates.h"
 #include "region/figures.h"
+#include "region/names.h"
 #include "region/openapi.h"
 #include "region/telemetry.h"
 
@@ -20,6 +21,7 @@ struct gateway; /* opaque */
 struct gateway_options {
     uv_loop_t *loop;
     const struct api_contract *contract;
+    const struct names *names;
     struct lambda_pool *(*pool)(void *ctx,
                                 struct px_str function); /* never NULL for the contract's */
     void *pool_ctx;

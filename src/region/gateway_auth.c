@@ -17,9 +17,9 @@ static void end_refused(struct gateway_call *call, enum api_gateway_response whi
 /* arn:aws:execute-api:region:account:api/stage/METHOD/path: what a policy's Resource is held against. */
 static void method_arn(const struct gateway_call *call, char *arn, size_t bytes)
 {
-    snprintf(arn, bytes, "arn:aws:execute-api:%s:000000000000:prism/v1/%.*s%.*s",
-             call->gateway->options.region_name, PX_FMT(call->match.route->method),
-             PX_FMT(call->request->path));
+    snprintf(arn, bytes, "arn:aws:execute-api:%s:000000000000:prism/%.*s/%.*s%.*s",
+             call->gateway->options.region_name, PX_FMT(call->place.stage->name),
+             PX_FMT(call->match.route->method), PX_FMT(call->place.path));
 }
 
 static struct px_str own(struct gateway_call *call, struct px_str s)
@@ -137,11 +137,17 @@ static void write_event(struct auth_flight *flight, const struct gateway_call *c
         px_buf_add_c(buf, ":");
         px_buf_add_json_str(buf, request->headers[i].value);
     }
-    px_buf_add_c(buf, "},\"queryStringParameters\":{},\"pathParameters\":{},\"stageVariables\":{},"
-                      "\"requestContext\":{\"stage\":\"v1\",\"requestId\":");
+    px_buf_add_c(buf, "},\"queryStringParameters\":{},\"pathParameters\":{},");
+    api_stage_variables_write(call->place.stage->variables, call->place.stage->variable_count, buf);
+    px_buf_add_c(buf, ",\"requestContext\":{\"stage\":");
+    px_buf_add_json_str(buf, call->place.stage->name);
+    px_buf_add_c(buf, ",\"domainName\":");
+    px_buf_add_json_str(buf, call->place.domain);
+    px_buf_add_c(buf, ",\"requestId\":");
     px_buf_add_json_str(buf, px_str_c(call->request_id));
     px_buf_add_c(buf, ",\"identity\":{\"sourceIp\":");
     px_buf_add_json_str(buf, request->peer);
+    if (request->client) api_client_write(request->client, buf);
     px_buf_add_c(buf, "}}}");
 }
 
@@ -201,6 +207,13 @@ void gateway_authorize(struct gateway_call *call)
     struct px_str identity = identity_of(call->request, contract->identity_header);
     if (identity.len == 0 || identity.len > IDENTITY_BYTES_MAX) {
         end_refused(call, API_GW_UNAUTHORIZED, "no identity");
+        return;
+    }
+    /* what the authorizer said is for the stage that was called: its policy names it */
+    identity = px_arena_printf(call->request->arena, "%.*s %.*s", PX_FMT(call->place.stage->name),
+                               PX_FMT(identity));
+    if (!identity.ptr) {
+        end_refused(call, API_GW_AUTHORIZER_FAILURE, "out of memory");
         return;
     }
     const struct auth_result *known = auth_cache_find(gw->auth, identity);

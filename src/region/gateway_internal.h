@@ -20,6 +20,7 @@ struct gateway_call {
     struct gateway_call *next, *prev;  /* the gateway's active calls, or its free list */
     struct gateway_call *next_waiting; /* in an auth flight */
     struct http_request *request;      /* NULL once answered */
+    struct names_place place;
     struct api_match match;
     struct api_caller caller;
     struct px_buf event;
@@ -42,7 +43,7 @@ struct gateway_call {
 struct auth_flight {
     struct gateway *gateway;
     struct auth_flight *next;
-    struct px_str identity; /* owned */
+    struct px_str identity; /* owned; with the stage that it called before it */
     struct px_buf event;
     char request_id[37];
     struct gateway_call *waiting;
@@ -63,6 +64,8 @@ struct gateway {
     struct spans spans;     /* the one that is being written */
     int64_t sampled_second; /* X-Ray's default rule: the first request of each second and 5 % */
     char refusal_id[37];
+    int64_t handshakes_second; /* in which the last failed one was logged */
+    uint32_t handshakes_logged, handshakes_silent;
     bool connections_gone, freed;
     void (*drained)(void *ctx); /* until called */
     void *drained_ctx;
@@ -82,6 +85,8 @@ void gateway_authorize(struct gateway_call *call);
 void gateway_auth_flush(struct gateway *gateway);
 /* gateway_reply.c: each answers the request, writes the access log and clears call->request */
 void gateway_refuse(struct gateway_call *call, enum api_gateway_response which, const char *why);
+/* No API has that name: API Gateway's own words, which no contract can change. */
+void gateway_refuse_name(struct gateway_call *call);
 /* The media type of a Content-Type, without parameters; API Gateway takes none for JSON. */
 struct px_str gateway_media_type(const struct http_request *request);
 void gateway_reply_mock(struct gateway_call *call);
@@ -94,3 +99,4 @@ void gateway_trace_start(struct gateway_call *call);
 void gateway_log_access(struct gateway_call *call);
 /* What the HTTP server refused was no call: it gets an id and a row all the same. */
 struct http_header gateway_log_refusal(void *ctx, const struct http_refusal *refusal);
+void gateway_log_handshake(void *ctx, struct px_str peer, const char *why);

@@ -74,6 +74,17 @@ void gateway_refuse(struct gateway_call *call, enum api_gateway_response which, 
     finish(call, reply->status, headers, 3 + reply->header_count, expand(call, reply));
 }
 
+void gateway_refuse_name(struct gateway_call *call)
+{
+    const struct http_header headers[] = {{S("Content-Type"), S("application/json")},
+                                          {S("x-amzn-ErrorType"), S("ForbiddenException")},
+                                          {S("x-amzn-RequestId"), px_str_c(call->request_id)},
+                                          {S("X-Amzn-Trace-Id"), px_str_c(call->trace_id)}};
+    call->gateway->stats.refused++;
+    call->fault = "no such name, or not for this client";
+    finish(call, 403, headers, PX_COUNT(headers), S("{\"message\":\"Forbidden\"}"));
+}
+
 struct px_str gateway_media_type(const struct http_request *request)
 {
     struct px_str rest = http_header_get(request, S("Content-Type")), type;

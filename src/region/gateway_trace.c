@@ -85,6 +85,26 @@ struct http_header gateway_log_refusal(void *ctx, const struct http_refusal *ref
     return (struct http_header){S("x-amzn-RequestId"), px_str_c(gw->refusal_id)};
 }
 
+/* Whoever dials can make lines of these, so there are few; how many more there were is told with the next. */
+#define HANDSHAKES_A_SECOND 5
+void gateway_log_handshake(void *ctx, struct px_str peer, const char *why)
+{
+    struct gateway *gw = ctx;
+    int64_t second = px_mono_ns(gw->options.clock) / PX_NS_PER_S;
+    if (second != gw->handshakes_second) gw->handshakes_logged = 0;
+    gw->handshakes_second = second;
+    if (gw->handshakes_logged++ >= HANDSHAKES_A_SECOND) {
+        gw->handshakes_silent++;
+        return;
+    }
+    char more[64] = "";
+    if (gw->handshakes_silent > 0)
+        (void)snprintf(more, sizeof more, "; %u before it were not logged", gw->handshakes_silent);
+    gw->handshakes_silent = 0;
+    px_log(gw->options.log, PX_WARN, "a TLS handshake with %.*s failed: %s%s", PX_FMT(peer), why,
+           more);
+}
+
 /* One span per sampled request. */
 static int span_write(const struct gateway_call *call, double ms, struct px_buf *row)
 {

@@ -209,6 +209,7 @@ static int read_contract(struct api_reader *rd)
     int r = read_paths(rd, px_json_obj(rd->root, "paths"));
     if (r == 0) r = read_authorizer(rd, rd->root);
     if (r == 0) r = check_routes(rd);
+    if (r == 0) r = api_read_names(rd, rd->root);
     return r == 0 ? api_read_replies(rd, rd->root) : r;
 }
 

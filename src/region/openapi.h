@@ -81,7 +81,19 @@ enum api_variable {
 /* Take the text up to the next variable off a template, and the variable. False at its end. */
 bool api_template_next(struct px_str *text, struct px_str *ret_before,
                        enum api_variable *ret_variable);
+/* x-prism-names: the custom domain names of the API, and of the stage that each shard has the base path and the variables. Texts
+ * hold {code} of the region, {domain} of the environment, and {shard}. */
+#define API_DOMAINS_MAX 8
+#define API_STAGE_VARIABLES_MAX 8
+struct api_names {
+    struct px_str domains[API_DOMAINS_MAX];
+    size_t domain_count;
+    struct px_str base_path; /* empty: stages have none */
+    struct http_header variables[API_STAGE_VARIABLES_MAX];
+    size_t variable_count;
+};
 struct api_contract {
+    struct api_names names;
     struct api_route *routes;
     size_t route_count;
     struct api_gateway_reply replies[API_GW_COUNT_];

@@ -156,36 +156,16 @@ static int start_pools(struct region *region)
     return versions_new(&options, &region->versions);
 }
 
-static int find_certificates(struct region *region)
-{
-    const struct data_dir_tls *tls = &region->data.tls;
-    if (tls->port == 0) return 0;
-    struct px_str names[CERTIFICATE_NAMES_MAX], left = tls->names, name;
-    struct certificates_options options = {
-        .folder = data_dir_sub(&region->data, &region->arena, "tls"),
-        .certificate = tls->key.len ? px_arena_cstr(&region->arena, tls->certificate) : NULL,
-        .key = px_arena_cstr(&region->arena, tls->key),
-        .names = names,
-        .clock = region->clock,
-        .log = &region->log};
-    while (left.len > 0 && options.name_count < CERTIFICATE_NAMES_MAX) {
-        (void)px_str_cut(&left, ',', &name);
-        names[options.name_count++] = name;
-    }
-    if (left.len > 0) return px_fault(PX_F_CONFIG, "more than %d names", CERTIFICATE_NAMES_MAX);
-    if (px_arena_full(&region->arena)) return px_arena_fault(&region->arena);
-    return certificates_new(&options, &region->certificates);
-}
-
 static int start_gateway(struct region *region)
 {
-    PX_TRY(find_certificates(region));
+    PX_TRY(region_find_names(region));
     const struct region_options *o = region->options;
     uint16_t port = o->port ? o->port : region->data.port;
     const struct gateway_options gateway = {
         .wrong_keys_max = region->tuning.wrong_keys_max,
         .loop = &region->loop,
         .contract = &region->contract,
+        .names = region->names,
         .pool = region_pool,
         .pool_ctx = region,
         .telemetry = region->telemetry,

@@ -12,6 +12,7 @@
 #include "region/functions.h"
 #include "region/gateway.h"
 #include "region/metric_sums.h"
+#include "region/names.h"
 #include "region/openapi.h"
 #include "region/region.h"
 #include "region/replicator.h"
@@ -42,6 +43,7 @@ struct region {
     struct function_catalogue catalogue;
     uint64_t memory_mb; /* of the machine */
     struct api_contract contract;
+    const struct names *names;
     struct versions *versions; /* and the pools that run them */
     struct figures *figures;   /* of the gateway */
     struct watch *watch;
@@ -71,6 +73,8 @@ struct region {
 
 /* region.c */
 struct lambda_pool *region_pool(void *ctx, struct px_str function); /* ctx: struct region */
+/* region_names.c: by which names the gateway is called, and what it shows to them */
+PX_MUST_USE int region_find_names(struct region *region);
 /* drain.c */
 void region_watch(struct region *region); /* signals and timers, from now to the end of the drain */
 void region_begin_drain(struct region *region);

@@ -258,9 +258,9 @@ static void on_asked(void *ctx, struct http_request *request)
     (void)ctx;
     char text[512] = "nobody";
     if (c)
-        (void)snprintf(text, sizeof text, "%.*s|%.*s|%.*s|%zu|%.*s|%.*s", PX_FMT(request->server_name),
-                       PX_FMT(c->subject), PX_FMT(c->issuer), c->serial.len, PX_FMT(c->not_before),
-                       PX_FMT(px_str(c->pem.ptr, 27)));
+        (void)snprintf(text, sizeof text, "%.*s|%.*s|%.*s|%zu|%.*s|%.*s",
+                       PX_FMT(request->server_name), PX_FMT(c->subject), PX_FMT(c->issuer),
+                       c->serial.len, PX_FMT(c->not_before), PX_FMT(px_str(c->pem.ptr, 27)));
     http_reply(request, 200, NULL, 0, px_str_c(text));
 }
 
@@ -282,7 +282,8 @@ static struct px_str shows(struct test *t, struct tls_rig *rig, const char *name
     if (certificate) {
         BIO *pem = BIO_new_mem_buf(certificate->certificate_pem.ptr,
                                    (ossl_ssize_t)certificate->certificate_pem.len);
-        BIO *key = BIO_new_mem_buf(certificate->key_pem.ptr, (ossl_ssize_t)certificate->key_pem.len);
+        BIO *key = BIO_new_mem_buf(certificate->key_pem.ptr,
+                                   (ossl_ssize_t)certificate->key_pem.len);
         X509 *leaf = PEM_read_bio_X509(pem, NULL, NULL, NULL);
         EVP_PKEY *secret = PEM_read_bio_PrivateKey(key, NULL, NULL, NULL);
         CHECK(SSL_use_certificate(client.ssl, leaf) && SSL_use_PrivateKey(client.ssl, secret));
@@ -311,7 +312,8 @@ TEST(a_name_with_a_truststore_is_for_those_that_it_trusts)
                .on_request = on_asked, .on_handshake_failed = on_failed, .ctx = &clients});
     struct certificate first, asking, good, foreign, other;
     struct certificate_wish wish = {.subject = S("device 1"),
-                                    .from_s = px_wall_ns(&px_clock_system) / PX_NS_PER_S - RIG_DAY_S,
+                                    .from_s = px_wall_ns(&px_clock_system) / PX_NS_PER_S -
+                                              RIG_DAY_S,
                                     .to_s = px_wall_ns(&px_clock_system) / PX_NS_PER_S + RIG_DAY_S};
     rig_issue(t, rig, S("localhost"), &first);
     rig_issue(t, rig, S("acme.example.org"), &asking);
