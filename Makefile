@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down test package package-test soak soak-faults soak-workflows soak-migration soak-rotation soak-rollout soak-contract rehearse-delivery bench docs lint fmt install clean
+.PHONY: help setup build up down test package package-test soak soak-faults soak-workflows soak-migration soak-rotation soak-rollout soak-contract soak-connections rehearse-delivery bench docs lint fmt install clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -66,6 +66,10 @@ soak-contract: build ## Ask a region a thousand things by each operation of its 
 	@tools/setup test
 	@PRISM_CONTRACT_EXAMPLES=$${PRISM_CONTRACT_EXAMPLES:-1000} PRISM_CONTRACT_SEED=$${PRISM_CONTRACT_SEED:-$$(date +%s)} PYTEST_ADDOPTS=-s \
 		tools/run-tests --sys -k test_region_answers_as_the_contract_says
+
+soak-connections: build ## 10,000 idle connections and 1,000 active ones beside slow, half-open and greedy ones; prints what the gateway takes
+	@tools/setup test
+	@PRISM_SOAK_CONNECTIONS=1 PYTEST_ADDOPTS=-s tools/run-tests --sys -k test_connections
 
 # PRISM_REHEARSAL: options of tests/rehearsal/delivery.py, such as `--keep FOLDER --acts good,alarm`.
 rehearse-delivery: build ## Deliver through all of platform/pipeline.json with the real Terraform on an emulator of AWS; then bad changes and kills

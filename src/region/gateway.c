@@ -4,6 +4,7 @@
 #include <aws/common/byte_buf.h>
 #include <aws/common/hash_table.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/px_id.h"
 #include "http/http2.h"
@@ -12,6 +13,8 @@
 #define AUTH_ENTRIES_MAX 4096
 #define SPARE_CALLS_MAX 256
 #define SWEEP_MS 250
+#define CONNECTIONS_MAX 16384
+#define DESCRIPTORS_KEPT 1024         /* for functions, stores and who is turned away */
 #define BODIES_BYTES_MAX (128u << 20) /* from their first byte to the answer; events add a third */
 
 static struct gateway_call *call_take(struct gateway *gw)
@@ -252,6 +255,17 @@ static int listen_on(struct gateway *gw, uint16_t *ret_port)
     return r == HTTP_PORT_TAKEN ? GATEWAY_TLS_PORT_TAKEN : r;
 }
 
+/* What the process may have open, less what it needs itself. */
+static uint32_t connections_max(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+        limit.rlim_cur >= CONNECTIONS_MAX + DESCRIPTORS_KEPT)
+        return CONNECTIONS_MAX;
+    return limit.rlim_cur > 2 * DESCRIPTORS_KEPT ? (uint32_t)limit.rlim_cur - DESCRIPTORS_KEPT
+                                                 : DESCRIPTORS_KEPT / 2;
+}
+
 int gateway_new(const struct gateway_options *options, struct gateway **ret_gateway,
                 uint16_t *ret_port)
 {
@@ -259,7 +273,8 @@ int gateway_new(const struct gateway_options *options, struct gateway **ret_gate
     if (!gw) return px_fault(PX_F_OOM, "gateway");
     gw->options = *options;
     spans_init(&gw->spans);
-    const struct http_server_options server = {.buffered_bytes_max = BODIES_BYTES_MAX,
+    const struct http_server_options server = {.connections_max = connections_max(),
+                                               .buffered_bytes_max = BODIES_BYTES_MAX,
                                                .on_request = on_request,
                                                .on_gone = on_gone,
                                                .on_refuse = gateway_log_refusal,
