@@ -135,6 +135,7 @@ def test_each_is_refused_or_read_in_one_way(region, tls, pieces):
             continue
         seen, got = answers(region, text + AFTER, tls, pieces)
         good = seen in ([s] for s in statuses) if name in EITHER else seen == statuses
+        good = good or (len(text) > 5000 and seen == [])  # what is refused while it is sent may not be heard
         if "trailer with a length" == name:
             good = seen in (BOTH, REFUSED)
         if "TE with an underscore" == name:
