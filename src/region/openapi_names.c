@@ -1,5 +1,5 @@
-/* region/openapi_names.c - the contract's names: infra/modules/api makes API Gateway's custom domains, base path mappings and
- * stages of the same. */
+/* region/openapi_names.c - the contract's names: infra/modules/api makes the same custom domains, base path mappings
+ * and stages. */
 #include "region/openapi_internal.h"
 
 #define PLACE "x-prism-names"
