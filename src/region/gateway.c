@@ -87,7 +87,9 @@ static void on_done(void *ctx, const struct lambda_result *result)
 {
     struct gateway_call *call = ctx;
     call->invocation = NULL;
+    int64_t asked_ns = px_mono_ns(call->gateway->options.clock) - call->invoked_mono_ns;
     call->function_ms = result->duration_ms;
+    call->queue_ms = PX_MAX((double)asked_ns / 1e6 - result->duration_ms, 0);
     call->cold = result->cold;
     /* Before the answer: what follows it on the same connection must not pass on an old result. A
      * function that failed may have done its work before. */
@@ -184,6 +186,7 @@ void gateway_integrate(struct gateway_call *call)
         .on_done = on_done,
         .ctx = call,
     };
+    call->invoked_mono_ns = px_mono_ns(gw->options.clock);
     call->invocation = lambda_pool_invoke(gw->options.pool(gw->options.pool_ctx, route->function),
                                           &invoke);
 }

@@ -28,6 +28,7 @@ struct gateway_options {
     struct telemetry *telemetry;
     const struct px_clock *clock;
     struct figures *figures; /* of all answers; NULL: nobody counts */
+    uint32_t slow_ms;        /* a request that takes so long is told with its phases; 0: none is */
     const struct px_log *log;
     const char *region_name;
     const char *host;

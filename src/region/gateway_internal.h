@@ -33,10 +33,12 @@ struct gateway_call {
     bool streaming, cold;
     bool gone; /* its client is */
     int64_t started_wall_ns, started_mono_ns, deadline_mono_ns;
-    double function_ms, authorizer_ms;
+    int64_t invoked_mono_ns; /* 0: no function was asked */
+    double function_ms, authorizer_ms, queue_ms;
     size_t bytes_in, bytes_out;
     struct px_str message, violation; /* of its gateway response: $context.error.* */
     const char *fault; /* why a gateway response was given; NULL: the function's own answer */
+    struct px_str fault_type; /* which: "THROTTLED"; empty: none was */
     int status;
 };
 /* Authorizer calls under way, one per identity; further requests of that identity wait for it. */

@@ -71,6 +71,7 @@ void gateway_refuse(struct gateway_call *call, enum api_gateway_response which, 
     memcpy(headers + 3, reply->headers, reply->header_count * sizeof(*headers));
     call->gateway->stats.refused++;
     call->fault = call->fault ? call->fault : why;
+    call->fault_type = reply->type;
     finish(call, reply->status, headers, 3 + reply->header_count, expand(call, reply));
 }
 

@@ -170,6 +170,7 @@ static int start_gateway(struct region *region)
         .pool_ctx = region,
         .telemetry = region->telemetry,
         .figures = region->figures,
+        .slow_ms = region->tuning.slow_ms,
         .clock = region->clock,
         .log = &region->log,
         .region_name = px_arena_cstr(&region->arena, region->data.region_name),

@@ -17,6 +17,7 @@ static const struct {
     [TELEMETRY_METRIC] = {"metrics", "/v1/ingest/metrics", "application/x-ndjson"},
     [TELEMETRY_WORKFLOW] = {"workflow_events", "/v1/ingest/workflow_events",
                             "application/x-ndjson"},
+    [TELEMETRY_SLOW] = {"slow_requests", "/v1/ingest/slow_requests", "application/x-ndjson"},
     [TELEMETRY_SPAN] = {"traces", "/v1/traces", "application/x-protobuf"},
 };
 

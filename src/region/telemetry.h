@@ -20,6 +20,7 @@ enum telemetry_kind {
     TELEMETRY_METRIC,
     TELEMETRY_SPAN,
     TELEMETRY_WORKFLOW, /* what operators should see of workflows */
+    TELEMETRY_SLOW,     /* requests that took long, and where */
     TELEMETRY_KINDS
 };
 struct telemetry; /* opaque */

@@ -36,5 +36,6 @@ int region_tuning_read(struct region_tuning *ret_tuning)
     PX_TRY(read_ms("PRISM_REGION_METRICS_MS", 60000, &ret_tuning->metrics_ms));
     PX_TRY(read_ms("PRISM_REGION_COPY_MS", 5000, &ret_tuning->copy_ms));
     PX_TRY(read_count("PRISM_REGION_WRONG_KEYS_MAX", 1000, &ret_tuning->wrong_keys_max));
+    PX_TRY(read_ms("PRISM_REGION_SLOW_MS", 5000, &ret_tuning->slow_ms));
     return read_ms("PRISM_REGION_DRAIN_MS", 30000, &ret_tuning->drain_ms);
 }

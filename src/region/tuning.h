@@ -5,6 +5,7 @@
  *   PRISM_REGION_METRICS_MS  how often rows of metrics are written                       60000
  *   PRISM_REGION_DRAIN_MS  how long a drain lets run what runs, then it is cut           30000
  *   PRISM_REGION_COPY_MS   with siblings: how often objects are compared with their copies 5000
+ *   PRISM_REGION_SLOW_MS   from how long on a request is a row of slow_requests          5000
  *   PRISM_REGION_WRONG_KEYS_MAX  of one address in five minutes (auth_guard.h); 0: no bound   1000
  *
  * Memory: machine.h. */
@@ -13,7 +14,7 @@
 #include "base/px.h"
 
 struct region_tuning {
-    uint32_t idle_ms, retry_ms, metrics_ms, drain_ms, copy_ms, wrong_keys_max;
+    uint32_t idle_ms, retry_ms, metrics_ms, drain_ms, copy_ms, wrong_keys_max, slow_ms;
 };
 /* Faults: PX_F_CONFIG for what is no number of milliseconds from 1 to a day, or no count. */
 PX_MUST_USE int region_tuning_read(struct region_tuning *ret_tuning);

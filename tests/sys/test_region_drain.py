@@ -131,7 +131,7 @@ def test_a_client_that_left_does_not_spoil_a_drain(tree):
     os.kill(pid, signal.SIGTERM)
     gone(pid)
     tree.up()
-    rows = tree.rows("SELECT error FROM access_log WHERE resource = '/v1/datasets'", key=tree.admin_key)
+    rows = tree.rows("SELECT error_message FROM access_log WHERE resource = '/v1/datasets'", key=tree.admin_key)
     assert rows == [["client went away"]]
 
 

@@ -121,7 +121,7 @@ def test_what_is_no_request_is_refused_and_logged(tree):
         got = raw(tree, text.encode("latin-1"))
         assert got.split()[1] == str(status).encode() and b"application/problem+json" in got, text[:60]
         refused[re.search(rb"x-amzn-RequestId: ([0-9a-f-]{36})\r\n", got)[1].decode()] = status
-    sql = "SELECT request_id, status FROM access_log WHERE error <> '' AND request_id IN ({})".format(
+    sql = "SELECT request_id, status FROM access_log WHERE error_message <> '' AND request_id IN ({})".format(
         ",".join(f"'{i}'" for i in refused))
     wait(lambda: dict(tree.query(sql, key=tree.admin_key).json().get("rows", [])) == refused, every=0.2)
 

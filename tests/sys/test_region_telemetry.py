@@ -9,12 +9,13 @@ import time
 import pytest
 import requests
 
+from conftest import ROOT
 from region_kit import PROBE, Tree, UnixConnection, control, environment, instances, invoke, probe_in_place_of, wait
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    r = Tree(tmp_path_factory.mktemp("telemetry"), {"catalog": PROBE}, probe_in_place_of("catalog"), env=environment()).up()
+    r = Tree(tmp_path_factory.mktemp("telemetry"), {"catalog": PROBE}, probe_in_place_of("catalog"), env=environment(PRISM_REGION_SLOW_MS="1500")).up()
     yield r
     r.down()
 
@@ -51,8 +52,41 @@ def test_access_log_matches_what_was_asked(tree):
     assert {r[0]: r[1] for r in rows} == asked and len(rows) == 8
     assert {r[2] for r in rows} == {"seen", None}
     assert all(0 < r[3] < 60000 and r[5] > 0 for r in rows)
-    errors = own(tree, f"SELECT error FROM access_log WHERE user_agent = '{mark}' AND status IN (401, 404, 502) ORDER BY status", 3)
-    assert errors == [["no identity"], ["no such route"], ["function exited"]]
+    errors = own(tree, f"SELECT error, error_message FROM access_log WHERE user_agent = '{mark}' AND status IN (401, 404, 502) ORDER BY status", 3)
+    assert errors == [["UNAUTHORIZED", "no identity"], ["MISSING_AUTHENTICATION_TOKEN", "no such route"], ["INTEGRATION_FAILURE", "function exited"]]
+    ids = own(tree, f"SELECT trace_id, domain, tier FROM access_log WHERE user_agent = '{mark}' AND path = '/v1/query'", 1)
+    assert ids[0][0].startswith("Root=1-") and ids[0][1:] == [f"127.0.0.1:{tree.port}", "pooled"]
+
+
+def test_access_log_has_the_fields_of_its_one_description(tree):
+    described = json.loads((ROOT / "platform" / "access_log.json").read_text())["fields"]
+    here = {f["name"] for f in described if f["local"]}
+    assert len({f["name"] for f in described}) == len(described) and all(f["means"] for f in described)
+    at_api_gateway = dict(re.findall(r'^    (\w+) += "(\$context\.[\w.]+)"$', (ROOT / "infra/modules/api/logs.tf").read_text(), re.M))
+    assert at_api_gateway == {f["name"]: f["context"] for f in described if "context" in f}
+    assert all(f["local"] or "context" in f for f in described)
+    assert requests.get(tree.url + "/v1/datasets").status_code == 401
+    assert tree.ingest("described", [{"n": 1}], key=tree.tenant("described")).status_code == 200
+
+    def columns():
+        answer = tree.query("SELECT * FROM access_log LIMIT 1", key=tree.admin_key)
+        return {c["name"] for c in answer.json()["columns"]} if answer.status_code == 200 else None
+    wait(lambda: columns() == here, every=0.2)
+
+
+def test_a_slow_request_tells_where_its_time_went(tree):
+    key = tree.tenant("slow")
+    slow = tree.call("GET", "/v1/datasets?sleep=2", key=key, headers={"User-Agent": "secret agent"}).headers["x-amzn-RequestId"]
+    rows = own(tree, f"SELECT * FROM slow_requests WHERE request_id = '{slow}'", 1)
+    columns = [c["name"] for c in tree.query("SELECT * FROM slow_requests LIMIT 1", key=tree.admin_key).json()["columns"]]
+    row = dict(zip(columns, rows[0]))
+    assert row["status"] == 200 and row["tenant"] == "slow" and row["resource"] == "/v1/datasets" and row["function"] == "catalog"
+    assert row["function_ms"] >= 2000 and row["duration_ms"] >= row["function_ms"] and row["trace_id"].startswith("Root=1-")
+    phases = sum(row[name] for name in ("authorizer_ms", "queue_ms", "function_ms", "gateway_ms"))
+    assert abs(phases - row["duration_ms"]) < 1
+    assert "secret agent" not in str(row) and "sleep" not in str(row)
+    quick = own(tree, "SELECT min(duration_ms) FROM slow_requests", 1)
+    assert quick[0][0] >= 1500
 
 
 def test_bytes_that_are_no_text_spoil_no_batch(tree):
