@@ -94,6 +94,17 @@ def test_required_parameters_are_there_before_the_function_is_called(region):
     assert region.call("GET", "/v1/needs", key="prism_0_0").status_code == 401, "who calls comes first"
 
 
+def test_a_number_without_digits_is_none_and_no_coding_is_no_coding(region):
+    def tenants(query):
+        return region.call("GET", "/v1/admin/tenants" + query, key=region.admin_key)
+
+    for query in ("?limit=", "?limit=%20", "?limit=0", "?limit=1001", "?limit=1e2", "?limit"):
+        assert problem(tenants(query), 400)["detail"] == "limit is 1 to 1000", query
+    assert tenants("?limit=1&after=").json()["tenants"] == tenants("?limit=1").json()["tenants"]
+    sent = region.call("POST", "/v1/ingest/nocoding", data=b'{"a": 1}\n', headers={"Content-Type": "application/x-ndjson", "Content-Encoding": ""})
+    assert sent.status_code == 200 and sent.json()["accepted"] == 1, sent.text
+
+
 @pytest.mark.parametrize("body, words", [
     ('{"limit": 3}', '[object has missing required properties (["sql"])]'),
     ('{"sql": "SELECT 1", "limit": 0}', "[/limit: numeric instance is lower than the required minimum (minimum: 1, found: 0)]"),

@@ -89,7 +89,7 @@ static const struct admin_route *route_by_http(const struct incoming *in,
 static bool limit_parse(struct px_str text, size_t *ret_limit)
 {
     uint64_t limit = LIMIT_DEFAULT;
-    if (text.len > 0 && !px_str_to_u64(text, &limit)) return false;
+    if (text.ptr && !px_str_to_u64(text, &limit)) return false; /* "limit=" is none either */
     if (limit < 1 || limit > LIMIT_MAX) return false;
     *ret_limit = (size_t)limit;
     return true;
