@@ -138,9 +138,11 @@ static int buffered_response(const struct instance_stream *stream, struct px_are
     struct px_str type = http_headers_find(response.headers, response.header_count,
                                            S("Content-Type"));
     response.body = px_buf_str(&stream->body);
-    response.binary = !px_str_starts(type, S("text/")) &&
-                      !px_str_starts(type, S("application/json")) &&
-                      !px_str_starts(type, S("application/x-ndjson"));
+    bool is_coded =
+        http_headers_find(response.headers, response.header_count, S("Content-Encoding")).len > 0;
+    response.binary = is_coded || (!px_str_starts(type, S("text/")) &&
+                                   !px_str_starts(type, S("application/json")) &&
+                                   !px_str_starts(type, S("application/x-ndjson")));
     api_response_write(&response, json);
     (void)px_buf_reserve(json, API_PADDING);
     return px_buf_fault(json);

@@ -147,6 +147,7 @@ static int read_request(struct job *job)
     int r = query_request_read(job->event, px_wall_ns(job->query->options.clock), job->arena,
                                &job->request, &why);
     if (r == REQUEST_INVALID) return job_refuse(job, 400, "%.*s", PX_FMT(why));
+    if (r == REQUEST_NOT_ACCEPTABLE) return job_refuse(job, 406, "%.*s", PX_FMT(why));
     PX_TRY(r);
     return 0;
 }

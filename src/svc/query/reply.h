@@ -2,6 +2,7 @@
  * ones in pieces as they come. */
 #pragma once
 
+#include "svc/query/coder.h"
 #include "svc/query/cost.h"
 #include "svc/query/query.h"
 
@@ -14,6 +15,9 @@ struct reply {
     uint64_t bytes_max;   /* of the body */
     uint64_t bytes_given; /* to the sink */
     struct px_buf body;   /* what is not yet given */
+    enum coding coding;   /* of a result, set before the first flush; a short one is sent plainly */
+    struct coder *coder;  /* once something was coded */
+    struct px_buf coded;
 };
 void reply_init(struct reply *reply, const struct query_sink *sink, struct px_str request_id,
                 uint64_t bytes_max);

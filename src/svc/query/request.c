@@ -6,6 +6,7 @@
 
 #include "base/px_clock.h"
 #include "base/px_json.h"
+#include "svc/query/accept.h"
 
 #define YEAR_US (INT64_C(31556952) * 1000000)
 #define TIME_US_MAX (8000 * YEAR_US) /* about the year 9970, and as far back */
@@ -115,20 +116,22 @@ static const struct {
     {{"parquet", 7}, {"application/vnd.apache.parquet", 30}, QUERY_PARQUET},
 };
 
-/* The first media type of the header that is one of ours; quality values are not weighed. */
-static enum query_format accepted(struct px_str header)
+/* The format that the header wants most; of several wanted alike the one that stands first, and of those the first of the table. An empty
+ * header is none. */
+static bool accepted(struct px_str header, enum query_format *ret_format)
 {
-    struct px_str item;
-    while (header.len > 0) {
-        (void)px_str_cut(&header, ',', &item);
-        struct px_str media;
-        (void)px_str_cut(&item, ';', &media);
-        media = px_str_trim(media);
-        for (size_t i = 0; i < PX_COUNT(formats); i++) {
-            if (px_str_ieq(media, formats[i].media)) return formats[i].format;
-        }
+    int best = 0;
+    size_t best_place = 0, place;
+    *ret_format = QUERY_JSON;
+    if (px_str_trim(header).len == 0) return true;
+    for (size_t i = 0; i < PX_COUNT(formats); i++) {
+        int weight = accept_weight(ACCEPT_MEDIA, header, formats[i].media, &place);
+        if (weight < best || weight <= 0 || (weight == best && place >= best_place)) continue;
+        best = weight;
+        best_place = place;
+        *ret_format = formats[i].format;
     }
-    return QUERY_JSON;
+    return best > 0;
 }
 
 static int read_format(const struct api_event *event, yyjson_val *root, struct px_arena *arena,
@@ -136,8 +139,11 @@ static int read_format(const struct api_event *event, yyjson_val *root, struct p
 {
     yyjson_val *value = yyjson_obj_get(root, "format");
     if (!value || yyjson_is_null(value)) {
-        request->format = accepted(api_header(event, S("accept")));
-        return 0;
+        if (accepted(api_header(event, S("accept")), &request->format)) return 0;
+        (void)invalid(arena, ret_why,
+                      "Accept takes none of application/json, application/x-ndjson, text/csv, "
+                      "application/vnd.apache.arrow.stream, application/vnd.apache.parquet");
+        return REQUEST_NOT_ACCEPTABLE;
     }
     for (size_t i = 0; i < PX_COUNT(formats); i++) {
         if (!px_str_eq(px_json_val_str(value), formats[i].name)) continue;

@@ -45,6 +45,7 @@ static int begin(struct job *job, const struct result_format *format, struct res
 {
     job->reply.content_type = format->content_type;
     job->reply.binary = format->binary;
+    job->reply.coding = coding_wanted(api_header(job->event, S("accept-encoding")));
     int r = describe(job, format, out);
     if (r != 0) return r;
     r = format->begin(out);
