@@ -182,6 +182,7 @@ static void write_document(struct px_buf *out)
         "<!-- Made from platform/api.openapi.json by tools/apidoc.c (make docs); do not edit. -->\n"
         "# The regional API\n\n%.*s\n\n"
         "Send `Authorization: Bearer <key>`. Errors are [Problem](#Problem) documents.\n\n"
+        "Each path answers `OPTIONS` to browsers, so that pages of other origins may call it (CORS).\n\n"
         "## Routes\n\n",
         PX_FMT(px_json_str(px_json_obj(root, "info"), "description")));
     yyjson_val *paths = px_json_obj(root, "paths");
@@ -189,6 +190,7 @@ static void write_document(struct px_buf *out)
     {
         px_json_obj_foreach(item, j, m, method, operation)
         {
+            if (strcmp(yyjson_get_str(method), "options") == 0) continue; /* browsers' own */
             write_operation(out, yyjson_get_str(path), yyjson_get_str(method), operation);
         }
     }

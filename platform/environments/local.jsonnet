@@ -6,7 +6,7 @@
     'local': {
       settings: {
         // Summed up, since a line an event would cost the region as much as the event.
-        common: { metrics_interval_ms: 10000, traces_interval_ms: 1000 },
+        common: { metrics_interval_ms: 10000, traces_interval_ms: 1000, cors_origins: '*' },
       },
     },
   },

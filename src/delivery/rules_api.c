@@ -285,7 +285,8 @@ static const struct value *body_of(struct verify *v, struct plan_resource *api)
 
 static bool is_method(struct px_str name)
 {
-    static const char *const methods[] = {"get", "put", "post", "patch", "delete", "head"};
+    static const char *const methods[] = {"get",    "put",  "post",   "patch",
+                                          "delete", "head", "options"};
     for (size_t i = 0; i < PX_COUNT(methods); i++)
         if (rule_is(name, methods[i])) return true;
     return false;
@@ -486,8 +487,11 @@ static bool is_open_route(const struct value *operation, const struct value *bod
 static void check_security(struct verify *v, struct plan_resource *api, const struct value *body,
                            struct px_str method, struct px_str path, const struct value *operation)
 {
+    const struct value *type = value_get(value_get(operation, S("x-amazon-apigateway-integration")),
+                                         S("type"));
+    bool is_preflight = px_str_ieq(method, S("OPTIONS")) && px_str_eq(value_str(type), S("mock"));
     rule_look(v);
-    if (is_open_route(operation, body) && !px_str_ends(path, S("/health")))
+    if (is_open_route(operation, body) && !is_preflight && !px_str_ends(path, S("/health")))
         rule_find(v, api, "add `security` to the route in the contract",
                   "%.*s %.*s asks for no key", PX_FMT(method), PX_FMT(path));
 }
@@ -550,8 +554,8 @@ const struct verify_rule rules_api[] = {
      VERIFY_REGION, VERIFY_ERROR, integrations},
     {"PV-API-14", "The API has metrics", METRICS, "metrics of all methods, no data trace",
      VERIFY_REGION, VERIFY_ERROR, metrics},
-    {"PV-API-15", "Every route but health asks for a key", SHAPE, "`security` of each route",
-     VERIFY_REGION, VERIFY_ERROR, secured},
+    {"PV-API-15", "Every route but health and preflights asks for a key", SHAPE,
+     "`security` of each route", VERIFY_REGION, VERIFY_ERROR, secured},
     {"PV-API-16", "Refusals are in the contract's words", SHAPE,
      "gateway responses of the API's body", VERIFY_REGION, VERIFY_ERROR, answers},
     {0},

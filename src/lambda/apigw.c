@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "lambda/apigw_json.h"
+#include "lambda/cors.h"
 #include "observe/observe.h"
 
 /* ---- the caller ---- */
@@ -161,6 +162,7 @@ int api_event_parse(struct px_str payload, struct px_arena *arena, struct api_ev
 void api_event_observe(const struct api_event *event)
 {
     observe_tenant(event->caller.tenant);
+    cors_note(api_header(event, S("origin")));
     if (!observe_is_recorded()) return;
     observe_event_text("http.request.method", event->method);
     observe_event_text("http.route", event->resource);

@@ -61,7 +61,7 @@ PX_MUST_USE int api_event_parse(struct px_str payload, struct px_arena *arena,
 PX_MUST_USE int api_event_parse_in_place(struct px_str payload, struct px_arena *arena,
                                          struct api_event *ret_event, struct px_where *ret_where);
 #define API_PADDING 8
-/* Note on the observed event what its request says of it: tenant, route, the caller's trace. */
+/* Note of the event in hand what its request says of it: tenant, route, the caller's trace, and whether a browser asks (cors.h). */
 void api_event_observe(const struct api_event *event);
 struct px_str api_header(const struct api_event *event, struct px_str name);
 struct px_str api_query(const struct api_event *event, struct px_str name);

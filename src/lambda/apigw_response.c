@@ -3,6 +3,7 @@
 
 #include "lambda/apigw.h"
 #include "lambda/apigw_json.h"
+#include "lambda/cors.h"
 
 /* ---- reading ---- */
 
@@ -92,9 +93,24 @@ int api_response_status(struct px_str payload)
                                                                                      : 0;
 }
 
+#define HEADERS_MAX 32 /* of an answer to a browser; more and it reads none */
+
+/* The answer's own headers and those that let a browser's page read it, in all. */
+static struct api_pairs with_cors(const struct api_response *response,
+                                  struct http_header all[HEADERS_MAX])
+{
+    size_t own = response->header_count;
+    if (own + CORS_HEADERS_MAX > HEADERS_MAX) return (struct api_pairs){response->headers, own};
+    size_t more = cors_headers(all + own);
+    if (more == 0) return (struct api_pairs){response->headers, own};
+    if (own) memcpy(all, response->headers, own * sizeof(*all));
+    return (struct api_pairs){all, own + more};
+}
+
 void api_response_write(const struct api_response *response, struct px_buf *buf)
 {
-    struct api_pairs headers = {response->headers, response->header_count};
+    struct http_header all[HEADERS_MAX];
+    struct api_pairs headers = with_cors(response, all);
     (void)px_buf_reserve(buf, response->body.len + 512);
     px_buf_printf(buf, STATUS_BEGIN "%d,", response->status);
     if (api_pairs_repeat_a_name(headers))

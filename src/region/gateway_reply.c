@@ -102,10 +102,14 @@ void gateway_reply_mock(struct gateway_call *call)
         gateway_refuse(call, API_GW_UNSUPPORTED_MEDIA_TYPE, "no template for the Content-Type");
         return;
     }
-    const struct http_header headers[] = {{S("Content-Type"), S("application/json")},
-                                          {S("x-amzn-RequestId"), px_str_c(call->request_id)},
-                                          {S("X-Amzn-Trace-Id"), px_str_c(call->trace_id)}};
-    finish(call, route->mock_status, headers, 3, route->mock_body);
+    struct http_header headers[3 + API_REPLY_HEADERS_MAX] = {
+        {S("x-amzn-RequestId"), px_str_c(call->request_id)},
+        {S("X-Amzn-Trace-Id"), px_str_c(call->trace_id)}};
+    size_t count = 2;
+    if (route->mock_body.len)
+        headers[count++] = (struct http_header){S("Content-Type"), S("application/json")};
+    memcpy(headers + count, route->mock_headers, route->mock_header_count * sizeof(*headers));
+    finish(call, route->mock_status, headers, count + route->mock_header_count, route->mock_body);
 }
 
 /* The function's headers, the request's id and its trace. */

@@ -73,6 +73,11 @@ static int read_mock(struct api_reader *rd, yyjson_val *integration, struct api_
     route->integration = API_MOCK;
     route->mock_status = (int)status;
     route->mock_body = px_json_str(px_json_obj(answer, "responseTemplates"), "application/json");
+    if (!api_read_headers(px_json_obj(answer, "responseParameters"), S("method.response.header."),
+                          route->mock_headers, &route->mock_header_count))
+        return contract_refuse(rd, route->resource,
+                               "responseParameters of a mock are at most 8 of "
+                               "method.response.header.X with 'words' in quotes");
     return read_mock_request(rd, integration, route);
 }
 

@@ -17,6 +17,7 @@ struct api_part {
 };
 #define API_REQUIRED_MAX 8
 #define API_MODELS_MAX 4
+#define API_REPLY_HEADERS_MAX 8
 struct api_required {
     struct px_str name;
     bool header; /* else of the query */
@@ -36,6 +37,8 @@ struct api_route {
     uint32_t timeout_ms;    /* integration timeout */
     int mock_status;
     struct px_str mock_body;
+    struct http_header mock_headers[API_REPLY_HEADERS_MAX]; /* beside its Content-Type */
+    size_t mock_header_count;
     struct px_str mock_media_type; /* what a request may be, else 415; empty: anything */
     struct api_required
         required[API_REQUIRED_MAX]; /* parameters, where a validator looks at them */
@@ -60,7 +63,6 @@ enum api_gateway_response {
     API_GW_INTEGRATION_TIMEOUT,
     API_GW_COUNT_,
 };
-#define API_REPLY_HEADERS_MAX 8
 struct api_gateway_reply {
     int status;
     struct px_str type;    /* "THROTTLED" */

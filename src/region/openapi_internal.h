@@ -20,4 +20,8 @@ PX_MUST_USE int api_read_validation(struct api_reader *rd, struct api_route *rou
 /* openapi_names.c */
 PX_MUST_USE int api_read_names(struct api_reader *rd, yyjson_val *root);
 /* openapi_replies.c */
+/* Headers of responseParameters: `prefix` and a name to words in quotes; a mapping from elsewhere is not needed so far. False: they are none,
+ * or over API_REPLY_HEADERS_MAX. */
+bool api_read_headers(yyjson_val *parameters, struct px_str prefix,
+                      struct http_header headers[API_REPLY_HEADERS_MAX], size_t *ret_count);
 PX_MUST_USE int api_read_replies(struct api_reader *rd, yyjson_val *root);

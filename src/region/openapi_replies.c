@@ -80,25 +80,21 @@ static int check_template(struct api_reader *rd, const char *name, struct px_str
     return 0;
 }
 
-/* "gatewayresponse.header.X": "'words'"; a mapping from elsewhere is not needed so far. */
-static int read_headers(struct api_reader *rd, const char *name, yyjson_val *parameters,
-                        struct api_gateway_reply *reply)
+bool api_read_headers(yyjson_val *parameters, struct px_str prefix,
+                      struct http_header headers[API_REPLY_HEADERS_MAX], size_t *ret_count)
 {
-    const struct px_str header = S("gatewayresponse.header.");
-    size_t idx, max;
+    size_t idx, max, count = 0;
     yyjson_val *key, *val;
     px_json_obj_foreach(parameters, idx, max, key, val)
     {
         struct px_str to = px_json_val_str(key), from = px_json_val_str(val);
         bool words = from.len >= 2 && from.ptr[0] == '\'' && from.ptr[from.len - 1] == '\'';
-        if (!px_str_starts(to, header) || !words || reply->header_count == API_REPLY_HEADERS_MAX)
-            return refuse_reply(rd, name,
-                                "responseParameters are at most 8 of gatewayresponse.header.X with "
-                                "'words' in quotes");
-        reply->headers[reply->header_count++] = (struct http_header){
-            px_str_skip(to, header.len), px_str(from.ptr + 1, from.len - 2)};
+        if (!px_str_starts(to, prefix) || !words || count == API_REPLY_HEADERS_MAX) return false;
+        headers[count++] = (struct http_header){px_str_skip(to, prefix.len),
+                                                px_str(from.ptr + 1, from.len - 2)};
     }
-    return 0;
+    *ret_count = count;
+    return true;
 }
 
 static int read_reply(struct api_reader *rd, enum api_gateway_response which, yyjson_val *one)
@@ -124,8 +120,12 @@ static int read_reply(struct api_reader *rd, enum api_gateway_response which, yy
         reply->media_type = px_json_val_str(key);
         reply->template_text = px_json_val_str(val);
     }
-    int r = read_headers(rd, name, px_json_obj(one, "responseParameters"), reply);
-    return r != 0 ? r : check_template(rd, name, reply->template_text);
+    if (!api_read_headers(px_json_obj(one, "responseParameters"), S("gatewayresponse.header."),
+                          reply->headers, &reply->header_count))
+        return refuse_reply(rd, name,
+                            "responseParameters are at most 8 of gatewayresponse.header.X with "
+                            "'words' in quotes");
+    return check_template(rd, name, reply->template_text);
 }
 
 int api_read_replies(struct api_reader *rd, yyjson_val *root)

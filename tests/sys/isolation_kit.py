@@ -18,7 +18,8 @@ from test_regions import EU, US, Regions
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONTRACT = json.loads((ROOT / "platform" / "api.openapi.json").read_text())
 CATALOGUE = json.loads((ROOT / "platform" / "functions.json").read_text())
-ROUTES = [(method.upper(), path) for path, item in CONTRACT["paths"].items() for method in item if method in ("get", "put", "post", "delete", "patch", "head", "options")]
+ROUTES = [(method.upper(), path) for path, item in CONTRACT["paths"].items() for method in item if method in ("get", "put", "post", "delete", "patch", "head")]
+PREFLIGHTS = [item["options"] for item in CONTRACT["paths"].values() if "options" in item]
 SHARDS = ("shard-0", "shard-1")
 ALL_SCOPES = "ingest,query,admin"
 VOLATILE = {"date", "x-amzn-requestid", "x-amzn-trace-id", "prism-query-cost", "x-amz-cf-id", "via", "x-amz-apigw-id", "content-length"}

@@ -14,7 +14,7 @@ import sqlite3
 
 import pytest
 
-from isolation_kit import CATALOGUE, CONTRACT, EU, ROUTES, US, Answer, Fleet, Leak, Tenant, Witness, ask, encoded, some
+from isolation_kit import CATALOGUE, CONTRACT, EU, PREFLIGHTS, ROUTES, US, Answer, Fleet, Leak, Tenant, Witness, ask, encoded, some
 from region_kit import UnixConnection, wait
 
 pytestmark = [
@@ -217,6 +217,8 @@ def test_every_route_and_operation_has_its_case():
     assert {name for route in ROUTES for name in parameters(route)} <= known
     for route in ROUTES:  # whoever is let in without a key is told nothing of anybody
         assert operation(route).get("security") or route == ("GET", "/v1/health")
+    for preflight in PREFLIGHTS:  # they reach no function and tell one thing to everybody
+        assert preflight["x-amazon-apigateway-integration"]["type"] == "mock" and list(preflight["responses"])[0] == "204"
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda r: f"{r[0]} {r[1]}")

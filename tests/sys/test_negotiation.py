@@ -1,11 +1,62 @@
-"""What a client may ask for beside the result itself: its media type, and its coding on the way."""
+"""What a client may ask for beside the thing itself: pages of other origins (CORS) by a browser's rules, media types and codings of results."""
 
 import ctypes
 import gzip
 import json
 
 import pytest
+from conftest import ROOT
 from region_kit import Tree, problem
+
+CONSOLE = "https://console.example"
+SAFE = {"accept", "accept-language", "content-language"}  # headers that any page may send; Content-Type of a form likewise
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
+NO_KEY = {"Authorization": None}
+READABLE = {"cache-control", "content-language", "content-length", "content-type", "expires", "last-modified", "pragma"}
+
+
+class Refused(Exception):
+    pass
+
+
+class Page:
+    """A page in a browser: fetch() by the Fetch standard, mode "cors", credentials "omit"."""
+
+    def __init__(self, region, origin=CONSOLE):
+        self.region, self.origin = region, origin
+
+    def allowed(self, answer):
+        told = answer.headers.get("Access-Control-Allow-Origin")
+        if told not in ("*", self.origin):
+            raise Refused(f"Access-Control-Allow-Origin: {told}")
+
+    def preflight(self, method, path, unsafe):
+        asked = {"Origin": self.origin, "Access-Control-Request-Method": method}
+        if unsafe:
+            asked["Access-Control-Request-Headers"] = ",".join(sorted(unsafe))
+        answer = self.region.call("OPTIONS", path, headers={**asked, **NO_KEY})
+        self.allowed(answer)
+        if not 200 <= answer.status_code <= 299:
+            raise Refused(f"preflight {answer.status_code}")
+        methods = {m.strip() for m in answer.headers.get("Access-Control-Allow-Methods", "").split(",")}
+        headers = {h.strip().lower() for h in answer.headers.get("Access-Control-Allow-Headers", "").split(",")}
+        if method not in methods | {"GET", "HEAD", "POST"} and "*" not in methods:
+            raise Refused(f"{method} is not among {methods}")
+        for name in unsafe:
+            if name not in headers and ("*" not in headers or name == "authorization"):
+                raise Refused(f"{name} is not among {headers}")
+
+    def fetch(self, method, path, key=None, headers=None, data=None):
+        headers = headers or {}
+        sent = {n.lower() for n in headers} | ({"authorization"} if key else set())
+        unsafe = {n for n in sent - SAFE if n != "content-type" or headers["Content-Type"] not in FORMS}
+        if unsafe or method not in ("GET", "HEAD", "POST"):
+            self.preflight(method, path, unsafe)
+        answer = self.region.call(method, path, key=key, headers={**headers, "Origin": self.origin, **({} if key else NO_KEY)}, data=data)
+        self.allowed(answer)
+        exposed = {h.strip().lower() for h in answer.headers.get("Access-Control-Expose-Headers", "").split(",")}
+        answer.readable = {n.lower() for n in answer.headers if "*" in exposed or n.lower() in exposed | READABLE}
+        return answer
 
 
 @pytest.fixture(scope="module")
@@ -16,6 +67,74 @@ def region(tmp_path_factory):
     assert sent.status_code == 200, sent.text
     yield r
     r.down()
+
+
+# ---- CORS ----
+
+
+def test_a_page_uses_the_api_with_a_key(region):
+    page, json_body = Page(region), {"Content-Type": "application/json"}
+    assert page.fetch("GET", "/v1/health").json() == {"status": "ok"}
+    sent = page.fetch("POST", "/v1/ingest/page", region.key, {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip", "Idempotency-Key": "one"},
+                      gzip.compress(b'{"a": 1}\n'))
+    assert sent.json()["accepted"] == 1
+    asked = page.fetch("POST", "/v1/query", region.key, json_body, b'{"sql": "SELECT a FROM page"}')
+    assert asked.json()["rows"] == [[1]] and {"prism-query-cost", "x-amzn-requestid"} <= asked.readable
+    assert page.fetch("GET", "/v1/datasets", region.key).json()["datasets"]
+    own = region.json("key", "create", "default", "--scopes", "ingest,query,admin")["key"]
+    assert page.fetch("PUT", "/v1/datasets/page/retention", own, json_body, b"{}").status_code in (200, 400)
+    assert page.fetch("DELETE", "/v1/datasets/page", own).status_code < 300
+    assert page.fetch("GET", "/v1/admin/tenants", region.admin_key).json()["tenants"]
+
+
+def test_a_page_reads_what_went_wrong(region):
+    page, json_body = Page(region), {"Content-Type": "application/json"}
+    assert problem(page.fetch("GET", "/v1/datasets"), 401)
+    assert problem(page.fetch("GET", "/v1/datasets", "prism_0_0"), 401)
+    assert problem(page.fetch("GET", "/v1/admin/tenants", region.key), 403)
+    assert problem(page.fetch("GET", "/v1/datasets/none", region.key), 404)
+    assert problem(page.fetch("POST", "/v1/query", region.key, json_body, b"{}"), 400)
+    assert problem(page.fetch("POST", "/v1/query", region.key, json_body, b'{"sql": "SELECT nothing"}'), 400)
+    assert problem(page.fetch("POST", "/v1/ingest/app", region.key, {"Content-Type": "image/png"}, b"x"), 415)
+
+
+def test_a_page_may_not_send_what_is_not_told(region):
+    for method, path, headers in (("PATCH", "/v1/datasets", {}), ("GET", "/v1/datasets", {"X-Else": "1"}), ("DELETE", "/v1/query", {})):
+        with pytest.raises(Refused, match="not among"):
+            Page(region).fetch(method, path, region.key, headers)
+    with pytest.raises(Refused):
+        Page(region).fetch("DELETE", "/v1/nothing", region.key)
+
+
+def test_nothing_is_told_to_who_is_no_browser(region):
+    for answer in (region.call("GET", "/v1/datasets"), region.query("SELECT 1")):
+        assert answer.status_code == 200 and not any(n.lower().startswith("access-control") for n in answer.headers)
+
+
+def test_preflights_answer_the_methods_of_their_path(region):
+    contract = json.loads((ROOT / "platform" / "api.openapi.json").read_text())
+    for path, item in contract["paths"].items():
+        methods = {m.upper() for m in item} - {"OPTIONS"}
+        if path == "/v1/health":
+            continue
+        asked = path.replace("{dataset}", "any").replace("{tenant}", "any").replace("{key_id}", "0" * 16)
+        answer = region.call("OPTIONS", asked, headers={"Origin": CONSOLE, "Access-Control-Request-Method": "GET", **NO_KEY})
+        assert answer.status_code == 204 and answer.content == b"" and "Content-Type" not in answer.headers
+        assert set(answer.headers["Access-Control-Allow-Methods"].split(", ")) == methods, path
+
+
+def test_origins_of_the_environment_read_answers_and_others_do_not(tmp_path):
+    region = Tree(tmp_path, env={"PRISM_CORS_ORIGINS": f"{CONSOLE} https://two.example"}).up()
+    try:
+        for origin in (CONSOLE, "https://two.example"):
+            answer = Page(region, origin).fetch("GET", "/v1/datasets", region.key)
+            assert answer.headers["Access-Control-Allow-Origin"] == origin and answer.headers["Vary"] == "Origin"
+            assert Page(region, origin).fetch("POST", "/v1/query", region.key, {"Content-Type": "application/json"}, b'{"sql": "SELECT 1"}').json()["rows"] == [[1]]
+        for origin in ("https://console.example.evil", "null"):
+            with pytest.raises(Refused):
+                Page(region, origin).fetch("GET", "/v1/datasets", region.key)
+    finally:
+        region.down()
 
 
 # ---- media types ----

@@ -8,6 +8,7 @@
 
 #include "aws/shared.h"
 #include "export/exporter.h"
+#include "lambda/cors.h"
 #include "lambda/runtime.h"
 #include "settings/settings.h"
 #include "svc/lending/lending.h"
@@ -173,17 +174,25 @@ struct answering {
     bool begun;
 };
 
+static void add_headers(const struct http_header *headers, size_t count, bool more,
+                        struct px_buf *prelude)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (more || i > 0) px_buf_add_char(prelude, ',');
+        px_buf_add_json_str(prelude, headers[i].name);
+        px_buf_add_char(prelude, ':');
+        px_buf_add_json_str(prelude, headers[i].value);
+    }
+}
+
 static int send(const struct lambda_event *event, const struct query_answer *answer)
 {
+    struct http_header cors[CORS_HEADERS_MAX];
     PX_AUTO(px_buf_deinit) struct px_buf prelude;
     px_buf_init(&prelude, 1u << 16);
     px_buf_printf(&prelude, "{\"statusCode\":%d,\"headers\":{", answer->status);
-    for (size_t i = 0; i < answer->header_count; i++) {
-        if (i > 0) px_buf_add_char(&prelude, ',');
-        px_buf_add_json_str(&prelude, answer->headers[i].name);
-        px_buf_add_char(&prelude, ':');
-        px_buf_add_json_str(&prelude, answer->headers[i].value);
-    }
+    add_headers(answer->headers, answer->header_count, false, &prelude);
+    add_headers(cors, cors_headers(cors), answer->header_count > 0, &prelude);
     px_buf_add_c(&prelude, "}}");
     PX_TRY(px_buf_fault(&prelude));
     PX_TRY(lambda_stream_begin(event, px_buf_str(&prelude)));

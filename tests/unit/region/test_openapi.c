@@ -12,8 +12,8 @@
 static const char contract_text[] =
     "{\"openapi\":\"3.0.1\",\"paths\":{"
     "\"/v1/health\":{\"get\":{\"security\":[],\"x-amazon-apigateway-integration\":{\"type\":\"mock\","
-    "\"responses\":{\"default\":{\"statusCode\":\"200\",\"responseTemplates\":"
-    "{\"application/json\":\"{}\"}}}}}},"
+    "\"responses\":{\"default\":{\"statusCode\":\"200\",\"responseParameters\":{\"method.response.header.X-A\":"
+    "\"'b, c'\"},\"responseTemplates\":{\"application/json\":\"{}\"}}}}}},"
     "\"/v1/ingest/{dataset}\":{\"post\":{\"operationId\":\"in\",\"security\":[{\"k\":[]}]," LAMBDA(
         "ingest") "}},"
                   "\"/v1/ingest/special\":{\"post\":{\"security\":[{\"k\":[]}]," LAMBDA(
@@ -108,6 +108,9 @@ TEST(mock_route_needs_no_authorizer)
     CHECK_INT(match.route->integration, API_MOCK);
     CHECK(!match.route->authorized);
     CHECK_STR(match.route->mock_body, S("{}"));
+    CHECK_INT(match.route->mock_header_count, 1);
+    CHECK_STR(match.route->mock_headers[0].name, S("X-A"));
+    CHECK_STR(match.route->mock_headers[0].value, S("b, c"));
 }
 
 TEST(parameter_is_decoded_and_literal_part_wins)
@@ -214,6 +217,12 @@ TEST(contract_that_aws_would_read_differently_is_refused)
         "{\"type\":\"mock\",\"passthroughBehavior\":\"never\",\"responses\":{\"default\":"
         "{\"statusCode\":\"200\"}}}}}}}",
         "one template");
+    refused(
+        t,
+        "{\"openapi\":\"3.0.1\",\"paths\":{\"/a\":{\"get\":{\"x-amazon-apigateway-integration\":"
+        "{\"type\":\"mock\",\"responses\":{\"default\":{\"statusCode\":\"200\","
+        "\"responseParameters\":{\"method.response.header.A\":\"context.stage\"}}}}}}}}",
+        "quotes");
 }
 
 TEST(gateway_response_that_means_something_else_here_is_refused)
