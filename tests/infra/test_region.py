@@ -518,6 +518,65 @@ def test_routes_are_those_of_the_contract(region, api):
     assert found == {(path, verb.upper()) for path, item in CONTRACT["paths"].items() for verb in item if verb in verbs}
 
 
+def filled(value, region):
+    """The contract as Terraform fills it in."""
+    text = json.dumps(value)
+    for name, by in {"partition": "aws", "region": region.name, "account": kit.ACCOUNT, "prefix": region.prefix}.items():
+        text = text.replace("${%s}" % name, by)
+    return json.loads(text)
+
+
+def required(operation):
+    """API Gateway's names of parameters, each with whether it must be there."""
+    found = [CONTRACT["components"]["parameters"][p["$ref"].rsplit("/", 1)[1]] if "$ref" in p else p for p in operation.get("parameters", [])]
+    return {f"method.request.{ {'query': 'querystring'}.get(p['in'], p['in'])}.{p['name']}": p.get("required", False) for p in found}
+
+
+# What a local gateway reads of the contract (src/region/openapi*.c) is what stands behind each route when it is applied. The emulator keeps neither schemas of
+# models nor responseTransferMode; that whole file is its body, so nothing in between could have changed them (test_second_plan_has_no_changes).
+def test_methods_are_those_that_a_local_gateway_reads(region, api):
+    ask = region("apigateway")
+    authorizers = {a["id"]: a["name"] for a in ask.get_authorizers(restApiId=api["id"])["items"]}
+    validators = {v["id"]: v["name"] for v in ask.get_request_validators(restApiId=api["id"])["items"]}
+    seen = 0
+    for resource in everything(ask, "get_resources", "items", restApiId=api["id"]):
+        for verb in resource.get("resourceMethods", {}):
+            operation = filled(CONTRACT["paths"][resource["path"]][verb.lower()], region)
+            method = ask.get_method(restApiId=api["id"], resourceId=resource["id"], httpMethod=verb)
+            what, needs = f"{verb} {resource['path']}", {n for s in operation["security"] for n in s}
+            assert method["authorizationType"] == ("CUSTOM" if needs else "NONE"), what
+            assert (authorizers[method["authorizerId"]] in needs and method["apiKeyRequired"]) if needs else not method["apiKeyRequired"], what
+            name = operation.get("x-amazon-apigateway-request-validator", CONTRACT["x-amazon-apigateway-request-validator"])
+            assert validators[method["requestValidatorId"]] == name, what
+            assert method.get("requestParameters", {}) == required(operation), what
+            bodies = {t: c["schema"]["$ref"].rsplit("/", 1)[1] for t, c in operation.get("requestBody", {}).get("content", {}).items() if "$ref" in c["schema"]}
+            assert method.get("requestModels", {}) == bodies, what
+            assert set(method["methodResponses"]) == set(operation["responses"]), what
+            want, got = operation["x-amazon-apigateway-integration"], method["methodIntegration"]
+            assert got["type"].lower() == want["type"] and got.get("uri") == want.get("uri"), what
+            for key in ("passthroughBehavior", "requestTemplates", "contentHandling", "timeoutInMillis"):
+                assert got.get(key) in (want.get(key), {} if key == "requestTemplates" else None if key != "timeoutInMillis" else 29000), f"{what}: {key} {got.get(key)}"
+            for answer in want.get("responses", {}).values():
+                given = got["integrationResponses"][answer["statusCode"]]
+                assert given.get("responseParameters", {}) == answer.get("responseParameters", {}), what
+                assert given.get("responseTemplates", {}) == answer.get("responseTemplates", {}), what
+            seen += 1
+    assert seen == sum(len(item) for item in CONTRACT["paths"].values())
+
+
+def test_gateway_responses_and_validators_are_the_contract_s(region, api):
+    ask = region("apigateway")
+    given = {r["responseType"]: r for r in ask.get_gateway_responses(restApiId=api["id"])["items"] if not r.get("defaultResponse")}
+    assert set(given) == set(CONTRACT["x-amazon-apigateway-gateway-responses"])
+    for name, want in CONTRACT["x-amazon-apigateway-gateway-responses"].items():
+        assert {k: given[name].get(k) for k in ("statusCode", "responseParameters", "responseTemplates")} == {k: want.get(k) for k in ("statusCode", "responseParameters", "responseTemplates")}, name
+    found = {v["name"]: {k: v[k] for k in ("validateRequestBody", "validateRequestParameters")} for v in ask.get_request_validators(restApiId=api["id"])["items"]}
+    assert found == CONTRACT["x-amazon-apigateway-request-validators"]
+    whole = ask.get_rest_api(restApiId=api["id"])
+    assert whole["binaryMediaTypes"] == CONTRACT["x-amazon-apigateway-binary-media-types"] and whole["apiKeySource"] == CONTRACT["x-amazon-apigateway-api-key-source"]
+    assert whole.get("minimumCompressionSize") is None, "docs/design/gateway.md says why"
+
+
 def test_every_route_leads_to_an_alias(region, api):
     for resource in everything(region("apigateway"), "get_resources", "items", restApiId=api["id"]):
         for verb in resource.get("resourceMethods", {}):

@@ -421,6 +421,35 @@ def patch():
             if au: self.create_authorizer(function_id, n, au.get("type", "token").upper(), provider_arns=au.get("providerARNs"), auth_type=sc.get("x-amazon-apigateway-authtype"), authorizer_uri=au.get("authorizerUri"), authorizer_credentials=au.get("authorizerCredentials"), identity_source=au.get("identitySource"), identiy_validation_expression=au.get("identityValidationExpression"), authorizer_result_ttl=au.get("authorizerResultTtlInSeconds"))
         return api
     AG.put_rest_api = put_rest_api
+    # API Gateway: of an imported document also what moto leaves out: gateway responses, validators, and of methods who may call, validator, parameters and
+    # names of models
+    pr2 = AG.put_rest_api
+    def import_more(self, function_id, api_doc, *a, **k):
+        api = pr2(self, function_id, api_doc, *a, **k)
+        pre = "x-amazon-apigateway-"
+        for name, g in (api_doc.get(pre + "gateway-responses") or {}).items():
+            api.put_gateway_response(name, g.get("statusCode"), g.get("responseParameters"), g.get("responseTemplates"))
+        have = {v.name: v.id for v in api.request_validators.values()}
+        for name, v in (api_doc.get(pre + "request-validators") or {}).items():
+            if name not in have: have[name] = api.create_request_validator(name, v.get("validateRequestBody", False), v.get("validateRequestParameters", False)).id
+        schemes = (api_doc.get("components") or {}).get("securitySchemes") or {}
+        by_name = {x.name: x.id for x in api.authorizers.values()}
+        for path, ops in api_doc.get("paths", {}).items():
+            resource = api.get_resource_for_path(path)
+            for verb, op in ops.items():
+                m = resource.resource_methods.get(verb.upper()) if resource and verb in VERBS else None
+                if m is None: continue
+                names = {n for s in op.get("security", api_doc.get("security", [])) for n in s}
+                asked = [n for n in names if pre + "authorizer" in schemes.get(n, {})]
+                m.authorization_type, m.authorizer_id = ("CUSTOM", by_name.get(asked[0])) if asked else ("NONE", None)
+                m.api_key_required = any(schemes.get(n, {}).get("name") == "x-api-key" for n in names)
+                validator = op.get(pre + "request-validator", api_doc.get(pre + "request-validator"))
+                if validator in have: m.request_validator_id = have[validator]
+                params = [(api_doc["components"]["parameters"][p["$ref"].rsplit("/", 1)[1]] if "$ref" in p else p) for p in ops.get("parameters", []) + op.get("parameters", [])]
+                m.request_parameters = {f"method.request.{ {'query': 'querystring'}.get(p['in'], p['in'])}.{p['name']}": p.get("required", False) for p in params}
+                m.request_models = {t: c["schema"]["$ref"].rsplit("/", 1)[1] for t, c in (op.get("requestBody") or {}).get("content", {}).items() if "$ref" in c.get("schema", {})}
+        return api
+    AG.put_rest_api = import_more
     # SQS: RedriveAllowPolicy
     from moto.sqs import models as sm
     qa, qs = sm.Queue.attributes.fget, sm.Queue._set_attributes
