@@ -204,6 +204,10 @@ static void on_request(void *ctx, struct http_request *request)
     call->request = request;
     call->bytes_in = request->body.len;
     gateway_trace_start(call);
+    if (!gateway_fits_aws(call)) {
+        gateway_call_end(call);
+        return;
+    }
     if (names_find(gw->options.names, request, &call->place) == NAMES_FORBIDDEN) {
         gateway_refuse_name(call);
         gateway_call_end(call);

@@ -30,6 +30,7 @@ struct gateway_options {
     struct figures *figures; /* of all answers; NULL: nobody counts */
     uint32_t slow_ms;        /* a request that takes so long is told with its phases; 0: none is */
     const struct px_log *log;
+    bool aws_limits; /* refuse what API Gateway would, where this server takes more */
     const char *region_name;
     const char *host;
     uint16_t port;

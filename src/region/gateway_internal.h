@@ -79,6 +79,8 @@ void gateway_integrate(struct gateway_call *call); /* authorized: build the even
 /* Percent- and plus-decoded pairs of the query string, in the request's arena. */
 #define GATEWAY_QUERY_PAIRS_MAX 64
 size_t gateway_read_query(struct http_request *request, struct http_header *pairs);
+/* gateway_limits.c: true, or it was refused */
+bool gateway_fits_aws(struct gateway_call *call);
 /* gateway_validate.c: true, or it was refused */
 bool gateway_validate(struct gateway_call *call);
 /* gateway_auth.c: calls gateway_integrate or gateway_refuse, at once or later */
@@ -89,6 +91,9 @@ void gateway_auth_flush(struct gateway *gateway);
 void gateway_refuse(struct gateway_call *call, enum api_gateway_response which, const char *why);
 /* No API has that name: API Gateway's own words, which no contract can change. */
 void gateway_refuse_name(struct gateway_call *call);
+/* A refusal that is no gateway response. problem: borrowed for the call. */
+void gateway_reply_problem(struct gateway_call *call, int status, struct px_str problem,
+                           const char *why);
 /* The media type of a Content-Type, without parameters; API Gateway takes none for JSON. */
 struct px_str gateway_media_type(const struct http_request *request);
 void gateway_reply_mock(struct gateway_call *call);

@@ -86,6 +86,17 @@ void gateway_refuse_name(struct gateway_call *call)
     finish(call, 403, headers, PX_COUNT(headers), S("{\"message\":\"Forbidden\"}"));
 }
 
+void gateway_reply_problem(struct gateway_call *call, int status, struct px_str problem,
+                           const char *why)
+{
+    const struct http_header headers[] = {{S("Content-Type"), S("application/problem+json")},
+                                          {S("x-amzn-RequestId"), px_str_c(call->request_id)},
+                                          {S("X-Amzn-Trace-Id"), px_str_c(call->trace_id)}};
+    call->gateway->stats.refused++;
+    call->fault = why;
+    finish(call, status, headers, PX_COUNT(headers), problem);
+}
+
 struct px_str gateway_media_type(const struct http_request *request)
 {
     struct px_str rest = http_header_get(request, S("Content-Type")), type;

@@ -106,6 +106,7 @@ static int read_integration(struct api_reader *rd, yyjson_val *operation, struct
     if (timeout < 50 || timeout > 300000)
         return contract_refuse(rd, route->resource, "timeoutInMillis must be 50 to 300000");
     route->timeout_ms = (uint32_t)timeout;
+    route->streams = streams;
     return 0;
 }
 

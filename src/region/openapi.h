@@ -35,6 +35,7 @@ struct api_route {
     enum api_integration integration;
     struct px_str function; /* API_LAMBDA: name in the function catalogue */
     uint32_t timeout_ms;    /* integration timeout */
+    bool streams;
     int mock_status;
     struct px_str mock_body;
     struct http_header mock_headers[API_REPLY_HEADERS_MAX]; /* beside its Content-Type */

@@ -20,9 +20,25 @@ struct lambda_pool *region_pool(void *ctx, struct px_str function)
     return versions_pool(region->versions, (size_t)(spec - region->catalogue.functions));
 }
 
+#define AWS_TIMEOUT_MS_MAX                                                                         \
+    29000 /* of a buffered integration, where the account's quota was not raised */
+
+static int check_timeouts(const struct api_contract *c)
+{
+    for (size_t i = 0; i < c->route_count; i++)
+        if (!c->routes[i].streams && c->routes[i].timeout_ms > AWS_TIMEOUT_MS_MAX)
+            return px_fault(PX_F_CONFIG,
+                            "api.openapi.json: %.*s waits %u ms, and API Gateway at most %d unless "
+                            "the quota is raised; PRISM_AWS_LIMITS=off lets it",
+                            PX_FMT(c->routes[i].resource), c->routes[i].timeout_ms,
+                            AWS_TIMEOUT_MS_MAX);
+    return 0;
+}
+
 static int check_contract(const struct region *region)
 {
     const struct api_contract *c = &region->contract;
+    if (region->tuning.aws_limits) PX_TRY(check_timeouts(c));
     for (size_t i = 0; i < c->route_count; i++)
         if (c->routes[i].integration == API_LAMBDA &&
             !function_find(&region->catalogue, c->routes[i].function))
@@ -173,6 +189,7 @@ static int start_gateway(struct region *region)
         .slow_ms = region->tuning.slow_ms,
         .clock = region->clock,
         .log = &region->log,
+        .aws_limits = region->tuning.aws_limits,
         .region_name = px_arena_cstr(&region->arena, region->data.region_name),
         .host = o->host ? o->host : "127.0.0.1",
         .port = port ? port : 4318,

@@ -2,6 +2,7 @@
 #include "region/tuning.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define DAY_MS 86400000
 #define COUNT_MAX 1000000
@@ -29,8 +30,19 @@ static int read_count(const char *name, uint32_t otherwise, uint32_t *ret_count)
     return 0;
 }
 
+static int read_switch(const char *name, bool *ret_on)
+{
+    const char *text = getenv(name);
+    bool off = text && strcmp(text, "off") == 0;
+    if (text && text[0] && !off && strcmp(text, "on") != 0)
+        return px_fault(PX_F_CONFIG, "%s is on or off, not '%s'", name, text);
+    *ret_on = !off;
+    return 0;
+}
+
 int region_tuning_read(struct region_tuning *ret_tuning)
 {
+    PX_TRY(read_switch("PRISM_AWS_LIMITS", &ret_tuning->aws_limits));
     PX_TRY(read_ms("PRISM_REGION_IDLE_MS", 60000, &ret_tuning->idle_ms));
     PX_TRY(read_ms("PRISM_REGION_RETRY_MS", 60000, &ret_tuning->retry_ms));
     PX_TRY(read_ms("PRISM_REGION_METRICS_MS", 60000, &ret_tuning->metrics_ms));

@@ -8,6 +8,8 @@
  *   PRISM_REGION_SLOW_MS   from how long on a request is a row of slow_requests          5000
  *   PRISM_REGION_WRONG_KEYS_MAX  of one address in five minutes (auth_guard.h); 0: no bound   1000
  *
+ * and PRISM_AWS_LIMITS, "on" (the default) or "off": whether what AWS would refuse is refused where the region could do more.
+ *
  * Memory: machine.h. */
 #pragma once
 
@@ -15,6 +17,7 @@
 
 struct region_tuning {
     uint32_t idle_ms, retry_ms, metrics_ms, drain_ms, copy_ms, wrong_keys_max, slow_ms;
+    bool aws_limits;
 };
-/* Faults: PX_F_CONFIG for what is no number of milliseconds from 1 to a day, or no count. */
+/* Faults: PX_F_CONFIG for what is no number of milliseconds from 1 to a day, no count, or neither on nor off. */
 PX_MUST_USE int region_tuning_read(struct region_tuning *ret_tuning);
