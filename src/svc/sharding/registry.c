@@ -5,6 +5,7 @@
 #include "svc/sharding/registry.h"
 
 #include "svc/catalog/names.h"
+#include "svc/quota/quota.h"
 
 #define SHARD_DEFAULT "shard-0"
 #define BAD_SHARD "shard is 1 to 63 of a-z, 0-9, - and _"
@@ -177,12 +178,27 @@ static int write_item(const struct registry *registry, struct tenant *tenant,
     return write_items(registry, tenant, condition, companion, companion ? 1 : 0, arena);
 }
 
+/* Only what is set: a name that the platform gave up may stay where it stands. Answers: REGISTRY_INVALID. */
+static int check_quotas(yyjson_val *change, struct px_arena *arena, const char **ret_why)
+{
+    struct quota_book book;
+    const char *why = NULL;
+    if (yyjson_obj_size(change) == 0) return 0;
+    PX_TRY(quota_book_read(arena, &book));
+    PX_TRY(quota_refuse(&book, change, arena, &why));
+    if (!why) return 0;
+    *ret_why = why;
+    return REGISTRY_INVALID;
+}
+
 /* `change` over `old`, both objects or NULL, as an object text. Answers: REGISTRY_INVALID. */
 static int merge_quotas(yyjson_val *old, yyjson_val *change, struct px_arena *arena,
                         struct px_str *ret_json, const char **ret_why)
 {
     PX_AUTO(px_buf_deinit) struct px_buf text;
     px_buf_init(&text, 64 * 1024);
+    int r = check_quotas(change, arena, ret_why);
+    if (r != 0) return r;
     px_buf_add_char(&text, '{');
     size_t count = 0, i, n;
     yyjson_val *key, *val;
@@ -196,15 +212,7 @@ static int merge_quotas(yyjson_val *old, yyjson_val *change, struct px_arena *ar
     }
     px_json_obj_foreach(change, i, n, key, val)
     {
-        if (!word_ok(px_json_val_str(key))) {
-            *ret_why = "a quota's name is 1 to 63 of a-z, 0-9, - and _";
-            return REGISTRY_INVALID;
-        }
         if (yyjson_is_null(val)) continue;
-        if (!yyjson_is_uint(val) || yyjson_get_uint(val) > INT64_MAX) {
-            *ret_why = "a quota is a whole number, 0 or more, or null to remove it";
-            return REGISTRY_INVALID;
-        }
         if (count++) px_buf_add_char(&text, ',');
         px_buf_add_json_str(&text, px_json_val_str(key));
         px_buf_printf(&text, ":%llu", (unsigned long long)yyjson_get_uint(val));

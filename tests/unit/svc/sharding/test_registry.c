@@ -77,9 +77,10 @@ TEST(bad_specs_are_refused_with_a_reason)
         {"acme", "", "", "{}", "home_region"},
         {"acme", "a/b", "", "{}", "home_region"},
         {"acme", "local", "gold", "{}", "tier"},
-        {"acme", "local", "", "{\"rate\":-1}", "quota"},
-        {"acme", "local", "", "{\"rate\":1.5}", "quota"},
-        {"acme", "local", "", "{\"Ra te\":1}", "quota"},
+        {"acme", "local", "", "{\"datasets\":-1}", "datasets is a whole number"},
+        {"acme", "local", "", "{\"requests_per_s\":1.5}",
+         "requests_per_s is a whole number of requests per second"},
+        {"acme", "local", "", "{\"rate\":1}", "no such quota; they are requests_per_s, "},
     };
     for (size_t i = 0; i < PX_COUNT(bad); i++) {
         struct tenant_spec spec = {
@@ -102,12 +103,13 @@ TEST(quotas_are_merged_and_null_removes_one)
     make(t, &f, "acme");
     struct tenant tenant;
     const char *why = NULL;
-    struct tenant_change change = {.quotas = json(t, "{\"a\":1,\"b\":2}")};
+    struct tenant_change change = {.quotas = json(t, "{\"datasets\":1,\"bytes_per_s\":2000}")};
     CHECK_OK(registry_change(&f.registry, S("acme"), &change, &t->arena, &tenant, &why));
-    change.quotas = json(t, "{\"a\":null,\"b\":3,\"c\":4}");
+    change.quotas = json(
+        t, "{\"datasets\":null,\"gone\":null,\"bytes_per_s\":3000,\"requests_burst\":4}");
     CHECK_OK(registry_change(&f.registry, S("acme"), &change, &t->arena, &tenant, &why));
     CHECK_OK(registry_get(&f.registry, S("acme"), &t->arena, &tenant));
-    CHECK_STR(tenant.quotas_json, S("{\"b\":3,\"c\":4}"));
+    CHECK_STR(tenant.quotas_json, S("{\"bytes_per_s\":3000,\"requests_burst\":4}"));
     table_store_close(&f.tables);
 }
 
