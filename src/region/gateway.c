@@ -155,7 +155,7 @@ void gateway_integrate(struct gateway_call *call)
 {
     const struct api_route *route = call->match.route;
     struct gateway *gw = call->gateway;
-    if (!gateway_validate(call)) {
+    if (!gateway_quota(call) || !gateway_validate(call)) {
         gateway_call_end(call);
         return;
     }
@@ -294,6 +294,7 @@ int gateway_new(const struct gateway_options *options, struct gateway **ret_gate
     if (r == 0)
         r = auth_guard_new(options->clock, options->wrong_keys_max, AUTH_GUARD_SOURCES_MAX,
                            &gw->guard);
+    if (r == 0) r = buckets_new(options->quota_tiers, &gw->buckets);
     if (r == 0) r = listen_on(gw, ret_port);
     uv_timer_init(options->loop, &gw->sweep);
     gw->sweep.data = gw;
@@ -325,6 +326,7 @@ static void on_sweep_closed(uv_handle_t *handle)
     struct gateway *gw = handle->data;
     auth_cache_free(&gw->auth);
     auth_guard_free(&gw->guard);
+    buckets_free(&gw->buckets);
     spans_deinit(&gw->spans);
     while (gw->spare) {
         struct gateway_call *call = gw->spare;

@@ -11,6 +11,7 @@
 #include "region/auth_cache.h"
 #include "region/auth_guard.h"
 #include "region/gateway.h"
+#include "svc/quota/buckets.h"
 
 #define LAMBDA_EVENT_BYTES_MAX (6 * 1024 * 1024) /* synchronous invocation: aws-facts 17 */
 #define GATEWAY_EVENT_KEEP_BYTES (64 * 1024)     /* a larger event buffer is not kept for reuse */
@@ -37,6 +38,8 @@ struct gateway_call {
     double function_ms, authorizer_ms, queue_ms;
     size_t bytes_in, bytes_out;
     struct px_str message, violation; /* of its gateway response: $context.error.* */
+    struct buckets_refusal
+        over;          /* what the tenant had spent; wait_s 0: nothing was refused for it */
     const char *fault; /* why a gateway response was given; NULL: the function's own answer */
     struct px_str fault_type; /* which: "THROTTLED"; empty: none was */
     int status;
@@ -59,6 +62,7 @@ struct gateway {
     struct auth_cache *auth;
     struct auth_guard *guard;
     struct auth_flight *flights;
+    struct buckets *buckets;
     struct gateway_call *active, *spare;
     size_t spare_count;
     uv_timer_t sweep; /* integration timeouts, coarse */
@@ -81,6 +85,12 @@ void gateway_integrate(struct gateway_call *call); /* authorized: build the even
 size_t gateway_read_query(struct http_request *request, struct http_header *pairs);
 /* gateway_limits.c: true, or it was refused */
 bool gateway_fits_aws(struct gateway_call *call);
+/* gateway_quota.c: true, or it was refused: the tenant has spent what it may */
+bool gateway_quota(struct gateway_call *call);
+/* Headers of such a refusal in place of the contract's of the same name; returns how many there are then. */
+#define GATEWAY_QUOTA_HEADERS 3
+size_t gateway_quota_headers(const struct gateway_call *call, struct http_header *headers,
+                             size_t count);
 /* gateway_validate.c: true, or it was refused */
 bool gateway_validate(struct gateway_call *call);
 /* gateway_auth.c: calls gateway_integrate or gateway_refuse, at once or later */

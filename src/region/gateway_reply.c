@@ -63,16 +63,17 @@ static struct px_str expand(const struct gateway_call *call, const struct api_ga
 void gateway_refuse(struct gateway_call *call, enum api_gateway_response which, const char *why)
 {
     const struct api_gateway_reply *reply = &call->gateway->options.contract->replies[which];
-    struct http_header headers[3 + API_REPLY_HEADERS_MAX] = {
+    struct http_header headers[3 + API_REPLY_HEADERS_MAX + GATEWAY_QUOTA_HEADERS] = {
         {S("Content-Type"), reply->media_type},
         {S("x-amzn-RequestId"), px_str_c(call->request_id)},
         {S("X-Amzn-Trace-Id"), px_str_c(call->trace_id)},
     };
     memcpy(headers + 3, reply->headers, reply->header_count * sizeof(*headers));
+    size_t count = gateway_quota_headers(call, headers, 3 + reply->header_count);
     call->gateway->stats.refused++;
     call->fault = call->fault ? call->fault : why;
     call->fault_type = reply->type;
-    finish(call, reply->status, headers, 3 + reply->header_count, expand(call, reply));
+    finish(call, reply->status, headers, count, expand(call, reply));
 }
 
 void gateway_refuse_name(struct gateway_call *call)

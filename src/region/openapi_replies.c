@@ -23,6 +23,7 @@ static const struct {
                                        "Missing required request parameters"},
     [API_GW_BAD_REQUEST_BODY] = {"BAD_REQUEST_BODY", 400, "Invalid request body"},
     [API_GW_THROTTLED] = {"THROTTLED", 429, "Too Many Requests"},
+    [API_GW_QUOTA_EXCEEDED] = {"QUOTA_EXCEEDED", 429, "Limit Exceeded"},
     [API_GW_INTEGRATION_FAILURE] = {"INTEGRATION_FAILURE", 504, "Internal server error"},
     [API_GW_INTEGRATION_TIMEOUT] = {"INTEGRATION_TIMEOUT", 504, "Endpoint request timed out"},
 };

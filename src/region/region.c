@@ -195,6 +195,7 @@ static int start_gateway(struct region *region)
         .port = port ? port : 4318,
         .certificates = region->certificates,
         .tls_port = region->data.tls.port,
+        .quota_tiers = region->tuning.quota_tiers,
     };
     if (!gateway.region_name) return px_arena_fault(&region->arena);
     return gateway_new(&gateway, &region->gateway, &region->port);

@@ -40,9 +40,19 @@ static int read_switch(const char *name, bool *ret_on)
     return 0;
 }
 
+static int read_quotas(bool *ret_tiers)
+{
+    const char *text = getenv("PRISM_REGION_QUOTAS");
+    struct px_str word = text && text[0] ? px_str_c(text) : S("own");
+    *ret_tiers = px_str_eq(word, S("tier"));
+    if (*ret_tiers || px_str_eq(word, S("own"))) return 0;
+    return px_fault(PX_F_CONFIG, "PRISM_REGION_QUOTAS is own or tier, not '%s'", text);
+}
+
 int region_tuning_read(struct region_tuning *ret_tuning)
 {
     PX_TRY(read_switch("PRISM_AWS_LIMITS", &ret_tuning->aws_limits));
+    PX_TRY(read_quotas(&ret_tuning->quota_tiers));
     PX_TRY(read_ms("PRISM_REGION_IDLE_MS", 60000, &ret_tuning->idle_ms));
     PX_TRY(read_ms("PRISM_REGION_RETRY_MS", 60000, &ret_tuning->retry_ms));
     PX_TRY(read_ms("PRISM_REGION_METRICS_MS", 60000, &ret_tuning->metrics_ms));

@@ -1,0 +1,38 @@
+/* svc/quota/buckets.h - what tenants spend at one gateway: token buckets of requests and bytes per second, and a count of the
+ * day's requests. One thread. Never blocks; allocates for a tenant that was not there, and when its limits change.
+ *
+ * The requests' bucket holds requests_burst (as many as a second's, when none is said) and fills by requests_per_s. That of bytes
+ * holds one second's and is spent before it is asked: one body may take it below nothing, and what comes next waits until it is
+ * full again to that depth. At most BUCKETS_MAX tenants are remembered, the least recently seen is forgotten first: it begins
+ * with full buckets and a new day, so it may gain one burst by it, and only while so many others were seen meanwhile. */
+#pragma once
+
+#include "base/px_clock.h"
+#include "svc/quota/quota.h"
+
+struct buckets; /* opaque */
+
+#define BUCKETS_MAX 16384u
+
+/* tiers: what has no number of its own has its tier's; else no limit. */
+PX_MUST_USE int buckets_new(bool tiers, struct buckets **ret_buckets);
+void buckets_free(struct buckets **buckets);
+
+struct buckets_spend {
+    struct px_str tenant;    /* 1 to 63 bytes */
+    struct px_str tier, own; /* as the authorizer says: quota_limits_of() */
+    uint64_t bytes;          /* of the request's body */
+    int64_t mono_ns, wall_ns;
+};
+struct buckets_refusal {
+    enum quota_name which;
+    struct px_str name; /* of it; lives as long as the buckets */
+    int64_t limit;
+    int64_t window_s; /* that limit is for */
+    int64_t wait_s;   /* until it is worth trying again; 1 or more */
+};
+/* Spend one request, or nothing at all when there is not enough.
+ * Answers: BUCKETS_OVER, ret_refusal says what. Faults: PX_F_PROTOCOL when own is no JSON, PX_F_OOM. */
+enum buckets_answer { BUCKETS_OVER = 1 };
+PX_MUST_USE int buckets_take(struct buckets *buckets, const struct buckets_spend *spend,
+                             struct buckets_refusal *ret_refusal);
