@@ -4,4 +4,4 @@
 #include "cli/cli.h"
 
 extern const struct cli_verb verb_tenant_placement, verb_tenant_rebalance, verb_tenant_migrate,
-    verb_tenant_offboard;
+    verb_tenant_offboard, verb_tenant_usage;

@@ -222,6 +222,7 @@ static const struct cli_verb *const verbs[] = {&create,
                                                &suspend,
                                                &resume,
                                                &delete,
+                                               &verb_tenant_usage,
                                                &verb_tenant_placement,
                                                &verb_tenant_rebalance,
                                                &verb_tenant_migrate,
@@ -230,6 +231,7 @@ static const struct cli_verb *const verbs[] = {&create,
 const struct cli_verb verb_tenant = {
     .name = "tenant",
     .arguments = "VERB ...",
-    .summary = "create, list, show, suspend, resume, delete, offboard, place and move tenants",
+    .summary =
+        "create, list, show, suspend, resume, delete, offboard, place and move tenants; their usage",
     .verbs = verbs,
 };

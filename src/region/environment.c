@@ -149,6 +149,8 @@ int environment_build(const struct environment_of *of, const struct function_spe
     add(&b, "PRISM_REGION", px_arena_cstr(arena, dir->region_name));
     if (of->siblings && of->siblings->primary)
         add(&b, "PRISM_SECRETS_PRIMARY", of->siblings->primary);
+    const char *quotas = getenv("PRISM_REGION_QUOTAS"); /* a word that is none was refused */
+    add(&b, "PRISM_QUOTAS", quotas && quotas[0] ? quotas : "own");
     const char *stands_in_for = getenv("PRISM_STANDS_IN_FOR");
     if (stands_in_for && stands_in_for[0]) add(&b, "PRISM_STANDS_IN_FOR", stands_in_for);
     if (dir->aws_endpoint.len > 0)

@@ -117,9 +117,11 @@ ROUTE_ANSWERS = {
     ("DELETE", "/v1/datasets/{dataset}"): REFUSED,
     ("PUT", "/v1/datasets/{dataset}/retention"): REFUSED,
     ("POST", "/v1/tokens"): {201, 400},  # of the attacker's own key, whatever the request claims
+    ("GET", "/v1/usage"): {200},
     ("POST", "/v1/admin/tenants"): {403},
     ("GET", "/v1/admin/tenants"): {403},
     ("GET", "/v1/admin/tenants/{tenant}"): REFUSED,
+    ("GET", "/v1/admin/tenants/{tenant}/usage"): REFUSED,
     ("PATCH", "/v1/admin/tenants/{tenant}"): REFUSED,
     ("DELETE", "/v1/admin/tenants/{tenant}"): REFUSED,
     ("POST", "/v1/admin/tenants/{tenant}/keys"): REFUSED,
@@ -138,7 +140,7 @@ BODIES = {  # of the operations that take one
     "setRetention": [(JSON, '{"days":1}'), (JSON, '{"days":1,"tenant":"%(tenant)s"}')],
     "createToken": [(JSON, '{"scopes":["query"]}'), (JSON, '{"scopes":["query"],"tenant":"%(tenant)s"}'), (JSON, '{"sub":"%(tenant)s"}')],
     "createTenant": [(JSON, '{"name":"%(tenant)s"}'), (JSON, '{"name":"%(tenant)s-x","shard":"shard-0"}')],
-    "changeTenant": [(JSON, '{"status":"suspended"}'), (JSON, '{"tier":"dedicated"}'), (JSON, '{"quotas":{"queries_per_day":1}}')],
+    "changeTenant": [(JSON, '{"status":"suspended"}'), (JSON, '{"tier":"dedicated"}'), (JSON, '{"quotas":{"requests_per_day":1}}')],
     "createKey": [(JSON, '{"scopes":["admin"],"label":"mine"}'), (JSON, '{"scopes":["admin"],"tenant":"%(tenant)s"}')],
 }
 

@@ -10,6 +10,7 @@
 struct function {
     struct px_str hot_url, meta_url, tables_url, name;
     struct home home;
+    bool own_quotas;
     struct cloud_shared cloud;
     struct px_arena arena; /* the lifecycle's text */
     struct lifecycle lifecycle;
@@ -50,7 +51,8 @@ static int handle(void *ctx, const struct lambda_event *event)
     struct function *fn = ctx;
     meta_set_deadline(fn->meta, lambda_deadline_mono_ns(event, META_MARGIN_NS));
     const struct datasets datasets = {fn->catalog, fn->hot,    &fn->lifecycle,
-                                      fn->home,    open_audit, fn};
+                                      fn->home,    open_audit, fn,
+                                      fn->own_quotas};
     return datasets_handle(&datasets, event);
 }
 
@@ -78,7 +80,8 @@ int main(void)
         .meta_url = px_str_c(getenv("PRISM_META_URL")),
         .tables_url = px_str_c(getenv("PRISM_TABLES_URL")),
         .name = px_str_c(getenv("AWS_LAMBDA_FUNCTION_NAME")),
-        .home = {px_str_c(getenv("PRISM_REGION")), px_str_c(getenv("PRISM_STANDS_IN_FOR"))}};
+        .home = {px_str_c(getenv("PRISM_REGION")), px_str_c(getenv("PRISM_STANDS_IN_FOR"))},
+        .own_quotas = px_str_eq(px_str_c(getenv("PRISM_QUOTAS")), S("own"))};
     struct lambda_handler handler = {.init = init,
                                      .handle = handle,
                                      .after = after,

@@ -10,6 +10,7 @@
 
 #include "svc/catalog/hot_summary.h"
 #include "svc/catalog/names.h"
+#include "svc/catalog/usage.h"
 
 enum { LOOKS_MAX = 8, DROPS_MAX = 8, DAYS_MAX = 36500 };
 /* Of hot frames looked through for one answer; more are left out and the answer says `partial`. */
@@ -321,6 +322,40 @@ static int set_retention(const struct answer *a)
     return respond(a, &json);
 }
 
+/* ---- usage ---- */
+
+static int tell_usage(const struct answer *a, const struct usage_of *of)
+{
+    PX_AUTO(px_arena_deinit) struct px_arena arena;
+    PX_AUTO(px_buf_deinit) struct px_buf json;
+    px_arena_init(&arena, (size_t)64 << 20);
+    px_buf_init(&json, (size_t)1 << 20);
+    PX_TRY(usage_write(a->datasets->catalog, of, &arena, &json));
+    return respond(a, &json);
+}
+
+static int usage(const struct answer *a)
+{
+    const struct api_caller *caller = &a->http->caller;
+    const struct usage_of of = {.tenant = a->tenant,
+                                .tier = a->datasets->own_quotas ? S("") : caller->tier,
+                                .own = caller->quotas,
+                                .limits = true};
+    return tell_usage(a, &of);
+}
+
+/* Whether that tenant exists is not known here, and not told. */
+static int usage_of_another(const struct answer *a)
+{
+    const struct usage_of of = {.tenant = api_path_param(a->http, S("tenant"))};
+    bool by_operator = px_str_eq(a->tenant, S("_system"));
+    if (!api_caller_may(&a->http->caller, S("admin")) ||
+        (!by_operator && !px_str_eq(of.tenant, a->tenant)))
+        return problem(a, 403, "this needs an admin key of the operator's tenant");
+    if (!tenant_name_ok(of.tenant)) return problem(a, 400, "that is no tenant's name");
+    return tell_usage(a, &of);
+}
+
 /* ---- routes ---- */
 
 #define ITEM "/v1/datasets/{dataset}"
@@ -334,6 +369,8 @@ static const struct route {
     {"GET", ITEM, show, false, true, NULL},
     {"DELETE", ITEM, drop, true, true, "dataset.drop"},
     {"PUT", ITEM "/retention", set_retention, true, true, "dataset.retention"},
+    {"GET", "/v1/usage", usage, false, false, NULL},
+    {"GET", "/v1/admin/tenants/{tenant}/usage", usage_of_another, false, false, NULL},
 };
 
 static const struct route *find_route(const struct api_event *http)

@@ -4,8 +4,10 @@
  *   GET    /v1/datasets/{dataset}              one with its columns
  *   DELETE /v1/datasets/{dataset}              drop its rows (scope admin)
  *   PUT    /v1/datasets/{dataset}/retention    {"days": n} (scope admin)
+ *   GET    /v1/usage                           what the tenant may use and has stored
+ *   GET    /v1/admin/tenants/{tenant}/usage    what that one has stored here (scope admin of the operator, or its own)
  *
- * The tenant is the caller's, from nowhere else. A dataset is there as soon as a row was accepted:
+ * The tenant is the caller's, from nowhere else but in the last, which only the operator may ask of others. A dataset is there as soon as a row was accepted:
  * `rows` and `bytes` count sealed segments and hot frames, `sealed_rows` and `hot_bytes` tell them
  * apart.
  *
@@ -31,5 +33,6 @@ struct datasets {
     /* Where changes are recorded, asked for when there is one; NULL: nowhere. */
     int (*open_audit)(void *ctx, struct audit *ret_audit);
     void *ctx;
+    bool own_quotas;  /* tiers' numbers do not hold here */
 };
 PX_MUST_USE int datasets_handle(const struct datasets *datasets, const struct lambda_event *event);

@@ -60,24 +60,30 @@ struct call {
     bool retention;
     const char *home_region;
     int64_t epoch;
+    const char *resource, *other; /* {tenant} in it */
+    const char *quotas;
 };
 
 /* The response's status; its body is parsed into f->json. */
 static int call(struct test *t, struct function *f, struct call c)
 {
-    const struct http_header param = {S("dataset"), px_str_c(c.dataset)};
-    const struct api_event http = {.resource = c.retention ? S("/v1/datasets/{dataset}/retention")
-                                               : c.dataset ? S("/v1/datasets/{dataset}")
-                                                           : S("/v1/datasets"),
+    const struct http_header param = {c.other ? S("tenant") : S("dataset"),
+                                      px_str_c(c.other ? c.other : c.dataset)};
+    const struct api_event http = {.resource = c.resource    ? px_str_c(c.resource)
+                                               : c.retention ? S("/v1/datasets/{dataset}/retention")
+                                               : c.dataset   ? S("/v1/datasets/{dataset}")
+                                                             : S("/v1/datasets"),
                                    .path = S("/v1/datasets"),
                                    .method = px_str_c(c.method),
                                    .path_params = &param,
-                                   .path_param_count = c.dataset != NULL,
+                                   .path_param_count = c.dataset || c.other,
                                    .request_id = S("r-1"),
                                    .caller = {.tenant = px_str_c(c.tenant ? c.tenant : "acme"),
                                               .key_id = S("k"),
                                               .scopes = px_str_c(c.scopes ? c.scopes : "query"),
                                               .home_region = px_str_c(c.home_region),
+                                              .tier = S("pooled"),
+                                              .quotas = px_str_c(c.quotas),
                                               .epoch = c.epoch},
                                    .body = px_str_c(c.body ? c.body : "")};
     struct px_buf payload;
@@ -355,6 +361,56 @@ TEST(retention_is_set_shown_and_checked)
     CHECK_INT(call(t, &f, (struct call){"GET", "logs"}), 200);
     CHECK_INT(px_json_i64(f.json, "retention_days", -1), 7);
     CHECK_INT(px_json_i64(f.json, "rows", -1), 3);
+    close_function(&f);
+}
+
+static int64_t limit_of(const struct function *f, const char *name)
+{
+    size_t i, n;
+    yyjson_val *one;
+    px_json_arr_foreach(px_json_arr(f->json, "limits"), i, n, one)
+    {
+        if (px_str_eq(px_json_str(one, "name"), px_str_c(name)))
+            return px_json_i64(one, "limit", -1);
+    }
+    return -2;
+}
+
+TEST(usage_tells_limits_and_what_is_sealed)
+{
+    struct function f = {0};
+    open_function(t, &f);
+    append(&f, "acme", "logs", 3); /* not sealed */
+    const struct call own = {"GET", .resource = "/v1/usage", .quotas = "{\"datasets\":7}"};
+    CHECK_INT(call(t, &f, own), 200);
+    CHECK_STR(px_json_str(f.json, "tenant"), S("acme"));
+    CHECK_INT(limit_of(&f, "datasets"), 7);
+    CHECK(limit_of(&f, "requests_per_s") > 0); /* the tier's */
+    CHECK_INT(limit_of(&f, "ingest_records"), -1);
+    CHECK_INT(px_json_i64(px_json_obj(f.json, "stored"), "rows", -1), 0);
+    close_function(&f);
+}
+
+#define OTHERS "/v1/admin/tenants/{tenant}/usage"
+TEST(usage_of_another_is_told_to_the_operator_alone)
+{
+    struct function f = {0};
+    open_function(t, &f);
+    struct call ask = {"GET", .scopes = "admin", .resource = OTHERS, .other = "acme"};
+    CHECK_INT(call(t, &f, ask), 200); /* its own */
+    CHECK(!px_json_arr(f.json, "limits"));
+    ask.scopes = "query";
+    CHECK_INT(call(t, &f, ask), 403);
+    ask.scopes = "admin";
+    ask.tenant = "beta";
+    CHECK_INT(call(t, &f, ask), 403);
+    ask.tenant = "_system";
+    CHECK_INT(call(t, &f, ask), 200);
+    CHECK_STR(px_json_str(f.json, "tenant"), S("acme"));
+    ask.other = "../acme";
+    CHECK_INT(call(t, &f, ask), 400);
+    ask.scopes = "query,ingest";
+    CHECK_INT(call(t, &f, ask), 403);
     close_function(&f);
 }
 

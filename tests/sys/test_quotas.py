@@ -1,0 +1,120 @@
+"""What a tenant may use: quotas of the registry, held by the gateway, told by headers, seen by the operator."""
+
+import concurrent.futures
+import re
+import time
+
+
+def give(region, tenant, **quotas):
+    changed = region.call("PATCH", f"/v1/admin/tenants/{tenant}", key=region.admin_key, json={"quotas": quotas})
+    assert changed.status_code == 200, changed.text
+    return changed.json()["quotas"]
+
+
+def flood(region, key, count, **kw):
+    """At once, so that there are more than a second's however slow the machine is."""
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        return list(pool.map(lambda _: region.call("GET", "/v1/datasets", key=key, **kw), range(count)))
+
+
+def test_unknown_names_and_numbers_out_of_range_are_refused(region):
+    region.tenant("quo-names")
+    for quotas, word in [({"requests": 1}, "there is no such quota; they are requests_per_s, "), ({"requests_per_s": 0}, "1 to 1000000"),
+                         ({"datasets": -1}, "datasets is a whole number of datasets"), ({"bytes_per_s": 5}, "bytes_per_s")]:
+        for method, path, more in [("PATCH", "/v1/admin/tenants/quo-names", {}), ("POST", "/v1/admin/tenants", {"name": "quo-new"})]:
+            answer = region.call(method, path, key=region.admin_key, json={"quotas": quotas, **more})
+            assert answer.status_code == 400 and (word in answer.json()["detail"] or method == "POST"), answer.text
+    assert give(region, "quo-names", datasets=3, requests_burst=4) == {"datasets": 3, "requests_burst": 4}
+    assert give(region, "quo-names", datasets=None) == {"requests_burst": 4}
+
+
+def test_over_its_rate_a_tenant_gets_429_with_what_to_do(region):
+    slow, other = region.tenant("quo-slow"), region.tenant("quo-other")
+    give(region, "quo-slow", requests_per_s=1, requests_burst=3)
+    answers = flood(region, slow, 100)
+    refused = [a for a in answers if a.status_code == 429]
+    assert refused and len(answers) - len(refused) >= 3 and {a.status_code for a in answers} == {200, 429}
+    for answer in refused:
+        assert answer.headers["Content-Type"] == "application/problem+json" and answer.json()["status"] == 429
+        assert answer.headers["Retry-After"] == "1"
+        assert answer.headers["RateLimit"] == '"requests_per_s";r=0;t=1'
+        assert answer.headers["RateLimit-Policy"] == '"requests_per_s";q=1;w=1'
+    assert {a.status_code for a in flood(region, other, 100)} == {200}
+
+
+def test_over_some_seconds_it_gets_its_rate(region):
+    key = region.tenant("quo-rate")
+    give(region, "quo-rate", requests_per_s=20, requests_burst=1)
+    began, served = time.monotonic(), 0
+    while time.monotonic() - began < 3:
+        served += region.call("GET", "/v1/datasets", key=key).status_code == 200
+    assert served <= (time.monotonic() - began) * 20 + 1
+
+
+def test_bytes_and_days(region):
+    heavy, daily = region.tenant("quo-heavy"), region.tenant("quo-daily")
+    give(region, "quo-heavy", bytes_per_s=2000)
+    give(region, "quo-daily", requests_per_day=2)
+    assert region.ingest("logs", [{"m": "x" * 400000}], key=heavy).status_code == 200
+    refused = region.ingest("logs", [{"m": "y"}], key=heavy)
+    assert refused.status_code == 429 and re.fullmatch(r'"bytes_per_s";q=2000;qu="content-bytes";w=1', refused.headers["RateLimit-Policy"])
+    assert int(refused.headers["Retry-After"]) > 10
+    assert region.call("GET", "/v1/datasets", key=heavy).status_code == 200
+    assert [a.status_code for a in flood(region, daily, 2)] == [200, 200]
+    refused = region.call("GET", "/v1/datasets", key=daily)
+    assert refused.status_code == 429 and refused.headers["RateLimit-Policy"] == '"requests_per_day";q=2;w=86400'
+    assert 1 <= int(refused.headers["Retry-After"]) <= 86400
+
+
+def test_the_operator_sees_whom_what_was_refused(region):
+    key = region.tenant("quo-seen")
+    give(region, "quo-seen", requests_per_s=1, requests_burst=1)
+    count = sum(a.status_code == 429 for a in flood(region, key, 100))
+    assert count
+    sql = "SELECT count(*) FROM access_log WHERE tenant = 'quo-seen' AND status = 429 AND error = 'requests_per_s'"
+    until = time.monotonic() + 60
+    while region.one(sql, key=region.admin_key) < count:
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
+def test_a_local_region_knows_no_limits_of_tiers_unless_told(tmp_path):
+    from conftest import Region
+
+    r = Region(tmp_path / "tiers", env={"PRISM_REGION_QUOTAS": "tier"})
+    r.up()
+    try:
+        key = r.tenant("quo-pooled")
+        give(r, "quo-pooled", requests_per_s=1)  # the burst is the tier's
+        served = [a.status_code for a in flood(r, key, 400)].count(200)
+        assert 100 <= served < 400
+    finally:
+        r.down()
+
+
+def test_a_word_that_is_none_is_refused(tmp_path):
+    from conftest import Region
+
+    r = Region(tmp_path / "wrong", env={"PRISM_REGION_QUOTAS": "tiers"})
+    said = r.run("up", check=False)
+    assert said.returncode != 0 and "PRISM_REGION_QUOTAS is own or tier" in said.stderr + r.last_words()
+
+
+def test_usage_tells_what_a_tenant_may_use_and_has_stored(region):
+    key, admin = region.tenant("quo-usage"), region.json("key", "create", "quo-usage", "--scopes", "admin")["key"]
+    give(region, "quo-usage", datasets=9)
+    assert region.ingest("stored", [{"n": i} for i in range(7)], key=key).status_code == 200
+    region.run("tick", "seal")
+    own = region.call("GET", "/v1/usage", key=key).json()
+    assert own["tenant"] == "quo-usage" and {q["name"]: q.get("limit") for q in own["limits"]}["datasets"] == 9
+    assert "requests_per_s" in {q["name"] for q in own["limits"] if "limit" not in q}  # a local region has none of tiers
+    assert own["stored"]["datasets"] == 1 and own["stored"]["rows"] == 7 and own["stored"]["bytes"] > 0
+    others = "/v1/admin/tenants/quo-usage/usage"
+    for asker, status in [(admin, 200), (key, 403), (region.key, 403), (region.admin_key, 200)]:
+        answer = region.call("GET", others, key=asker)
+        assert answer.status_code == status
+        assert status != 200 or answer.json() == {"tenant": "quo-usage", "stored": own["stored"]}
+    assert region.json("--key", key, "tenant", "usage") == own
+    assert region.json("tenant", "usage", "quo-usage")["stored"] == own["stored"]
+    said = region.run("tenant", "usage", "quo-usage").stdout
+    assert "stored rows" in said and '{"datasets":9}' in said
