@@ -491,7 +491,7 @@ region("no name leads to the API", "PV-API-07", r"^$",
   for_each = {}
 """))
 region("stages do not name their shard", "PV-API-09", r"aws_api_gateway_stage\.shard",
-       edit(f"{API}/stages.tf", "variables            = { shard = each.key }", "variables            = { part = each.key }"))
+       edit(f"{API}/stages.tf", '{ for name, text in local.names.variables : name => replace(text, "{shard}", each.key) }', "{ part = each.key }"))
 region("a function that answers after the API has gone", "PV-API-11", r"aws_api_gateway_rest_api\.this",
        edit("platform/api.openapi.json", '"timeoutInMillis": 29000,', '"timeoutInMillis": 960000,'))
 region("a route is renamed", "PV-API-12", r"aws_api_gateway_rest_api\.this",

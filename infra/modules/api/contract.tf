@@ -11,6 +11,7 @@ locals {
   })
   contract   = jsondecode(local.body)
   throttling = local.contract["x-prism-throttling"]
+  names      = local.contract["x-prism-names"]
 
   shard_names = sort(keys(var.shards))
 

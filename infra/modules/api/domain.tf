@@ -1,10 +1,9 @@
-# The region's own name, and the names that the global stack leads to the nearest or to the primary region: a client says the name that it called,
+# By the contract's x-prism-names: the region's own name, and the names that the global stack leads to the nearest or to the primary region: a client says the name that it called,
 # so every region answers to it. What points here is <name>.<code>.api.<domain>, because each custom domain has a target of its own.
 locals {
-  domain_name = "${var.context.code}.api.${var.domain}"
-
-  domains        = merge({ region = local.domain_name }, { for name in ["failover", "origin"] : name => "${name}.${var.domain}" })
-  domain_targets = merge({ region = local.domain_name }, { for name in ["failover", "origin"] : name => "${name}.${local.domain_name}" })
+  domains        = { for key, name in local.names.domains : key => replace(replace(name, "{code}", var.context.code), "{domain}", var.domain) }
+  domain_name    = local.domains["region"]
+  domain_targets = { for key in keys(local.domains) : key => key == "region" ? local.domain_name : "${key}.${local.domain_name}" }
 
   mappings = merge([for name in keys(local.domains) : { for shard in keys(var.shards) : "${name}/${shard}" => { name = name, shard = shard } }]...)
 }
@@ -66,7 +65,7 @@ resource "aws_api_gateway_base_path_mapping" "shard" {
   domain_name = aws_api_gateway_domain_name.this[each.value.name].domain_name
   api_id      = aws_api_gateway_rest_api.this.id
   stage_name  = aws_api_gateway_stage.shard[each.value.shard].stage_name
-  base_path   = each.value.shard
+  base_path   = replace(local.names.base_path, "{shard}", each.value.shard)
 }
 
 # Without a base path: the first shard, so that a region with one shard is used by its bare name.

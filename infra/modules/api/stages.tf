@@ -6,7 +6,7 @@ resource "aws_api_gateway_stage" "shard" {
   stage_name    = each.key
   description   = "Tenants of ${each.key}"
 
-  variables            = { shard = each.key }
+  variables            = { for name, text in local.names.variables : name => replace(text, "{shard}", each.key) }
   xray_tracing_enabled = true
 
   access_log_settings {
