@@ -71,7 +71,7 @@ def test_the_operator_sees_whom_what_was_refused(region):
     give(region, "quo-seen", requests_per_s=1, requests_burst=1)
     count = sum(a.status_code == 429 for a in flood(region, key, 100))
     assert count
-    sql = "SELECT count(*) FROM access_log WHERE tenant = 'quo-seen' AND status = 429 AND error = 'requests_per_s'"
+    sql = "SELECT count(*) FROM access_log WHERE tenant = 'quo-seen' AND status = 429 AND error = 'THROTTLED' AND error_message = 'requests_per_s'"
     until = time.monotonic() + 60
     while region.one(sql, key=region.admin_key) < count:
         assert time.monotonic() < until
