@@ -50,9 +50,8 @@ static int handle(void *ctx, const struct lambda_event *event)
 {
     struct function *fn = ctx;
     meta_set_deadline(fn->meta, lambda_deadline_mono_ns(event, META_MARGIN_NS));
-    const struct datasets datasets = {fn->catalog, fn->hot,    &fn->lifecycle,
-                                      fn->home,    open_audit, fn,
-                                      fn->own_quotas};
+    const struct datasets datasets = {fn->catalog, fn->hot, &fn->lifecycle, fn->home,
+                                      open_audit,  fn,      fn->own_quotas};
     return datasets_handle(&datasets, event);
 }
 

@@ -33,6 +33,6 @@ struct datasets {
     /* Where changes are recorded, asked for when there is one; NULL: nowhere. */
     int (*open_audit)(void *ctx, struct audit *ret_audit);
     void *ctx;
-    bool own_quotas;  /* tiers' numbers do not hold here */
+    bool own_quotas; /* tiers' numbers do not hold here */
 };
 PX_MUST_USE int datasets_handle(const struct datasets *datasets, const struct lambda_event *event);
