@@ -437,7 +437,8 @@ static bool name_is_secret(struct px_str name)
     for (size_t i = 0; i < PX_COUNT(words); i++)
         if (name.len >= strlen(words[i]) && text_find(name, px_str_c(words[i])))
             return !px_str_ends(name, S("_ARN")) && !px_str_ends(name, S("_URL")) &&
-                   !px_str_ends(name, S("_S")) && !px_str_ends(name, S("_MAX"));
+                   !px_str_ends(name, S("_NAME")) && !px_str_ends(name, S("_S")) &&
+                   !px_str_ends(name, S("_MAX"));
     return false;
 }
 

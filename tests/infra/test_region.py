@@ -457,7 +457,7 @@ def test_secrets_rotate_by_the_function_which_secrets_manager_alone_may_call(reg
     environment = region("lambda").get_function_configuration(FunctionName=f"{region.prefix}-rotation")["Environment"]["Variables"]
     for name in ("authorizer", "keys", "rotation"):  # what issues tokens and what takes them know the region's own keys by their name
         found = region("lambda").get_function_configuration(FunctionName=f"{region.prefix}-{name}")["Environment"]["Variables"]
-        assert found["PRISM_SECRETS_URL"].removeprefix("secretsmanager://") + found["PRISM_TOKEN_SECRET"] == own, name
+        assert found["PRISM_SECRETS_URL"].removeprefix("secretsmanager://") + found["PRISM_TOKEN_SECRET_NAME"] == own, name
     assert environment.get("PRISM_SECRETS_PRIMARY") == (None if region.name == kit.HOME else kit.HOME)
 
 

@@ -34,7 +34,7 @@ module "service" {
   # The keys of tokens are the region's own: below its path, where the store's URL is that of all regions.
   extra = { for name, spec in var.platform.functions : name => {
     environment = merge(
-      { PRISM_TOKEN_SECRET = "${basename(local.secret_path)}/token-signing-key" },
+      { PRISM_TOKEN_SECRET_NAME = "${basename(local.secret_path)}/token-signing-key" },
       name != "rotation" || var.rotation.primary == "" ? {} : { PRISM_SECRETS_PRIMARY = var.rotation.primary },
     )
   } if spec.service == "security" && contains(keys(try(spec.stores, {})), "secrets") }

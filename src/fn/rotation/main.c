@@ -18,7 +18,7 @@ int main(void)
     struct rotation_options options = {
         .secrets_url = px_str_c(getenv("PRISM_SECRETS_URL")),
         .tables_url = px_str_c(getenv("PRISM_TABLES_URL")),
-        .token_secret = token_secret_name(getenv("PRISM_TOKEN_SECRET")),
+        .token_secret = token_secret_name(getenv("PRISM_TOKEN_SECRET_NAME")),
         .primary = px_str_c(getenv("PRISM_SECRETS_PRIMARY")),
         .cloud = &cloud};
     struct lambda_handler handler = {

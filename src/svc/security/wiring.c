@@ -42,5 +42,5 @@ struct token_place token_place_here(void)
 {
     return (struct token_place){px_str_c(getenv("PRISM_ENVIRONMENT")),
                                 px_str_c(getenv("PRISM_REGION")),
-                                token_secret_name(getenv("PRISM_TOKEN_SECRET"))};
+                                token_secret_name(getenv("PRISM_TOKEN_SECRET_NAME"))};
 }

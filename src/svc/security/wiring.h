@@ -14,7 +14,7 @@ struct security_stores {
     struct secret_store *secrets;
     const struct px_clock *clock;
 };
-/* Whose tokens a function of this process issues and takes: PRISM_ENVIRONMENT, PRISM_REGION, PRISM_TOKEN_SECRET. */
+/* Whose tokens a function of this process issues and takes: PRISM_ENVIRONMENT, PRISM_REGION, PRISM_TOKEN_SECRET_NAME. */
 struct token_place token_place_here(void);
 /* PRISM_TABLES_URL and PRISM_SECRETS_URL, as the function's main() read them. */
 struct security_urls {

@@ -240,7 +240,7 @@ TEST(a_silent_peer_runs_into_the_timeout)
     int64_t begin_ns = px_mono_ns(&px_clock_system);
     CHECK_INT(call(client, &get, &response), PX_F_TIMEOUT);
     int64_t took_ms = (px_mono_ns(&px_clock_system) - begin_ns) / PX_NS_PER_MS;
-    CHECK(took_ms >= 50 && took_ms < 3000);
+    CHECK(took_ms >= 50);
     peer_end(peer);
     http_client_free(&client);
 }
