@@ -14,6 +14,7 @@
 #include <cstring>
 #include <new>
 #include <string>
+#include <vector>
 
 namespace
 {
@@ -53,17 +54,20 @@ class Memory
 {
   public:
     static const bool kNeedFree = true;
-    void *Malloc(size_t bytes)
+    void *Malloc(size_t bytes) /* of 0 bytes, too: RapidJSON clears them without a look */
     {
-        if (bytes == 0) return nullptr;
         const bool heap = !arena_of_thread;
-        if (heap && bytes > budget_of_thread) throw std::bad_alloc();
+        if (heap && bytes + sizeof(Head) > budget_of_thread) throw std::bad_alloc();
         void *p = heap ? std::malloc(bytes + sizeof(Head))
                        : arena_of_thread->alloc(arena_of_thread->ctx, bytes + sizeof(Head));
         if (!p) throw std::bad_alloc();
-        if (heap) budget_of_thread -= bytes;
-        new (p) Head{bytes, heap};
-        return static_cast<Head *>(p) + 1;
+        Head *head = new (p) Head{bytes, heap, nullptr, nullptr};
+        if (!heap) return head + 1;
+        budget_of_thread -= bytes + sizeof(Head);
+        head->next = blocks;
+        if (blocks) blocks->before = head;
+        blocks = head;
+        return head + 1;
     }
     void *Realloc(void *old, size_t old_bytes, size_t bytes)
     {
@@ -77,8 +81,15 @@ class Memory
         if (!p) return;
         Head *head = static_cast<Head *>(p) - 1;
         if (!head->heap) return; /* goes with its arena */
-        budget_of_thread += head->bytes;
+        budget_of_thread += head->bytes + sizeof(Head);
+        if (head->next) head->next->before = head->before;
+        (head->before ? head->before->next : blocks) = head->next;
         std::free(head);
+    }
+    /* What a check left behind: validators in each other are not given back when memory ends between them. */
+    static void FreeAll()
+    {
+        while (blocks) Free(blocks + 1);
     }
     /* RapidJSON makes allocators where it was given none. */
     static void *operator new(size_t bytes) { return Memory().Malloc(bytes); }
@@ -90,8 +101,11 @@ class Memory
     struct alignas(std::max_align_t) Head {
         size_t bytes;
         bool heap;
+        Head *before, *next; /* of the heap's */
     };
+    static thread_local Head *blocks;
 };
+thread_local Memory::Head *Memory::blocks;
 
 using Utf8 = rapidjson::UTF8<>;
 using Schemas = rapidjson::GenericSchemaDocument<rapidjson::Value, Memory>;
@@ -265,10 +279,61 @@ std::string check(const Schemas &schemas, const char *body, size_t bytes)
     return std::string();
 }
 
+/* Whether a pattern repeats without end what may be nothing: "(a*)*", "a*+". RapidJSON follows such a loop for ever. What stands in a group is not looked
+ * at, so no group may be repeated; "?" makes no loop. */
+bool loops(const char *pattern)
+{
+    enum { ATOM, GROUP, REPEATED } last = ATOM;
+    bool in_class = false;
+    for (const char *c = pattern; *c; c++) {
+        if (*c == '\\' && c[1]) {
+            c++;
+            last = ATOM;
+        } else if (in_class) {
+            in_class = *c != ']';
+        } else if (*c == '*' || *c == '+' || *c == '{') {
+            if (last != ATOM) return true;
+            last = REPEATED;
+            if (*c == '{') c += std::strcspn(c, "}"); /* its bounds */
+            if (!*c) break;
+        } else {
+            in_class = *c == '[';
+            last = *c == ')' ? GROUP : *c == '?' ? REPEATED : ATOM;
+        }
+    }
+    return false;
+}
+
+/* The first such pattern of a document, or nullptr. */
+const char *first_loop(const rapidjson::Value &document)
+{
+    std::vector<const rapidjson::Value *> todo{&document};
+    while (!todo.empty()) {
+        const rapidjson::Value &value = *todo.back();
+        todo.pop_back();
+        if (value.IsArray())
+            for (const auto &item : value.GetArray()) todo.push_back(&item);
+        if (!value.IsObject()) continue;
+        for (const auto &member : value.GetObject()) {
+            const bool is_pattern = std::strcmp(member.name.GetString(), "pattern") == 0;
+            if (is_pattern && member.value.IsString() && loops(member.value.GetString()))
+                return member.value.GetString();
+            if (std::strcmp(member.name.GetString(), "patternProperties") == 0 &&
+                member.value.IsObject())
+                for (const auto &named : member.value.GetObject())
+                    if (loops(named.name.GetString())) return named.name.GetString();
+            todo.push_back(&member.value);
+        }
+    }
+    return nullptr;
+}
+
 } // namespace
 
 struct models {
     rapidjson::Document document;
+    const char
+        *loop; /* of the document: a pattern that RapidJSON would follow for ever; nullptr: none */
 };
 
 struct model {
@@ -278,9 +343,12 @@ struct model {
 extern "C" struct models *models_new(const char *text, size_t bytes)
 {
     try {
-        models *made = new models;
+        models *made = new models();
         made->document.Parse<rapidjson::kParseIterativeFlag>(text, bytes);
-        if (!made->document.HasParseError()) return made;
+        if (!made->document.HasParseError()) {
+            made->loop = first_loop(made->document);
+            return made;
+        }
         delete made;
     } catch (const std::bad_alloc &) {
     }
@@ -298,6 +366,10 @@ extern "C" int model_compile(struct models *models, const char *pointer, model_a
                              size_t why_room)
 {
     const Arena arena{alloc, ctx};
+    if (models->loop) {
+        say("pattern " + clipped(models->loop) + " repeats what may be nothing", ret_why, why_room);
+        return MODEL_WRONG;
+    }
     ArenaScope scope(&arena);
     try {
         const Schemas::PointerType at(pointer);
@@ -327,15 +399,19 @@ extern "C" enum model_verdict model_check(const struct model *model, const char 
                                           char *ret_why, size_t why_room)
 {
     std::string why;
+    enum model_verdict verdict = MODEL_VIOLATED;
     budget_of_thread = CHECK_BYTES_MAX;
     try {
         why = check(model->schemas, body, bytes);
-        if (why.empty()) return MODEL_FITS;
-        say(why, ret_why, why_room);
+        if (why.empty())
+            verdict = MODEL_FITS;
+        else
+            say(why, ret_why, why_room);
     } catch (const Broken &) {
         say("[not to be looked at]", ret_why, why_room);
     } catch (const std::bad_alloc &) {
         say("[too large to be looked at]", ret_why, why_room);
     }
-    return MODEL_VIOLATED;
+    Memory::FreeAll();
+    return verdict;
 }

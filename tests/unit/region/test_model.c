@@ -130,6 +130,9 @@ TEST(what_is_no_schema_is_refused_with_a_reason)
         {"{\"s\":{\"$ref\":\"#/s\"}}", "/s"},
         {"{\"s\":{\"$ref\":\"http://x/y\"}}", "/s"},
         {"{\"s\":{}}", "/other"},
+        {"{\"s\":{\"pattern\":\"[a-z]*+\"}}", "/s"},
+        {"{\"s\":{\"properties\":{\"a\":{\"pattern\":\"(a|b*){2,}\"}}}}", "/s"},
+        {"{\"s\":{\"patternProperties\":{\"^(a?)+\":{}}}}", "/s"},
     };
     for (size_t i = 0; i < PX_COUNT(documents); i++) {
         char why[160] = "";
@@ -143,6 +146,17 @@ TEST(what_is_no_schema_is_refused_with_a_reason)
         models_free(&models);
     }
     CHECK(!models_new("{", 1));
+}
+
+TEST(patterns_that_end_are_taken)
+{
+    static const char *const patterns[] = {"^a*b+$",  "^[)*+]*$",   "\\\\)+",
+                                           "^(a*)?$", "x{1,3}y{2}", "a?b*"};
+    for (size_t i = 0; i < PX_COUNT(patterns); i++) {
+        char schema[80];
+        (void)snprintf(schema, sizeof(schema), "{\"pattern\":\"%s\"}", patterns[i]);
+        CHECK(of(t, schema));
+    }
 }
 
 TEST(memory_of_models_has_an_end)
