@@ -20,8 +20,8 @@ struct lambda_pool *region_pool(void *ctx, struct px_str function)
     return versions_pool(region->versions, (size_t)(spec - region->catalogue.functions));
 }
 
-#define AWS_TIMEOUT_MS_MAX                                                                         \
-    29000 /* of a buffered integration, where the account's quota was not raised */
+/* Of a buffered integration, where the account's quota was not raised. */
+#define AWS_TIMEOUT_MS_MAX 29000
 
 static int check_timeouts(const struct api_contract *c)
 {
