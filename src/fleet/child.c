@@ -16,7 +16,7 @@
 #define WORD_BYTES_MAX 8192
 #define PAUSE_MS_MIN 100
 #define PAUSE_MS_MAX 10000
-#define STEADY_MS 30000 /* who lived so long begins with a short pause again */
+#define STEADY_MS 1000 /* who served and lived so long is started again at once */
 #define ARENA_BYTES_MAX (1u << 20)
 #define TAIL_BYTES 400
 
@@ -50,9 +50,10 @@ static void on_timer(uv_timer_t *timer)
 static void pause_child(struct child *child)
 {
     int64_t lived_ms = (px_mono_ns(child->options.clock) - child->started_ns) / PX_NS_PER_MS;
-    if (lived_ms > STEADY_MS) child->pause_ms = 0;
-    child->pause_ms = PX_MIN(PX_MAX(child->pause_ms * 2, (uint32_t)PAUSE_MS_MIN),
-                             (uint32_t)PAUSE_MS_MAX);
+    bool steady = child->state == CHILD_READY && lived_ms >= STEADY_MS;
+    child->pause_ms = steady ? 0
+                             : PX_MIN(PX_MAX(child->pause_ms * 2, (uint32_t)PAUSE_MS_MIN),
+                                      (uint32_t)PAUSE_MS_MAX);
     child->restarts++;
     px_log(child->options.log, PX_WARN, "%s has ended: %s; it starts again in %u ms",
            child->options.name, child->last_error, child->pause_ms);
@@ -126,7 +127,8 @@ static void take_word(struct child *child)
         child->state = CHILD_READY;
     }
     child->options.on_word(child->options.ctx, word);
-    if (child->said.ptr) explicit_bzero(child->said.ptr, child->said.cap); /* a key may stand there */
+    if (child->said.ptr)
+        explicit_bzero(child->said.ptr, child->said.cap); /* a key may stand there */
     px_buf_clear(&child->said);
     child->options.on_change(child->options.ctx);
 }

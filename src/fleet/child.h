@@ -4,7 +4,8 @@
  *   STARTING  runs, and has not said yet that it serves
  *   READY
  *   STOPPING  asked to end, or killed
- *   PAUSED    ended by itself; starts again when the pause is over
+ *   PAUSED    ended by itself; starts again when the pause is over: none for who served and lived for a
+ *             second, else 100 ms, doubled by each such end in a row, 10 s at most
  */
 #pragma once
 

@@ -8,7 +8,7 @@
  *   <data>/logs/router.log
  *
  * Each region is a process of its own, started as `prism up --region NAME`; the router is Node.js. What ends
- * by itself is started again, after a pause that doubles. Regions and router end when the supervisor ends,
+ * by itself is started again: at once, or where it ends again and again after a pause that doubles. Regions and router end when the supervisor ends,
  * whatever ended it. */
 #pragma once
 
