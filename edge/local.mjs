@@ -7,8 +7,9 @@
 // socket, by which its replica of the registry is read.
 //
 // What CloudFront does and this does alike: the router sees the request's head only; bodies stream through; X-Forwarded-For, Via, X-Amz-Cf-Id; the
-// answers' heads go by the router. Where it differs: a region that cannot be reached is 503 with Retry-After (CloudFront: 502 or 504 of its own),
-// and its circuit is told at once. A region has one stage for all its shards, so the shard in the origin's path is dropped.
+// answers' heads go by the router; a connection that is refused is tried again before the client hears of it (CloudFront: 3 attempts of up to 10 s).
+// Where it differs: a region that cannot be reached is 503 with Retry-After (CloudFront: 502 or 504 of its own), and its circuit is told at once.
+// A region has one stage for all its shards, so the shard in the origin's path is dropped.
 //
 // Descriptor 3, when there is one, gets one JSON object: {"pid","port"} or {"why"}. It ends with SIGTERM or with its standard input, after
 // the requests that run; 30 s at most.
@@ -24,7 +25,11 @@ const DOMAIN = 'prism.local'; // a region's origin is <name>.api.prism.local, he
 const DRAIN_MS = 30_000;
 const REGISTRY_MS = 1_000;
 const HEALTH_MS = 1_500;
-const OPEN_MS = 1_000; // a region that died is there again in less; the router on AWS leaves one alone for 10 s
+const OPEN_MS = 100; // a port that nobody listens on says so at once, and is tried for little; the router on AWS leaves a region alone for 10 s
+const CONNECT_TRIES = 50; // of a connection that is refused, 10 ms apart: a region that died is there again in less than all of them take
+const CONNECT_EVERY_MS = 10;
+const CUT_OFF = new Set(['ECONNRESET', 'EPIPE']); // the end of one connection says nothing of the next, which is refused if the region is gone
+const CONNECTING_MAX = 256; // requests that wait for a connection at once; more are answered
 const IDLE_MS = 20_000; // below the regions' 60 s, so that a kept connection is not found closed
 const HEADER_BYTES = 16_384; // the regions' own limit
 const LINGER_MS = 5_000; // how long, and how much of, a body is read on that was answered early
@@ -180,7 +185,19 @@ export function createEdge(settings, { log = makeLog(), now = Date.now, limits }
     upstream.pipe(outgoing, { end: false });
   }
 
-  function forward(request, incoming, outgoing, requestId) {
+  // Requests that were refused a connection and try again. None of their bodies was read yet.
+  let connecting = 0;
+  function tryAgain(outgoing, go) {
+    if (draining || connecting >= CONNECTING_MAX) return false;
+    connecting++;
+    setTimeout(() => {
+      connecting--;
+      if (!outgoing.destroyed) go();
+    }, CONNECT_EVERY_MS);
+    return true;
+  }
+
+  function forward(request, incoming, outgoing, requestId, tries = CONNECT_TRIES) {
     const domain = request.origin.custom.domainName;
     const place = places.get(domain);
     let answered = false;
@@ -193,17 +210,24 @@ export function createEdge(settings, { log = makeLog(), now = Date.now, limits }
         outgoing.destroy();
       });
     });
+    const gone = () => {
+      if (!outgoing.writableFinished) sent.destroy(); // the client is gone: a query need not end
+    };
     sent.on('error', (error) => {
       if (answered || outgoing.destroyed) return; // an early answer has ended the body, or the client has left
-      breakers.failed(domain);
+      outgoing.off('close', gone);
+      const again = () => forward(request, incoming, outgoing, requestId, tries - 1);
+      if (error.code === 'ECONNREFUSED' && tries > 1 && tryAgain(outgoing, again)) return;
+      if (!CUT_OFF.has(error.code)) breakers.failed(domain);
       log.warn(`${domain}: ${error.message}`, { requestId });
       answer(incoming, outgoing, unreachable(requestId));
     });
-    outgoing.on('close', () => {
-      if (!outgoing.writableFinished) sent.destroy(); // the client is gone: a query need not end
-    });
-    if (incoming.headers['content-length'] === undefined && incoming.headers['transfer-encoding'] === undefined) sent.end();
-    else incoming.pipe(sent);
+    outgoing.on('close', gone);
+    const send = () => {
+      if (incoming.headers['content-length'] === undefined && incoming.headers['transfer-encoding'] === undefined) sent.end();
+      else incoming.pipe(sent);
+    };
+    sent.on('socket', (socket) => (socket.connecting ? socket.once('connect', send) : send())); // only then: a body is read once
   }
 
   async function serve(incoming, outgoing, go) {

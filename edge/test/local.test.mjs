@@ -113,6 +113,53 @@ test('a region that is gone is 503 with Retry-After, and after three failures is
   assert.equal((await ask(made.port, { path: '/v1/health', headers: { authorization: '' } })).body, 'us');
 });
 
+test('who is refused a connection waits for the region, with the body whole', async () => {
+  const made = await edge(async (request, answer) => answer.end(String(await whole(request))));
+  const { gateway, port } = made.regions[1];
+  await new Promise((resolve) => (gateway.close(resolve), gateway.closeAllConnections()));
+  const big = Buffer.alloc(3_000_000, 'x');
+  const waiting = [ask(made.port, { method: 'POST', body: big, headers: { 'content-length': big.length } }), ask(made.port, { method: 'POST', pieces: [big, big] }), ask(made.port)];
+  assert.equal(await Promise.race([...waiting, new Promise((resolve) => setTimeout(resolve, 50, 'nobody was answered'))]), 'nobody was answered');
+  await listen(gateway, { port, host: '127.0.0.1' });
+  const got = await Promise.all(waiting);
+  assert.deepEqual(got.map(({ status, body }) => [status, body]), [[200, '3000000'], [200, '6000000'], [200, '0']]);
+});
+
+test('a client that leaves while it waits for a region is not told on', async () => {
+  let asked = 0;
+  const made = await edge((_, answer) => (asked++, answer.end('eu')));
+  const { gateway, port } = made.regions[1];
+  await new Promise((resolve) => (gateway.close(resolve), gateway.closeAllConnections()));
+  const client = net.connect(made.port, '127.0.0.1');
+  client.write(`GET /v1/query?left HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${key.text}\r\n\r\n`);
+  const answer = await new Promise((resolve) => made.server.once('request', (_, outgoing) => resolve(outgoing)));
+  const left = new Promise((resolve) => answer.once('close', resolve));
+  await new Promise((resolve) => setTimeout(resolve, 30)); // it waits for its region meanwhile
+  client.destroy();
+  await left;
+  await listen(gateway, { port, host: '127.0.0.1' });
+  assert.equal((await ask(made.port)).body, 'eu');
+  assert.equal(asked, 1);
+});
+
+test('connections that broke off make no region ill', async () => {
+  let cut = 4;
+  const made = await edge((request, answer) => (cut-- > 0 ? request.socket.destroy() : answer.end('eu')));
+  for (let i = 0; i < 4; i++) assert.equal((await ask(made.port)).status, 503);
+  assert.equal((await ask(made.port)).body, 'eu');
+});
+
+test('a region that is ill is tried again soon', async () => {
+  const made = await edge((_, answer) => answer.end('eu'));
+  const { gateway, port } = made.regions[1];
+  await new Promise((resolve) => (gateway.close(resolve), gateway.closeAllConnections()));
+  for (const { status } of await Promise.all([1, 2, 3].map(() => ask(made.port)))) assert.equal(status, 503); // the circuit is open
+  await listen(gateway, { port, host: '127.0.0.1' });
+  let got = await ask(made.port);
+  while (got.status !== 200) got = await ask(made.port);
+  assert.equal(got.body, 'eu');
+});
+
 test('an evacuated region is not asked; its standby is, from the next configuration on', async () => {
   const made = await edge((_, answer) => answer.end('eu'));
   assert.equal((await ask(made.port)).body, 'eu');
