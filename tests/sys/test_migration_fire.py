@@ -6,9 +6,9 @@ visible as soon as its request was answered: docs/api.md), writers and readers s
 region and nothing is left in the other.
 
 PRISM_FIRE_ROUNDS and PRISM_FIRE_SEED set how many migrations and which, PRISM_FIRE_LONG_CUTS which share of the partitions outlasts the machine's patience
-(`make soak-migration`). With PRISM_FIRE_AIM_MS a migration that kept a writer waiting for longer fails the run, whatever it waited for; what of it was waiting for the
-home itself, while its process was dead or its ingest or authorizer was stopped, is reported. PRISM_FIRE_CONTROLS is how many times the same faults come without any
-migration, for comparison."""
+(`make soak-migration`). With PRISM_FIRE_AIM_MS a migration for which a writer was refused for longer fails the run, also where the home's process itself was dead. Only where
+functions were stopped, which issue 6 does not ask for, the time for which the home's own ingest or authorizer was stopped is taken off. PRISM_FIRE_CONTROLS is how many
+times the same faults come without any migration, for comparison."""
 
 import collections
 import contextlib
@@ -66,7 +66,8 @@ class Client(threading.Thread):
     def __init__(self, fire, name):
         super().__init__(daemon=True, name=name)
         self.fire, self.session = fire, requests.Session()
-        self.refusals = []  # (when the first attempt was sent, when one was answered) of what was refused, or answered late
+        self.refusals = []  # (when the first refused attempt was sent, when another was answered)
+        self.late = []  # the same of what was never refused, but answered late
         self.reasons = collections.Counter()  # of the request that is being repeated
         self.statuses = collections.Counter()
 
@@ -95,8 +96,10 @@ class Client(threading.Thread):
             if self.fire.broken or time.monotonic() - began > PATIENCE_S:
                 raise Failure(f"refused for {time.monotonic() - began:.0f} s: {dict(self.reasons)}")
             time.sleep(0.02)
-        if refused or time.monotonic() - began > LATE_S:  # the router may hold what it cannot deliver
+        if refused:
             self.refusals.append((began, time.monotonic()))
+        elif time.monotonic() - began > LATE_S:  # the router waits for a region that refuses connections; a function may be stopped
+            self.late.append((began, time.monotonic()))
         if refused and time.monotonic() - began > LONG_S:
             print(f"     {self.name} was refused for {time.monotonic() - began:.1f} s: {dict(self.reasons)}", flush=True)
         return value
@@ -174,10 +177,15 @@ class Move:
         self.number, self.source, self.target, self.faults = number, source, target, faults
         self.began, self.ended, self.outcome = time.monotonic(), 0.0, ""
         self.asked, self.tries = 0, []
-        self.waited_ms = 0.0  # the longest that a writer was refused, or waited for an answer
+        self.waited_ms = 0.0  # the longest that a writer was refused
         self.own_ms = 0.0  # without the time for which the home itself was away
+        self.late_ms = 0.0  # the longest that a writer waited for an answer without being refused
         self.execution, self.freezes = "", 0
         self.outages = []  # (what, region, began, ended)
+
+    @property
+    def aimed_ms(self):
+        return self.own_ms if "pauses" in self.faults else self.waited_ms
 
     @property
     def counts(self):
@@ -185,7 +193,7 @@ class Move:
 
     def __str__(self):
         return (f"{self.number:4} {self.source} -> {self.target} {self.outcome}, {self.ended - self.began:.2f} s, writers waited "
-                f"{self.waited_ms:.0f} ms ({self.own_ms:.0f} of its own), {self.freezes} freezes, asked {self.asked}, tried {1 + len(self.tries)}, faults: {', '.join(self.faults) or 'none'}")
+                f"{self.waited_ms:.0f} ms ({self.own_ms:.0f} of its own), answered late {self.late_ms:.0f} ms, {self.freezes} freezes, asked {self.asked}, tried {1 + len(self.tries)}, faults: {', '.join(self.faults) or 'none'}")
 
 
 def overlap(a, b):
@@ -409,6 +417,7 @@ class Fire:
                       ((move.source, 0.0, committed), (move.target, committed, float("inf")))
                       if (what == "region" or what in WRITERS_NEED) and region == home and begin < until and end > since])
         for writer in self.writers:
+            move.late_ms = max([move.late_ms, *(1000 * (end - begin) for begin, end in writer.late if end >= move.began)])
             for span in [r for r in writer.refusals if r[1] >= move.began]:
                 waited_ms = 1000 * (span[1] - span[0])
                 move.waited_ms = max(move.waited_ms, waited_ms)
@@ -450,10 +459,11 @@ def report(fire):
     for kind in sorted(OUTAGES):
         rows += [(f"of them with {kind}", [m for m in outages if kind in m.faults]), (f"times {kind} without a migration", [m for m in fire.controls if kind in m.faults])]
     for name, moves in rows:
-        waits, own = [m.waited_ms for m in moves], [m.own_ms for m in moves]
+        waits, own, late = ([getattr(m, name) for m in moves] for name in ("waited_ms", "own_ms", "late_ms"))
         if waits:
             print(f"{len(moves)} {name}: writers waited at most (ms) p50 {percentile(waits, 0.5):.0f}, p99 {percentile(waits, 0.99):.0f}, max {max(waits):.0f}; "
                   f"while the home was there p99 {percentile(own, 0.99):.0f}, max {max(own):.0f}; more than 2 s {sum(w > 2000 for w in waits)}, of its own {sum(w > 2000 for w in own)}; "
+                  f"answered late without being refused p50 {percentile(late, 0.5):.0f}, max {max(late):.0f}; "
                   f"{sum(m.freezes > 1 for m in moves)} thawed in between; {sum(m.outcome == 'moved' for m in moves)} moved, {sum(m.outcome != 'moved' for m in moves)} given up, {sum(m.asked for m in moves)} questions")
     statuses = sum((c.statuses for c in (*fire.writers, *fire.readers)), collections.Counter())
     print(f"{sum(w.acknowledged for w in fire.writers) * BATCH} records acknowledged, {sum(r.answers for r in fire.readers)} queries answered, "
@@ -479,7 +489,7 @@ def test_migration_under_fire(tmp_path):
             check_executions(fire)
     finally:
         regions.down()
-    slow = [str(m) for m in fire.moves if AIM_MS and m.waited_ms > AIM_MS]
+    slow = [str(m) for m in fire.moves if AIM_MS and m.aimed_ms > AIM_MS]
     assert not slow, slow
 
 
