@@ -73,6 +73,18 @@ bool px_str_to_i64(struct px_str s, int64_t *ret_value)
     return true;
 }
 
+size_t px_u64_digits(uint64_t n, char out[20])
+{
+    char reversed[20];
+    size_t count = 0;
+    do {
+        reversed[count++] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    for (size_t i = 0; i < count; i++) out[i] = reversed[count - 1 - i];
+    return count;
+}
+
 void px_where_set(struct px_where *where, size_t offset, const char *path, const char *fmt, ...)
 {
     if (!where) return;

@@ -71,6 +71,9 @@ bool px_str_cut(struct px_str *rest, char sep, struct px_str *ret_head);
 PX_MUST_USE bool px_str_to_i64(struct px_str s, int64_t *ret_value);
 PX_MUST_USE bool px_str_to_u64(struct px_str s, uint64_t *ret_value);
 
+/* The decimal digits of n, at most 20 of them and no NUL, into out; answers how many. */
+size_t px_u64_digits(uint64_t n, char out[20]);
+
 /* Where a parser stopped and what it wanted; filled only when a parser answers "invalid". */
 struct px_where {
     size_t offset;      /* bytes from the start of the input */

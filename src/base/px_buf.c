@@ -67,6 +67,29 @@ void px_buf_add_char(struct px_buf *buf, char c)
     buf->len++;
 }
 
+void px_buf_add_i64(struct px_buf *buf, int64_t n)
+{
+    char text[21];
+    size_t sign = n < 0;
+    text[0] = '-';
+    size_t digits = px_u64_digits(sign ? 0 - (uint64_t)n : (uint64_t)n, text + sign);
+    px_buf_add(buf, text, sign + digits);
+}
+
+void px_buf_add_milli(struct px_buf *buf, double value)
+{
+    bool fits = value >= 0 && value < 0x1p50; /* a NaN compares false */
+    uint64_t thousandths = fits ? (uint64_t)(value * 1000 + 0.5) : 0;
+    unsigned rest = (unsigned)(thousandths % 1000);
+    char text[24];
+    size_t at = px_u64_digits(thousandths / 1000, text);
+    text[at++] = '.';
+    text[at++] = (char)('0' + rest / 100);
+    text[at++] = (char)('0' + rest / 10 % 10);
+    text[at++] = (char)('0' + rest % 10);
+    px_buf_add(buf, text, at);
+}
+
 void px_buf_printf(struct px_buf *buf, const char *fmt, ...)
 {
     char small[256];

@@ -40,6 +40,9 @@ static inline void px_buf_add_c(struct px_buf *buf, const char *c)
     px_buf_add(buf, c, strlen(c));
 }
 void px_buf_add_char(struct px_buf *buf, char c);
+void px_buf_add_i64(struct px_buf *buf, int64_t n);
+/* A number that is not negative, below 2^50 and finite, to three digits behind the point; others become 0. */
+void px_buf_add_milli(struct px_buf *buf, double value);
 void px_buf_printf(struct px_buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Whether all of s is UTF-8 (RFC 3629). */
 bool px_utf8_ok(struct px_str s);

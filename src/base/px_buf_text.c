@@ -46,14 +46,31 @@ static void add_control(struct px_buf *buf, unsigned char c)
     }
 }
 
+#define EACH_BYTE(b) (UINT64_C(0x0101010101010101) * (b))
+
+/* Whether each of eight bytes is ASCII that stands for itself in a JSON string. The high bit of a byte of `x - EACH(n)` without
+ * that of x says that it is below n, of which the lowest one is surely right and the others may be too many: enough for "none is". */
+static bool eight_are_plain(const char *bytes)
+{
+    uint64_t x;
+    memcpy(&x, bytes, sizeof x);
+    uint64_t quote = x ^ EACH_BYTE('"'), backslash = x ^ EACH_BYTE('\\');
+    uint64_t below = ((x - EACH_BYTE(0x20)) | (quote - EACH_BYTE(1)) | (backslash - EACH_BYTE(1)));
+    return ((below | x) & EACH_BYTE(0x80)) == 0;
+}
+
 /* Bytes from the start of s that stand for themselves in a JSON string. */
 static size_t plain_bytes(struct px_str s)
 {
     size_t at = 0;
     while (at < s.len) {
+        if (s.len - at >= 8 && eight_are_plain(s.ptr + at)) {
+            at += 8;
+            continue;
+        }
         unsigned char c = (unsigned char)s.ptr[at];
         if (c < 0x20 || c == '"' || c == '\\') break;
-        size_t n = utf8_char_bytes(px_str_skip(s, at));
+        size_t n = c < 0x80 ? 1 : utf8_char_bytes(px_str_skip(s, at));
         if (n == 0) break;
         at += n;
     }
@@ -62,9 +79,17 @@ static size_t plain_bytes(struct px_str s)
 
 void px_buf_add_json_str(struct px_buf *buf, struct px_str s)
 {
+    size_t plain = plain_bytes(s);
+    char *room = plain == s.len ? px_buf_reserve(buf, plain + 2) : NULL;
+    if (room) { /* nearly all are */
+        room[0] = '"';
+        if (plain > 0) memcpy(room + 1, s.ptr, plain);
+        room[plain + 1] = '"';
+        buf->len += plain + 2;
+        return;
+    }
     px_buf_add_char(buf, '"');
-    while (s.len > 0) {
-        size_t plain = plain_bytes(s);
+    for (; s.len > 0; plain = plain_bytes(s)) {
         px_buf_add(buf, s.ptr, plain);
         s = px_str_skip(s, plain);
         if (s.len == 0) break;

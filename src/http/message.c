@@ -83,11 +83,17 @@ const char *http_status_text(int status)
     }
 }
 
-/* RFC 9110 section 5.6.2 */
+/* tchar of RFC 9110 section 5.6.2, a bit each: of 0x00 to 0x3F and of 0x40 to 0x7F. */
+#define BIT(c) (UINT64_C(1) << ((c)&63))
+static const uint64_t token_chars[2] = {
+    BIT('!') | BIT('#') | BIT('$') | BIT('%') | BIT('&') | BIT('\'') | BIT('*') | BIT('+') |
+        BIT('-') | BIT('.') | UINT64_C(0x3FF) << '0',
+    BIT('^') | BIT('_') | BIT('`') | BIT('|') | BIT('~') | UINT64_C(0x3FFFFFF) << ('A' & 63) |
+        UINT64_C(0x3FFFFFF) << ('a' & 63),
+};
 static bool is_token_char(unsigned char c)
 {
-    if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')) return true;
-    return c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL;
+    return c < 0x80 && (token_chars[c >> 6] & BIT(c)) != 0;
 }
 
 bool http_header_is_safe(const struct http_header *header)
@@ -95,9 +101,8 @@ bool http_header_is_safe(const struct http_header *header)
     if (header->name.len == 0) return false;
     for (size_t i = 0; i < header->name.len; i++)
         if (!is_token_char((unsigned char)header->name.ptr[i])) return false;
-    for (size_t i = 0; i < header->value.len; i++) {
-        char c = header->value.ptr[i];
-        if (c == '\r' || c == '\n' || c == '\0') return false;
-    }
-    return true;
+    struct px_str value = header->value;
+    return value.len == 0 ||
+           (!memchr(value.ptr, '\r', value.len) && !memchr(value.ptr, '\n', value.len) &&
+            !memchr(value.ptr, '\0', value.len));
 }

@@ -144,6 +144,8 @@ static char *put(char *at, struct px_str text)
     return at + text.len;
 }
 
+static char *put_number(char *at, uint64_t n) { return at + px_u64_digits(n, at); }
+
 struct reply_head {
     int status;
     const struct http_header *headers;
@@ -159,7 +161,11 @@ static struct px_str compose_head(struct http_connection *conn, const struct rep
         bytes += head->headers[i].name.len + head->headers[i].value.len + 4;
     char *begin = px_arena_alloc(&conn->slab->arena, bytes), *at = begin;
     if (!begin) return (struct px_str){0};
-    at += snprintf(at, 64, "HTTP/1.1 %d %s\r\n", head->status, http_status_text(head->status));
+    at = put(at, S("HTTP/1.1 "));
+    at = put_number(at, (uint64_t)head->status);
+    at = put(at, S(" "));
+    at = put(at, px_str_c(http_status_text(head->status)));
+    at = put(at, S("\r\n"));
     for (size_t i = 0; i < head->header_count; i++) {
         const struct http_header *header = &head->headers[i];
         if (reply_field_is_ours(header->name) || !http_header_is_safe(header)) continue;
@@ -170,8 +176,10 @@ static struct px_str compose_head(struct http_connection *conn, const struct rep
     }
     at = put(at, S("Date: "));
     at = put(at, server_date(conn->server));
-    if (head->length >= 0)
-        at += snprintf(at, 48, "\r\nContent-Length: %lld", (long long)head->length);
+    if (head->length >= 0) {
+        at = put(at, S("\r\nContent-Length: "));
+        at = put_number(at, (uint64_t)head->length);
+    }
     if (conn->chunked) at = put(at, S("\r\nTransfer-Encoding: chunked"));
     if (!conn->keep_alive) at = put(at, S("\r\nConnection: close"));
     if (conn->keep_alive && conn->is_http_1_0) at = put(at, S("\r\nConnection: keep-alive"));

@@ -62,7 +62,9 @@ void api_caller_write(const struct api_caller *caller, struct px_buf *buf)
         px_buf_add_c(buf, some[i].name);
         px_buf_add_json_str(buf, some[i].value);
     }
-    px_buf_printf(buf, ",\"epoch\":\"%lld\"}", (long long)caller->epoch);
+    px_buf_add_c(buf, ",\"epoch\":\"");
+    px_buf_add_i64(buf, caller->epoch);
+    px_buf_add_c(buf, "\"}");
 }
 
 /* ---- the event ---- */

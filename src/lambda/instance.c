@@ -37,14 +37,13 @@ void instance_give(struct instance *instance, struct lambda_invocation *invocati
     struct http_request *request = PX_TAKE(instance->parked);
     PX_ASSERT(request && !instance->invocation);
     int64_t deadline_ms = px_wall_ns(&px_clock_system) / PX_NS_PER_MS + pool->options.timeout_ms;
-    struct px_arena *arena = request->arena;
+    char deadline[20];
+    struct px_str deadline_text = px_str(deadline, px_u64_digits((uint64_t)deadline_ms, deadline));
     struct http_header headers[] = {
         {S("Content-Type"), S("application/json")},
         {S("Lambda-Runtime-Aws-Request-Id"), invocation->call.request_id},
-        {S("Lambda-Runtime-Deadline-Ms"), px_arena_printf(arena, "%lld", (long long)deadline_ms)},
-        {S("Lambda-Runtime-Invoked-Function-Arn"),
-         px_arena_printf(arena, "arn:aws:lambda:local:000000000000:function:%s",
-                         pool->options.name)},
+        {S("Lambda-Runtime-Deadline-Ms"), deadline_text},
+        {S("Lambda-Runtime-Invoked-Function-Arn"), px_str_c(pool->arn)},
         {S("Lambda-Runtime-Trace-Id"), invocation->call.trace_id},
     };
     size_t count = PX_COUNT(headers) - (invocation->call.trace_id.len == 0);

@@ -86,6 +86,7 @@ struct lambda_pool {
     struct lambda_queue queue;
     struct lambda_invocation *to_tell,
         **to_tell_end; /* outcomes that must not be told inside invoke */
+    char arn[112];     /* what events say was invoked */
     uv_timer_t timer;
     uint64_t timer_due_ms; /* UINT64_MAX: not running */
     uint64_t sample_due_ms;

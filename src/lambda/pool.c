@@ -13,6 +13,7 @@
 #include "lambda/pool.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "lambda/instance.h"
@@ -479,6 +480,8 @@ int lambda_pool_new(uv_loop_t *loop, const struct lambda_pool_options *options,
     if (!pool) return px_fault(PX_F_OOM, "a pool");
     pool->loop = loop;
     pool->options = *options;
+    (void)snprintf(pool->arn, sizeof pool->arn, "arn:aws:lambda:local:000000000000:function:%s",
+                   options->name);
     if (!pool->options.idle_ms) pool->options.idle_ms = IDLE_MS_DEFAULT;
     if (!pool->options.queue_max) pool->options.queue_max = QUEUE_DEFAULT;
     pool->to_tell_end = &pool->to_tell;

@@ -38,19 +38,42 @@ void gateway_trace_start(struct gateway_call *call)
 static void add_field(struct px_buf *row, const char *name, struct px_str value)
 {
     if (value.len == 0) return;
-    px_buf_printf(row, ",\"%s\":", name);
+    px_buf_add(row, ",\"", 2);
+    px_buf_add_c(row, name);
+    px_buf_add(row, "\":", 2);
     px_buf_add_json_str(row, value);
+}
+
+static void add_count(struct px_buf *row, const char *lead, size_t n)
+{
+    px_buf_add_c(row, lead);
+    px_buf_add_i64(row, (int64_t)n);
+}
+
+static void add_ms(struct px_buf *row, const char *lead, double ms)
+{
+    px_buf_add_c(row, lead);
+    px_buf_add_milli(row, ms);
+}
+
+/* What every row begins with: an open object. */
+static void begin_row(struct px_buf *row, int64_t wall_ns, const char *request_id, int status)
+{
+    char when[40];
+    px_buf_add_c(row, "{\"time\":\"");
+    px_buf_add_str(row, px_time_format(wall_ns, 6, when));
+    px_buf_add_c(row, "\",\"request_id\":\"");
+    px_buf_add_c(row, request_id);
+    px_buf_add_c(row, "\",\"status\":");
+    px_buf_add_i64(row, status);
 }
 
 /* The fields of platform/access_log.json that are `local`. */
 static void access_row(const struct gateway_call *call, double ms, struct px_buf *row)
 {
-    char when[40];
-    struct px_str time = px_time_format(call->started_wall_ns, 6, when);
     const struct api_route *route = call->match.route;
-    px_buf_printf(row,
-                  "{\"time\":\"%.*s\",\"request_id\":\"%s\",\"status\":%d,\"duration_ms\":%.3f",
-                  PX_FMT(time), call->request_id, call->status, ms);
+    begin_row(row, call->started_wall_ns, call->request_id, call->status);
+    add_ms(row, ",\"duration_ms\":", ms);
     add_field(row, "method", call->request->method_name);
     add_field(row, "resource", route ? route->resource : (struct px_str){0});
     add_field(row, "path", call->request->path);
@@ -64,9 +87,10 @@ static void access_row(const struct gateway_call *call, double ms, struct px_buf
     add_field(row, "trace_id", px_str_c(call->trace_id));
     add_field(row, "domain", http_header_get(call->request, S("host")));
     add_field(row, "tier", call->caller.tier);
-    px_buf_printf(row, ",\"bytes_in\":%zu,\"bytes_out\":%zu", call->bytes_in, call->bytes_out);
-    if (call->function_ms > 0) px_buf_printf(row, ",\"function_ms\":%.3f", call->function_ms);
-    if (call->authorizer_ms > 0) px_buf_printf(row, ",\"authorizer_ms\":%.3f", call->authorizer_ms);
+    add_count(row, ",\"bytes_in\":", call->bytes_in);
+    add_count(row, ",\"bytes_out\":", call->bytes_out);
+    if (call->function_ms > 0) add_ms(row, ",\"function_ms\":", call->function_ms);
+    if (call->authorizer_ms > 0) add_ms(row, ",\"authorizer_ms\":", call->authorizer_ms);
     px_buf_add_c(row, call->cold ? ",\"cold\":true}\n" : "}\n");
 }
 
@@ -74,38 +98,36 @@ static void access_row(const struct gateway_call *call, double ms, struct px_buf
  * writing what a client takes slowly. No bodies, no paths with what they name. */
 static void slow_row(const struct gateway_call *call, double ms, struct px_buf *row)
 {
-    char when[40];
-    struct px_str time = px_time_format(call->started_wall_ns, 6, when);
     const struct api_route *route = call->match.route;
     double phases = call->authorizer_ms + call->queue_ms + call->function_ms;
-    px_buf_printf(row,
-                  "{\"time\":\"%.*s\",\"request_id\":\"%s\",\"trace_id\":\"%s\",\"status\":%d,"
-                  "\"duration_ms\":%.3f,\"authorizer_ms\":%.3f,\"queue_ms\":%.3f,"
-                  "\"function_ms\":%.3f,\"gateway_ms\":%.3f",
-                  PX_FMT(time), call->request_id, call->trace_id, call->status, ms,
-                  call->authorizer_ms, call->queue_ms, call->function_ms, PX_MAX(ms - phases, 0));
+    begin_row(row, call->started_wall_ns, call->request_id, call->status);
+    add_field(row, "trace_id", px_str_c(call->trace_id));
+    add_ms(row, ",\"duration_ms\":", ms);
+    add_ms(row, ",\"authorizer_ms\":", call->authorizer_ms);
+    add_ms(row, ",\"queue_ms\":", call->queue_ms);
+    add_ms(row, ",\"function_ms\":", call->function_ms);
+    add_ms(row, ",\"gateway_ms\":", PX_MAX(ms - phases, 0));
     add_field(row, "method", call->request->method_name);
     add_field(row, "resource", route ? route->resource : (struct px_str){0});
     add_field(row, "tenant", call->caller.tenant);
     add_field(row, "key_id", call->caller.key_id);
     add_field(row, "function", route ? route->function : (struct px_str){0});
     add_field(row, "error", call->fault_type);
-    px_buf_printf(row, ",\"bytes_in\":%zu,\"bytes_out\":%zu,\"cold\":%s}\n", call->bytes_in,
-                  call->bytes_out, call->cold ? "true" : "false");
+    add_count(row, ",\"bytes_in\":", call->bytes_in);
+    add_count(row, ",\"bytes_out\":", call->bytes_out);
+    px_buf_add_c(row, call->cold ? ",\"cold\":true}\n" : ",\"cold\":false}\n");
 }
 
 struct http_header gateway_log_refusal(void *ctx, const struct http_refusal *refusal)
 {
     struct gateway *gw = ctx;
-    char when[40];
     int64_t now = px_wall_ns(gw->options.clock);
     px_uuid7(now, gw->refusal_id);
     gw->stats.requests++;
     gw->stats.refused++;
     struct px_buf *row = telemetry_row(gw->options.telemetry, TELEMETRY_ACCESS);
     if (row) {
-        px_buf_printf(row, "{\"time\":\"%.*s\",\"request_id\":\"%s\",\"status\":%d",
-                      PX_FMT(px_time_format(now, 6, when)), gw->refusal_id, refusal->status);
+        begin_row(row, now, gw->refusal_id, refusal->status);
         add_field(row, "source_ip", refusal->peer);
         add_field(row, "error_message", px_str_c(refusal->why));
         px_buf_add_c(row, "}\n");

@@ -3,6 +3,9 @@
 
 #include "base/px_buf.h"
 
+#include <math.h>
+#include <stdio.h>
+
 TEST(allocations_are_aligned_and_do_not_overlap)
 {
     struct px_arena arena;
@@ -164,6 +167,68 @@ TEST(bytes_that_are_not_utf8_become_replacement_characters)
         CHECK(px_str_starts(got, S("\"\xEF\xBF\xBD")));
     }
     CHECK_STR(json_str_of(&buf, S("a\xff\x62")), S("\"a\xEF\xBF\xBD\x62\""));
+}
+
+/* Eight bytes are looked at in one: whatever stands at whichever place of them is seen. */
+TEST(json_strings_are_the_same_at_every_place_and_length)
+{
+    struct px_buf buf, want;
+    px_buf_init(&buf, SIZE_MAX);
+    px_buf_init(&want, SIZE_MAX);
+    char text[24];
+    for (unsigned c = 0; c < 256; c++)
+        for (size_t len = 1; len <= sizeof text; len++)
+            for (size_t at = 0; at < len; at++) {
+                memset(text, '!', sizeof text); /* the borrow of a lower byte reaches it */
+                text[at] = (char)c;
+                px_buf_clear(&want);
+                px_buf_add_char(&want, '"');
+                for (size_t i = 0; i < len; i++) {
+                    struct px_str one = json_str_of(&buf, px_str(text + i, 1));
+                    px_buf_add(&want, one.ptr + 1, one.len - 2);
+                }
+                px_buf_add_char(&want, '"');
+                CHECK_STR(json_str_of(&buf, px_str(text, len)), px_buf_str(&want));
+            }
+    px_buf_deinit(&buf);
+    px_buf_deinit(&want);
+}
+
+static struct px_str number_of(struct px_buf *buf, int64_t n)
+{
+    px_buf_clear(buf);
+    px_buf_add_i64(buf, n);
+    return px_buf_str(buf);
+}
+
+static struct px_str milli_of(struct px_buf *buf, double value)
+{
+    px_buf_clear(buf);
+    px_buf_add_milli(buf, value);
+    return px_buf_str(buf);
+}
+
+TEST(numbers_are_those_of_printf)
+{
+    struct px_buf buf;
+    px_buf_init(&buf, SIZE_MAX);
+    const int64_t whole[] = {0, 1, -1, 9, 10, 99, 100, 1234567890, INT64_MAX, INT64_MIN};
+    for (size_t i = 0; i < PX_COUNT(whole); i++) {
+        char text[32];
+        (void)snprintf(text, sizeof text, "%lld", (long long)whole[i]);
+        CHECK_STR(number_of(&buf, whole[i]), px_str_c(text));
+    }
+    char digits[20];
+    CHECK_STR(px_str(digits, px_u64_digits(UINT64_MAX, digits)), S("18446744073709551615"));
+    CHECK_STR(milli_of(&buf, 0), S("0.000"));
+    CHECK_STR(milli_of(&buf, 0.0014), S("0.001"));
+    CHECK_STR(milli_of(&buf, 0.9996), S("1.000"));
+    CHECK_STR(milli_of(&buf, 12.345), S("12.345"));
+    CHECK_STR(milli_of(&buf, 86400000.07), S("86400000.070"));
+    CHECK_STR(milli_of(&buf, -1), S("0.000"));
+    CHECK_STR(milli_of(&buf, (double)NAN), S("0.000"));
+    CHECK_STR(milli_of(&buf, (double)INFINITY), S("0.000"));
+    px_buf_deinit(&buf);
 }
 
 TEST(base64_is_that_of_rfc_4648)
