@@ -1,7 +1,8 @@
 /* region/openapi_models.c - what the contract asks of a request before its function sees it.
  *
  * "x-amazon-apigateway-request-validator" of an operation, else of the file, names one of its validators. Parameters: those of query
- * and headers that are required; a path has its own, or it has no route. Bodies: a model for each media type; others pass.
+ * and headers that are required; a path has its own, or it has no route. Bodies: a model for each media type; others pass. A model may refer
+ * to components/schemas, which are the models that API Gateway makes of the file, and to nothing else.
  * Source: API Gateway developer guide, "Request validation for REST APIs". */
 #include "region/openapi_internal.h"
 
@@ -73,6 +74,71 @@ static const char *pointer_of(struct api_reader *rd, const struct api_route *rou
     return px_buf_fault(&out) ? NULL : px_arena_cstr(rd->arena, px_buf_str(&out));
 }
 
+/* The schemas of a request's bodies, where pointer_of() looks for them. Examples and words stay behind. */
+static void add_bodies(struct px_buf *out, yyjson_val *operation)
+{
+    yyjson_val *key, *val;
+    size_t idx, max;
+    const char *comma = "";
+    px_buf_add_c(out, "{\"requestBody\":{\"content\":{");
+    px_json_obj_foreach(px_json_at(operation, "requestBody.content"), idx, max, key, val)
+    {
+        yyjson_val *schema = yyjson_obj_get(val, "schema");
+        if (!schema) continue;
+        px_buf_add_c(out, comma);
+        px_buf_add_json(out, key);
+        px_buf_add_c(out, ":{\"schema\":");
+        px_buf_add_json(out, schema);
+        px_buf_add_char(out, '}');
+        comma = ",";
+    }
+    px_buf_add_c(out, "}}}");
+}
+
+static void add_paths(struct px_buf *out, yyjson_val *paths)
+{
+    yyjson_val *path, *item, *method, *operation;
+    size_t i, n, j, m;
+    const char *outer = "";
+    px_json_obj_foreach(paths, i, n, path, item)
+    {
+        const char *inner = "";
+        px_buf_add_c(out, outer);
+        px_buf_add_json(out, path);
+        px_buf_add_c(out, ":{");
+        px_json_obj_foreach(item, j, m, method, operation)
+        {
+            if (!px_json_at(operation, "requestBody.content")) continue;
+            px_buf_add_c(out, inner);
+            px_buf_add_json(out, method);
+            px_buf_add_char(out, ':');
+            add_bodies(out, operation);
+            inner = ",";
+        }
+        px_buf_add_char(out, '}');
+        outer = ",";
+    }
+}
+
+/* What models can say: one part in twenty of the contract, which the validator's library reads once more. */
+static int make_models(struct api_reader *rd)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf out;
+    px_buf_init(&out, 2 * rd->text.len + 4096);
+    yyjson_val *schemas = px_json_at(rd->root, "components.schemas");
+    px_buf_add_c(&out, "{\"components\":{\"schemas\":");
+    if (schemas)
+        px_buf_add_json(&out, schemas);
+    else
+        px_buf_add_c(&out, "{}");
+    px_buf_add_c(&out, "},\"paths\":{");
+    add_paths(&out, px_json_obj(rd->root, "paths"));
+    px_buf_add_c(&out, "}}");
+    PX_TRY(px_buf_fault(&out));
+    rd->models = models_new(out.ptr, out.len);
+    return rd->models ? 0 : px_fault(PX_F_OOM, "models of the contract");
+}
+
 static int read_model(struct api_reader *rd, struct api_route *route, struct px_str method,
                       struct px_str media_type)
 {
@@ -83,8 +149,7 @@ static int read_model(struct api_reader *rd, struct api_route *route, struct px_
         return bad(rd, route,
                    "a body that is validated is application/json, as API Gateway reads it");
     if (!pointer) return px_arena_fault(rd->arena);
-    if (!rd->models) rd->models = models_new(rd->text.ptr, rd->text.len);
-    if (!rd->models) return px_fault(PX_F_OOM, "models of the contract");
+    if (!rd->models) PX_TRY(make_models(rd));
     int r = model_compile(rd->models, pointer, alloc, rd->arena, &model->model, why, sizeof(why));
     if (r == MODEL_WRONG)
         return bad(rd, route, px_arena_printf(rd->arena, "its model is none: %s", why).ptr);

@@ -289,6 +289,22 @@ TEST(validator_names_what_a_request_must_have)
     CHECK_INT(model_check(route->models[0].model, "[]", 2, why, sizeof(why)), MODEL_VIOLATED);
 }
 
+TEST(models_stand_in_the_route_or_refer_to_each_other_and_no_example_counts)
+{
+    struct api_contract contract;
+    struct px_where where = {0};
+    const char *text = validated(
+        t,
+        "\"requestBody\":{\"content\":{\"application/json\":{\"example\":{\"pattern\":\"(a*)*\"},"
+        "\"schema\":{\"properties\":{\"s/~\\\"\":{\"$ref\":\"#/components/schemas/S\"}}}}}},");
+    CHECK_OK(api_contract_parse(px_str_c(text), &t->arena, &contract, &where));
+    const struct model *model = contract.routes[0].models[0].model;
+    const struct px_str fits = S("{\"s/~\\\"\":{}}"), violates = S("{\"s/~\\\"\":1}");
+    char why[64];
+    CHECK_INT(model_check(model, fits.ptr, fits.len, why, sizeof(why)), MODEL_FITS);
+    CHECK_INT(model_check(model, violates.ptr, violates.len, why, sizeof(why)), MODEL_VIOLATED);
+}
+
 TEST(validator_that_cannot_be_kept_is_refused)
 {
     static const char *const members[][2] = {
@@ -296,6 +312,10 @@ TEST(validator_that_cannot_be_kept_is_refused)
         {"\"parameters\":[{\"$ref\":\"#/components/parameters/Q\"}],", "leads nowhere"},
         {"\"requestBody\":{\"content\":{\"text/csv\":{\"schema\":{}}}},", "is application/json"},
         {"\"requestBody\":{\"content\":{\"application/json\":{\"schema\":{\"pattern\":\"(\"}}}},",
+         "its model is none"},
+        {"\"requestBody\":{\"content\":{\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/T\"}}}},",
+         "its model is none"},
+        {"\"requestBody\":{\"content\":{\"application/json\":{\"schema\":{\"$ref\":\"#/components/parameters/P\"}}}},",
          "its model is none"},
     };
     for (size_t i = 0; i < PX_COUNT(members); i++)
