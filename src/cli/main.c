@@ -9,11 +9,12 @@
 #include "cli/verbs.h"
 
 static const struct cli_verb *const verbs[] = {
-    &verb_up,       &verb_down,       &verb_status,   &verb_send,    &verb_query,    &verb_tail,
-    &verb_datasets, &verb_tenant,     &verb_key,      &verb_token,   &verb_secret,   &verb_audit,
-    &verb_logs,     &verb_region,     &verb_invoke,   &verb_tick,    &verb_workflow, &verb_migrate,
-    &verb_config,   &verb_pipeline,   &verb_rollback, &verb_rollout, &verb_verify,   &verb_drift,
-    &verb_package,  &verb_completion, &verb_version,  &verb_help,    NULL,
+    &verb_up,       &verb_down,       &verb_status,    &verb_send,    &verb_query,
+    &verb_tail,     &verb_datasets,   &verb_retention, &verb_tenant,  &verb_key,
+    &verb_token,    &verb_secret,     &verb_audit,     &verb_logs,    &verb_region,
+    &verb_invoke,   &verb_tick,       &verb_workflow,  &verb_migrate, &verb_config,
+    &verb_pipeline, &verb_rollback,   &verb_rollout,   &verb_verify,  &verb_drift,
+    &verb_package,  &verb_completion, &verb_version,   &verb_help,    NULL,
 };
 
 /* Whether the pipe behind standard output has lost its reader. */

@@ -38,6 +38,8 @@ def test_every_call_is_told_with_who_and_what_was_before_and_after(fresh):
     assert fresh.call("PUT", "/v1/datasets/logs/retention", key=key["key"], json={"days": 7}).status_code == 200
     assert fresh.call("PUT", "/v1/datasets/logs/retention", key=key["key"], json={"days": 9}).status_code == 200
     assert fresh.call("DELETE", "/v1/datasets/logs", key=key["key"]).status_code == 200
+    assert fresh.call("PUT", "/v1/retention", key=key["key"], json={"days": 30}).status_code == 200
+    assert fresh.call("DELETE", "/v1/retention", key=key["key"]).status_code == 200
     fresh.run("tenant", "suspend", "acme")
     fresh.run("tenant", "resume", "acme")
     fresh.run("key", "revoke", "acme", key["id"])
@@ -45,7 +47,7 @@ def test_every_call_is_told_with_who_and_what_was_before_and_after(fresh):
     told = calls(fresh, "acme")
     assert [(c["operation"], c["target"], c["status"]) for c in told] == [
         ("tenant.create", "acme", 201), ("key.issue", "acme", 201), ("dataset.retention", "logs", 200), ("dataset.retention", "logs", 200),
-        ("dataset.drop", "logs", 200), ("tenant.change", "acme", 200), ("tenant.change", "acme", 200), ("key.revoke", f"acme/{key['id']}", 200),
+        ("dataset.drop", "logs", 200), ("tenant.retention", "acme", 200), ("tenant.retention", "acme", 200), ("tenant.change", "acme", 200), ("tenant.change", "acme", 200), ("key.revoke", f"acme/{key['id']}", 200),
         ("tenant.delete", "acme", 200)]
     assert {c["who"]["tenant"] for c in told} == {"_system", "acme"}
     assert all(c["who"]["key_id"] and c["who"]["source"] == "127.0.0.1" and c["who"]["request_id"] for c in told)
@@ -55,9 +57,11 @@ def test_every_call_is_told_with_who_and_what_was_before_and_after(fresh):
         return fresh.json("audit", "show", "acme", told[i]["seq"])
     assert shown(1)["outcome"]["after"]["id"] == key["id"] and shown(1)["intent"]["asked"]["label"] == "theirs"
     assert shown(3)["intent"]["before"]["retention_days"] == 7 and shown(3)["outcome"]["after"] == {"days": 9}
-    assert shown(5)["intent"]["before"]["status"] == "active" and shown(5)["outcome"]["after"]["status"] == "suspended"
-    assert shown(7)["intent"]["before"]["status"] == "active" and shown(7)["outcome"]["after"]["status"] == "revoked"
-    assert fresh.json("audit", "show", "acme", told[7]["seq"] + 1) == shown(7)  # by its outcome's number as well
+    assert "before" not in shown(5)["intent"] and shown(5)["outcome"]["after"] == {"days": 30}
+    assert shown(6)["intent"]["before"] == {"days": 30} and shown(6)["outcome"]["after"] == {"from": "class"}
+    assert shown(7)["intent"]["before"]["status"] == "active" and shown(7)["outcome"]["after"]["status"] == "suspended"
+    assert shown(9)["intent"]["before"]["status"] == "active" and shown(9)["outcome"]["after"]["status"] == "revoked"
+    assert fresh.json("audit", "show", "acme", told[9]["seq"] + 1) == shown(9)  # by its outcome's number as well
     everything = fresh.run("audit", "export").stdout
     for secret in (key["key"], fresh.key, fresh.admin_key):
         assert secret not in everything and secret.rsplit("_", 1)[1] not in everything

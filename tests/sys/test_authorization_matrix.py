@@ -29,7 +29,7 @@ JSON, NDJSON = "application/json", "application/x-ndjson"
 # A request that its function takes from whoever may; what it would do is harmless, for allowed callers make it too.
 BODIES = {
     "exportLogs": (JSON, '{"resourceLogs":[]}'), "exportTrace": (JSON, '{"resourceSpans":[]}'), "exportMetrics": (JSON, '{"resourceMetrics":[]}'),
-    "ingestRecords": (NDJSON, '{"n":1}\n'), "query": (JSON, '{"sql":"SELECT 1"}'), "setRetention": (JSON, '{"days":30}'),
+    "ingestRecords": (NDJSON, '{"n":1}\n'), "query": (JSON, '{"sql":"SELECT 1"}'), "setRetention": (JSON, '{"days":30}'), "setTenantRetention": (JSON, '{"days":30}'),
     "createTenant": (JSON, '{"name":"own"}'), "changeTenant": (JSON, '{"tier":"pooled"}'), "createKey": (JSON, '{"expires":"2020-01-01T00:00:00Z"}'),
     "createToken": (JSON, '{"expires_in_s":0}'),
 }

@@ -33,7 +33,7 @@ def bare(*args, **kw):
 # -- exit codes --
 
 @pytest.mark.parametrize("args", [
-    ("status",), ("down",), ("query", "SELECT 1"), ("tail", "x"), ("datasets",), ("tenant", "list"), ("key", "list"),
+    ("status",), ("down",), ("query", "SELECT 1"), ("tail", "x"), ("datasets",), ("retention", "show"), ("tenant", "list"), ("key", "list"),
     ("logs",), ("invoke", "ingest"), ("tick", "seal"), ("send", "/dev/null", "-d", "x")])
 def test_without_a_region_every_verb_says_so(tmp_path, args):
     done = bare("--data", tmp_path / "none", *args)
@@ -49,7 +49,7 @@ def test_without_a_region_every_verb_says_so(tmp_path, args):
     (("query",), "something is missing: SQL|-"), (("query", "SELECT 1", "2"), "what is '2'?"),
     (("query", "-f", "xml", "SELECT 1"), "one of table json"), (("--port", "70000", "status"), "from 1 to 65535"),
     (("send", "x"), "--dataset is needed"), (("send", "x", "-d", "No"), "dataset name"),
-    (("--data=", "status"), "no data folder"), (("tenant", "create", "a", "--quotas", "{"), "no JSON")])
+    (("--data=", "status"), "no data folder"), (("tenant", "create", "a", "--quotas", "{"), "no JSON"), (("retention", "set", "x"), "--days is needed")])
 def test_mistakes_are_named(tmp_path, args, said):
     done = bare(*args, env={"HOME": str(tmp_path)})
     assert done.returncode == USAGE and said in done.stderr
@@ -89,15 +89,16 @@ def test_tables_of_before_are_taken_over_and_contracted_by_a_word(tmp_path):
     with sqlite3.connect(file) as db:
         db.executescript(MADE_BEFORE)
     status = json.loads(bare("migrate", "--status", "--json", "--meta", file).stdout)
-    assert [(s["number"], s["kind"], s["state"]) for s in status["steps"]] == [(1, "expand", "applied"), (2, "contract", "pending")]
+    assert [(s["number"], s["kind"], s["state"]) for s in status["steps"]] == [(1, "expand", "applied"), (2, "contract", "pending"), (3, "expand", "pending")]
     shown = bare("migrate", "--dry-run", "--contract", "--meta", file)
-    assert shown.returncode == DONE and shown.stdout == "-- 2 contract: the list of steps of before\nDROP TABLE IF EXISTS migrations;\n"
-    assert bare("migrate", "--dry-run", "--meta", file).stdout == ""
+    assert shown.returncode == DONE and shown.stdout.endswith("-- 2 contract: the list of steps of before\nDROP TABLE IF EXISTS migrations;\n")
+    adding = bare("migrate", "--dry-run", "--meta", file).stdout
+    assert adding.startswith("-- 3 expand: retention of tenants and by attribute\nCREATE TABLE retention (") and "DROP" not in adding and shown.stdout.startswith(adding)
     for wrong in (["--force"], ["--expand-only", "--contract"], ["--to", "0"]):
         assert bare("migrate", "--meta", file, *wrong).returncode == USAGE
     assert bare("migrate", "--meta", file, "--expand-only").returncode == DONE
     with sqlite3.connect(file) as db:
-        assert db.execute("SELECT number, applied_ns, length(checksum) FROM schema_steps").fetchall() == [(1, 1795766308842743693, 64)]
+        assert db.execute("SELECT number, applied_ns, length(checksum) FROM schema_steps WHERE number = 1").fetchall() == [(1, 1795766308842743693, 64)]
         assert db.execute("SELECT count(*) FROM migrations").fetchone() == (1,)
         db.execute("INSERT INTO schema_functions VALUES ('ingest', 1, ?)", (time.time_ns(),))
     held = bare("migrate", "--meta", file, "--contract")
@@ -115,7 +116,7 @@ def test_tables_of_before_are_taken_over_and_contracted_by_a_word(tmp_path):
 def test_the_region_s_answers_have_their_codes(region):
     for args, code in {
         ("query", "SELEC"): REFUSED, ("query", "FROM nowhere"): REFUSED, ("query", "SELECT 1", "--key", "no"): REFUSED,
-        ("tail", "nowhere"): REFUSED, ("datasets", "nowhere"): REFUSED, ("tenant", "show", "nobody"): REFUSED,
+        ("tail", "nowhere"): REFUSED, ("datasets", "nowhere"): REFUSED, ("retention", "show", "nowhere"): REFUSED, ("retention", "set", "--days", "5"): REFUSED, ("tenant", "show", "nobody"): REFUSED,
         ("key", "list", "nobody"): REFUSED, ("key", "create", "--scopes", "x"): REFUSED, ("logs", "nothing"): REFUSED,
         ("invoke", "nothing"): REFUSED, ("invoke", "storage"): REGION_ERROR, ("invoke", "storage", "/nowhere"): FAILED,
         ("tenant", "list", "--key", region.key): REFUSED, ("query", "SELECT 1", "-o", "/nowhere/x"): FAILED,
@@ -139,6 +140,13 @@ def test_every_verb_answers_in_json(region, tmp_path):
     assert region.json("query", "SELECT 1 AS a")["rows"] == [[1]]
     assert {"name", "rows"} <= set(region.json("datasets")["datasets"][0])
     assert {"name": "a", "type": "int"} in region.json("datasets", "shapes")["columns"]
+    admin = ("--key", region.json("key", "create", "default", "--scopes", "query,admin")["key"])
+    assert region.json("retention", "set", "--days", "30", *admin) == {"days": 30} and region.json("retention", "show", *admin) == {"from": "tenant", "days": 30}
+    assert region.json("retention", "set", "shapes", "--days", "7", *admin) == {"days": 7} and region.json("retention", "show", "shapes") == {"from": "dataset", "days": 7}
+    assert region.json("retention", "clear", "shapes", *admin) == {"from": "tenant", "days": 30}
+    assert region.json("retention", "clear", *admin) == {"from": "class"} and region.json("retention", "show", "shapes")["from"] == "class"
+    assert region.run("retention", "set", "shapes", "--days", "9", *admin).stdout == "shapes: 9 days\n"
+    assert region.run("retention", "show").stdout == "datasets that do not say it themselves: as the class of each says\n"
     assert [json.loads(l)["a"] for l in region.run("tail", "shapes", "--json").stdout.splitlines()] == [1]
     assert region.json("tick", "seal")["op"] == "seal"
     assert region.json("version")["version"]

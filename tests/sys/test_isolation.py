@@ -115,7 +115,12 @@ ROUTE_ANSWERS = {
     ("GET", "/v1/datasets"): {200},
     ("GET", "/v1/datasets/{dataset}"): REFUSED,
     ("DELETE", "/v1/datasets/{dataset}"): REFUSED,
+    ("GET", "/v1/datasets/{dataset}/retention"): REFUSED,
     ("PUT", "/v1/datasets/{dataset}/retention"): REFUSED,
+    ("DELETE", "/v1/datasets/{dataset}/retention"): REFUSED,
+    ("GET", "/v1/retention"): {200},
+    ("PUT", "/v1/retention"): {200, 400},  # the attacker's own rows, whatever the request claims
+    ("DELETE", "/v1/retention"): {200},
     ("POST", "/v1/tokens"): {201, 400},  # of the attacker's own key, whatever the request claims
     ("GET", "/v1/usage"): {200},
     ("POST", "/v1/admin/tenants"): {403},
@@ -138,6 +143,7 @@ BODIES = {  # of the operations that take one
               (JSON, '{"sql":"SELECT * FROM \\"%(tenant)s\\".%(dataset)s"}'), (JSON, '{"sql":"SELECT * FROM \\"%(tenant)s/%(dataset)s\\""}'),
               (JSON, '{"sql":"SELECT * FROM \\"../%(tenant)s/logs\\"","start":"-1h"}')],
     "setRetention": [(JSON, '{"days":1}'), (JSON, '{"days":1,"tenant":"%(tenant)s"}')],
+    "setTenantRetention": [(JSON, '{"days":36500}'), (JSON, '{"days":36500,"tenant":"%(tenant)s"}')],
     "createToken": [(JSON, '{"scopes":["query"]}'), (JSON, '{"scopes":["query"],"tenant":"%(tenant)s"}'), (JSON, '{"sub":"%(tenant)s"}')],
     "createTenant": [(JSON, '{"name":"%(tenant)s"}'), (JSON, '{"name":"%(tenant)s-x","shard":"shard-0"}')],
     "changeTenant": [(JSON, '{"status":"suspended"}'), (JSON, '{"tier":"dedicated"}'), (JSON, '{"quotas":{"requests_per_day":1}}')],

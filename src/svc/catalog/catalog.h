@@ -55,7 +55,8 @@ struct dataset_info {
     int64_t rows, bytes, segments;    /* live segments, both tiers */
     int64_t quarantined;              /* segments set aside because they could not be read */
     int64_t time_min_us, time_max_us; /* 0, 0 when empty */
-    int64_t retention_days;           /* 0: the class's default */
+    int64_t retention_days;           /* its own; 0: its tenant's */
+    int64_t tenant_days;              /* its tenant's; 0: the class's default */
 };
 /* One snapshot: the dataset with its live segments that overlap [start_us, end_us) and all marks.
  * pruned: live segments outside the range. Answers: CATALOG_ABSENT: nothing sealed yet; ret_snapshot
@@ -139,9 +140,15 @@ PX_MUST_USE int catalog_knows(struct catalog *catalog, struct px_str key, bool *
 /* How far a writer is sealed: 0 when never. */
 PX_MUST_USE int catalog_mark(struct catalog *catalog, struct px_str tenant, struct px_str dataset,
                              struct px_str writer, uint64_t *ret_seq);
-/* 0: back to the class's default. A dataset that has only hot frames yet is made, empty. */
+/* 0: back to the tenant's. A dataset that has only hot frames yet is made, empty. */
 PX_MUST_USE int catalog_set_retention(struct catalog *catalog, struct px_str tenant,
                                       struct px_str dataset, int64_t days);
+/* How long rows stay in datasets of the tenant that have no days of their own; 0: as their class says. Datasets that there
+ * are change at once, those that come later begin with it. */
+PX_MUST_USE int catalog_set_tenant_retention(struct catalog *catalog, struct px_str tenant,
+                                             int64_t days);
+PX_MUST_USE int catalog_tenant_retention(struct catalog *catalog, struct px_str tenant,
+                                         int64_t *ret_days);
 /* Marks that did not move for older_than_ns, for a caller who knows which files there are; at most
  * max, oldest first. */
 struct idle_mark {
@@ -188,7 +195,7 @@ PX_MUST_USE int catalog_import(struct catalog *catalog, const struct catalog_arr
 PX_MUST_USE int catalog_drop_tenant(struct catalog *catalog, struct px_str tenant);
 /* How many rows the catalog has of a tenant, in whatever state. */
 struct catalog_remains {
-    int64_t datasets, segments, marks;
+    int64_t datasets, segments, marks, retention;
 };
 PX_MUST_USE int catalog_remains(struct catalog *catalog, struct px_str tenant,
                                 struct catalog_remains *ret_remains);

@@ -161,19 +161,44 @@ int catalog_set_retention(struct catalog *catalog, struct px_str tenant, struct 
                         params, PX_COUNT(params), NULL);
 }
 
+int catalog_set_tenant_retention(struct catalog *catalog, struct px_str tenant, int64_t days)
+{
+    PX_ASSERT(tenant.len > 0 && days >= 0);
+    const struct meta_value params[] = {meta_s(tenant), meta_i(days),
+                                        meta_i(px_wall_ns(catalog->clock))};
+    if (days == 0)
+        return catalog_exec(catalog, "DELETE FROM retention WHERE tenant = $1 AND dataset = ''",
+                            params, 1, NULL);
+    return catalog_exec(catalog,
+                        "INSERT INTO retention (tenant, dataset, days, rules_json, changed_ns) "
+                        "VALUES ($1, '', $2, '', $3) ON CONFLICT (tenant, dataset) DO UPDATE SET "
+                        "days = $2, changed_ns = $3",
+                        params, PX_COUNT(params), NULL);
+}
+
+int catalog_tenant_retention(struct catalog *catalog, struct px_str tenant, int64_t *ret_days)
+{
+    const struct meta_value params[] = {meta_s(tenant)};
+    return catalog_select_ints(catalog,
+                               "SELECT coalesce(max(days), 0) FROM retention WHERE tenant = $1 AND "
+                               "dataset = ''",
+                               params, PX_COUNT(params), ret_days, 1);
+}
+
 /* ---- a tenant that is gone ---- */
 
 int catalog_remains(struct catalog *catalog, struct px_str tenant,
                     struct catalog_remains *ret_remains)
 {
     const struct meta_value params[] = {meta_s(tenant)};
-    int64_t counts[3];
+    int64_t counts[4];
     PX_TRY(catalog_select_ints(catalog,
                                "SELECT (SELECT count(*) FROM datasets WHERE tenant = $1), "
                                "(SELECT count(*) FROM segments WHERE tenant = $1), "
-                               "(SELECT count(*) FROM marks WHERE tenant = $1)",
+                               "(SELECT count(*) FROM marks WHERE tenant = $1), "
+                               "(SELECT count(*) FROM retention WHERE tenant = $1)",
                                params, PX_COUNT(params), counts, PX_COUNT(counts)));
-    *ret_remains = (struct catalog_remains){counts[0], counts[1], counts[2]};
+    *ret_remains = (struct catalog_remains){counts[0], counts[1], counts[2], counts[3]};
     return 0;
 }
 
@@ -183,6 +208,7 @@ static int erase_body(struct catalog *catalog, const void *ctx)
     const struct meta_value params[] = {meta_s(*tenant)};
     PX_TRY(catalog_exec(catalog, "DELETE FROM segments WHERE tenant = $1", params, 1, NULL));
     PX_TRY(catalog_exec(catalog, "DELETE FROM marks WHERE tenant = $1", params, 1, NULL));
+    PX_TRY(catalog_exec(catalog, "DELETE FROM retention WHERE tenant = $1", params, 1, NULL));
     return catalog_exec(catalog, "DELETE FROM datasets WHERE tenant = $1", params, 1, NULL);
 }
 

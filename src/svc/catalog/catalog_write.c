@@ -340,15 +340,26 @@ static int put_dropped(struct catalog *catalog, const struct dataset_key *key)
                         params, PX_COUNT(params), NULL);
 }
 
+/* How long rows stay goes with them. */
+static int drop_retention(struct catalog *catalog, const struct dataset_key *key,
+                          int64_t *ret_changed)
+{
+    const struct meta_value params[] = {meta_s(key->tenant), catalog_text(key->name)};
+    return catalog_exec(catalog,
+                        "DELETE FROM retention WHERE tenant = $1 AND ($2 = '' OR dataset = $2)",
+                        params, PX_COUNT(params), ret_changed);
+}
+
 static int drop_body(struct catalog *catalog, const void *ctx)
 {
     const struct dropping *dropping = ctx;
-    int64_t datasets = 0;
+    int64_t datasets = 0, kept = 0;
     PX_TRY(drop_rows(catalog, &dropping->key, &datasets));
+    PX_TRY(drop_retention(catalog, &dropping->key, &kept));
     if (datasets == 0 && dropping->mark_count > 0) PX_TRY(put_dropped(catalog, &dropping->key));
     int r = catalog_move_marks(catalog, &dropping->key, dropping->marks, dropping->mark_count);
     if (r != 0) return r;
-    return datasets > 0 || dropping->mark_count > 0 ? 0 : CATALOG_ABSENT;
+    return datasets > 0 || kept > 0 || dropping->mark_count > 0 ? 0 : CATALOG_ABSENT;
 }
 
 int catalog_drop_dataset(struct catalog *catalog, struct px_str tenant, struct px_str dataset,

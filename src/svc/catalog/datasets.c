@@ -10,9 +10,10 @@
 
 #include "svc/catalog/hot_summary.h"
 #include "svc/catalog/names.h"
+#include "svc/catalog/retention.h"
 #include "svc/catalog/usage.h"
 
-enum { LOOKS_MAX = 8, DROPS_MAX = 8, DAYS_MAX = 36500 };
+enum { LOOKS_MAX = 8, DROPS_MAX = 8 };
 /* Of hot frames looked through for one answer; more are left out and the answer says `partial`. */
 #define HOT_BYTES_MAX (UINT64_C(1) << 30)
 
@@ -98,7 +99,10 @@ static int look_sealed(const struct answer *a, struct px_str dataset, struct dat
     r = catalog_find(catalog, a->tenant, dataset, view->arena, &view->info);
     if (r != CATALOG_ABSENT) PX_TRY(r);
     *ret_exists = r == 0;
-    if (!*ret_exists) return schema_init(&view->schema, view->arena);
+    if (!*ret_exists) {
+        PX_TRY(catalog_tenant_retention(catalog, a->tenant, &view->info.tenant_days));
+        return schema_init(&view->schema, view->arena);
+    }
     r = schema_from_json(view->info.schema_json, view->arena, &view->schema);
     return r > 0 ? px_fault(PX_F_CORRUPT, "a schema in the catalog") : r;
 }
@@ -145,12 +149,6 @@ static void write_times(const struct dataset_view *view, struct px_buf *json)
     write_time("time_max", max, json);
 }
 
-static int64_t retention_of(const struct answer *a, const struct dataset_info *info)
-{
-    if (info->retention_days > 0) return info->retention_days;
-    return lifecycle_class_of(a->datasets->lifecycle, info->tenant, info->name)->retention_days;
-}
-
 /* Members of a dataset's object, without braces. */
 static void write_dataset(const struct answer *a, const struct dataset_view *view,
                           struct px_buf *json)
@@ -169,7 +167,8 @@ static void write_dataset(const struct answer *a, const struct dataset_view *vie
         px_buf_printf(json, ",\"quarantined\":%lld", (long long)info->quarantined);
     if (view->hot.partial) px_buf_add_c(json, ",\"partial\":true");
     write_times(view, json);
-    px_buf_printf(json, ",\"retention_days\":%lld", (long long)retention_of(a, info));
+    px_buf_printf(json, ",\"retention_days\":%lld",
+                  (long long)retention_of(a->datasets->lifecycle, info).days);
 }
 
 /* ---- GET ---- */
@@ -286,7 +285,37 @@ static int drop(const struct answer *a)
     return respond(a, &json);
 }
 
-/* ---- PUT retention ---- */
+/* ---- retention ---- */
+
+/* Days are left out where each dataset's class tells them. */
+static int tell_retention(const struct answer *a, int64_t days, const char *from)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf json;
+    px_buf_init(&json, 4096);
+    px_buf_printf(&json, "{\"from\":\"%s\"", from);
+    if (days > 0) px_buf_printf(&json, ",\"days\":%lld", (long long)days);
+    px_buf_add_char(&json, '}');
+    return respond(a, &json);
+}
+
+static int show_tenant_retention(const struct answer *a)
+{
+    int64_t days = 0;
+    PX_TRY(catalog_tenant_retention(a->datasets->catalog, a->tenant, &days));
+    return tell_retention(a, days, days > 0 ? "tenant" : "class");
+}
+
+static int show_retention(const struct answer *a)
+{
+    PX_AUTO(px_arena_deinit) struct px_arena arena;
+    px_arena_init(&arena, (size_t)256 << 20);
+    struct dataset_view view = {.arena = &arena};
+    int r = look(a, a->dataset, &view);
+    if (r == CATALOG_ABSENT) return problem(a, 404, "the tenant has no such dataset");
+    PX_TRY(r);
+    const struct retention retention = retention_of(a->datasets->lifecycle, &view.info);
+    return tell_retention(a, retention.days, retention.from);
+}
 
 /* NULL, or what is wrong with the body. */
 static const char *read_days(yyjson_val *root, int64_t *ret_days)
@@ -296,30 +325,75 @@ static const char *read_days(yyjson_val *root, int64_t *ret_days)
     yyjson_val *days = yyjson_obj_get(root, "days");
     if (!yyjson_is_obj(root) || yyjson_obj_size(root) != 1 || !yyjson_is_int(days)) return why;
     *ret_days = yyjson_get_sint(days);
-    return *ret_days >= 1 && *ret_days <= DAYS_MAX ? NULL : why;
+    return *ret_days >= 1 && *ret_days <= RETENTION_DAYS_MAX ? NULL : why;
 }
 
-static int set_retention(const struct answer *a)
+/* Answers: REFUSED, answered already. */
+static int parse_days(const struct answer *a, int64_t *ret_days)
 {
     yyjson_val *root = NULL;
     struct px_where where = {0};
-    int64_t days = 0;
     int r = px_json_parse(a->http->body, a->event->arena, &root, &where);
-    if (r == PX_JSON_INVALID) return problem(a, 400, where.expected);
-    PX_TRY(r);
-    const char *why = read_days(root, &days);
-    if (why) return problem(a, 400, why);
+    if (r < 0) PX_TRY(r);
+    const char *why = r == PX_JSON_INVALID ? where.expected : read_days(root, ret_days);
+    if (!why) return 0;
+    PX_TRY(problem(a, 400, why));
+    return REFUSED;
+}
+
+/* days 0: no longer the dataset's own. Answers: CATALOG_ABSENT. */
+static int change_retention(const struct answer *a, int64_t days)
+{
     PX_AUTO(px_arena_deinit) struct px_arena arena;
     px_arena_init(&arena, (size_t)256 << 20);
     struct dataset_view view = {.arena = &arena};
-    r = look(a, a->dataset, &view);
-    if (r == CATALOG_ABSENT) return problem(a, 404, "the tenant has no such dataset");
-    PX_TRY(r);
-    PX_TRY(catalog_set_retention(a->datasets->catalog, a->tenant, a->dataset, days));
+    int r = look(a, a->dataset, &view);
+    if (r != 0) return r;
+    return catalog_set_retention(a->datasets->catalog, a->tenant, a->dataset, days);
+}
+
+static int tell_days(const struct answer *a, int64_t days)
+{
     PX_AUTO(px_buf_deinit) struct px_buf json;
     px_buf_init(&json, 4096);
     px_buf_printf(&json, "{\"days\":%lld}", (long long)days);
     return respond(a, &json);
+}
+
+static int set_retention(const struct answer *a)
+{
+    int64_t days = 0;
+    int r = parse_days(a, &days);
+    if (r == REFUSED) return 0;
+    PX_TRY(r);
+    r = change_retention(a, days);
+    if (r == CATALOG_ABSENT) return problem(a, 404, "the tenant has no such dataset");
+    PX_TRY(r);
+    return tell_days(a, days);
+}
+
+static int clear_retention(const struct answer *a)
+{
+    int r = change_retention(a, 0);
+    if (r == CATALOG_ABSENT) return problem(a, 404, "the tenant has no such dataset");
+    PX_TRY(r);
+    return show_retention(a);
+}
+
+static int set_tenant_retention(const struct answer *a)
+{
+    int64_t days = 0;
+    int r = parse_days(a, &days);
+    if (r == REFUSED) return 0;
+    PX_TRY(r);
+    PX_TRY(catalog_set_tenant_retention(a->datasets->catalog, a->tenant, days));
+    return tell_days(a, days);
+}
+
+static int clear_tenant_retention(const struct answer *a)
+{
+    PX_TRY(catalog_set_tenant_retention(a->datasets->catalog, a->tenant, 0));
+    return show_tenant_retention(a);
 }
 
 /* ---- usage ---- */
@@ -368,7 +442,12 @@ static const struct route {
     {"GET", "/v1/datasets", list, false, false, NULL},
     {"GET", ITEM, show, false, true, NULL},
     {"DELETE", ITEM, drop, true, true, "dataset.drop"},
+    {"GET", ITEM "/retention", show_retention, false, true, NULL},
     {"PUT", ITEM "/retention", set_retention, true, true, "dataset.retention"},
+    {"DELETE", ITEM "/retention", clear_retention, true, true, "dataset.retention"},
+    {"GET", "/v1/retention", show_tenant_retention, false, false, NULL},
+    {"PUT", "/v1/retention", set_tenant_retention, true, false, "tenant.retention"},
+    {"DELETE", "/v1/retention", clear_tenant_retention, true, false, "tenant.retention"},
     {"GET", "/v1/usage", usage, false, false, NULL},
     {"GET", "/v1/admin/tenants/{tenant}/usage", usage_of_another, false, false, NULL},
 };
@@ -384,8 +463,16 @@ static const struct route *find_route(const struct api_event *http)
 
 /* ---- the audit log ---- */
 
+static int write_tenant_before(const struct answer *a, struct px_buf *json)
+{
+    int64_t days = 0;
+    PX_TRY(catalog_tenant_retention(a->datasets->catalog, a->tenant, &days));
+    if (days > 0) px_buf_printf(json, "{\"days\":%lld}", (long long)days);
+    return px_buf_fault(json);
+}
+
 /* What the catalog says of the dataset: its rows and how long they stay. Looking at hot frames is left to the change. */
-static int write_before(const struct answer *a, struct px_buf *json)
+static int write_dataset_before(const struct answer *a, struct px_buf *json)
 {
     PX_AUTO(px_arena_deinit) struct px_arena arena;
     px_arena_init(&arena, (size_t)64 << 20);
@@ -394,7 +481,7 @@ static int write_before(const struct answer *a, struct px_buf *json)
     if (r == CATALOG_ABSENT) return 0;
     PX_TRY(r);
     px_buf_printf(json, "{\"retention_days\":%lld,\"sealed_rows\":%lld,\"segments\":%lld}",
-                  (long long)retention_of(a, &info), (long long)info.rows,
+                  (long long)retention_of(a->datasets->lifecycle, &info).days, (long long)info.rows,
                   (long long)info.segments);
     return px_buf_fault(json);
 }
@@ -412,7 +499,8 @@ static int intend(const struct answer *a, const struct route *route, const struc
     if (r < 0) PX_TRY(r);
     if (r == 0 && yyjson_is_obj(body)) px_buf_add_json(&asked, body);
     PX_TRY(px_buf_fault(&asked));
-    PX_TRY(write_before(a, &before));
+    PX_TRY(route->names_dataset ? write_dataset_before(a, &before)
+                                : write_tenant_before(a, &before));
     const struct api_event *http = a->http;
     const struct audit_call call = {.tenant = a->tenant,
                                     .who = {.tenant = a->tenant,
@@ -420,7 +508,7 @@ static int intend(const struct answer *a, const struct route *route, const struc
                                             .source = http->source_ip,
                                             .request_id = http->request_id},
                                     .operation = px_str_c(route->audit),
-                                    .target = a->dataset,
+                                    .target = route->names_dataset ? a->dataset : a->tenant,
                                     .asked = px_buf_str(&asked),
                                     .before = px_buf_str(&before)};
     return audit_intend(audit, &call, ret_intent);

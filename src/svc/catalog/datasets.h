@@ -3,7 +3,10 @@
  *   GET    /v1/datasets                        the tenant's datasets
  *   GET    /v1/datasets/{dataset}              one with its columns
  *   DELETE /v1/datasets/{dataset}              drop its rows (scope admin)
+ *   GET    /v1/datasets/{dataset}/retention    how long its rows stay, and who said so
  *   PUT    /v1/datasets/{dataset}/retention    {"days": n} (scope admin)
+ *   DELETE /v1/datasets/{dataset}/retention    as its tenant's others (scope admin)
+ *   GET, PUT, DELETE /v1/retention             of all datasets that have none of their own
  *   GET    /v1/usage                           what the tenant may use and has stored
  *   GET    /v1/admin/tenants/{tenant}/usage    what that one has stored here (scope admin of the operator, or its own)
  *
@@ -11,7 +14,7 @@
  * `rows` and `bytes` count sealed segments and hot frames, `sealed_rows` and `hot_bytes` tell them
  * apart.
  *
- * The two changes stand in the tenant's audit log, with the retention before and after (svc/audit/audit.h).
+ * Changes stand in the tenant's audit log, with the retention before and after (svc/audit/audit.h).
  *
  * While the tenant moves, its fence decides who answers, as for queries and records: changes are told to
  * repeat from the moment on from which records are. */

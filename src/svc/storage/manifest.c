@@ -73,9 +73,9 @@ int manifest_put(struct object_store *store, struct px_str tenant, int64_t epoch
     PX_AUTO(px_buf_deinit) struct px_buf text;
     px_buf_init(&text, MANIFEST_BYTES_MAX);
     PX_TRY(index_key(tenant, epoch, arena, &key));
-    px_buf_printf(&text,
-                  "{\"last\":%s,\"freeze\":%lld,\"datasets\":", manifest->last ? "true" : "false",
-                  (long long)manifest->freeze);
+    px_buf_printf(&text, "{\"last\":%s,\"freeze\":%lld,\"retention_days\":%lld,\"datasets\":",
+                  manifest->last ? "true" : "false", (long long)manifest->freeze,
+                  (long long)manifest->tenant_days);
     add_names(&text, manifest->datasets, manifest->count);
     px_buf_add_c(&text, ",\"claims\":");
     add_names(&text, manifest->claims, manifest->claim_count);
@@ -168,7 +168,9 @@ int manifest_get(struct object_store *store, struct px_str tenant, int64_t epoch
     int r = manifest_get_json(store, key, arena, &root);
     if (r != 0) return r;
     struct manifest manifest = {.last = px_json_bool(root, "last", false),
-                                .freeze = px_json_i64(root, "freeze", 0)};
+                                .freeze = px_json_i64(root, "freeze", 0),
+                                .tenant_days = px_json_i64(root, "retention_days", 0)};
+    if (manifest.tenant_days < 0) return corrupt(key);
     PX_TRY(get_names(root, "datasets", key, arena, &manifest.datasets, &manifest.count));
     for (size_t i = 0; i < manifest.count; i++)
         if (!dataset_name_ok(manifest.datasets[i], NULL)) return corrupt(key);

@@ -77,6 +77,7 @@ static int pack_all(struct storage *storage, const struct storage_move *move,
     PX_TRY(catalog_dropped(catalog, move->tenant, arena, &dropped, &dropped_count));
     struct manifest manifest = {.last = moved->last, .freeze = moved->freeze};
     bool listed = false;
+    PX_TRY(catalog_tenant_retention(catalog, move->tenant, &manifest.tenant_days));
     PX_TRY(move_claims_listed(storage, move, &listed));
     manifest.datasets = px_arena_array(arena, struct px_str, count + dropped_count + 1);
     if (!manifest.datasets) return px_arena_fault(arena);
@@ -229,6 +230,16 @@ static int import(struct storage *storage, const struct storage_move *move,
     return r;
 }
 
+/* What the source says of all datasets, likewise. */
+static int import_retention(struct storage *storage, const struct storage_move *move, int64_t days)
+{
+    PX_AUTO(px_close) int fd = -1;
+    struct hot_fence fence = {0};
+    PX_TRY(hot_fence_hold(storage->options.hot, move->tenant, &fence, &fd));
+    if (!stands(&fence, HOT_FENCE_ARRIVING, move->epoch)) return MOVE_FENCED;
+    return catalog_set_tenant_retention(storage->options.catalog, move->tenant, days);
+}
+
 /* A dataset as the source has it, with the target's keys. */
 struct arriving {
     struct catalog_arrival source, target;
@@ -304,6 +315,8 @@ int storage_fetch(struct storage *storage, const struct storage_move *move,
         if (r != 0) return r;
     }
     if (moved->more) return 0;
+    r = import_retention(storage, move, manifest.tenant_days);
+    if (r != 0) return r;
     bool all = false;
     PX_TRY(move_claims_wait(storage, move, &manifest, &arena, &all));
     moved->more = !all;
@@ -405,6 +418,9 @@ int storage_check(struct storage *storage, const struct storage_move *move,
     int r = arriving_manifest(storage, move, &arena, &manifest);
     if (r != 0) return r;
     moved->last = manifest.last;
+    int64_t days = 0;
+    PX_TRY(catalog_tenant_retention(storage->options.catalog, move->tenant, &days));
+    moved->differ += days != manifest.tenant_days;
     for (size_t i = 0; i < manifest.count; i++)
         PX_TRY(check_dataset(storage, move, manifest.datasets[i], moved));
     return 0;

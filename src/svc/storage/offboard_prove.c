@@ -113,7 +113,7 @@ int offboard_remove(struct storage *storage, const struct offboard *offboard,
     if (ret->more) return 0;
     PX_TRY(catalog_remains(storage->options.catalog, offboard->tenant, &rows));
     PX_TRY(catalog_erase_tenant(storage->options.catalog, offboard->tenant));
-    ret->removed += (uint64_t)(rows.datasets + rows.segments + rows.marks);
+    ret->removed += (uint64_t)(rows.datasets + rows.segments + rows.marks + rows.retention);
     return 0;
 }
 
@@ -171,7 +171,7 @@ struct count {
     const char *where;
     uint64_t count;
 };
-enum { COUNTS = PX_COUNT(places) + 6 };
+enum { COUNTS = PX_COUNT(places) + 7 };
 
 static void counts_of(const struct look *look, struct count counts[COUNTS])
 {
@@ -183,6 +183,7 @@ static void counts_of(const struct look *look, struct count counts[COUNTS])
     counts[n++] = (struct count){"catalog_datasets", (uint64_t)look->rows.datasets};
     counts[n++] = (struct count){"catalog_segments", (uint64_t)look->rows.segments};
     counts[n++] = (struct count){"catalog_marks", (uint64_t)look->rows.marks};
+    counts[n++] = (struct count){"catalog_retention", (uint64_t)look->rows.retention};
     counts[n++] = (struct count){"idempotency", look->claims};
     PX_ASSERT(n == COUNTS);
 }

@@ -14,6 +14,7 @@
 #include "store/hot_fence.h"
 #include "store/hot_spool.h"
 #include "svc/catalog/names.h"
+#include "svc/catalog/retention.h"
 #include "svc/storage/manifest.h"
 #include "svc/storage/offboard.h"
 
@@ -35,10 +36,7 @@ static int expire_dataset(struct storage *storage, const struct dataset_info *in
     bool settled = false;
     PX_TRY(storage_is_settled(storage, info->tenant, &settled));
     if (!settled) return 0;
-    int64_t days = info->retention_days;
-    if (days == 0)
-        days = lifecycle_class_of(storage->options.lifecycle, info->tenant, info->name)
-                   ->retention_days;
+    int64_t days = retention_of(storage->options.lifecycle, info).days;
     int64_t limit_us = px_wall_ns(storage->options.clock) / PX_NS_PER_US -
                        days * (NS_PER_DAY / PX_NS_PER_US);
     if (info->segments == 0 || info->time_min_us >= limit_us) return 0;

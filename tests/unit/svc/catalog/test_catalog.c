@@ -344,6 +344,55 @@ TEST(retention_may_be_set_before_the_first_seal)
     fixture_close(&f);
 }
 
+TEST(the_tenants_retention_counts_for_all_of_its_datasets_and_no_others)
+{
+    struct catalog_fixture f = {0};
+    int64_t days = -1;
+    struct dataset_info info;
+    fixture_open(t, &f);
+    CHECK_OK(catalog_tenant_retention(f.catalog, S("acme"), &days));
+    CHECK_INT(days, 0);
+    CHECK_OK(seal_one(f.catalog, &(struct one_sealing){.key = "k1", .to = 1, .rows = 1}));
+    CHECK_OK(seal_one(f.catalog,
+                      &(struct one_sealing){.key = "k2", .to = 1, .rows = 1, .tenant = "other"}));
+    CHECK_OK(catalog_set_tenant_retention(f.catalog, S("acme"), 30));
+    CHECK_OK(catalog_set_tenant_retention(f.catalog, S("acme"), 40));
+    CHECK_OK(catalog_tenant_retention(f.catalog, S("acme"), &days));
+    CHECK_INT(days, 40);
+    CHECK_OK(catalog_find(f.catalog, S("acme"), S("logs"), &t->arena, &info));
+    CHECK_INT(info.tenant_days, 40);
+    CHECK_INT(info.retention_days, 0);
+    CHECK_INT(info.rows, 1); /* counted once */
+    CHECK_OK(catalog_find(f.catalog, S("other"), S("logs"), &t->arena, &info));
+    CHECK_INT(info.tenant_days, 0);
+    CHECK_OK(catalog_set_tenant_retention(f.catalog, S("acme"), 0));
+    CHECK_OK(catalog_tenant_retention(f.catalog, S("acme"), &days));
+    CHECK_INT(days, 0);
+    fixture_close(&f);
+}
+
+TEST(a_tenant_that_goes_leaves_no_retention_behind)
+{
+    struct catalog_fixture f = {0};
+    int64_t days = -1;
+    struct catalog_remains remains;
+    fixture_open(t, &f);
+    CHECK_OK(catalog_set_tenant_retention(f.catalog, S("acme"), 30));
+    CHECK_OK(catalog_set_tenant_retention(f.catalog, S("other"), 30));
+    CHECK_OK(catalog_remains(f.catalog, S("acme"), &remains));
+    CHECK_INT(remains.retention, 1);
+    CHECK_OK(catalog_drop_tenant(f.catalog, S("acme"))); /* it has no dataset */
+    CHECK_OK(catalog_tenant_retention(f.catalog, S("acme"), &days));
+    CHECK_INT(days, 0);
+    CHECK_OK(catalog_set_tenant_retention(f.catalog, S("acme"), 30));
+    CHECK_OK(catalog_erase_tenant(f.catalog, S("acme")));
+    CHECK_OK(catalog_remains(f.catalog, S("acme"), &remains));
+    CHECK_INT(remains.retention, 0);
+    CHECK_OK(catalog_tenant_retention(f.catalog, S("other"), &days));
+    CHECK_INT(days, 30);
+    fixture_close(&f);
+}
+
 TEST(an_idle_mark_is_forgotten_only_if_it_did_not_move)
 {
     struct catalog_fixture f = {0};
@@ -425,6 +474,8 @@ static void old_release(struct test *t, struct catalog_fixture *f)
         "DROP TABLE schema_steps",
         "DROP TABLE schema_backfills",
         "DROP TABLE schema_functions",
+        "DROP TABLE retention",
+        "ALTER TABLE segments DROP COLUMN rules_done",
         "CREATE TABLE migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_ns BIGINT NOT NULL)",
         "INSERT INTO migrations (number, name, applied_ns) VALUES (1, 'datasets, segments, marks', 5)",
     };
@@ -462,7 +513,7 @@ TEST(a_function_says_what_it_knows_and_holds_what_it_uses)
     const struct migrate m = {f.meta, &catalog_migrations, &t->clock};
     CHECK_OK(migrate_look(&m, &state));
     CHECK_INT(state.user_count, 1);
-    CHECK_INT(state.users[0].knows, 2);
+    CHECK_INT(state.users[0].knows, 3);
     CHECK_INT(migrate_contract(&m, 0, MIGRATE_NO_WORD, &run), MIGRATE_UNSAID);
     CHECK_OK(migrate_contract(&m, 0, MIGRATE_APPROVED, &run));
     CHECK_OK(seal_one(f.catalog, &(struct one_sealing){.key = "a", .to = 1, .rows = 3}));
@@ -474,6 +525,7 @@ TEST(the_steps_are_what_they_were)
 {
     static const char *const released[] = {
         "2c163d89979335dec6134f6790e8fcf87acf1a918a4cd77823599a4a30485b30",
+        "94ee147e504075b7250ad0e0d23dc1321a6ecab1954e2e3bda630c6ed70cc53f", /* 2 is not run by itself */
     };
     struct catalog_fixture f;
     PX_AUTO(meta_rows_close) struct meta_rows *rows = NULL;

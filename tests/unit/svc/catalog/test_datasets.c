@@ -364,6 +364,74 @@ TEST(retention_is_set_shown_and_checked)
     close_function(&f);
 }
 
+static void retention_is(struct test *t, struct function *f, const char *from, int64_t days)
+{
+    CHECK_INT(call(t, f, (struct call){"GET", "logs", .retention = true}), 200);
+    CHECK_STR(px_json_str(f->json, "from"), px_str_c(from));
+    CHECK_INT(px_json_i64(f->json, "days", -1), days);
+    CHECK_INT(call(t, f, (struct call){"GET", "logs"}), 200);
+    CHECK_INT(px_json_i64(f->json, "retention_days", -1), days);
+}
+
+TEST(a_dataset_says_how_long_rows_stay_then_its_tenant_then_its_class)
+{
+    const struct call tenant = {"GET", .scopes = "admin", .resource = "/v1/retention"};
+    struct call put = tenant, clear = tenant;
+    struct function f = {0};
+    open_function(t, &f);
+    CHECK_INT(call(t, &f, tenant), 200);
+    CHECK_STR(px_json_str(f.json, "from"), S("class"));
+    CHECK(!yyjson_obj_get(f.json, "days"));
+    put.method = "PUT", put.body = "{\"days\":30}";
+    clear.method = "DELETE";
+    CHECK_INT(call(t, &f, put), 200);
+    CHECK_INT(px_json_i64(f.json, "days", -1), 30);
+    append(&f, "acme", "logs", 3);
+    append(&f, "other", "logs", 3);
+    retention_is(t, &f, "tenant", 30); /* the catalog does not know the dataset yet */
+    CHECK_INT(call(t, &f, (struct call){"GET", "logs", .tenant = "other"}), 200);
+    CHECK_INT(px_json_i64(f.json, "retention_days", -1), 365);
+    struct call own = {"PUT", "logs", .scopes = "admin", .body = "{\"days\":7}", .retention = true};
+    CHECK_INT(call(t, &f, own), 200);
+    retention_is(t, &f, "dataset", 7);
+    own.method = "DELETE", own.body = NULL;
+    CHECK_INT(call(t, &f, own), 200);
+    CHECK_STR(px_json_str(f.json, "from"), S("tenant"));
+    CHECK_INT(px_json_i64(f.json, "days", -1), 30);
+    retention_is(t, &f, "tenant", 30);
+    CHECK_INT(call(t, &f, clear), 200);
+    CHECK_STR(px_json_str(f.json, "from"), S("class"));
+    retention_is(t, &f, "class", 365);
+    CHECK_INT(call(t, &f, own), 200); /* there was nothing to clear */
+    close_function(&f);
+}
+
+TEST(the_tenants_retention_is_checked_and_needs_the_scope_admin)
+{
+    static const char *const bad[] = {"", "{}", "{\"days\":0}", "{\"days\":36501}",
+                                      "{\"days\":7,\"tenant\":\"other\"}"};
+    struct call put = {"PUT", .scopes = "admin", .resource = "/v1/retention"};
+    int64_t days = -1;
+    struct function f = {0};
+    open_function(t, &f);
+    for (size_t i = 0; i < PX_COUNT(bad); i++) {
+        put.body = bad[i];
+        CHECK_INT(call(t, &f, put), 400);
+    }
+    put.body = "{\"days\":7}", put.scopes = "ingest query";
+    CHECK_INT(call(t, &f, put), 403);
+    put.method = "DELETE", put.body = NULL;
+    CHECK_INT(call(t, &f, put), 403);
+    put.method = "GET", put.scopes = "ingest";
+    CHECK_INT(call(t, &f, put), 403);
+    CHECK_INT(call(t, &f, (struct call){"GET", "nosuch", .retention = true}), 404);
+    CHECK_INT(call(t, &f, (struct call){"DELETE", "nosuch", .scopes = "admin", .retention = true}),
+              404);
+    CHECK_OK(catalog_tenant_retention(f.catalog.catalog, S("acme"), &days));
+    CHECK_INT(days, 0);
+    close_function(&f);
+}
+
 static int64_t limit_of(const struct function *f, const char *name)
 {
     size_t i, n;

@@ -190,6 +190,28 @@ TEST(a_tenant_moves_there_and_back_and_is_whole_each_time)
     pair_close(&pair);
 }
 
+TEST(the_tenants_retention_moves_along_and_so_does_that_it_has_none)
+{
+    struct pair pair;
+    int64_t days = -1;
+    pair_open(t, &pair);
+    write_more(&pair, 1);
+    CHECK_OK(catalog_set_tenant_retention(source(&pair)->catalog, ACME, 30));
+    CHECK_OK(
+        catalog_set_tenant_retention(target(&pair)->catalog, ACME, 7)); /* of an earlier stay */
+    move_all(&pair);
+    CHECK_OK(catalog_tenant_retention(source(&pair)->catalog, ACME, &days));
+    CHECK_INT(days, 30);
+    CHECK_OK(catalog_tenant_retention(target(&pair)->catalog, ACME, &days));
+    CHECK_INT(days, 0); /* the old home has nothing left */
+    CHECK_OK(catalog_set_tenant_retention(source(&pair)->catalog, ACME, 0));
+    CHECK_OK(catalog_set_tenant_retention(target(&pair)->catalog, ACME, 7));
+    move_all(&pair);
+    CHECK_OK(catalog_tenant_retention(source(&pair)->catalog, ACME, &days));
+    CHECK_INT(days, 0);
+    pair_close(&pair);
+}
+
 TEST(the_second_round_copies_only_what_is_new_and_a_repeat_nothing)
 {
     struct pair pair;

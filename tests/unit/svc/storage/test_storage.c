@@ -311,6 +311,29 @@ TEST(retention_takes_whole_segments_that_are_too_old)
     kit_close(&kit);
 }
 
+TEST(the_tenants_retention_expires_what_has_none_of_its_own)
+{
+    struct kit kit;
+    struct hot_writer *writer = NULL;
+    open_kit(t, &kit, &writer);
+    kit.now_ns = (KIT_EPOCH_US + 40 * KIT_DAY_US) * 1000;
+    struct storage_counts counts = {0};
+    append(writer, (struct kit_rows){.count = 5, .time_us = KIT_EPOCH_US});
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    counts = (struct storage_counts){0};
+    CHECK_OK(catalog_set_tenant_retention(kit.catalog, S("other"), 1));
+    CHECK_OK(catalog_set_tenant_retention(kit.catalog, S("acme"), 30));
+    CHECK_OK(catalog_set_retention(kit.catalog, S("acme"), S("logs"), 50));
+    CHECK_OK(storage_retain(kit.storage, &everything, &counts));
+    CHECK_INT(counts.segments_in, 0);
+    CHECK_OK(catalog_set_retention(kit.catalog, S("acme"), S("logs"), 0));
+    CHECK_OK(storage_retain(kit.storage, &everything, &counts));
+    CHECK_INT(counts.segments_in, 1);
+    kit_check_all(&kit, 0, NULL);
+    hot_writer_free(&writer);
+    kit_close(&kit);
+}
+
 TEST(orphans_and_leftovers_go_and_the_quarantine_stays)
 {
     struct kit kit;
