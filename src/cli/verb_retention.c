@@ -1,5 +1,6 @@
 /* cli/verb_retention.c - `prism retention show|set|clear`: how long rows stay, of one dataset or of all that do not say it themselves. */
 #include "cli/remote.h"
+#include "cli/table.h"
 #include "cli/verbs.h"
 
 #define CALL_TIMEOUT_MS 30000
@@ -11,16 +12,31 @@ static struct px_str path_of(struct cli *cli, const char *dataset)
                            PX_FMT(remote_encode(&cli->arena, px_str_c(dataset))));
 }
 
+static void print_rules(struct cli *cli, yyjson_val *root)
+{
+    size_t i, n;
+    yyjson_val *rule;
+    px_json_arr_foreach(px_json_arr(root, "rules"), i, n, rule)
+    {
+        struct px_str attribute = px_json_str(rule, "attribute");
+        struct px_str value = table_cell(&cli->arena, yyjson_obj_get(rule, "equals"));
+        (void)fprintf(cli->out, "  %.*s = %.*s: %lld days\n", PX_FMT(attribute), PX_FMT(value),
+                      (long long)px_json_i64(rule, "days", 0));
+    }
+}
+
 static void print(struct cli *cli, yyjson_val *root, const char *dataset)
 {
     struct px_str from = px_json_str(root, "from");
     const char *what = dataset ? dataset : "datasets that do not say it themselves";
     if (!yyjson_obj_get(root, "days"))
-        (void)fprintf(cli->out, "%s: as the class of each says\n", what);
+        (void)fprintf(cli->out, "%s: as %s\n", what,
+                      dataset ? "its tenant or class says" : "the class of each says");
     else
         (void)fprintf(cli->out, "%s: %lld days%s%.*s\n", what,
                       (long long)px_json_i64(root, "days", 0), from.len > 0 ? ", by the " : "",
                       PX_FMT(from));
+    print_rules(cli, root);
 }
 
 static int call(struct cli *cli, const char *method, const char *dataset, struct px_str body)
@@ -56,19 +72,34 @@ static int run_clear(struct cli *cli, const void *values, int arg_count, char **
 
 struct set_values {
     int64_t days;
+    const char *rules;
 };
 static const struct cli_option set_options[] = {
     {"days", 'n', CLI_NUMBER, offsetof(struct set_values, days), "N", "how many days", NULL, 1,
      36500},
+    {"rules", 'r', CLI_TEXT, offsetof(struct set_values, rules), "JSON",
+     "rows that go earlier: [{\"attribute\":\"level\",\"equals\":\"debug\",\"days\":3}]", NULL, 0,
+     0},
 };
 
 static int run_set(struct cli *cli, const void *values, int arg_count, char **args)
 {
     const struct set_values *v = values;
-    if (v->days == 0) return cli_fail(cli, CLI_USAGE, "--days is needed");
-    struct px_str body = px_arena_printf(&cli->arena, "{\"days\":%lld}", (long long)v->days);
-    if (!body.ptr) return cli_fault(cli, px_arena_fault(&cli->arena), "retention");
-    return call(cli, "PUT", arg_count > 0 ? args[0] : NULL, body);
+    yyjson_val *rules = NULL;
+    PX_AUTO(px_buf_deinit) struct px_buf body;
+    px_buf_init(&body, 1u << 20);
+    if (v->days == 0 && !v->rules) return cli_fail(cli, CLI_USAGE, "--days or --rules is needed");
+    int r = v->rules ? px_json_parse(px_str_c(v->rules), &cli->arena, &rules, NULL) : 0;
+    if (r == PX_JSON_INVALID) return cli_fail(cli, CLI_USAGE, "'%s' is no JSON", v->rules);
+    if (r != 0) return cli_fault(cli, r, "retention");
+    px_buf_add_char(&body, '{');
+    if (v->days > 0) px_buf_printf(&body, "\"days\":%lld", (long long)v->days);
+    if (rules) px_buf_add_c(&body, v->days > 0 ? ",\"rules\":" : "\"rules\":");
+    if (rules) px_buf_add_json(&body, rules);
+    px_buf_add_char(&body, '}');
+    r = px_buf_fault(&body);
+    if (r != 0) return cli_fault(cli, r, "retention");
+    return call(cli, "PUT", arg_count > 0 ? args[0] : NULL, px_buf_str(&body));
 }
 
 static const struct cli_verb show = {

@@ -49,7 +49,7 @@ def test_without_a_region_every_verb_says_so(tmp_path, args):
     (("query",), "something is missing: SQL|-"), (("query", "SELECT 1", "2"), "what is '2'?"),
     (("query", "-f", "xml", "SELECT 1"), "one of table json"), (("--port", "70000", "status"), "from 1 to 65535"),
     (("send", "x"), "--dataset is needed"), (("send", "x", "-d", "No"), "dataset name"),
-    (("--data=", "status"), "no data folder"), (("tenant", "create", "a", "--quotas", "{"), "no JSON"), (("retention", "set", "x"), "--days is needed")])
+    (("--data=", "status"), "no data folder"), (("tenant", "create", "a", "--quotas", "{"), "no JSON"), (("retention", "set", "x"), "--days or --rules is needed")])
 def test_mistakes_are_named(tmp_path, args, said):
     done = bare(*args, env={"HOME": str(tmp_path)})
     assert done.returncode == USAGE and said in done.stderr
@@ -145,6 +145,10 @@ def test_every_verb_answers_in_json(region, tmp_path):
     assert region.json("retention", "set", "shapes", "--days", "7", *admin) == {"days": 7} and region.json("retention", "show", "shapes") == {"from": "dataset", "days": 7}
     assert region.json("retention", "clear", "shapes", *admin) == {"from": "tenant", "days": 30}
     assert region.json("retention", "clear", *admin) == {"from": "class"} and region.json("retention", "show", "shapes")["from"] == "class"
+    rules = [{"attribute": "s", "equals": "x", "days": 3}]
+    assert region.json("retention", "set", "shapes", "--rules", json.dumps(rules), *admin) == {"rules": rules}
+    assert region.json("retention", "show", "shapes")["rules_from"] == "dataset" and "  s = x: 3 days\n" in region.run("retention", "show", "shapes").stdout
+    assert region.run("retention", "set", "shapes", "--rules", '[{"attribute":"s"}]', *admin, check=False).returncode == REFUSED
     assert region.run("retention", "set", "shapes", "--days", "9", *admin).stdout == "shapes: 9 days\n"
     assert region.run("retention", "show").stdout == "datasets that do not say it themselves: as the class of each says\n"
     assert [json.loads(l)["a"] for l in region.run("tail", "shapes", "--json").stdout.splitlines()] == [1]

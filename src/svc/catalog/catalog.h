@@ -32,6 +32,10 @@ void catalog_say_after(struct catalog *catalog, struct px_str name, uint32_t wit
 
 enum catalog_answer { CATALOG_ABSENT = 1, CATALOG_CONFLICT };
 
+/* A dataset by its two names. */
+struct dataset_key {
+    struct px_str tenant, name;
+};
 enum segment_tier { TIER_SEGMENT = 1, TIER_ANALYTICS = 2 };
 struct segment {
     int64_t id;
@@ -52,11 +56,12 @@ struct dataset_info {
     struct px_str tenant, name;
     int64_t version;
     struct px_str schema_json;
-    int64_t rows, bytes, segments;    /* live segments, both tiers */
-    int64_t quarantined;              /* segments set aside because they could not be read */
-    int64_t time_min_us, time_max_us; /* 0, 0 when empty */
-    int64_t retention_days;           /* its own; 0: its tenant's */
-    int64_t tenant_days;              /* its tenant's; 0: the class's default */
+    int64_t rows, bytes, segments;     /* live segments, both tiers */
+    int64_t quarantined;               /* segments set aside because they could not be read */
+    int64_t time_min_us, time_max_us;  /* 0, 0 when empty */
+    int64_t retention_days;            /* its own; 0: its tenant's */
+    int64_t tenant_days;               /* its tenant's; 0: the class's default */
+    struct px_str rules, tenant_rules; /* JSON (retention.h); empty: not said */
 };
 /* One snapshot: the dataset with its live segments that overlap [start_us, end_us) and all marks.
  * pruned: live segments outside the range. Answers: CATALOG_ABSENT: nothing sealed yet; ret_snapshot
@@ -143,12 +148,41 @@ PX_MUST_USE int catalog_mark(struct catalog *catalog, struct px_str tenant, stru
 /* 0: back to the tenant's. A dataset that has only hot frames yet is made, empty. */
 PX_MUST_USE int catalog_set_retention(struct catalog *catalog, struct px_str tenant,
                                       struct px_str dataset, int64_t days);
-/* How long rows stay in datasets of the tenant that have no days of their own; 0: as their class says. Datasets that there
- * are change at once, those that come later begin with it. */
+/* Days and rules (retention.h) of a dataset, or with an empty name of all that do not say it themselves, in place of what was
+ * said before; 0 and empty: nothing is said. Datasets that there are change at once, those that come later begin with it. */
+PX_MUST_USE int catalog_say_retention(struct catalog *catalog, struct px_str tenant,
+                                      struct px_str dataset, int64_t days, struct px_str rules);
+/* What is said of all, days alone. */
 PX_MUST_USE int catalog_set_tenant_retention(struct catalog *catalog, struct px_str tenant,
                                              int64_t days);
+struct tenant_retention {
+    int64_t days;        /* 0: not said */
+    struct px_str rules; /* JSON; empty: not said */
+};
 PX_MUST_USE int catalog_tenant_retention(struct catalog *catalog, struct px_str tenant,
-                                         int64_t *ret_days);
+                                         struct px_arena *arena,
+                                         struct tenant_retention *ret_retention);
+/* Live segments wholly older than the limit, oldest first, with what they were held against (svc/storage/retain_rules.c). */
+struct aged_segment {
+    struct segment segment;
+    struct px_str rules_done;
+};
+PX_MUST_USE int catalog_aged(struct catalog *catalog, const struct dataset_key *key,
+                             int64_t older_than_us, struct px_arena *arena,
+                             struct aged_segment **ret_segments, size_t *ret_count);
+/* No row of this segment was to go. One that is no longer live stays as it is. */
+PX_MUST_USE int catalog_rules_done(struct catalog *catalog, int64_t id, struct px_str done);
+/* A live segment changes places with one that lacks some of its rows, all at once; the old one becomes dead.
+ * Answers: CATALOG_CONFLICT when it is no longer live: nothing changed, the caller deletes the new object.
+ * Faults: PX_F_CORRUPT when kept and removed are not together what it had. */
+struct catalog_reduction {
+    struct dataset_key key;
+    int64_t id;
+    const struct segment *kept; /* NULL: no row stays */
+    int64_t removed;            /* rows, 1 at least */
+    struct px_str done;
+};
+PX_MUST_USE int catalog_reduce(struct catalog *catalog, const struct catalog_reduction *reduction);
 /* Marks that did not move for older_than_ns, for a caller who knows which files there are; at most
  * max, oldest first. */
 struct idle_mark {
@@ -178,7 +212,8 @@ struct catalog_arrival {
     struct px_str tenant, dataset;
     struct px_str schema_json;
     int64_t retention_days;
-    bool dropped; /* only its marks and columns matter */
+    struct px_str rules; /* of retention */
+    bool dropped;        /* only its marks and columns matter */
     struct px_str
         brought; /* how the names (behind the last '/') of all objects of this move begin */
     const struct segment *segments; /* live ones; keys of objects that are here already */

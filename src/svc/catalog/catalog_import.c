@@ -177,6 +177,15 @@ static int put_dataset(struct catalog *catalog, struct importing *importing)
                         ended, PX_COUNT(ended), NULL);
 }
 
+static int put_rules(struct catalog *catalog, struct importing *importing)
+{
+    const struct dataset_key key = key_of(importing->arrival);
+    int64_t changed = 0;
+    PX_TRY(catalog_put_rules(catalog, &key, 0, importing->arrival->rules, &changed));
+    importing->changed = importing->changed || changed > 0;
+    return 0;
+}
+
 static int import_body(struct catalog *catalog, const void *ctx)
 {
     struct importing *importing = *(struct importing *const *)ctx;
@@ -188,6 +197,7 @@ static int import_body(struct catalog *catalog, const void *ctx)
     PX_TRY(end_others(catalog, importing));
     PX_TRY(add_missing(catalog, importing));
     PX_TRY(raise_marks(catalog, importing));
+    PX_TRY(put_rules(catalog, importing));
     return put_dataset(catalog, importing);
 }
 

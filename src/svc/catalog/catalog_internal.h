@@ -19,11 +19,6 @@ enum segment_state { SEGMENT_LIVE = 1, SEGMENT_DEAD = 2, SEGMENT_QUARANTINED = 3
 /* The schema of a dataset that has nothing yet. */
 #define CATALOG_EMPTY_SCHEMA "[{\"name\":\"time\",\"type\":\"time\"}]"
 
-/* A dataset by its two names, as every call has it. */
-struct dataset_key {
-    struct px_str tenant, name;
-};
-
 /* Text that may be an empty view without pointer: '' and not NULL. */
 static inline struct meta_value catalog_text(struct px_str text)
 {
@@ -58,6 +53,11 @@ int segment_from_row(const struct meta_value *row, const struct segment *previou
 /* Inside a write transaction. */
 int catalog_bump(struct catalog *catalog,
                  const struct dataset_key *key); /* answers CATALOG_ABSENT */
+/* A live one becomes dead. Answers: CATALOG_CONFLICT when it is not live. */
+int catalog_end_segment(struct catalog *catalog, const struct dataset_key *key, int64_t id);
+/* What stands in `retention` of a dataset (name empty: of all): days 0 and no rules remove it. */
+int catalog_put_rules(struct catalog *catalog, const struct dataset_key *key, int64_t days,
+                      struct px_str rules, int64_t *ret_changed);
 int catalog_insert_segments(struct catalog *catalog, const struct dataset_key *key,
                             const struct segment *segments, size_t count);
 int catalog_move_marks(struct catalog *catalog, const struct dataset_key *key,

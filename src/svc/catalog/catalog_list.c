@@ -1,7 +1,7 @@
 /* svc/catalog/catalog_list.c - datasets with what their live segments add up to. */
 #include "svc/catalog/catalog_internal.h"
 
-#define INFO_COLUMNS 12
+#define INFO_COLUMNS 14
 /* $1, $2: tenant and dataset, empty for all. A dataset without segments is listed with zeros. */
 static const char list_sql[] =
     "SELECT d.tenant, d.name, d.version, d.schema_json, d.retention_days,"
@@ -11,12 +11,14 @@ static const char list_sql[] =
     " coalesce(sum(CASE WHEN s.state = 3 THEN 1 ELSE 0 END), 0),"
     " coalesce(min(CASE WHEN s.state = 1 THEN s.time_min_us ELSE NULL END), 0),"
     " coalesce(max(CASE WHEN s.state = 1 THEN s.time_max_us ELSE NULL END), 0),"
-    " coalesce(r.days, 0)"
+    " coalesce(r.days, 0), coalesce(r.rules_json, ''), coalesce(o.rules_json, '')"
     " FROM datasets d LEFT JOIN retention r ON r.tenant = d.tenant AND r.dataset = ''"
+    " LEFT JOIN retention o ON o.tenant = d.tenant AND o.dataset = d.name"
     " LEFT JOIN segments s"
     " ON s.tenant = d.tenant AND s.dataset = d.name AND s.state <> 2"
     " WHERE d.dropped_ns = 0 AND ($1 = '' OR d.tenant = $1) AND ($2 = '' OR d.name = $2)"
-    " GROUP BY d.tenant, d.name, d.version, d.schema_json, d.retention_days, r.days"
+    " GROUP BY d.tenant, d.name, d.version, d.schema_json, d.retention_days, r.days,"
+    " r.rules_json, o.rules_json"
     " ORDER BY d.tenant, d.name";
 
 _Static_assert(SEGMENT_LIVE == 1 && SEGMENT_DEAD == 2 && SEGMENT_QUARANTINED == 3,
@@ -45,8 +47,11 @@ static int info_from_row(const struct meta_value *row, struct px_arena *arena,
         .time_min_us = row[9].i,
         .time_max_us = row[10].i,
         .tenant_days = row[11].i,
+        .tenant_rules = px_arena_dup(arena, row[12].s),
+        .rules = px_arena_dup(arena, row[13].s),
     };
-    bool copied = info->tenant.ptr && info->name.ptr && info->schema_json.ptr;
+    bool copied = info->tenant.ptr && info->name.ptr && info->schema_json.ptr &&
+                  info->tenant_rules.ptr && info->rules.ptr;
     return copied ? 0 : px_arena_fault(arena);
 }
 

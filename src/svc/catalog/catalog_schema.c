@@ -52,13 +52,14 @@ static const char old_ledger_2[] = "DROP TABLE IF EXISTS migrations;";
 
 /* How long rows stay where their dataset's own days (datasets.retention_days) do not say. dataset '': of all of a tenant's.
  * Functions of before do not look here. */
-static const char retention_3[] = "CREATE TABLE retention ("
-                                  " tenant TEXT NOT NULL,"
-                                  " dataset TEXT NOT NULL,"
-                                  " days BIGINT NOT NULL,"     /* 0: not said */
-                                  " rules_json TEXT NOT NULL," /* '': none */
-                                  " changed_ns BIGINT NOT NULL,"
-                                  " PRIMARY KEY (tenant, dataset));"
+static const char retention_3[] =
+    "CREATE TABLE retention ("
+    " tenant TEXT NOT NULL,"
+    " dataset TEXT NOT NULL,"
+    " days BIGINT NOT NULL,"     /* 0: not said */
+    " rules_json TEXT NOT NULL," /* '': none */
+    " changed_ns BIGINT NOT NULL,"
+    " PRIMARY KEY (tenant, dataset));"
     /* Which rules this segment's rows were held against; '': none. */
     "ALTER TABLE segments ADD COLUMN rules_done TEXT NOT NULL DEFAULT '';";
 
@@ -74,6 +75,9 @@ static const struct migrate_step steps[] = {
      .sql = old_ledger_2,
      .unused_since = 2,
      .unsaid = true},
-    {.number = 3, .kind = MIGRATE_EXPAND, .name = "retention of tenants and by attribute", .sql = retention_3},
+    {.number = 3,
+     .kind = MIGRATE_EXPAND,
+     .name = "retention of tenants and by attribute",
+     .sql = retention_3},
 };
 const struct migrate_list catalog_migrations = {steps, PX_COUNT(steps), 3};

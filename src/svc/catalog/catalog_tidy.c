@@ -1,5 +1,5 @@
 /* svc/catalog/catalog_tidy.c - what maintenance needs besides moving data: dead segments, idle marks,
- * retention. */
+ * a tenant that is gone. */
 #include "svc/catalog/catalog_internal.h"
 
 int catalog_dead(struct catalog *catalog, int64_t grace_ns, size_t max, struct px_arena *arena,
@@ -142,47 +142,6 @@ int catalog_last_compacted(struct catalog *catalog, struct px_str tenant, struct
                        "WHERE tier = 2 AND ($1 = '' OR tenant = $1) GROUP BY tenant, dataset "
                        "ORDER BY tenant, dataset",
                        tenant, arena, ret_served, ret_count);
-}
-
-/* ---- retention ---- */
-
-int catalog_set_retention(struct catalog *catalog, struct px_str tenant, struct px_str dataset,
-                          int64_t days)
-{
-    PX_ASSERT(days >= 0);
-    const struct meta_value params[] = {meta_s(tenant), meta_s(dataset), meta_i(days),
-                                        meta_s(S(CATALOG_EMPTY_SCHEMA)),
-                                        meta_i(px_wall_ns(catalog->clock))};
-    return catalog_exec(catalog,
-                        "INSERT INTO datasets (tenant, name, version, schema_json, retention_days, "
-                        "created_ns, dropped_ns) VALUES ($1, $2, 1, $4, $3, $5, 0) "
-                        "ON CONFLICT (tenant, name) DO UPDATE SET version = datasets.version + 1, "
-                        "retention_days = $3, dropped_ns = 0",
-                        params, PX_COUNT(params), NULL);
-}
-
-int catalog_set_tenant_retention(struct catalog *catalog, struct px_str tenant, int64_t days)
-{
-    PX_ASSERT(tenant.len > 0 && days >= 0);
-    const struct meta_value params[] = {meta_s(tenant), meta_i(days),
-                                        meta_i(px_wall_ns(catalog->clock))};
-    if (days == 0)
-        return catalog_exec(catalog, "DELETE FROM retention WHERE tenant = $1 AND dataset = ''",
-                            params, 1, NULL);
-    return catalog_exec(catalog,
-                        "INSERT INTO retention (tenant, dataset, days, rules_json, changed_ns) "
-                        "VALUES ($1, '', $2, '', $3) ON CONFLICT (tenant, dataset) DO UPDATE SET "
-                        "days = $2, changed_ns = $3",
-                        params, PX_COUNT(params), NULL);
-}
-
-int catalog_tenant_retention(struct catalog *catalog, struct px_str tenant, int64_t *ret_days)
-{
-    const struct meta_value params[] = {meta_s(tenant)};
-    return catalog_select_ints(catalog,
-                               "SELECT coalesce(max(days), 0) FROM retention WHERE tenant = $1 AND "
-                               "dataset = ''",
-                               params, PX_COUNT(params), ret_days, 1);
 }
 
 /* ---- a tenant that is gone ---- */

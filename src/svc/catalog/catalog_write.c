@@ -114,6 +114,11 @@ static int end_segment(struct catalog *catalog, const struct dataset_key *key, i
     return changed == 1 ? 0 : CATALOG_CONFLICT;
 }
 
+int catalog_end_segment(struct catalog *catalog, const struct dataset_key *key, int64_t id)
+{
+    return end_segment(catalog, key, id, SEGMENT_DEAD, S(""));
+}
+
 /* ---- seal ---- */
 
 #define SCHEMA_ARENA_BYTES_MAX ((size_t)8 << 20)

@@ -100,7 +100,10 @@ static int look_sealed(const struct answer *a, struct px_str dataset, struct dat
     if (r != CATALOG_ABSENT) PX_TRY(r);
     *ret_exists = r == 0;
     if (!*ret_exists) {
-        PX_TRY(catalog_tenant_retention(catalog, a->tenant, &view->info.tenant_days));
+        struct tenant_retention said;
+        PX_TRY(catalog_tenant_retention(catalog, a->tenant, view->arena, &said));
+        view->info.tenant_days = said.days;
+        view->info.tenant_rules = said.rules;
         return schema_init(&view->schema, view->arena);
     }
     r = schema_from_json(view->info.schema_json, view->arena, &view->schema);
@@ -287,22 +290,43 @@ static int drop(const struct answer *a)
 
 /* ---- retention ---- */
 
-/* Days are left out where each dataset's class tells them. */
-static int tell_retention(const struct answer *a, int64_t days, const char *from)
+/* Members of what counts. Days are left out where each dataset's class tells them, rules where there are none. */
+static void write_retention(const struct retention *said, struct px_buf *json)
+{
+    px_buf_printf(json, "\"from\":\"%s\"", said->from);
+    if (said->days > 0) px_buf_printf(json, ",\"days\":%lld", (long long)said->days);
+    if (!said->rules_from) return;
+    px_buf_printf(json, ",\"rules_from\":\"%s\",\"rules\":%.*s", said->rules_from,
+                  PX_FMT(said->rules));
+}
+
+static int tell_retention(const struct answer *a, const struct retention *said)
 {
     PX_AUTO(px_buf_deinit) struct px_buf json;
-    px_buf_init(&json, 4096);
-    px_buf_printf(&json, "{\"from\":\"%s\"", from);
-    if (days > 0) px_buf_printf(&json, ",\"days\":%lld", (long long)days);
+    px_buf_init(&json, 64u << 10);
+    px_buf_add_char(&json, '{');
+    write_retention(said, &json);
     px_buf_add_char(&json, '}');
     return respond(a, &json);
 }
 
+static int find_tenant_retention(const struct answer *a, struct px_arena *arena,
+                                 struct retention *ret_said)
+{
+    struct tenant_retention said;
+    PX_TRY(catalog_tenant_retention(a->datasets->catalog, a->tenant, arena, &said));
+    *ret_said = (struct retention){.days = said.days,
+                                   .from = said.days > 0 ? "tenant" : "class",
+                                   .rules = said.rules,
+                                   .rules_from = said.rules.len > 0 ? "tenant" : NULL};
+    return 0;
+}
+
 static int show_tenant_retention(const struct answer *a)
 {
-    int64_t days = 0;
-    PX_TRY(catalog_tenant_retention(a->datasets->catalog, a->tenant, &days));
-    return tell_retention(a, days, days > 0 ? "tenant" : "class");
+    struct retention said;
+    PX_TRY(find_tenant_retention(a, a->event->arena, &said));
+    return tell_retention(a, &said);
 }
 
 static int show_retention(const struct answer *a)
@@ -313,86 +337,128 @@ static int show_retention(const struct answer *a)
     int r = look(a, a->dataset, &view);
     if (r == CATALOG_ABSENT) return problem(a, 404, "the tenant has no such dataset");
     PX_TRY(r);
-    const struct retention retention = retention_of(a->datasets->lifecycle, &view.info);
-    return tell_retention(a, retention.days, retention.from);
+    const struct retention said = retention_of(a->datasets->lifecycle, &view.info);
+    return tell_retention(a, &said);
 }
 
-/* NULL, or what is wrong with the body. */
-static const char *read_days(yyjson_val *root, int64_t *ret_days)
+/* What somebody says; zeros: nothing. */
+struct wish {
+    int64_t days;
+    struct px_str rules;
+};
+
+/* Members are those two, each once. NULL, or what is wrong with the body. */
+static const char *check_members(yyjson_val *root)
 {
     static const char *const why =
-        "the body is {\"days\": n} with n a whole number from 1 to 36500";
-    yyjson_val *days = yyjson_obj_get(root, "days");
-    if (!yyjson_is_obj(root) || yyjson_obj_size(root) != 1 || !yyjson_is_int(days)) return why;
-    *ret_days = yyjson_get_sint(days);
-    return *ret_days >= 1 && *ret_days <= RETENTION_DAYS_MAX ? NULL : why;
+        "the body is {\"days\": n, \"rules\": [...]}, or one of both, with n a whole number from 1 "
+        "to 36500";
+    yyjson_val *days = yyjson_obj_get(root, "days"), *rules = yyjson_obj_get(root, "rules");
+    size_t known = (days != NULL) + (rules != NULL);
+    if (!yyjson_is_obj(root) || known == 0 || yyjson_obj_size(root) != known) return why;
+    if (!days) return NULL;
+    if (!yyjson_is_int(days)) return why;
+    int64_t n = yyjson_get_sint(days);
+    return n >= 1 && n <= RETENTION_DAYS_MAX ? NULL : why;
+}
+
+/* Answers: RETENTION_INVALID, with ret_why. */
+static int read_wish(const struct answer *a, yyjson_val *root, struct wish *ret_wish,
+                     const char **ret_why)
+{
+    struct retention_rules rules;
+    PX_AUTO(px_buf_deinit) struct px_buf text;
+    yyjson_val *list = yyjson_obj_get(root, "rules");
+    px_buf_init(&text, 64u << 10);
+    *ret_why = check_members(root);
+    if (*ret_why) return RETENTION_INVALID;
+    *ret_wish = (struct wish){.days = px_json_i64(root, "days", 0)};
+    if (!list) return 0;
+    int r = retention_rules_parse(list, a->event->arena, &rules, ret_why);
+    if (r != 0) return r;
+    px_buf_add_json(&text, list);
+    PX_TRY(px_buf_fault(&text));
+    ret_wish->rules = px_arena_dup(a->event->arena, px_buf_str(&text));
+    return ret_wish->rules.ptr ? 0 : px_arena_fault(a->event->arena);
 }
 
 /* Answers: REFUSED, answered already. */
-static int parse_days(const struct answer *a, int64_t *ret_days)
+static int parse_wish(const struct answer *a, struct wish *ret_wish)
 {
     yyjson_val *root = NULL;
     struct px_where where = {0};
+    const char *why = NULL;
     int r = px_json_parse(a->http->body, a->event->arena, &root, &where);
     if (r < 0) PX_TRY(r);
-    const char *why = r == PX_JSON_INVALID ? where.expected : read_days(root, ret_days);
-    if (!why) return 0;
+    if (r == PX_JSON_INVALID) why = where.expected;
+    if (r == 0) r = read_wish(a, root, ret_wish, &why);
+    if (r <= 0) return r;
     PX_TRY(problem(a, 400, why));
     return REFUSED;
 }
 
-/* days 0: no longer the dataset's own. Answers: CATALOG_ABSENT. */
-static int change_retention(const struct answer *a, int64_t days)
+/* Answers: CATALOG_ABSENT. */
+static int change_retention(const struct answer *a, const struct wish *wish)
 {
     PX_AUTO(px_arena_deinit) struct px_arena arena;
     px_arena_init(&arena, (size_t)256 << 20);
     struct dataset_view view = {.arena = &arena};
     int r = look(a, a->dataset, &view);
     if (r != 0) return r;
-    return catalog_set_retention(a->datasets->catalog, a->tenant, a->dataset, days);
+    return catalog_say_retention(a->datasets->catalog, a->tenant, a->dataset, wish->days,
+                                 wish->rules);
 }
 
-static int tell_days(const struct answer *a, int64_t days)
+static int tell_wish(const struct answer *a, const struct wish *wish)
 {
     PX_AUTO(px_buf_deinit) struct px_buf json;
-    px_buf_init(&json, 4096);
-    px_buf_printf(&json, "{\"days\":%lld}", (long long)days);
+    px_buf_init(&json, 64u << 10);
+    px_buf_add_char(&json, '{');
+    if (wish->days > 0) px_buf_printf(&json, "\"days\":%lld", (long long)wish->days);
+    if (wish->rules.len > 0)
+        px_buf_printf(&json, "%s\"rules\":%.*s", wish->days > 0 ? "," : "", PX_FMT(wish->rules));
+    px_buf_add_char(&json, '}');
     return respond(a, &json);
 }
 
 static int set_retention(const struct answer *a)
 {
-    int64_t days = 0;
-    int r = parse_days(a, &days);
+    struct wish wish;
+    int r = parse_wish(a, &wish);
     if (r == REFUSED) return 0;
     PX_TRY(r);
-    r = change_retention(a, days);
+    r = change_retention(a, &wish);
     if (r == CATALOG_ABSENT) return problem(a, 404, "the tenant has no such dataset");
     PX_TRY(r);
-    return tell_days(a, days);
+    return tell_wish(a, &wish);
 }
 
 static int clear_retention(const struct answer *a)
 {
-    int r = change_retention(a, 0);
+    int r = change_retention(a, &(struct wish){0});
     if (r == CATALOG_ABSENT) return problem(a, 404, "the tenant has no such dataset");
     PX_TRY(r);
     return show_retention(a);
 }
 
+static int say_of_all(const struct answer *a, const struct wish *wish)
+{
+    return catalog_say_retention(a->datasets->catalog, a->tenant, S(""), wish->days, wish->rules);
+}
+
 static int set_tenant_retention(const struct answer *a)
 {
-    int64_t days = 0;
-    int r = parse_days(a, &days);
+    struct wish wish;
+    int r = parse_wish(a, &wish);
     if (r == REFUSED) return 0;
     PX_TRY(r);
-    PX_TRY(catalog_set_tenant_retention(a->datasets->catalog, a->tenant, days));
-    return tell_days(a, days);
+    PX_TRY(say_of_all(a, &wish));
+    return tell_wish(a, &wish);
 }
 
 static int clear_tenant_retention(const struct answer *a)
 {
-    PX_TRY(catalog_set_tenant_retention(a->datasets->catalog, a->tenant, 0));
+    PX_TRY(say_of_all(a, &(struct wish){0}));
     return show_tenant_retention(a);
 }
 
@@ -465,9 +531,14 @@ static const struct route *find_route(const struct api_event *http)
 
 static int write_tenant_before(const struct answer *a, struct px_buf *json)
 {
-    int64_t days = 0;
-    PX_TRY(catalog_tenant_retention(a->datasets->catalog, a->tenant, &days));
-    if (days > 0) px_buf_printf(json, "{\"days\":%lld}", (long long)days);
+    PX_AUTO(px_arena_deinit) struct px_arena arena;
+    struct retention said;
+    px_arena_init(&arena, 1u << 20);
+    PX_TRY(find_tenant_retention(a, &arena, &said));
+    if (said.days == 0 && !said.rules_from) return 0;
+    px_buf_add_char(json, '{');
+    write_retention(&said, json);
+    px_buf_add_char(json, '}');
     return px_buf_fault(json);
 }
 
@@ -480,9 +551,11 @@ static int write_dataset_before(const struct answer *a, struct px_buf *json)
     int r = catalog_find(a->datasets->catalog, a->tenant, a->dataset, &arena, &info);
     if (r == CATALOG_ABSENT) return 0;
     PX_TRY(r);
-    px_buf_printf(json, "{\"retention_days\":%lld,\"sealed_rows\":%lld,\"segments\":%lld}",
-                  (long long)retention_of(a->datasets->lifecycle, &info).days, (long long)info.rows,
-                  (long long)info.segments);
+    const struct retention said = retention_of(a->datasets->lifecycle, &info);
+    px_buf_printf(json, "{\"retention_days\":%lld,\"sealed_rows\":%lld,\"segments\":%lld",
+                  (long long)said.days, (long long)info.rows, (long long)info.segments);
+    if (said.rules_from) px_buf_printf(json, ",\"rules\":%.*s", PX_FMT(said.rules));
+    px_buf_add_char(json, '}');
     return px_buf_fault(json);
 }
 
@@ -493,7 +566,7 @@ static int intend(const struct answer *a, const struct route *route, const struc
     PX_AUTO(px_buf_deinit) struct px_buf asked, before;
     px_arena_init(&arena, (size_t)64 << 20);
     px_buf_init(&asked, 1u << 20);
-    px_buf_init(&before, 4096);
+    px_buf_init(&before, 64u << 10);
     yyjson_val *body = NULL;
     int r = a->http->body.len > 0 ? px_json_parse(a->http->body, &arena, &body, NULL) : 0;
     if (r < 0) PX_TRY(r);

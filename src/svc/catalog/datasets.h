@@ -4,7 +4,7 @@
  *   GET    /v1/datasets/{dataset}              one with its columns
  *   DELETE /v1/datasets/{dataset}              drop its rows (scope admin)
  *   GET    /v1/datasets/{dataset}/retention    how long its rows stay, and who said so
- *   PUT    /v1/datasets/{dataset}/retention    {"days": n} (scope admin)
+ *   PUT    /v1/datasets/{dataset}/retention    {"days": n, "rules": [...]} (scope admin; retention.h)
  *   DELETE /v1/datasets/{dataset}/retention    as its tenant's others (scope admin)
  *   GET, PUT, DELETE /v1/retention             of all datasets that have none of their own
  *   GET    /v1/usage                           what the tenant may use and has stored

@@ -89,24 +89,11 @@ static int add_source(struct compacting *c, struct px_buf *sql)
     return 0;
 }
 
-static void add_columns(const struct schema *schema, struct px_buf *sql)
-{
-    for (uint32_t i = 0; i < schema->count; i++) {
-        const struct schema_column *column = &schema->columns[i];
-        px_buf_add_c(sql, i > 0 ? ", CAST(" : "CAST(");
-        sql_add_identifier(sql, column->name);
-        /* JSON is plain text in our files */
-        px_buf_printf(sql, " AS %s) AS ",
-                      column->type == COL_JSON ? "VARCHAR" : col_type_sql(column->type));
-        sql_add_identifier(sql, column->name);
-    }
-}
-
 /* Rows with time in [day_first, day_end), in order of time. */
 static int select_days(struct compacting *c, int64_t day_first, int64_t day_end, struct px_buf *sql)
 {
     px_buf_add_c(sql, "SELECT ");
-    add_columns(&c->columns, sql);
+    parquet_add_columns(&c->columns, sql);
     PX_TRY(add_source(c, sql));
     long long first_us = day_first * DAY_US, end_us = day_end * DAY_US;
     px_buf_printf(sql,

@@ -73,9 +73,11 @@ int manifest_put(struct object_store *store, struct px_str tenant, int64_t epoch
     PX_AUTO(px_buf_deinit) struct px_buf text;
     px_buf_init(&text, MANIFEST_BYTES_MAX);
     PX_TRY(index_key(tenant, epoch, arena, &key));
-    px_buf_printf(&text, "{\"last\":%s,\"freeze\":%lld,\"retention_days\":%lld,\"datasets\":",
+    px_buf_printf(&text, "{\"last\":%s,\"freeze\":%lld,\"retention_days\":%lld,\"rules\":",
                   manifest->last ? "true" : "false", (long long)manifest->freeze,
-                  (long long)manifest->tenant_days);
+                  (long long)manifest->retention.days);
+    px_buf_add_json_str(&text, manifest->retention.rules);
+    px_buf_add_c(&text, ",\"datasets\":");
     add_names(&text, manifest->datasets, manifest->count);
     px_buf_add_c(&text, ",\"claims\":");
     add_names(&text, manifest->claims, manifest->claim_count);
@@ -108,8 +110,10 @@ int manifest_put_dataset(struct object_store *store, int64_t epoch,
     PX_TRY(dataset_key(dataset->tenant, epoch, dataset->dataset, arena, &key));
     px_buf_add_c(&text, "{\"schema\":");
     px_buf_add_json_str(&text, dataset->schema_json);
-    px_buf_printf(&text, ",\"retention_days\":%lld,\"dropped\":%s,\"marks\":[",
+    px_buf_printf(&text, ",\"retention_days\":%lld,\"dropped\":%s,\"rules\":",
                   (long long)dataset->retention_days, dataset->dropped ? "true" : "false");
+    px_buf_add_json_str(&text, dataset->rules);
+    px_buf_add_c(&text, ",\"marks\":[");
     for (size_t i = 0; i < dataset->mark_count; i++) {
         px_buf_add_c(&text, i > 0 ? ",{\"writer\":" : "{\"writer\":");
         px_buf_add_json_str(&text, dataset->marks[i].writer);
@@ -167,10 +171,11 @@ int manifest_get(struct object_store *store, struct px_str tenant, int64_t epoch
     PX_TRY(index_key(tenant, epoch, arena, &key));
     int r = manifest_get_json(store, key, arena, &root);
     if (r != 0) return r;
-    struct manifest manifest = {.last = px_json_bool(root, "last", false),
-                                .freeze = px_json_i64(root, "freeze", 0),
-                                .tenant_days = px_json_i64(root, "retention_days", 0)};
-    if (manifest.tenant_days < 0) return corrupt(key);
+    struct manifest manifest = {
+        .last = px_json_bool(root, "last", false),
+        .freeze = px_json_i64(root, "freeze", 0),
+        .retention = {px_json_i64(root, "retention_days", 0), px_json_str(root, "rules")}};
+    if (manifest.retention.days < 0) return corrupt(key);
     PX_TRY(get_names(root, "datasets", key, arena, &manifest.datasets, &manifest.count));
     for (size_t i = 0; i < manifest.count; i++)
         if (!dataset_name_ok(manifest.datasets[i], NULL)) return corrupt(key);
@@ -215,6 +220,7 @@ int manifest_get_dataset(struct object_store *store, struct px_str tenant, int64
                                       .dataset = dataset,
                                       .schema_json = schema,
                                       .retention_days = px_json_i64(root, "retention_days", 0),
+                                      .rules = px_json_str(root, "rules"),
                                       .dropped = px_json_bool(root, "dropped", false),
                                       .segments = segments,
                                       .marks = seqs};

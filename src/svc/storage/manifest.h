@@ -19,7 +19,7 @@ struct manifest {
     size_t count;
     struct px_str *claims; /* names of the lists of claims of what is sealed (move_claims.h) */
     size_t claim_count;
-    int64_t tenant_days; /* how long rows stay where their dataset does not say; 0: not said */
+    struct tenant_retention retention; /* what the tenant says of all its datasets */
 };
 /* An object of JSON that a move wrote; what is read lives in arena. Answers: OBJECT_ABSENT. */
 PX_MUST_USE int manifest_get_json(struct object_store *store, struct px_str key,

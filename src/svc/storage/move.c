@@ -37,9 +37,9 @@ static int seal_all(struct storage *storage, const struct storage_move *move,
     return 0;
 }
 
-/* listed: the claims of what was sealed before the move are written down already. */
+/* info: NULL when it was dropped. listed: the claims of what was sealed before the move are written down already. */
 static int pack_dataset(struct storage *storage, const struct storage_move *move,
-                        struct px_str name, int64_t retention_days, bool listed,
+                        struct px_str name, const struct dataset_info *info, bool listed,
                         struct px_arena *arena, struct storage_moved *moved)
 {
     struct catalog_snapshot snapshot;
@@ -51,7 +51,8 @@ static int pack_dataset(struct storage *storage, const struct storage_move *move
     const struct catalog_arrival arrival = {.tenant = move->tenant,
                                             .dataset = name,
                                             .schema_json = snapshot.schema_json,
-                                            .retention_days = retention_days,
+                                            .retention_days = info ? info->retention_days : 0,
+                                            .rules = info ? info->rules : S(""),
                                             .dropped = snapshot.dropped,
                                             .segments = snapshot.segments,
                                             .segment_count = snapshot.segment_count,
@@ -77,7 +78,7 @@ static int pack_all(struct storage *storage, const struct storage_move *move,
     PX_TRY(catalog_dropped(catalog, move->tenant, arena, &dropped, &dropped_count));
     struct manifest manifest = {.last = moved->last, .freeze = moved->freeze};
     bool listed = false;
-    PX_TRY(catalog_tenant_retention(catalog, move->tenant, &manifest.tenant_days));
+    PX_TRY(catalog_tenant_retention(catalog, move->tenant, arena, &manifest.retention));
     PX_TRY(move_claims_listed(storage, move, &listed));
     manifest.datasets = px_arena_array(arena, struct px_str, count + dropped_count + 1);
     if (!manifest.datasets) return px_arena_fault(arena);
@@ -86,8 +87,8 @@ static int pack_all(struct storage *storage, const struct storage_move *move,
         px_arena_init(&one, STORAGE_ARENA_BYTES_MAX);
         struct px_str name = i < count ? infos[i].name : dropped[i - count];
         manifest.datasets[manifest.count++] = name;
-        PX_TRY(pack_dataset(storage, move, name, i < count ? infos[i].retention_days : 0, listed,
-                            &one, moved));
+        PX_TRY(
+            pack_dataset(storage, move, name, i < count ? &infos[i] : NULL, listed, &one, moved));
     }
     if (!listed) PX_TRY(move_claims_set_listed(storage, move));
     PX_TRY(move_claims_names(storage, move, arena, &manifest));
@@ -231,13 +232,15 @@ static int import(struct storage *storage, const struct storage_move *move,
 }
 
 /* What the source says of all datasets, likewise. */
-static int import_retention(struct storage *storage, const struct storage_move *move, int64_t days)
+static int import_retention(struct storage *storage, const struct storage_move *move,
+                            const struct tenant_retention *said)
 {
     PX_AUTO(px_close) int fd = -1;
     struct hot_fence fence = {0};
     PX_TRY(hot_fence_hold(storage->options.hot, move->tenant, &fence, &fd));
     if (!stands(&fence, HOT_FENCE_ARRIVING, move->epoch)) return MOVE_FENCED;
-    return catalog_set_tenant_retention(storage->options.catalog, move->tenant, days);
+    return catalog_say_retention(storage->options.catalog, move->tenant, S(""), said->days,
+                                 said->rules);
 }
 
 /* A dataset as the source has it, with the target's keys. */
@@ -315,7 +318,7 @@ int storage_fetch(struct storage *storage, const struct storage_move *move,
         if (r != 0) return r;
     }
     if (moved->more) return 0;
-    r = import_retention(storage, move, manifest.tenant_days);
+    r = import_retention(storage, move, &manifest.retention);
     if (r != 0) return r;
     bool all = false;
     PX_TRY(move_claims_wait(storage, move, &manifest, &arena, &all));
@@ -418,9 +421,10 @@ int storage_check(struct storage *storage, const struct storage_move *move,
     int r = arriving_manifest(storage, move, &arena, &manifest);
     if (r != 0) return r;
     moved->last = manifest.last;
-    int64_t days = 0;
-    PX_TRY(catalog_tenant_retention(storage->options.catalog, move->tenant, &days));
-    moved->differ += days != manifest.tenant_days;
+    struct tenant_retention here;
+    PX_TRY(catalog_tenant_retention(storage->options.catalog, move->tenant, &arena, &here));
+    moved->differ += here.days != manifest.retention.days ||
+                     !px_str_eq(here.rules, manifest.retention.rules);
     for (size_t i = 0; i < manifest.count; i++)
         PX_TRY(check_dataset(storage, move, manifest.datasets[i], moved));
     return 0;

@@ -260,6 +260,19 @@ static int written(struct sql_engine *engine, duckdb_result *result, const struc
     return 0;
 }
 
+void parquet_add_columns(const struct schema *schema, struct px_buf *sql)
+{
+    for (uint32_t i = 0; i < schema->count; i++) {
+        const struct schema_column *column = &schema->columns[i];
+        px_buf_add_c(sql, i > 0 ? ", CAST(" : "CAST(");
+        sql_add_identifier(sql, column->name);
+        /* JSON is plain text in our files */
+        px_buf_printf(sql, " AS %s) AS ",
+                      column->type == COL_JSON ? "VARCHAR" : col_type_sql(column->type));
+        sql_add_identifier(sql, column->name);
+    }
+}
+
 static int write_once(struct sql_engine *engine, const struct parquet_job *job,
                       int64_t row_group_bytes, struct px_arena *arena,
                       struct parquet_file *ret_file)

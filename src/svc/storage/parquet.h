@@ -24,6 +24,9 @@ struct parquet_file {
 PX_MUST_USE int parquet_write(struct sql_engine *engine, const struct parquet_job *job,
                               struct px_arena *arena, struct parquet_file *ret_file);
 
+/* The columns for a select, as a file of ours has them. */
+void parquet_add_columns(const struct schema *schema, struct px_buf *sql);
+
 /* Run trusted SQL that gives rows of integers (at most max rows of `columns`); NULL gives 0. More rows
  * than max are PX_F_LIMIT. */
 PX_MUST_USE int parquet_select_ints(struct sql_engine *engine, struct px_str sql, size_t columns,

@@ -17,6 +17,7 @@
 #include "svc/catalog/retention.h"
 #include "svc/storage/manifest.h"
 #include "svc/storage/offboard.h"
+#include "svc/storage/retain_rules.h"
 
 enum { PAGE = 256, MARKS_MAX = 10000 };
 
@@ -30,12 +31,9 @@ static bool in_scope(const struct storage_scope *scope, struct px_str tenant, st
 
 /* ---- retention ---- */
 
-static int expire_dataset(struct storage *storage, const struct dataset_info *info,
-                          struct storage_counts *counts)
+static int expire_segments(struct storage *storage, const struct dataset_info *info,
+                           struct storage_counts *counts)
 {
-    bool settled = false;
-    PX_TRY(storage_is_settled(storage, info->tenant, &settled));
-    if (!settled) return 0;
     int64_t days = retention_of(storage->options.lifecycle, info).days;
     int64_t limit_us = px_wall_ns(storage->options.clock) / PX_NS_PER_US -
                        days * (NS_PER_DAY / PX_NS_PER_US);
@@ -47,6 +45,16 @@ static int expire_dataset(struct storage *storage, const struct dataset_info *in
     return 0;
 }
 
+static int expire_dataset(struct storage *storage, const struct storage_scope *scope,
+                          const struct dataset_info *info, struct storage_counts *counts)
+{
+    bool settled = false;
+    PX_TRY(storage_is_settled(storage, info->tenant, &settled));
+    if (!settled) return 0;
+    PX_TRY(expire_segments(storage, info, counts));
+    return storage_retain_rules(storage, scope, info, counts);
+}
+
 static int expire(struct storage *storage, const struct storage_scope *scope,
                   struct px_arena *arena, struct storage_counts *counts)
 {
@@ -55,7 +63,7 @@ static int expire(struct storage *storage, const struct storage_scope *scope,
     PX_TRY(catalog_list(storage->options.catalog, scope->tenant, arena, &infos, &count));
     for (size_t i = 0; i < count; i++) {
         if (!in_scope(scope, infos[i].tenant, infos[i].name)) continue;
-        int r = expire_dataset(storage, &infos[i], counts);
+        int r = expire_dataset(storage, scope, &infos[i], counts);
         if (r != 0) storage_failed(storage, infos[i].tenant, infos[i].name, r, counts);
     }
     return 0;

@@ -344,20 +344,27 @@ TEST(retention_may_be_set_before_the_first_seal)
     fixture_close(&f);
 }
 
+static int64_t days_of(struct test *t, struct catalog *catalog, struct px_str tenant)
+{
+    struct tenant_retention said;
+    CHECK_OK(catalog_tenant_retention(catalog, tenant, &t->arena, &said));
+    return said.days;
+}
+
 TEST(the_tenants_retention_counts_for_all_of_its_datasets_and_no_others)
 {
     struct catalog_fixture f = {0};
     int64_t days = -1;
     struct dataset_info info;
     fixture_open(t, &f);
-    CHECK_OK(catalog_tenant_retention(f.catalog, S("acme"), &days));
+    days = days_of(t, f.catalog, S("acme"));
     CHECK_INT(days, 0);
     CHECK_OK(seal_one(f.catalog, &(struct one_sealing){.key = "k1", .to = 1, .rows = 1}));
     CHECK_OK(seal_one(f.catalog,
                       &(struct one_sealing){.key = "k2", .to = 1, .rows = 1, .tenant = "other"}));
     CHECK_OK(catalog_set_tenant_retention(f.catalog, S("acme"), 30));
     CHECK_OK(catalog_set_tenant_retention(f.catalog, S("acme"), 40));
-    CHECK_OK(catalog_tenant_retention(f.catalog, S("acme"), &days));
+    days = days_of(t, f.catalog, S("acme"));
     CHECK_INT(days, 40);
     CHECK_OK(catalog_find(f.catalog, S("acme"), S("logs"), &t->arena, &info));
     CHECK_INT(info.tenant_days, 40);
@@ -366,7 +373,7 @@ TEST(the_tenants_retention_counts_for_all_of_its_datasets_and_no_others)
     CHECK_OK(catalog_find(f.catalog, S("other"), S("logs"), &t->arena, &info));
     CHECK_INT(info.tenant_days, 0);
     CHECK_OK(catalog_set_tenant_retention(f.catalog, S("acme"), 0));
-    CHECK_OK(catalog_tenant_retention(f.catalog, S("acme"), &days));
+    days = days_of(t, f.catalog, S("acme"));
     CHECK_INT(days, 0);
     fixture_close(&f);
 }
@@ -382,14 +389,79 @@ TEST(a_tenant_that_goes_leaves_no_retention_behind)
     CHECK_OK(catalog_remains(f.catalog, S("acme"), &remains));
     CHECK_INT(remains.retention, 1);
     CHECK_OK(catalog_drop_tenant(f.catalog, S("acme"))); /* it has no dataset */
-    CHECK_OK(catalog_tenant_retention(f.catalog, S("acme"), &days));
+    days = days_of(t, f.catalog, S("acme"));
     CHECK_INT(days, 0);
     CHECK_OK(catalog_set_tenant_retention(f.catalog, S("acme"), 30));
     CHECK_OK(catalog_erase_tenant(f.catalog, S("acme")));
     CHECK_OK(catalog_remains(f.catalog, S("acme"), &remains));
     CHECK_INT(remains.retention, 0);
-    CHECK_OK(catalog_tenant_retention(f.catalog, S("other"), &days));
+    days = days_of(t, f.catalog, S("other"));
     CHECK_INT(days, 30);
+    fixture_close(&f);
+}
+
+#define RULES "[{\"attribute\":\"level\",\"equals\":\"debug\",\"days\":3}]"
+
+TEST(rules_stand_beside_the_dataset_and_go_with_it)
+{
+    struct catalog_fixture f = {0};
+    struct dataset_info info;
+    fixture_open(t, &f);
+    CHECK_OK(seal_one(f.catalog, &(struct one_sealing){.key = "k1", .to = 1, .rows = 1}));
+    CHECK_OK(catalog_say_retention(f.catalog, S("acme"), S(""), 30, S(RULES)));
+    CHECK_OK(catalog_say_retention(f.catalog, S("acme"), S("logs"), 7, S("[]")));
+    CHECK_OK(catalog_find(f.catalog, S("acme"), S("logs"), &t->arena, &info));
+    CHECK_STR(info.rules, S("[]"));
+    CHECK_STR(info.tenant_rules, S(RULES));
+    CHECK_INT(info.retention_days, 7);
+    CHECK_INT(info.tenant_days, 30);
+    CHECK_INT(info.rows, 1);
+    CHECK_OK(catalog_say_retention(f.catalog, S("acme"), S("logs"), 0, S("")));
+    CHECK_OK(catalog_find(f.catalog, S("acme"), S("logs"), &t->arena, &info));
+    CHECK_INT(info.rules.len + (size_t)info.retention_days, 0);
+    CHECK_OK(catalog_say_retention(f.catalog, S("acme"), S("logs"), 7, S(RULES)));
+    const struct seal_mark mark = {S("w1"), 1, 2};
+    CHECK_OK(catalog_drop_dataset(f.catalog, S("acme"), S("logs"), &mark, 1));
+    CHECK_OK(catalog_set_retention(f.catalog, S("acme"), S("logs"), 9)); /* begins anew */
+    CHECK_OK(catalog_find(f.catalog, S("acme"), S("logs"), &t->arena, &info));
+    CHECK_INT(info.rules.len, 0);
+    fixture_close(&f);
+}
+
+TEST(a_segment_is_reduced_by_just_the_rows_that_are_to_go)
+{
+    struct catalog_fixture f = {0};
+    struct catalog_snapshot s;
+    struct aged_segment *aged = NULL;
+    size_t count = 0;
+    fixture_open(t, &f);
+    CHECK_OK(seal_one(f.catalog, &(struct one_sealing){.key = "k1", .to = 1, .rows = 10}));
+    read_all(t, f.catalog, &s);
+    struct segment kept = s.segments[0];
+    kept.key = S("k2"), kept.rows = 7;
+    struct catalog_reduction reduction = {
+        {S("acme"), S("logs")}, s.segments[0].id, &kept, 2, S("d")};
+    CHECK_INT(catalog_reduce(f.catalog, &reduction), PX_F_CORRUPT);
+    reduction.removed = 3;
+    CHECK_OK(catalog_reduce(f.catalog, &reduction));
+    kept.key = S("k3");
+    CHECK_INT(catalog_reduce(f.catalog, &reduction), CATALOG_CONFLICT);
+    read_all(t, f.catalog, &s);
+    CHECK_INT(s.segment_count, 1);
+    CHECK_INT(s.segments[0].rows, 7);
+    CHECK_STR(s.segments[0].key, S("k2"));
+    const struct dataset_key key = {S("acme"), S("logs")};
+    CHECK_OK(catalog_aged(f.catalog, &key, s.segments[0].time_max_us, &t->arena, &aged, &count));
+    CHECK_INT(count, 0);
+    CHECK_OK(
+        catalog_aged(f.catalog, &key, s.segments[0].time_max_us + 1, &t->arena, &aged, &count));
+    CHECK_INT(count, 1);
+    CHECK_STR(aged[0].rules_done, S("d"));
+    CHECK_OK(catalog_rules_done(f.catalog, s.segments[0].id, S("e")));
+    reduction = (struct catalog_reduction){key, s.segments[0].id, NULL, 7, S("e")};
+    CHECK_OK(catalog_reduce(f.catalog, &reduction));
+    read_all(t, f.catalog, &s);
+    CHECK_INT(s.segment_count, 0);
     fixture_close(&f);
 }
 

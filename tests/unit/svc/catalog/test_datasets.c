@@ -406,6 +406,88 @@ TEST(a_dataset_says_how_long_rows_stay_then_its_tenant_then_its_class)
     close_function(&f);
 }
 
+static int64_t days_of(struct test *t, struct catalog *catalog, struct px_str tenant)
+{
+    struct tenant_retention said;
+    CHECK_OK(catalog_tenant_retention(catalog, tenant, &t->arena, &said));
+    return said.days;
+}
+
+#define DEBUG_RULE "{\"attribute\":\"level\",\"equals\":\"debug\",\"days\":3}"
+
+TEST(rules_are_the_datasets_or_else_the_tenants)
+{
+    struct call all = {"PUT", .scopes = "admin", .resource = "/v1/retention",
+                       .body = "{\"rules\":[" DEBUG_RULE "]}"};
+    struct call own = {"PUT", "logs", .scopes = "admin", .retention = true,
+                       .body = "{\"days\":7,\"rules\":[]}"};
+    const struct call show = {"GET", "logs", .retention = true};
+    struct function f = {0};
+    open_function(t, &f);
+    append(&f, "acme", "logs", 3);
+    CHECK_INT(call(t, &f, all), 200);
+    CHECK_INT(yyjson_arr_size(px_json_arr(f.json, "rules")), 1);
+    CHECK(!yyjson_obj_get(f.json, "days"));
+    CHECK_INT(call(t, &f, show), 200);
+    CHECK_STR(px_json_str(f.json, "rules_from"), S("tenant"));
+    CHECK_STR(px_json_str(f.json, "from"), S("class"));
+    CHECK_STR(px_json_str(yyjson_arr_get_first(px_json_arr(f.json, "rules")), "equals"),
+              S("debug"));
+    CHECK_INT(call(t, &f, own), 200);
+    CHECK_INT(call(t, &f, show), 200);
+    CHECK_STR(px_json_str(f.json, "rules_from"), S("dataset"));
+    CHECK_INT(yyjson_arr_size(px_json_arr(f.json, "rules")), 0);
+    CHECK_INT(px_json_i64(f.json, "days", -1), 7);
+    own.body = "{\"days\":8}"; /* in place of all that was said */
+    CHECK_INT(call(t, &f, own), 200);
+    CHECK_INT(call(t, &f, show), 200);
+    CHECK_STR(px_json_str(f.json, "rules_from"), S("tenant"));
+    all.method = "DELETE", all.body = NULL;
+    CHECK_INT(call(t, &f, all), 200);
+    CHECK(!yyjson_obj_get(f.json, "rules"));
+    close_function(&f);
+}
+
+TEST(rules_that_are_none_are_refused_and_change_nothing)
+{
+    static const char *const bad[] = {
+        "{\"rules\":1}",
+        "{\"rules\":[1]}",
+        "{\"rules\":[{}]}",
+        "{\"rules\":[{\"attribute\":\"\",\"equals\":\"x\",\"days\":1}]}",
+        "{\"rules\":[{\"attribute\":\"a\",\"equals\":null,\"days\":1}]}",
+        "{\"rules\":[{\"attribute\":\"a\",\"equals\":1.5,\"days\":1}]}",
+        "{\"rules\":[{\"attribute\":\"a\",\"equals\":[\"x\"],\"days\":1}]}",
+        "{\"rules\":[{\"attribute\":\"a\",\"equals\":\"x\",\"days\":0}]}",
+        "{\"rules\":[{\"attribute\":\"a\",\"equals\":\"x\",\"days\":36501}]}",
+        "{\"rules\":[{\"attribute\":\"a\",\"equals\":\"x\",\"days\":1,\"sql\":1}]}",
+        "{\"rules\":[{\"attribute\":\"a\\u0000\",\"equals\":\"x\",\"days\":1}]}",
+        "{\"days\":7,\"days\":8}",
+        "{\"days\":7,\"rules\":[" DEBUG_RULE "],\"tenant\":\"other\"}",
+    };
+    struct function f = {0};
+    struct px_buf many;
+    open_function(t, &f);
+    struct call put = {"PUT", .scopes = "admin", .resource = "/v1/retention"};
+    for (size_t i = 0; i < PX_COUNT(bad); i++) {
+        put.body = bad[i];
+        CHECK_INT(call(t, &f, put), 400);
+        CHECK(px_json_str(f.json, "detail").len > 0);
+    }
+    px_buf_init(&many, 1u << 20);
+    px_buf_add_c(&many, "{\"rules\":[");
+    for (int i = 0; i < 17; i++) px_buf_add_c(&many, i ? "," DEBUG_RULE : DEBUG_RULE);
+    px_buf_add_c(&many, "]}");
+    px_buf_add_char(&many, '\0');
+    put.body = many.ptr;
+    CHECK_INT(call(t, &f, put), 400);
+    px_buf_deinit(&many);
+    put = (struct call){"GET", .scopes = "admin", .resource = "/v1/retention"};
+    CHECK_INT(call(t, &f, put), 200);
+    CHECK(!yyjson_obj_get(f.json, "rules"));
+    close_function(&f);
+}
+
 TEST(the_tenants_retention_is_checked_and_needs_the_scope_admin)
 {
     static const char *const bad[] = {"", "{}", "{\"days\":0}", "{\"days\":36501}",
@@ -427,7 +509,7 @@ TEST(the_tenants_retention_is_checked_and_needs_the_scope_admin)
     CHECK_INT(call(t, &f, (struct call){"GET", "nosuch", .retention = true}), 404);
     CHECK_INT(call(t, &f, (struct call){"DELETE", "nosuch", .scopes = "admin", .retention = true}),
               404);
-    CHECK_OK(catalog_tenant_retention(f.catalog.catalog, S("acme"), &days));
+    days = days_of(t, f.catalog.catalog, S("acme"));
     CHECK_INT(days, 0);
     close_function(&f);
 }

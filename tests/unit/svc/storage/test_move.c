@@ -190,6 +190,35 @@ TEST(a_tenant_moves_there_and_back_and_is_whole_each_time)
     pair_close(&pair);
 }
 
+static int64_t days_of(struct test *t, struct catalog *catalog, struct px_str tenant)
+{
+    struct tenant_retention said;
+    CHECK_OK(catalog_tenant_retention(catalog, tenant, &t->arena, &said));
+    return said.days;
+}
+
+#define RULES "[{\"attribute\":\"name\",\"equals\":\"row 3\",\"days\":3}]"
+
+TEST(rules_move_along)
+{
+    struct pair pair;
+    struct dataset_info info;
+    pair_open(t, &pair);
+    write_more(&pair, 1);
+    CHECK_OK(catalog_say_retention(source(&pair)->catalog, ACME, S(""), 0, S(RULES)));
+    CHECK_OK(catalog_say_retention(source(&pair)->catalog, ACME, S("logs"), 5, S("[]")));
+    move_all(&pair);
+    CHECK_OK(catalog_find(source(&pair)->catalog, ACME, S("logs"), &t->arena, &info));
+    CHECK_STR(info.rules, S("[]"));
+    CHECK_STR(info.tenant_rules, S(RULES));
+    CHECK_OK(catalog_say_retention(source(&pair)->catalog, ACME, S("logs"), 5, S("")));
+    move_all(&pair);
+    CHECK_OK(catalog_find(source(&pair)->catalog, ACME, S("logs"), &t->arena, &info));
+    CHECK_INT(info.rules.len, 0);
+    CHECK_INT(info.retention_days, 5);
+    pair_close(&pair);
+}
+
 TEST(the_tenants_retention_moves_along_and_so_does_that_it_has_none)
 {
     struct pair pair;
@@ -200,14 +229,14 @@ TEST(the_tenants_retention_moves_along_and_so_does_that_it_has_none)
     CHECK_OK(
         catalog_set_tenant_retention(target(&pair)->catalog, ACME, 7)); /* of an earlier stay */
     move_all(&pair);
-    CHECK_OK(catalog_tenant_retention(source(&pair)->catalog, ACME, &days));
+    days = days_of(t, source(&pair)->catalog, ACME);
     CHECK_INT(days, 30);
-    CHECK_OK(catalog_tenant_retention(target(&pair)->catalog, ACME, &days));
+    days = days_of(t, target(&pair)->catalog, ACME);
     CHECK_INT(days, 0); /* the old home has nothing left */
     CHECK_OK(catalog_set_tenant_retention(source(&pair)->catalog, ACME, 0));
     CHECK_OK(catalog_set_tenant_retention(target(&pair)->catalog, ACME, 7));
     move_all(&pair);
-    CHECK_OK(catalog_tenant_retention(source(&pair)->catalog, ACME, &days));
+    days = days_of(t, source(&pair)->catalog, ACME);
     CHECK_INT(days, 0);
     pair_close(&pair);
 }

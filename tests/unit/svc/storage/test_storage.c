@@ -334,6 +334,121 @@ TEST(the_tenants_retention_expires_what_has_none_of_its_own)
     kit_close(&kit);
 }
 
+/* ---- rules ---- */
+
+#define RULE(name, value, days)                                                                    \
+    "{\"attribute\":\"" name "\",\"equals\":" value ",\"days\":" #days "}"
+
+static void say_rules(struct kit *kit, const char *dataset, const char *rules)
+{
+    CHECK_OK(catalog_say_retention(kit->catalog, S("acme"), px_str_c(dataset), 0, px_str_c(rules)));
+}
+
+/* Which of the first ids are left, after a retain. */
+static struct storage_counts retained(struct kit *kit, uint8_t *seen, size_t ids)
+{
+    struct storage_counts counts = {0};
+    struct kit_tally tally = {.seen = seen, .ids = ids};
+    struct dataset_info info;
+    CHECK_OK(storage_retain(kit->storage, &everything, &counts));
+    CHECK_INT(counts.failed, 0);
+    memset(seen, 0, ids);
+    CHECK_OK(kit_tally(kit, &tally));
+    CHECK_OK(catalog_find(kit->catalog, S("acme"), S("logs"), &kit->arena, &info));
+    CHECK_INT(info.rows, tally.parquet_rows);
+    return counts;
+}
+
+TEST(rows_go_by_the_value_of_an_attribute_once_their_segment_is_old_enough)
+{
+    struct kit kit;
+    struct hot_writer *writer = NULL;
+    uint8_t seen[80];
+    open_kit(t, &kit, &writer);
+    kit.now_ns = (KIT_EPOCH_US + 40 * KIT_DAY_US) * 1000;
+    struct storage_counts counts = {0};
+    append(writer, (struct kit_rows){.count = 40});
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    CHECK_OK(storage_compact(kit.storage, &everything, &counts));
+    append(writer, (struct kit_rows){
+                       .first_id = 40, .count = 40, .time_us = KIT_EPOCH_US + 30 * KIT_DAY_US});
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    say_rules(&kit, "logs", "[" RULE("name", "\"row 3\"", 20) "," RULE("nosuch", "1", 1) "]");
+    counts = retained(&kit, seen, 80);
+    CHECK_INT(counts.rows, 3); /* 3, 20, 37 */
+    CHECK_INT(counts.segments_in, 1);
+    CHECK_INT(counts.objects, 1);
+    for (int i = 0; i < 80; i++) CHECK_INT(seen[i], i < 40 && i % 17 == 3 ? 0 : 1);
+    counts = retained(&kit, seen, 80);
+    CHECK_INT(counts.rows + counts.segments_in, 0);
+    CHECK_INT(counts.objects_removed, 0); /* within the grace of the dead */
+    kit.now_ns += 15 * KIT_DAY_US * 1000; /* the other segment is of age */
+    counts = retained(&kit, seen, 80);
+    CHECK_INT(counts.rows, 2);                                                 /* 54, 71 */
+    CHECK_INT(kit_objects(kit.analytics, S("acme/logs/date=2026-01-01/")), 1); /* in its day */
+    hot_writer_free(&writer);
+    kit_close(&kit);
+}
+
+TEST(a_rule_that_is_new_looks_at_segments_that_others_were_held_against)
+{
+    struct kit kit;
+    struct hot_writer *writer = NULL;
+    uint8_t seen[40];
+    open_kit(t, &kit, &writer);
+    kit.now_ns = (KIT_EPOCH_US + 40 * KIT_DAY_US) * 1000;
+    struct storage_counts counts = {0};
+    append(writer, (struct kit_rows){.count = 40});
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    say_rules(&kit, "logs", "[" RULE("NAME", "\"row 3\"", 1) "]"); /* names as in SQL */
+    CHECK_INT(retained(&kit, seen, 40).rows, 3);
+    say_rules(&kit, "logs", "[" RULE("name", "\"row 3\"", 1) "," RULE("id", "7", 5) "]");
+    CHECK_INT(retained(&kit, seen, 40).rows, 1);
+    CHECK_INT(seen[7], 0);
+    say_rules(&kit, "logs", "[" RULE("id", "\"x') OR true --\"", 1) "," RULE("id", "true", 1) "]");
+    CHECK_INT(retained(&kit, seen, 40).rows,
+              0); /* a value is no SQL, and what does not convert equals nothing */
+    hot_writer_free(&writer);
+    kit_close(&kit);
+}
+
+TEST(the_tenants_rules_count_unless_the_dataset_has_its_own)
+{
+    struct kit kit;
+    struct hot_writer *writer = NULL;
+    uint8_t seen[40];
+    open_kit(t, &kit, &writer);
+    kit.now_ns = (KIT_EPOCH_US + 40 * KIT_DAY_US) * 1000;
+    struct storage_counts counts = {0};
+    append(writer, (struct kit_rows){.count = 40});
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    say_rules(&kit, "", "[" RULE("name", "\"row 3\"", 1) "]");
+    say_rules(&kit, "logs", "[]");
+    CHECK_INT(retained(&kit, seen, 40).rows, 0);
+    say_rules(&kit, "logs", "");
+    CHECK_INT(retained(&kit, seen, 40).rows, 3);
+    hot_writer_free(&writer);
+    kit_close(&kit);
+}
+
+TEST(a_segment_of_which_all_rows_go_is_gone)
+{
+    struct kit kit;
+    struct hot_writer *writer = NULL;
+    uint8_t seen[4];
+    open_kit(t, &kit, &writer);
+    kit.now_ns = (KIT_EPOCH_US + 40 * KIT_DAY_US) * 1000;
+    struct storage_counts counts = {0};
+    append(writer, (struct kit_rows){.first_id = 3, .count = 1});
+    CHECK_OK(storage_seal(kit.storage, &everything, &counts));
+    say_rules(&kit, "logs", "[" RULE("name", "\"row 3\"", 1) "]");
+    counts = retained(&kit, seen, 4);
+    CHECK_INT(counts.rows, 1);
+    CHECK_INT(counts.objects + seen[3], 0);
+    hot_writer_free(&writer);
+    kit_close(&kit);
+}
+
 TEST(orphans_and_leftovers_go_and_the_quarantine_stays)
 {
     struct kit kit;

@@ -188,6 +188,69 @@ TEST(two_processes_at_once_do_each_others_work_only_once)
     check_no_orphans(t);
 }
 
+/* ---- rules of retention ---- */
+
+static bool goes(size_t id) { return id % 17 == 3; } /* whose name is "row 3" */
+
+/* all_gone: every row that the rule says goes is gone by now. */
+static void check_rest(struct test *t, bool all_gone)
+{
+    struct kit kit = {0};
+    struct dataset_info info;
+    size_t ids = (size_t)frames_written * ROWS_PER_FRAME;
+    struct kit_tally tally = {.seen = calloc(ids + 1, 1), .ids = ids};
+    CHECK(tally.seen);
+    CHECK_OK(kit_open(&kit, t->dir));
+    CHECK_OK(kit_tally(&kit, &tally));
+    for (size_t i = 0; i < ids; i++) {
+        bool right = goes(i) ? tally.seen[i] <= !all_gone : tally.seen[i] == 1;
+        if (!right) TEST_FAIL("id %zu is there %d times", i, tally.seen[i]);
+    }
+    CHECK_OK(catalog_find(kit.catalog, S("acme"), S("logs"), &t->arena, &info));
+    CHECK_INT(info.rows, tally.parquet_rows);
+    free(tally.seen);
+    kit_close(&kit);
+}
+
+TEST(rules_that_are_killed_at_random_moments_take_no_other_rows_along)
+{
+    static const char *const rules = "[{\"attribute\":\"name\",\"equals\":\"row 3\",\"days\":1}]";
+    const char *env = getenv("PRISM_KILLS");
+    int kills = (env ? (int)strtol(env, NULL, 10) : 40) / 2, killed = 0, tried = 0;
+    struct kit kit = {0};
+    CHECK_OK(kit_open(&kit, t->dir));
+    CHECK_OK(catalog_say_retention(kit.catalog, S("acme"), S("logs"), 0, px_str_c(rules)));
+    kit_close(&kit);
+    frames_written = 0;
+    write_round(t);
+    run(t, "seal", NULL);
+    long span_us = time_of(t, "rules");
+    srand(11);
+    for (int i = 0; i < kills || (killed < kills / 2 && i < kills * 10); i++, tried++) {
+        write_round(t);
+        run(t, "seal", NULL);
+        if (i % 3 == 1) run(t, "compact", NULL);
+        killed += kill_after(start(t, "rules", NULL), rand() % (2 * span_us + 1));
+        check_rest(t, false);
+    }
+    print_message("%d of %d were killed before their end\n", killed, tried);
+    CHECK(killed >= kills / 2);
+    write_round(t);
+    run(t, "seal", NULL);
+    pid_t first = start(t, "rules", NULL), second = start(t, "compact", NULL);
+    finish(first); /* whoever is overtaken leaves it to the next */
+    finish(second);
+    check_rest(t, false);
+    run(t, "rules", NULL);
+    check_rest(t, true);
+    run(t, "sweep", NULL);
+    CHECK_OK(kit_open(&kit, t->dir));
+    struct dataset_info info;
+    CHECK_OK(catalog_find(kit.catalog, S("acme"), S("logs"), &t->arena, &info));
+    CHECK_INT(count_objects(&kit), info.segments);
+    kit_close(&kit);
+}
+
 int main(int argc, char **argv)
 {
     if (argc >= 4 && strcmp(argv[1], "--child") == 0) return child_main(argv);
