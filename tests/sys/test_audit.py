@@ -74,6 +74,20 @@ def test_every_call_is_told_with_who_and_what_was_before_and_after(fresh):
     assert fresh.run("audit", "verify", "--tip", "0" * 63 + "1", check=False).returncode == REFUSED
 
 
+def test_a_token_that_was_issued_is_told_without_itself(region):
+    region.run("tenant", "create", "tokens")
+    key = region.json("key", "create", "tokens", "--scopes", "query")
+    issued = region.call("POST", "/v1/tokens", key=key["key"], json={"scopes": ["query"], "expires_in_s": 60, "restriction": {"datasets": ["logs"]}}).json()
+    assert region.call("POST", "/v1/tokens", key=key["key"], json={"scopes": ["ingest"]}).status_code == 403
+    told = [c for c in calls(region, "tokens") if c["operation"] == "token.issue"]
+    assert [(c["target"], c["status"], c["who"]["tenant"], c["who"]["key_id"]) for c in told] == [(key["id"], status, "tokens", key["id"]) for status in (201, 403)]
+    first = region.json("audit", "show", "tokens", told[0]["seq"])
+    assert first["outcome"]["after"] == {name: value for name, value in issued.items() if name != "token"}
+    assert first["intent"]["asked"]["restriction"] == {"datasets": ["logs"]}
+    everything = region.run("audit", "export", "tokens").stdout
+    assert issued["token"] not in everything and issued["token"].rsplit(".", 1)[1] not in everything
+
+
 def test_a_refused_call_stands_in_the_chain_of_who_made_it(region):
     mine = region.tenant("nosy", scopes="admin")
     region.tenant("quiet")

@@ -13,7 +13,8 @@ static const struct admin_route routes[] = {
     [ISSUE] = {"POST", COLLECTION, "issue", " scopes label expires ", "key.issue", "key"},
     [LIST] = {"GET", COLLECTION, "list", NULL, NULL, NULL},
     [REVOKE] = {"DELETE", ITEM, "revoke", NULL, "key.revoke", NULL},
-    [TOKEN] = {"POST", "/v1/tokens", "token", " scopes expires_in_s restriction ", NULL, "token"},
+    [TOKEN] = {"POST", "/v1/tokens", "token", " scopes expires_in_s restriction ", "token.issue",
+               "token"},
 };
 
 struct operation {
