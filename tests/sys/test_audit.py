@@ -58,7 +58,7 @@ def test_every_call_is_told_with_who_and_what_was_before_and_after(fresh):
     assert shown(1)["outcome"]["after"]["id"] == key["id"] and shown(1)["intent"]["asked"]["label"] == "theirs"
     assert shown(3)["intent"]["before"]["retention_days"] == 7 and shown(3)["outcome"]["after"] == {"days": 9}
     assert "before" not in shown(5)["intent"] and shown(5)["outcome"]["after"] == {"days": 30}
-    assert shown(6)["intent"]["before"] == {"days": 30} and shown(6)["outcome"]["after"] == {"from": "class"}
+    assert shown(6)["intent"]["before"] == {"from": "tenant", "days": 30} and shown(6)["outcome"]["after"] == {"from": "class"}
     assert shown(7)["intent"]["before"]["status"] == "active" and shown(7)["outcome"]["after"]["status"] == "suspended"
     assert shown(9)["intent"]["before"]["status"] == "active" and shown(9)["outcome"]["after"]["status"] == "revoked"
     assert fresh.json("audit", "show", "acme", told[9]["seq"] + 1) == shown(9)  # by its outcome's number as well

@@ -668,7 +668,7 @@ def test_a_function_takes_the_tenant_from_the_authorizers_context_alone(world, r
     assert answer.json()["statusCode"] in ROUTE_ANSWERS[route] | {200}, answer.text()
     if route[1] == "/v1/tokens":
         assert json.loads(answer.json()["body"])["tenant"] == attacker.name
-    if route[0] != "GET" and not route[1].startswith(("/v1/logs", "/v1/traces", "/v1/metrics", "/v1/ingest", "/v1/query", "/v1/tokens")):
+    if route[0] != "GET" and not route[1].startswith(("/v1/logs", "/v1/traces", "/v1/metrics", "/v1/ingest", "/v1/query", "/v1/tokens", "/v1/retention")):
         assert answer.json()["statusCode"] in REFUSED, answer.text()
 
 

@@ -192,7 +192,7 @@ def test_a_function_without_rights_says_that_the_tables_are_too_old(postgres, tm
         answer = function.invoke({})
         assert "errorType" in answer
         log = pathlib.Path(function.log).read_text()
-        assert "are older than this release needs (step 1): run the workflow schema-migration" in log
+        assert "are older than this release needs (step 3): run the workflow schema-migration" in log
     finally:
         function.stop()
     assert postgres.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", database="older") == "0"
