@@ -14,6 +14,7 @@
 #include "region/figures.h"
 #include "region/names.h"
 #include "region/openapi.h"
+#include "region/request_sums.h"
 #include "region/telemetry.h"
 
 struct gateway; /* opaque */
@@ -27,8 +28,9 @@ struct gateway_options {
     void *pool_ctx;
     struct telemetry *telemetry;
     const struct px_clock *clock;
-    struct figures *figures; /* of all answers; NULL: nobody counts */
-    uint32_t slow_ms;        /* a request that takes so long is told with its phases; 0: none is */
+    struct figures *figures;       /* of all answers; NULL: nobody counts */
+    struct request_sums *requests; /* likewise, by route and tenant */
+    uint32_t slow_ms; /* a request that takes so long is told with its phases; 0: none is */
     const struct px_log *log;
     bool aws_limits; /* refuse what API Gateway would, where this server takes more */
     const char *region_name;

@@ -195,6 +195,9 @@ void gateway_log_access(struct gateway_call *call)
     if (call->gateway->options.figures)
         figures_add(call->gateway->options.figures, px_wall_ns(call->gateway->options.clock),
                     &event);
+    if (call->gateway->options.requests)
+        request_sums_add(call->gateway->options.requests, call->match.route, call->caller.tenant,
+                         call->status, ms);
     struct px_buf *row = telemetry_row(telemetry, TELEMETRY_ACCESS);
     if (row) {
         access_row(call, ms, row);

@@ -186,6 +186,7 @@ static int start_gateway(struct region *region)
         .pool_ctx = region,
         .telemetry = region->telemetry,
         .figures = region->figures,
+        .requests = region->requests,
         .slow_ms = region->tuning.slow_ms,
         .clock = region->clock,
         .log = &region->log,
@@ -282,6 +283,7 @@ static int start(struct region *region, struct px_str *ret_key)
     PX_TRY(start_replicator(region));
     PX_TRY(first_start(&region->data, &region->arena, region->clock, ret_key));
     PX_TRY(figures_new(&region->figures));
+    PX_TRY(request_sums_new(&region->contract, &region->requests));
     PX_TRY(start_pools(region));
     PX_TRY(start_services(region));
     int r = start_gateway(region);
@@ -331,6 +333,7 @@ static int run(struct region *region)
     watch_free(&region->watch);
     versions_free(&region->versions);
     figures_free(&region->figures);
+    request_sums_free(&region->requests);
     certificates_free(&region->certificates);
     PX_ASSERT(uv_loop_close(&region->loop) == 0); /* nothing is left open */
     return r;

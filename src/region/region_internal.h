@@ -46,6 +46,7 @@ struct region {
     const struct names *names;
     struct versions *versions; /* and the pools that run them */
     struct figures *figures;   /* of the gateway */
+    struct request_sums *requests;
     struct watch *watch;
     /* by index of the catalogue; made with a function's first pool */
     const char *const **environments;

@@ -228,4 +228,5 @@ void status_metrics(struct region *region)
         metric(region, now, "function.rss_bytes", name, (double)s.rss_bytes);
     }
     metric_sums_write(region->sums, now, sum_row, region);
+    request_sums_write(region->requests, now, sum_row, region);
 }

@@ -148,6 +148,18 @@ def test_metrics_are_there_after_a_restart(tree):
     assert dict(rows)["gateway.requests"] > 0 and "function.invocations" in dict(rows)
 
 
+def test_requests_are_counted_by_route_and_tenant(tree):
+    tree.run("tenant", "create", "counted")
+    key = tree.json("key", "create", "counted", "--scopes", "query")["key"]
+    for _ in range(7):
+        assert tree.call("GET", "/v1/datasets", key=key).status_code == 200
+    tree.down()
+    tree.up()
+    rows = own(tree, """SELECT metric_name, "attributes.route", CAST(sum(coalesce("count", value)) AS BIGINT) FROM metrics
+                        WHERE "attributes.tenant" = 'counted' AND "attributes.route" IS NOT NULL GROUP BY 1, 2""", 1)
+    assert [tuple(row) for row in rows] == [("request_ms", "GET /v1/datasets", 7)]
+
+
 def test_batches_survive_a_crashing_ingest(tmp_path):
     """Telemetry is sent again under the same idempotency key until it is answered: nothing lost, nothing doubled."""
     tree = Tree(tmp_path, env=environment()).up()
