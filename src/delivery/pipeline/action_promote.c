@@ -112,7 +112,9 @@ static int take_artifact(struct promotion *p, struct px_str name, yyjson_val *ar
         r = take_blobs(p, px_buf_str(&bytes));
         if (r != 0) return r;
     }
-    return p->to ? object_put(p->to, key, px_buf_str(&bytes)) : 0;
+    if (!p->to) return 0;
+    return image ? object_put(p->to, key, px_buf_str(&bytes))
+                 : release_put_new(p->ctx, p->to, key, px_buf_str(&bytes));
 }
 
 static int take_all(struct promotion *p)

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/px_file.h"
 #include "base/px_json.h"
@@ -133,6 +134,18 @@ int release_get(const struct action_context *ctx, struct object_store *store, st
     return action_fail(ctx, ACTION_REFUSED,
                        "%.*s of %.*s is not what was released: its digest is %s", PX_FMT(key),
                        PX_FMT(ctx->release.place), hash);
+}
+
+int release_put_new(const struct action_context *ctx, struct object_store *store, struct px_str key,
+                    struct px_str bytes)
+{
+    struct px_str file = px_arena_printf(ctx->arena, "%s/put", ctx->work_dir);
+    if (!file.ptr) return px_arena_fault(ctx->arena);
+    PX_TRY(px_file_write_atomic(file.ptr, bytes, 0600));
+    int r = object_put_file(store, key, file, S(""));
+    if (r != OBJECT_EXISTS) return r;
+    (void)unlink(file.ptr);
+    return 0;
 }
 
 /* ---- trees ---- */

@@ -34,5 +34,8 @@ struct px_str release_key(struct px_arena *arena, struct px_str name, yyjson_val
 /* A part of the run's release, whose bytes have that digest. Answers: ACTION_REFUSED, said. */
 PX_MUST_USE int release_get(const struct action_context *ctx, struct object_store *store,
                             struct px_str key, struct px_str sha256, struct px_buf *bytes);
+/* Put it where nothing is; what is there stays, for its key is its digest. A bucket of artifacts takes ZIPs in no other way. */
+PX_MUST_USE int release_put_new(const struct action_context *ctx, struct object_store *store,
+                                struct px_str key, struct px_str bytes);
 /* One digest over all files below a folder, by their names and contents; `except` is a name in it that does not count, or NULL. */
 PX_MUST_USE int release_digest_tree(const char *dir, const char *except, char ret_hex[65]);
