@@ -25,7 +25,8 @@ struct rollout_values {
     /* start */
     const char *code, *s3, *image, *steps, *alarms;
     bool machine;
-    int64_t version, bake_ms, requests, patience_ms, poll_ms, contact_ms, period, slower, keep;
+    int64_t version, bake_ms, requests, patience_ms, poll_ms, contact_ms, calm_ms, period, slower,
+        keep;
     bool force;
 };
 static const struct rollout_values defaults = {.bake_ms = -1,
@@ -92,6 +93,9 @@ static const struct cli_option start_options[] = {
      NULL, 0, 0},
     {"poll", 0, CLI_TIME, offsetof(struct rollout_values, poll_ms), "TIME",
      "between two looks (default: 15s, here 1s)", NULL, 0, 0},
+    {"calm", 0, CLI_TIME, offsetof(struct rollout_values, calm_ms), "TIME",
+     "while alarms fire wait so long for the beginning (default: it is refused at once)", NULL, 0,
+     0},
     {"period", 0, CLI_NUMBER, offsetof(struct rollout_values, period), "SECONDS",
      "of one figure: 1, 5, 10, 20, 30 or whole minutes (default: 60, which is what Lambda has; here 1)",
      NULL, 1, 3600},
@@ -302,6 +306,7 @@ static int read_plan(struct command *c, struct rollout_plan *plan)
     if (v->period > 0) plan->period_s = (uint32_t)v->period;
     plan->keep = (uint32_t)v->keep;
     plan->force = v->force;
+    plan->calm_s = (v->calm_ms + 999) / 1000;
     plan->alarms = px_str_c(v->alarms);
     plan->limits.latency_ratio = 1 + (double)v->slower / 100;
     return v->steps ? read_steps(c->cli, v->steps, plan) : CLI_OK;

@@ -140,6 +140,15 @@ def test_a_version_goes_back_when_its_machines_alarm_fires(tree, tmp_path):
         assert failed(("Alias", "other")) == failed(("Version", "1")) == failed(("Alias", "live"), ("Version", "2")) == 0
     again = tree.run("rollout", "start", *args, check=False, timeout=300)
     assert again.returncode not in (0, 1) and f"{alarm} fires already" in again.stderr, again.stderr
+    # Who gives it time gets a rollout that begins once the alarm is quiet, which is minutes from now; stopped before, it has left nothing.
+    events = lambda: json.loads((tree.store / "rollout" / "local" / "machines" / WATCHED / "current.json").read_text())["events"]
+    before = events()
+    with subprocess.Popen([tree.tree / "prism", "rollout", "start", *map(str, args), "--calm", "1h"], env=tree.env, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as waiting:
+        said = next((line for line in waiting.stdout if "waits until alarm" in line), "")
+        waiting.terminate()
+        waiting.stdout.read()
+    assert alarm in said and waiting.returncode != 0 and events() == before
 
 
 def test_people_promote_and_roll_back(tree, tmp_path):

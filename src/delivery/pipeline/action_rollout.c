@@ -15,6 +15,7 @@
 #define FUNCTIONS_MAX 64
 #define LIST_BYTES_MAX ((size_t)64 << 10)
 #define LOOK_MS 500
+#define CALM_S 1200 /* machines' alarms look five minutes back, others fifteen */
 #define LIST "rollout.json"
 #define UNDO "!undo"
 
@@ -33,6 +34,8 @@ static const struct action_field fields[] = {
     {"alarms", ACTION_TEXT, false, 0, 0, NULL},                /* prefix of names */
     {"publish", ACTION_BOOL, false, 0, 0,
      NULL}, /* the release's ZIPs become versions first: in a region's socket, which no Terraform deploys to */
+    {"calm_s", ACTION_NUMBER, false, 0, 86400,
+     NULL}, /* while alarms fire it waits so long for the beginning */
     {"force", ACTION_BOOL, false, 0, 0,
      NULL}, /* begin although alarms fire, and do not look at those */
 };
@@ -211,6 +214,7 @@ static struct group *group_new(struct action_context *ctx, yyjson_val *with)
     g->plan.patience_s = px_json_i64(with, "quiet_s", g->plan.patience_s);
     g->plan.quiet_goes_on = true;
     g->plan.force = px_json_bool(with, "force", false);
+    g->plan.calm_s = px_json_i64(with, "calm_s", CALM_S);
     g->plan.alarms = px_json_str(with, "alarms");
     g->plan.limits.latency_ratio = 1 + (double)px_json_i64(with, "slower_percent", 25) / 100;
     return g;

@@ -578,6 +578,32 @@ static int choose_version(struct run *run, const struct rollout_code *code, int6
                   (long long)code->version);
 }
 
+/* An alarm that fires says what was, minutes back: begun now, the newcomer would be taken back for it. Answers: ROLLOUT_STOPPED. */
+static int await_calm(struct run *run)
+{
+    const struct rollout_plan *plan = &run->journal.plan;
+    const int64_t until_ns = now_ns(run) + plan->calm_s * PX_NS_PER_S;
+    char said[160] = "";
+    while (!plan->force && now_ns(run) < until_ns) {
+        struct target_alarm alarm = {0};
+        char note[sizeof said] = "waits for word of the alarms";
+        size_t count = 0;
+        int r = look_at_alarms(run, &alarm, &count);
+        if (r > 0 || (r == 0 && count == 0)) return 0; /* what is refused, check_alarms() says */
+        if (r == 0)
+            (void)snprintf(note, sizeof note, "waits until alarm %.*s is quiet",
+                           PX_FMT(alarm.name));
+        if (strcmp(note, said) != 0) say(run, note);
+        memcpy(said, note, sizeof said);
+        px_arena_reset(&run->arena);
+        nap(run->o, plan->poll_ms);
+        if (!called_off(run->o)) continue;
+        (void)snprintf(run->why, ROLLOUT_WHY_BYTES, "stopped before it began");
+        return ROLLOUT_STOPPED;
+    }
+    return 0;
+}
+
 static int check_alarms(struct run *run)
 {
     struct target_alarm *alarms = NULL;
@@ -592,7 +618,8 @@ static int check_alarms(struct run *run)
         if (!j->plan.force)
             return refuse(
                 run,
-                "alarm %.*s fires already: %.*s (--force begins nevertheless and does not look at it)",
+                "alarm %.*s fires already: %.*s (--calm waits until it is quiet; --force begins "
+                "nevertheless and does not look at it)",
                 PX_FMT(alarms[i].name), PX_FMT(alarms[i].reason));
         struct px_str name = px_arena_dup(&j->arena, alarms[i].name);
         if (!name.ptr) return px_arena_fault(&j->arena);
@@ -644,7 +671,8 @@ static int begin(struct run *run, const struct rollout_plan *plan, int64_t to)
     j->to = to;
     j->state = ROLLOUT_PROVING;
     j->began_ns = now_ns(run);
-    r = check_alarms(run);
+    r = await_calm(run);
+    if (r == 0) r = check_alarms(run);
     if (r != 0) return r;
     (void)snprintf(note, sizeof note, "begins: version %lld after %lld", (long long)to,
                    (long long)alias.main);

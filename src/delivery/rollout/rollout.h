@@ -33,7 +33,8 @@ struct rollout_plan {
     uint32_t keep;        /* versions that stay; 0: all */
     struct px_str alarms; /* prefix of names; empty: alarms of this function and of the API */
     struct judge_limits limits;
-    bool force; /* begin although alarms fire; those are not looked at */
+    bool force;     /* begin although alarms fire; those are not looked at */
+    int64_t calm_s; /* how long to wait before it begins until none fires; not in the journal */
 };
 /* local: a region of this machine, whose figures have seconds and come at once. */
 void rollout_plan_default(bool local, struct rollout_plan *ret_plan);
