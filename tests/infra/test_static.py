@@ -20,6 +20,17 @@ def test_format():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_prices_say_where_they_were_seen():
+    """A figure that nobody can check is none: AWS's page, and what the figure was held against, of when where that is known."""
+    prices = kit.platform("prices.json")
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d", prices["date"])
+    for name, price in prices["types"].items():
+        assert price["source"].startswith("https://aws.amazon.com/"), name
+        assert ("month" in price) != ("hour" in price), name
+        if price.get("month", price.get("hour")):
+            assert price["seen"]["where"] and re.fullmatch(r"20\d\d(-\d\d-\d\d)?", price["seen"].get("of", prices["date"])), name
+
+
 def test_tflint():
     done = subprocess.run([kit.TFLINT, "--recursive", "--config", kit.HERE / "tflint.hcl", "--format", "compact"], cwd=kit.ROOT / "infra",
                           capture_output=True, text=True)
