@@ -143,6 +143,20 @@ resource "aws_s3_bucket_lifecycle_configuration" "artifacts" {
     }
   }
 
+  # What AWS Signer wrote; the pipeline has put a copy under functions/ since.
+  rule {
+    id     = "signed"
+    status = "Enabled"
+
+    filter {
+      prefix = "signed/"
+    }
+
+    expiration {
+      days = 30
+    }
+  }
+
   depends_on = [aws_s3_bucket_versioning.artifacts]
 }
 

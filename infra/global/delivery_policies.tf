@@ -37,7 +37,12 @@ locals {
       { Sid = "State", Action = ["s3:PutObject", "s3:DeleteObject"], Resource = ["${local.states}/*"] },
       { Sid = "Runs", Action = ["s3:AbortMultipartUpload", "s3:PutObject"], Resource = ["${local.runs_arn}/${local.runs.prefix}/*"] },
       { Sid = "RunsKey", Action = ["kms:GenerateDataKey"], Resource = ["${local.arn}:kms:*:${local.runs_account}:key/*"], Condition = local.runs_only },
-      { Sid = "Artifacts", Action = ["s3:PutObject", "s3:GetObjectVersion"], Resource = ["${local.arn}:s3:::${local.artifact_buckets[var.home_region]}/functions/*"] },
+      # ZIPs, releases and images go to the home bucket. AWS Signer reads and writes with the rights of whoever asks it, in each region; S3 answers
+      # 404 for what has not come there yet only to who may list.
+      { Sid = "Artifacts", Action = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"], Resource = [for part in ["images", "releases"] : "${local.arn}:s3:::${local.artifact_buckets[var.home_region]}/${part}/*"] },
+      { Sid = "Zips", Action = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"], Resource = [for bucket in values(local.artifact_buckets) : "${local.arn}:s3:::${bucket}/functions/*"] },
+      { Sid = "SignedCopies", Action = ["s3:GetObject", "s3:PutObject"], Resource = [for bucket in values(local.artifact_buckets) : "${local.arn}:s3:::${bucket}/signed/*"] },
+      { Sid = "ArtifactList", Action = ["s3:ListBucket"], Resource = [for bucket in values(local.artifact_buckets) : "${local.arn}:s3:::${bucket}"] },
       { Sid = "ImageLogin", Action = ["ecr:GetAuthorizationToken"], Resource = ["*"] },
       { Sid = "Images", Action = ["ecr:BatchCheckLayerAvailability", "ecr:CompleteLayerUpload", "ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart"], Resource = ["${local.arn}:ecr:${var.home_region}:${local.account}:repository/${local.prefix}/*"] },
       { Sid = "Repositories", Action = ["ecr:CreateRepository", "ecr:DeleteLifecyclePolicy", "ecr:DeleteRepository", "ecr:DeleteRepositoryPolicy", "ecr:PutImageScanningConfiguration", "ecr:PutImageTagMutability", "ecr:PutLifecyclePolicy", "ecr:SetRepositoryPolicy", "ecr:TagResource", "ecr:UntagResource"], Resource = ["${local.arn}:ecr:*:${local.account}:repository/${local.prefix}/*"] },

@@ -1,4 +1,5 @@
 /* cli/config_check.c - `prism config check`: all that is wrong with the environments, before anything is touched. */
+#include "base/px_json.h"
 #include "cli/config.h"
 #include "cli/signers.h"
 
@@ -12,7 +13,37 @@ static const struct cli_option options[] = {
     CONFIG_PLACE_OPTIONS(struct check_values),
 };
 
-static int check_one(struct cli *cli, const struct config_schema *schema, struct px_str name,
+#define TFVARS_BYTES_MAX ((size_t)4 << 20)
+
+/* Whether a region of it takes signed code only, which is so where nothing is said. */
+static int takes_signed(struct cli *cli, const struct config *config, bool *ret_takes)
+{
+    struct px_str *regions = NULL;
+    size_t count = 0;
+    *ret_takes = false;
+    if (config_is_local(config)) return 0;
+    PX_TRY(config_regions(config, &cli->arena, &regions, &count));
+    for (size_t i = 0; i < count; i++) {
+        PX_AUTO(px_buf_deinit) struct px_buf text;
+        yyjson_val *root = NULL;
+        px_buf_init(&text, TFVARS_BYTES_MAX);
+        int r = config_render(config, CONFIG_TFVARS, regions[i], &text);
+        if (r == 0) r = px_json_parse(px_buf_str(&text), &cli->arena, &root, NULL);
+        if (r < 0) return px_fold(r, __FILE__, __LINE__);
+        *ret_takes = *ret_takes || (r == 0 && px_json_bool(root, "code_signing", true));
+    }
+    return 0;
+}
+
+static const char *pipeline_file(struct cli *cli, const struct check_values *v)
+{
+    const char *platform = NULL, *infra = NULL;
+    if (config_find_places(cli, &v->places, &platform, &infra) != CLI_OK) return NULL;
+    return px_arena_printf(&cli->arena, "%s/pipeline.json", platform).ptr;
+}
+
+static int check_one(struct cli *cli, const struct check_values *v,
+                     const struct config_schema *schema, struct px_str name,
                      struct config_report *report)
 {
     struct config config;
@@ -21,20 +52,22 @@ static int check_one(struct cli *cli, const struct config_schema *schema, struct
     if (r == CONFIG_NO_ENVIRONMENT)
         return cli_fail(cli, CLI_USAGE, "there is no environment %.*s", PX_FMT(name));
     if (r != 0) return cli_fault(cli, r, "environment %.*s", PX_FMT(name));
-    if (!cli->json && report->count == before)
-        (void)fprintf(cli->out, "%.*s: fine\n", PX_FMT(name));
+    if (report->count > before) return CLI_OK;
+    if (!cli->json) (void)fprintf(cli->out, "%.*s: fine\n", PX_FMT(name));
+    bool takes = false;
+    const char *file = pipeline_file(cli, v);
+    r = takes_signed(cli, &config, &takes);
+    if (r != 0) return cli_fault(cli, r, "environment %.*s", PX_FMT(name));
+    if (takes && file) signing_warn(cli, file, name);
     return CLI_OK;
 }
 
 /* What the pipeline that stands beside the environments leaves open. */
 static int warn(struct cli *cli, const struct check_values *v)
 {
-    const char *platform = NULL, *infra = NULL;
-    int exit = config_find_places(cli, &v->places, &platform, &infra);
-    if (exit != CLI_OK) return exit;
-    struct px_str file = px_arena_printf(&cli->arena, "%s/pipeline.json", platform);
-    if (!file.ptr) return cli_fault(cli, px_arena_fault(&cli->arena), "the pipeline");
-    signers_warn(cli, file.ptr, px_str_c(v->environment));
+    const char *file = pipeline_file(cli, v);
+    if (!file) return cli_fault(cli, PX_F_CONFIG, "the pipeline");
+    signers_warn(cli, file, px_str_c(v->environment));
     return CLI_OK;
 }
 
@@ -70,7 +103,7 @@ static int run(struct cli *cli, const void *values, int arg_count, char **args)
     int r = v->environment ? 0 : config_environments(schema, &cli->arena, &names, &count);
     if (r != 0) return cli_fault(cli, r, "environments");
     for (size_t i = 0; i < count && exit == CLI_OK; i++)
-        exit = check_one(cli, schema, names[i], &report);
+        exit = check_one(cli, v, schema, names[i], &report);
     if (exit == CLI_OK) exit = warn(cli, v);
     return exit == CLI_OK ? finish(cli, &report, count) : exit;
 }
@@ -81,7 +114,8 @@ const struct cli_verb config_check_verb = {
     .details =
         "Templates that do not evaluate, keys that there are not, values of a wrong type or out of AWS's limits, missing values, values that "
         "do not go together. All of them are told, not the first. Exit code 4: there is at least one. "
-        "Environments without signers in pipeline.json are a warning on stderr.",
+        "Environments without signers in pipeline.json are a warning on stderr, and so are those whose "
+        "regions take signed code that the pipeline does not sign.",
     CLI_OPTIONS(options),
     .values_bytes = sizeof(struct check_values),
     .without_data = true,

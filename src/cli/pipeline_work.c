@@ -15,21 +15,10 @@
 /* ---- actions ---- */
 
 static const struct action *const actions[] = {
-    &action_command,
-    &action_wait,
-    &action_approval,
-    &action_promote,
-    &action_release,
-    &action_publish,
-    &action_terraform_plan,
-    &action_terraform_apply,
-    &action_drift,
-    &action_rollout,
-    &action_rollback,
-    &action_config_render,
-    &action_images,
-    &action_terraform_restore,
-    NULL,
+    &action_command, &action_wait,    &action_approval,          &action_promote,
+    &action_release, &action_publish, &action_terraform_plan,    &action_terraform_apply,
+    &action_drift,   &action_rollout, &action_rollback,          &action_config_render,
+    &action_images,  &action_sign,    &action_terraform_restore, NULL,
 };
 
 void pipeline_actions(struct action_table *ret_table)

@@ -13,6 +13,7 @@
 #include "cli/settings.h"
 #include "cli/verbs.h"
 #include "delivery/pipeline/environment.h"
+#include "delivery/pipeline/signed.h"
 #include "delivery/terraform/drift.h"
 #include "delivery/terraform/terraform.h"
 
@@ -68,7 +69,9 @@ static const struct cli_option options[] = {
 static const struct drift_values defaults = {.program = "terraform", .lock_timeout_ms = 300000};
 
 struct look {
-    yyjson_val *artifacts; /* of the release that should be there; NULL: not known */
+    struct cloud_shared cloud;
+    struct object_store *store; /* the pipeline's; NULL: not known */
+    yyjson_val *artifacts;      /* of the release that should be there; NULL: not known */
     struct cli *cli;
     const struct drift_values *v;
     const char *infra, *platform, *work_dir, *config;
@@ -204,41 +207,72 @@ static int add_var_file(struct look *look, struct terraform *tf, const char *pat
 static int find_release(struct look *look)
 {
     struct cli *cli = look->cli;
-    PX_AUTO(cloud_shared_close) struct cloud_shared cloud = {0};
-    PX_AUTO(object_store_close) struct object_store *store = NULL;
-    const struct object_options objects = {.cloud = &cloud};
+    const struct object_options objects = {.cloud = &look->cloud};
     const char *set = getenv("PRISM_PIPELINE_STATE"), *url = look->v->state;
     struct environment delivered = {.run = 0};
     if (!url && set && *set) url = set;
+    if (url) {
+        int r = object_store_open(px_str_c(url), &objects, &look->store);
+        if (r != 0) return cli_fault(cli, r, "%s", url);
+    }
     if (look->v->release) {
         if (px_json_load(look->v->release, 16u << 20, &cli->arena, &delivered.release.document) !=
             0)
             return cli_fail(cli, CLI_FAILED, "%s is no release.json that can be read",
                             look->v->release);
     } else if (url) {
-        int r = object_store_open(px_str_c(url), &objects, &store);
-        if (r == 0)
-            r = environment_read(store, px_str_c(look->v->environment), &cli->arena, &delivered);
+        int r = environment_read(look->store, px_str_c(look->v->environment), &cli->arena,
+                                 &delivered);
         if (r != 0) return cli_fault(cli, r, "what %s has got", look->v->environment);
     }
     look->artifacts = px_json_obj(delivered.release.document, "artifacts");
     return CLI_OK;
 }
 
-/* A file that Terraform takes: {"artifacts": ...} of a release. */
-static const char *artifacts_file(struct look *look)
+static int shelf_get(void *ctx, struct px_str key, struct px_buf *buf)
 {
+    const struct look *look = ctx;
+    return look->store ? object_get(look->store, key, buf) : OBJECT_ABSENT;
+}
+
+static int add_signed(struct look *look, const char *region, struct px_buf *buf)
+{
+    const struct deployed_shelf shelf = {.get = shelf_get, .ctx = look};
+    struct cli *cli = look->cli;
+    struct px_str missing = {0};
+    int r = signed_artifacts(&shelf, px_str_c(look->v->environment), px_str_c(region),
+                             look->artifacts, &cli->arena, buf, &missing);
+    if (r == SIGNED_ABSENT)
+        return cli_fail(
+            cli, CLI_FAILED,
+            "%s runs signed code only, and %s knows no signed copy of %.*s; --state is the "
+            "store of the pipeline that delivered it",
+            region, look->store ? "the store" : "nobody here", PX_FMT(missing));
+    return r == 0 ? CLI_OK : cli_fault(cli, r, "signed copies");
+}
+
+/* A file that Terraform takes: {"artifacts": ...} of a release, as the region of these variables takes it. */
+static int artifacts_file(struct look *look, const char *region, const char *tfvars,
+                          const char **ret_path)
+{
+    struct cli *cli = look->cli;
     PX_AUTO(px_buf_deinit) struct px_buf buf = {0};
-    struct px_str path = px_arena_printf(&look->cli->arena, "%s/artifacts.tfvars.json",
-                                         look->work_dir);
-    if (!path.ptr) return NULL;
+    bool is_signed = false;
+    struct px_str path = px_arena_printf(&cli->arena, "%s/%s-artifacts.tfvars.json", look->work_dir,
+                                         region);
+    if (!path.ptr) return cli_fault(cli, PX_F_OOM, "artifacts");
+    int r = tfvars ? signed_is_wanted(tfvars, &cli->arena, &is_signed) : 0;
+    if (r != 0) return cli_fault(cli, r, "%s", tfvars);
     px_buf_init(&buf, 16u << 20);
     px_buf_add_str(&buf, S("{\"artifacts\":"));
-    px_buf_add_json(&buf, look->artifacts);
+    int exit = is_signed ? add_signed(look, region, &buf) : CLI_OK;
+    if (exit != CLI_OK) return exit;
+    if (!is_signed) px_buf_add_json(&buf, look->artifacts);
     px_buf_add_str(&buf, S("}\n"));
     if (px_buf_fault(&buf) || px_file_write_atomic(path.ptr, px_buf_str(&buf), 0600) != 0)
-        return NULL;
-    return path.ptr;
+        return cli_fail(cli, CLI_FAILED, "%s: artifacts cannot be written", look->work_dir);
+    *ret_path = path.ptr;
+    return CLI_OK;
 }
 
 static int set_variables(struct look *look, struct terraform *tf, const char *name, bool global)
@@ -248,11 +282,12 @@ static int set_variables(struct look *look, struct terraform *tf, const char *na
     struct px_str json = px_arena_printf(&cli->arena, "%s/%s.tfvars.json", dir, name),
                   hcl = px_arena_printf(&cli->arena, "%s/%s.tfvars", dir, name);
     if (!json.ptr || !hcl.ptr) return cli_fault(cli, PX_F_OOM, "paths");
-    int exit = add_var_file(look, tf, access(json.ptr, R_OK) == 0 ? json.ptr : hcl.ptr);
+    bool is_json = access(json.ptr, R_OK) == 0;
+    int exit = add_var_file(look, tf, is_json ? json.ptr : hcl.ptr);
     if (exit == CLI_OK && look->artifacts && !global) {
-        const char *file = artifacts_file(look);
-        exit = file ? add_var_file(look, tf, file)
-                    : cli_fail(cli, CLI_FAILED, "%s: artifacts cannot be written", look->work_dir);
+        const char *file = NULL;
+        exit = artifacts_file(look, name, is_json ? json.ptr : NULL, &file);
+        if (exit == CLI_OK) exit = add_var_file(look, tf, file);
     }
     for (size_t i = 0; i < look->v->var_files.count && exit == CLI_OK; i++)
         exit = add_var_file(look, tf, real_path(cli, look->v->var_files.items[i]));
@@ -443,9 +478,15 @@ static int make_work_dir(struct look *look)
     return CLI_OK;
 }
 
+static void look_deinit(struct look *look)
+{
+    object_store_close(&look->store);
+    cloud_shared_close(&look->cloud);
+}
+
 static int run(struct cli *cli, const void *values, int arg_count, char **args)
 {
-    struct look look = {.cli = cli, .v = values};
+    PX_AUTO(look_deinit) struct look look = {.cli = cli, .v = values};
     (void)arg_count, (void)args;
     if (!look.v->environment)
         return cli_fail(cli, CLI_USAGE, "which environment? prism drift --environment prod");
@@ -467,7 +508,10 @@ static int run(struct cli *cli, const void *values, int arg_count, char **args)
     px_buf_deinit(&look.json);
     if (px_dir_remove(look.work_dir) != 0)
         (void)fprintf(cli->err, "prism: %s is left\n", look.work_dir);
-    if (look.came != 0) interrupt_end(look.came);
+    if (look.came != 0) {
+        look_deinit(&look);
+        interrupt_end(look.came);
+    }
     return exit;
 }
 

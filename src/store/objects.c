@@ -141,7 +141,8 @@ int object_listing_add(struct object_listing *listing, struct px_str key, uint64
     }
     struct px_str copy = px_arena_dup(listing->arena, key);
     if (!copy.ptr) return px_arena_fault(listing->arena);
-    listing->infos[listing->count++] = (struct object_info){copy, bytes, modified_ns};
+    listing->infos[listing->count++] = (struct object_info){
+        .key = copy, .bytes = bytes, .modified_ns = modified_ns};
     return 0;
 }
 

@@ -34,6 +34,7 @@ struct object_info {
     struct px_str key; /* in the caller's arena */
     uint64_t bytes;
     int64_t modified_ns;
+    struct px_str version; /* by object_head(), of a bucket that keeps versions; else empty */
 };
 /* Write the object, replacing one of the same key. */
 PX_MUST_USE int object_put(struct object_store *store, struct px_str key, struct px_str bytes);

@@ -239,7 +239,8 @@ static int dir_head(struct object_store *store, struct px_str key, struct px_are
     if (r != 0) return r;
     struct px_str copy = px_arena_dup(arena, key);
     if (!copy.ptr) return px_arena_fault(arena);
-    *ret_info = (struct object_info){copy, (uint64_t)about.st_size, object_modified_ns(&about)};
+    *ret_info = (struct object_info){
+        .key = copy, .bytes = (uint64_t)about.st_size, .modified_ns = object_modified_ns(&about)};
     return 0;
 }
 

@@ -113,8 +113,10 @@ static int s3_head(struct object_store *store, struct px_str key, struct px_aren
     int r = s3_call(s3, &request, &scratch, &response);
     if (r == CLOUD_REFUSED) return s3_refusal(s3, request.what, &response);
     PX_TRY(r);
-    struct object_info info = {.key = px_arena_dup(arena, key)};
-    if (!info.key.ptr) return px_arena_fault(arena);
+    struct px_str version = cloud_response_header(&response, S("x-amz-version-id"));
+    struct object_info info = {.key = px_arena_dup(arena, key),
+                               .version = px_arena_dup(arena, version)};
+    if (!info.key.ptr || !info.version.ptr) return px_arena_fault(arena);
     if (!px_str_to_u64(cloud_response_header(&response, S("Content-Length")), &info.bytes))
         return px_fault(PX_F_PROTOCOL, "HeadObject: no length");
     info.modified_ns = time_of(cloud_response_header(&response, S("Last-Modified")));

@@ -1,6 +1,11 @@
 """What the global stack made, seen with boto3."""
 
+import hashlib
+import io
 import json
+import os
+import subprocess
+import zipfile
 
 import kit
 import pytest
@@ -220,6 +225,40 @@ def test_artifacts_are_replicated_from_home(aws):
 def test_signing_profile(aws, region):
     name = f"{PREFIX}-{kit.REGIONS[region]}".replace("-", "_")
     assert aws("signer", region).get_signing_profile(profileName=name)["platformId"] == "AWSLambda-SHA384-ECDSA"
+
+
+def test_the_pipeline_signs_zips_for_each_region(aws, world, scratch):
+    """It finds bucket and profile by what the stack published, and leaves a signed copy where the region's functions are deployed from."""
+    path, data = scratch("signing"), io.BytesIO()
+    with zipfile.ZipFile(data, "w") as z:
+        z.writestr("bootstrap", "#!/bin/sh")
+    digest = hashlib.sha256(data.getvalue()).hexdigest()
+    key, buckets = f"functions/keys/{digest}.zip", {region: f"{PREFIX}-artifacts-{code}-{kit.ACCOUNT}" for region, code in kit.REGIONS.items()}
+    for folder in ("package/functions/keys", "platform", "config"):
+        (path / folder).mkdir(parents=True)
+    (path / "package" / key).write_bytes(data.getvalue())
+    (path / "package/artifacts.tfvars.json").write_text(json.dumps({"artifacts": {"keys": {"kind": "zip", "sha256": digest}}}))
+    for region, bucket in buckets.items():
+        (path / f"config/{region}.tfvars.json").write_text("{}")
+        if region != kit.HOME:  # S3 replicates it there; the emulator remembers the rule only
+            aws("s3", region).put_object(Bucket=bucket, Key=key, Body=data.getvalue())
+    (path / "platform/pipeline.json").write_text(json.dumps({"version": 1, "environments": {"prod": {"approval": {"by_starter": True}}}, "stages": [
+        {"name": "build", "steps": [
+            {"name": "release", "action": "release", "with": {"package": "package", "source": "test", "platform": str(kit.PLATFORM)}},
+            {"name": "publish", "action": "publish", "with": {"to": f"s3://{buckets[kit.HOME]}"}}]},
+        {"name": "prod", "environment": "prod", "waves": [{"name": f"to-{region}", "regions": [region], "bake": {"time_s": 0}} for region in sorted(buckets)],
+         "region_steps": [{"name": "sign", "action": "sign", "with": {"config": "config", "parameter": "/prism/${environment}/global", "every_s": 1}}]}]}))
+    keep = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PRISM_")) and k.lower() not in ("http_proxy", "https_proxy", "no_proxy")}
+    done = subprocess.run([kit.PRISM, "pipeline", "run", "--json", "--root", path, "--state", path / "state", "--as", "ada"], cwd=path, capture_output=True, text=True,
+                          env={**keep, **world.emulator.environment()}, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    results = {s["step"].split("/")[2]: s["result"]["signed"]["keys"] for stage in json.loads(done.stdout)["run"]["stages"] for s in stage["steps"] if s["step"].endswith("/sign")}
+    assert set(results) == set(kit.REGIONS) and len({r["signed_sha256"] for r in results.values()}) == len(results)
+    for region, bucket in buckets.items():
+        copy = aws("s3", region).get_object(Bucket=bucket, Key=f"functions/keys/{results[region]['signed_sha256']}.zip")["Body"].read()
+        assert results[region]["sha256"] == digest and hashlib.sha256(copy).hexdigest() == results[region]["signed_sha256"]
+        with zipfile.ZipFile(io.BytesIO(copy)) as z:
+            assert z.read("bootstrap") == b"#!/bin/sh" and any(name.startswith("META-INF/") for name in z.namelist())
 
 
 def test_delivery_roles_trust_one_repository_and_environment(aws):

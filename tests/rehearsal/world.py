@@ -10,6 +10,7 @@ import aws
 import kit
 from delivery_kit import REGIONS, Callers, Fleet, Rehearsal, before_the_built_one, stand_in
 from releases import package, tree
+from signer_kit import SignerStandIn
 
 FUNCTION = "ingest"  # that changes: a ZIP, as all but those with DuckDB
 # Per cent that a p90 may be in a rollout. The first calls of new instances are slow where the machine has other things to do, and a version that is
@@ -54,6 +55,8 @@ class World:
         self.failure, self.refuse, self.refused = "AccessDenied", folder / "refuse", rf"PUT /2015-03-31/functions/[^/]*-{FUNCTION}[^/]*/code"
 
     def on_nothing(self, folder, r):
+        (folder / "artifacts").mkdir(exist_ok=True)
+        r.env.update(SignerStandIn(folder / "artifacts").__enter__().environment)  # for as long as this process
         place = folder / "terraform"
         if not place.exists():
             stand_in(place)

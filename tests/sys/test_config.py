@@ -71,6 +71,12 @@ def test_environments_that_take_any_release_are_told(platform):
         settings["signers"] = [key]
     file.write_text(json.dumps(pipeline))
     assert platform.run("check", "--json").stderr == ""
+    steps = pipeline["lists"]["region"]
+    pipeline["lists"]["region"] = [step for step in steps if step["action"] != "sign"]
+    file.write_text(json.dumps(pipeline))
+    done = platform.run("check")
+    assert done.returncode == DONE and [line.split(": ", 2)[2].split(" ")[0] for line in done.stderr.splitlines()[::2]] == ["prod", "staging"], done.stderr
+    assert "takes signed code only (code_signing), and its regions are planned without a step `sign`" in done.stderr
     file.unlink()  # nothing to say of what is not there
     assert platform.run("check").stderr == ""
 

@@ -3,6 +3,7 @@ two regions of this machine under requests. Terraform is a program that answers 
 
 Then a change that is bad, and one whose pipeline is killed at every step: the list of kills is the list of steps."""
 
+import contextlib
 import json
 import pathlib
 import shutil
@@ -13,6 +14,7 @@ import pytest
 from conftest import PRISM, ROOT
 from delivery_kit import DONE, ENDED_BADLY, ENVIRONMENTS, REGIONS, US, Callers, Fleet, Rehearsal, before_the_built_one, stand_in, story
 from rollout_kit import release
+from signer_kit import SignerStandIn
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is missing: run tools/setup test")
 
@@ -25,18 +27,23 @@ def fleet(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rehearse(tmp_path_factory, fleet):
-    """rehearse(name): an own store of runs and an own Terraform, with the fleet's regions as those of every environment."""
+    """rehearse(name): an own store of runs, an own Terraform and AWS Signer, with the fleet's regions as those of every environment."""
+    signers = contextlib.ExitStack()
 
     def make(name):
         folder = tmp_path_factory.mktemp(name)
-        made = Rehearsal(folder, {"PRISM_STATE_BUCKET": "states", "PRISM_STATE_REGION": US})
+        (folder / "artifacts").mkdir()
+        signer = signers.enter_context(SignerStandIn(folder / "artifacts"))
+        made = Rehearsal(folder, {"PRISM_STATE_BUCKET": "states", "PRISM_STATE_REGION": US, **signer.environment})
+        made.overlay["actions"]["sign"] = {"every_s": 1}
         made.terraform = stand_in(folder / "terraform")
         made.lead_to(lambda environment, region: fleet.socket(region), bake_s=1, requests_min=20, quiet_s=60, slower_percent=100000)
         made.overlay["actions"]["terraform-plan"] = {"program": str(made.terraform / "terraform")}
         made.overlay["actions"]["publish"] = {"to_variable": None, "to": str(folder / "artifacts")}
         return made
 
-    return make
+    with signers:
+        yield make
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +83,10 @@ def test_a_change_goes_from_dev_to_staging_to_prod(first):
     assert [s["stage"] for s in first.run["stages"] if s["done"]] == ["build", "dev", "promote-staging", "staging", "promote-prod", "prod"]
     bakes = {s["step"]: s["result"] for stage in first.run["stages"] for s in stage["steps"] if s["step"].endswith("/bake")}
     assert len(bakes) == 6 and all(result["requests"] >= 100 for step, result in bakes.items() if not step.startswith("dev/"))
+    signed = {s["step"]: s["result"] for stage in first.run["stages"] for s in stage["steps"] if s["step"].endswith("/sign")}
+    assert all(("skipped" in result) == step.startswith("dev/") for step, result in signed.items()) and len(signed) == 6
+    # Which the stand-in of Terraform was given, or it would not have planned: tests/sys/test_signing.py.
+    assert len({result["signed"]["catalog"]["signed_sha256"] for result in signed.values() if "signed" in result}) == 4, "a copy for each region of each environment"
     place = pathlib.Path(first.run["place"])
     assert place.name == first.run["release"] and json.loads((place / "release.sig").read_text())["algorithm"] == "ed25519", "the signature goes along"
     assert first("history", "--check").returncode == DONE

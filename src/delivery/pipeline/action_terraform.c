@@ -9,6 +9,7 @@
 #include "base/px_file.h"
 #include "base/px_json.h"
 #include "delivery/pipeline/release_machines.h"
+#include "delivery/pipeline/signed.h"
 
 #define SAID_BYTES_MAX (4u << 20)
 #define GRACE_MS 600000 /* for what runs when it is stopped: a database takes minutes */
@@ -144,9 +145,25 @@ static int add_file(struct action_context *ctx, struct terraform *tf, const char
     return 0;
 }
 
-/* What the release brings: the digests of what functions run. */
-static int add_artifacts(struct action_context *ctx, struct terraform *tf)
+/* Of a region that takes signed ZIPs only. Answers: ACTION_REFUSED, said. */
+static int add_signed(struct action_context *ctx, yyjson_val *artifacts, struct px_buf *buf)
 {
+    const struct deployed_shelf shelf = deployed_shelf_of(ctx);
+    struct px_str missing = {0};
+    int r = signed_artifacts(&shelf, ctx->environment, ctx->region, artifacts, ctx->arena, buf,
+                             &missing);
+    if (r == SIGNED_ABSENT)
+        return action_fail(ctx, ACTION_REFUSED,
+                           "%.*s takes signed code only (code_signing), and %.*s of release %.*s "
+                           "is not signed for it: a step `sign` before this one does that",
+                           PX_FMT(ctx->region), PX_FMT(missing), PX_FMT(ctx->release.id));
+    return r;
+}
+
+/* What the release brings: the digests of what functions run. tfvars: the region's rendered variables; NULL: none are known. */
+static int add_artifacts(struct action_context *ctx, const char *tfvars, struct terraform *tf)
+{
+    bool is_signed = false;
     PX_AUTO(px_buf_deinit) struct px_buf buf = {0};
     yyjson_val *artifacts = px_json_obj(ctx->release.document, "artifacts");
     const char *path = absolute(ctx, px_str_c(ctx->work_dir));
@@ -154,8 +171,11 @@ static int add_artifacts(struct action_context *ctx, struct terraform *tf)
     path = path ? text(ctx, "%.*s/%.*s", px_str_c(path), S("artifacts.tfvars.json")) : NULL;
     if (!path) return px_arena_fault(ctx->arena);
     px_buf_init(&buf, FILE_BYTES_MAX);
+    if (tfvars) PX_TRY(signed_is_wanted(tfvars, ctx->arena, &is_signed));
     px_buf_add_str(&buf, S("{\"artifacts\":"));
-    px_buf_add_json(&buf, artifacts);
+    int r = is_signed ? add_signed(ctx, artifacts, &buf) : 0;
+    if (r != 0) return r;
+    if (!is_signed) px_buf_add_json(&buf, artifacts);
     px_buf_add_str(&buf, S("}\n"));
     PX_TRY(px_buf_fault(&buf));
     PX_TRY(px_file_write_atomic(path, px_buf_str(&buf), 0600));
@@ -166,6 +186,7 @@ static int set_variables(struct action_context *ctx, yyjson_val *with,
                          struct terraform_stack *stack)
 {
     struct px_str config = px_json_str(with, "config"), name = px_json_str(with, "stack");
+    const char *tfvars = NULL;
     yyjson_val *file;
     size_t i, n;
     int r = 0;
@@ -173,9 +194,10 @@ static int set_variables(struct action_context *ctx, yyjson_val *with,
         struct px_str path = px_arena_printf(ctx->arena, "%.*s/%.*s.tfvars.json", PX_FMT(config),
                                              PX_FMT(is_region(name) ? ctx->region : name));
         if (!path.ptr) return px_arena_fault(ctx->arena);
-        r = add_file(ctx, &stack->tf, absolute(ctx, path));
+        tfvars = absolute(ctx, path);
+        r = add_file(ctx, &stack->tf, tfvars);
     }
-    if (r == 0 && is_region(name)) r = add_artifacts(ctx, &stack->tf);
+    if (r == 0 && is_region(name)) r = add_artifacts(ctx, tfvars, &stack->tf);
     px_json_arr_foreach(px_json_arr(with, "var_files"), i, n, file)
     {
         if (r == 0) r = add_file(ctx, &stack->tf, absolute(ctx, px_json_val_str(file)));

@@ -4,6 +4,7 @@
 #include "base/px_file.h"
 #include "base/px_json.h"
 #include "delivery/pipeline/release.h"
+#include "delivery/pipeline/signed.h"
 #include "store/digest.h"
 #include "store/objects.h"
 
@@ -32,19 +33,36 @@ static struct px_str code_of(struct px_arena *arena, yyjson_val *artifact)
     return px_str_eq(px_json_str(artifact, "kind"), S("zip")) ? base64_of(arena, hex) : hex;
 }
 
+/* Where a ZIP was signed for the region, its functions may run the signed copy. */
+static int add_signed(const struct action_context *ctx, struct px_str name, yyjson_val *artifact,
+                      struct release_codes *codes)
+{
+    const struct deployed_shelf shelf = deployed_shelf_of(ctx);
+    const struct signed_zip zip = {ctx->environment, ctx->region, name,
+                                   px_json_str(artifact, "sha256")};
+    struct signed_copy copy;
+    if (ctx->region.len == 0 || !px_str_eq(px_json_str(artifact, "kind"), S("zip"))) return 0;
+    int r = signed_read(&shelf, &zip, ctx->arena, &copy);
+    if (r < 0) return px_fold(r, __FILE__, __LINE__);
+    if (r > 0 || copy.sha256.len == 0) return 0;
+    codes->items[codes->count] = base64_of(ctx->arena, copy.sha256);
+    return codes->items[codes->count++].ptr ? 0 : px_arena_fault(ctx->arena);
+}
+
 int release_codes(const struct action_context *ctx, struct release_codes *ret_codes)
 {
     size_t i, max;
     yyjson_val *key, *val, *artifacts = px_json_obj(ctx->release.document, "artifacts");
     struct release_codes codes = {0};
     if (artifacts) {
-        codes.items = px_arena_array(ctx->arena, struct px_str, yyjson_obj_size(artifacts) + 1);
+        codes.items = px_arena_array(ctx->arena, struct px_str, 2 * yyjson_obj_size(artifacts) + 1);
         if (!codes.items) return px_arena_fault(ctx->arena);
     }
     px_json_obj_foreach(artifacts, i, max, key, val)
     {
         codes.items[codes.count] = code_of(ctx->arena, val);
         if (!codes.items[codes.count++].ptr) return px_arena_fault(ctx->arena);
+        PX_TRY(add_signed(ctx, px_json_val_str(key), val, &codes));
     }
     *ret_codes = codes;
     return 0;

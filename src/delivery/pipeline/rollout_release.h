@@ -10,7 +10,7 @@ struct release_codes {
     struct px_str *items;
     size_t count;
 };
-/* Of the run's release; none when it has none. */
+/* Of the run's release, signed copies for the run's region (signed.h) besides; none when it has none. */
 PX_MUST_USE int release_codes(const struct action_context *ctx, struct release_codes *ret_codes);
 /* The newest version that is code of the release, else the newest of all; 0: there is none. What was published last is not always what
  * is delivered: a release that went back leaves its version there. */

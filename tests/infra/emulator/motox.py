@@ -603,6 +603,27 @@ def patch():
     from moto.cloudfront import urls as cu
     cu.url_paths["{0}/2020-05-31/function/(?P<function_name>[^/]+)/publish$"] = cr.CloudFrontResponse.dispatch
 
+# ---------------------------------------------------------------- Signer: jobs, which moto has not
+def signer(r, m, path, b):
+    """A job is done at once: the ZIP with one file more, of which no two are alike."""
+    from moto.s3.models import s3_backends
+    from moto.signer.models import signer_backends
+    J = S["sj", r]
+    if path == "/signing-jobs" and m == "POST":
+        src, dst = b["source"]["s3"], b["destination"]["s3"]; p = signer_backends[ACCT][r].signing_profiles.get(b["profileName"])
+        if not p: raise Err("ResourceNotFoundException", f"{b['profileName']} not found", 404)
+        i = next((i for i, j in J.items() if j["_token"] == b["clientRequestToken"]), None)
+        if i: return {"jobId": i, "jobOwner": ACCT}
+        be = s3_backends[ACCT]["aws"]; o = be.get_object(src["bucketName"], src["key"], version_id=src["version"])
+        if o is None or {be.get_bucket(x["bucketName"]).region_name for x in (src, dst)} != {r}: raise Err("ValidationException", "no such version in this region", 400)
+        import zipfile
+        i = str(uuid.uuid4()); z = io.BytesIO(o.value); zf = zipfile.ZipFile(z, "a"); zf.writestr("META-INF/aws_signer_signature_v1.0.SF", i); zf.close()
+        k = f"{dst.get('prefix', '')}{i}.zip"; be.put_object(dst["bucketName"], k, z.getvalue())
+        J[i] = {"_token": b["clientRequestToken"], "jobId": i, "status": "Succeeded", "statusReason": "Signing Succeeded", "profileName": p.name, "profileVersion": p.profile_version, "signedObject": {"s3": {"bucketName": dst["bucketName"], "key": k}}}
+        return {"jobId": i, "jobOwner": ACCT}
+    if m == "GET" and (x := re.match(r"/signing-jobs/([^/]+)$", path)): return {k: v for k, v in need(J, x[1]).items() if k != "_token"}
+    return None
+
 # ---------------------------------------------------------------- WSGI
 class App:
     def __init__(self, app, port): self.app, self.port, self.cw, self.lock = app, port, {}, threading.Lock()
@@ -621,7 +642,7 @@ class App:
         tgt = env.get("HTTP_X_AMZ_TARGET", "")
         if path.startswith("/key-value-stores/"): return self.kvs(env, start, m)
         if path == "/moto-api/reset": S.clear(); TAGS.clear()
-        mine = svc in ("xray", "lambda", "elasticfilesystem", "cloudfront", "backup", "s3", "rds", "ec2", "route53") or tgt.split(".")[0].split("_")[0] in ("Logs", "GraniteServiceVersion20100801", "DynamoDB", "AnyScaleFrontendService", "AWSStepFunctions", "AWSBudgetServiceGateway")
+        mine = svc in ("xray", "lambda", "elasticfilesystem", "cloudfront", "backup", "s3", "rds", "ec2", "route53", "signer") or tgt.split(".")[0].split("_")[0] in ("Logs", "GraniteServiceVersion20100801", "DynamoDB", "AnyScaleFrontendService", "AWSStepFunctions", "AWSBudgetServiceGateway")
         if mine:
             raw = env["wsgi.input"].read(int(env.get("CONTENT_LENGTH") or 0)); env["wsgi.input"] = io.BytesIO(raw)
             try:
@@ -652,6 +673,7 @@ class App:
                     elif svc == "xray" and path.count("/") == 1: res = xray(region, path[1:], b)
                     elif svc == "lambda": res = lam(region, m, unquote(path), q, b)
                     elif svc == "backup": res = backup(region, m, unquote(path), q, b)
+                    elif svc == "signer": res = signer(region, m, unquote(path), b)
                     elif svc == "elasticfilesystem": res = efs(region, m, path, q, b)
                 if res is not None:
                     out = json.dumps(res).encode(); start("200 OK", [("Content-Type", "application/x-amz-json-1.1"), ("Content-Length", str(len(out)))]); return [out]

@@ -15,6 +15,7 @@
 static const struct action *const own_runs[] = {&action_approval, NULL};
 static const struct action *const others[] = {&action_config_render,
                                               &action_images,
+                                              &action_sign,
                                               &action_terraform_plan,
                                               &action_terraform_apply,
                                               &action_drift,
