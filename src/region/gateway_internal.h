@@ -89,8 +89,12 @@ bool gateway_fits_aws(struct gateway_call *call);
 bool gateway_quota(struct gateway_call *call);
 /* Headers of such a refusal in place of the contract's of the same name; returns how many there are then. */
 #define GATEWAY_QUOTA_HEADERS 3
-size_t gateway_quota_headers(const struct gateway_call *call, struct http_header *headers,
+size_t gateway_quota_refusal(const struct gateway_call *call, struct http_header *headers,
                              size_t count);
+/* What the tenant has left, behind the headers of a function's answer: at most 2 more; returns how many there are then. */
+#define GATEWAY_LEFT_HEADERS 2
+size_t gateway_quota_left(const struct gateway_call *call, struct http_header *headers,
+                          size_t count);
 /* gateway_validate.c: true, or it was refused */
 bool gateway_validate(struct gateway_call *call);
 /* gateway_auth.c: calls gateway_integrate or gateway_refuse, at once or later */

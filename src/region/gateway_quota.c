@@ -6,18 +6,22 @@
 
 static const char *const units[QUOTA_COUNT_] = {[QUOTA_BYTES_PER_S] = ";qu=\"content-bytes\""};
 
+static struct buckets_spend spend_of(const struct gateway_call *call)
+{
+    const struct gateway *gw = call->gateway;
+    return (struct buckets_spend){.tenant = call->caller.tenant,
+                                  .tier = call->caller.tier,
+                                  .own = call->caller.quotas,
+                                  .bytes = call->request->body.len,
+                                  .mono_ns = px_mono_ns(gw->options.clock),
+                                  .wall_ns = px_wall_ns(gw->options.clock)};
+}
+
 bool gateway_quota(struct gateway_call *call)
 {
-    struct gateway *gw = call->gateway;
-    const struct api_caller *caller = &call->caller;
     if (!call->match.route->authorized) return true;
-    const struct buckets_spend spend = {.tenant = caller->tenant,
-                                        .tier = caller->tier,
-                                        .own = caller->quotas,
-                                        .bytes = call->request->body.len,
-                                        .mono_ns = px_mono_ns(gw->options.clock),
-                                        .wall_ns = px_wall_ns(gw->options.clock)};
-    int r = buckets_take(gw->buckets, &spend, &call->over);
+    const struct buckets_spend spend = spend_of(call);
+    int r = buckets_take(call->gateway->buckets, &spend, &call->over);
     if (r == 0) return true;
     if (r == BUCKETS_OVER)
         gateway_refuse(call,
@@ -38,20 +42,52 @@ static size_t put(struct http_header *headers, size_t count, struct px_str name,
     return at < count ? count : count + 1;
 }
 
-size_t gateway_quota_headers(const struct gateway_call *call, struct http_header *headers,
+struct fields {
+    struct px_str state, policy;
+};
+
+/* One more item of both lists. */
+static struct fields with_item(struct px_arena *arena, struct fields before,
+                               const struct buckets_left *item)
+{
+    const char *comma = before.state.len ? ", " : "";
+    const char *unit = units[item->which] ? units[item->which] : "";
+    return (struct fields){
+        px_arena_printf(arena, "%.*s%s\"%.*s\";r=%lld;t=%lld", PX_FMT(before.state), comma,
+                        PX_FMT(item->name), (long long)item->left, (long long)item->whole_s),
+        px_arena_printf(arena, "%.*s%s\"%.*s\";q=%lld%s;w=%lld", PX_FMT(before.policy), comma,
+                        PX_FMT(item->name), (long long)item->limit, unit,
+                        (long long)item->window_s)};
+}
+
+size_t gateway_quota_refusal(const struct gateway_call *call, struct http_header *headers,
                              size_t count)
 {
     const struct buckets_refusal *over = &call->over;
     struct px_arena *arena = call->request->arena;
     if (over->wait_s == 0) return count;
-    const char *unit = units[over->which] ? units[over->which] : "";
+    const struct buckets_left none = {over->which, over->name,     over->limit,
+                                      0,           over->window_s, over->wait_s};
     struct px_str wait = px_arena_printf(arena, "%lld", (long long)over->wait_s);
-    struct px_str state = px_arena_printf(arena, "\"%.*s\";r=0;t=%lld", PX_FMT(over->name),
-                                          (long long)over->wait_s);
-    struct px_str policy = px_arena_printf(arena, "\"%.*s\";q=%lld%s;w=%lld", PX_FMT(over->name),
-                                           (long long)over->limit, unit, (long long)over->window_s);
-    if (!wait.ptr || !state.ptr || !policy.ptr) return count;
+    struct fields fields = with_item(arena, (struct fields){{0}, {0}}, &none);
+    if (!wait.ptr || !fields.state.ptr || !fields.policy.ptr) return count;
     count = put(headers, count, S("Retry-After"), wait);
-    count = put(headers, count, S("RateLimit"), state);
-    return put(headers, count, S("RateLimit-Policy"), policy);
+    count = put(headers, count, S("RateLimit"), fields.state);
+    return put(headers, count, S("RateLimit-Policy"), fields.policy);
+}
+
+size_t gateway_quota_left(const struct gateway_call *call, struct http_header *headers,
+                          size_t count)
+{
+    struct buckets_left left[BUCKETS_LEFT_MAX];
+    struct fields fields = {{0}, {0}};
+    if (!call->match.route->authorized) return count;
+    const struct buckets_spend spend = spend_of(call);
+    size_t left_count = buckets_left(call->gateway->buckets, &spend, left);
+    for (size_t i = 0; i < left_count; i++)
+        fields = with_item(call->request->arena, fields, &left[i]);
+    if (!fields.state.ptr || !fields.policy.ptr) return count;
+    headers[count] = (struct http_header){S("RateLimit"), fields.state};
+    headers[count + 1] = (struct http_header){S("RateLimit-Policy"), fields.policy};
+    return count + 2;
 }

@@ -69,7 +69,7 @@ void gateway_refuse(struct gateway_call *call, enum api_gateway_response which, 
         {S("X-Amzn-Trace-Id"), px_str_c(call->trace_id)},
     };
     memcpy(headers + 3, reply->headers, reply->header_count * sizeof(*headers));
-    size_t count = gateway_quota_headers(call, headers, 3 + reply->header_count);
+    size_t count = gateway_quota_refusal(call, headers, 3 + reply->header_count);
     call->gateway->stats.refused++;
     call->fault = call->fault ? call->fault : why;
     call->fault_type = reply->type;
@@ -124,20 +124,22 @@ void gateway_reply_mock(struct gateway_call *call)
     finish(call, route->mock_status, headers, count + route->mock_header_count, route->mock_body);
 }
 
-/* The function's headers, the request's id and its trace. */
+#define WITH_IDS_MAX (REPLY_HEADERS_MAX + 2 + GATEWAY_LEFT_HEADERS)
+
+/* The function's headers, the request's id, its trace and what is left of the tenant's quotas. */
 static size_t with_ids(const struct gateway_call *call, const struct api_response *response,
-                       struct http_header headers[REPLY_HEADERS_MAX + 2])
+                       struct http_header headers[WITH_IDS_MAX])
 {
     size_t count = PX_MIN(response->header_count, (size_t)REPLY_HEADERS_MAX);
     if (count) memcpy(headers, response->headers, count * sizeof(*headers));
     headers[count++] = (struct http_header){S("x-amzn-RequestId"), px_str_c(call->request_id)};
     headers[count++] = (struct http_header){S("X-Amzn-Trace-Id"), px_str_c(call->trace_id)};
-    return count;
+    return gateway_quota_left(call, headers, count);
 }
 
 static void reply_response(struct gateway_call *call, const struct api_response *response)
 {
-    struct http_header headers[REPLY_HEADERS_MAX + 2];
+    struct http_header headers[WITH_IDS_MAX];
     size_t count = with_ids(call, response, headers);
     finish(call, response->status, headers, count, response->body);
 }
@@ -195,7 +197,7 @@ void gateway_stream_begin(void *ctx, struct px_str prelude_json)
     }
     *call->stream_link = call;
     call->status = prelude.status;
-    struct http_header headers[REPLY_HEADERS_MAX + 2];
+    struct http_header headers[WITH_IDS_MAX];
     size_t count = with_ids(call, &prelude, headers);
     http_reply_begin(call->request, prelude.status, headers, count, on_drain, call->stream_link);
 }

@@ -42,6 +42,24 @@ def test_over_its_rate_a_tenant_gets_429_with_what_to_do(region):
     assert {a.status_code for a in flood(region, other, 100)} == {200}
 
 
+def test_answers_tell_what_is_left(region):
+    key, free = region.tenant("quo-left"), region.tenant("quo-free")
+    give(region, "quo-left", requests_per_s=1, requests_burst=1000000, requests_per_day=9)
+    left = []
+    for ask in [lambda: region.call("GET", "/v1/datasets", key=key), lambda: region.ingest("logs", [{"m": 1}], key=key),
+                lambda: region.call("POST", "/v1/query", json={"sql": "SELECT 1"}, key=key),  # streamed
+                lambda: region.call("DELETE", "/v1/datasets/none", key=key)]:
+        answer = ask()
+        assert answer.headers["RateLimit-Policy"] == '"requests_per_s";q=1;w=1, "requests_per_day";q=9;w=86400', answer.text
+        told = re.fullmatch(r'"requests_per_s";r=(\d+);t=\d+, "requests_per_day";r=(\d+);t=\d+', answer.headers["RateLimit"])
+        assert 999900 < int(told[1]) < 1000000
+        left.append(int(told[2]))
+    assert left == [8, 7, 6, 5]
+    assert region.call("GET", "/v1/datasets", key=key, headers={"Origin": "https://a.example"}).headers["Access-Control-Expose-Headers"] == "*"
+    assert "RateLimit" not in region.call("GET", "/v1/datasets", key=free).headers
+    assert "RateLimit" not in region.call("GET", "/v1/health").headers
+
+
 def test_over_some_seconds_it_gets_its_rate(region):
     key = region.tenant("quo-rate")
     give(region, "quo-rate", requests_per_s=20, requests_burst=1)

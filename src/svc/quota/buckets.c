@@ -97,7 +97,7 @@ static void forget_oldest(struct buckets *buckets)
     buckets->count--;
 }
 
-static struct bucket *find(struct buckets *buckets, struct px_str tenant, uint64_t hash)
+static struct bucket *find(const struct buckets *buckets, struct px_str tenant, uint64_t hash)
 {
     struct bucket *bucket = buckets->heads[hash % HEADS];
     while (bucket &&
@@ -233,4 +233,54 @@ int buckets_take(struct buckets *buckets, const struct buckets_spend *spend,
     if (!bucket) return px_fault(PX_F_OOM, "a bucket");
     PX_TRY(read_limits(buckets, bucket, spend));
     return take(buckets, bucket, spend, ret_refusal);
+}
+
+/* ---- what is left ---- */
+
+static int64_t to_s(int64_t ns) { return (ns + PX_NS_PER_S - 1) / PX_NS_PER_S; }
+
+/* per_ns: one unit's share of the bucket; it may be no whole number. */
+static struct buckets_left left_of(enum quota_name which, const struct bucket *bucket,
+                                   int64_t full_ns, int64_t now_ns, double depth_ns, double per_ns)
+{
+    int64_t owed_ns = full_ns > now_ns ? full_ns - now_ns : 0;
+    double room_ns = PX_MAX(depth_ns - (double)owed_ns, 0.0);
+    return (struct buckets_left){.which = which,
+                                 .limit = bucket->limits.values[which],
+                                 .left = (int64_t)(room_ns / per_ns),
+                                 .window_s = 1,
+                                 .whole_s = to_s(owed_ns)};
+}
+
+size_t buckets_left(const struct buckets *buckets, const struct buckets_spend *spend,
+                    struct buckets_left ret_left[BUCKETS_LEFT_MAX])
+{
+    if (!buckets->tiers && spend->own.len == 0) return 0;
+    const struct bucket *bucket = find(buckets, spend->tenant, hash_of(spend->tenant));
+    if (!bucket) return 0;
+    const int64_t *limits = bucket->limits.values;
+    const struct price request = price_of_request(&bucket->limits);
+    int64_t day_ns = DAY_S * PX_NS_PER_S, day = spend->wall_ns / day_ns;
+    size_t count = 0;
+    if (request.depth_ns > 0)
+        ret_left[count++] = left_of(QUOTA_REQUESTS_PER_S, bucket, bucket->requests_full_ns,
+                                    spend->mono_ns, (double)request.depth_ns,
+                                    (double)request.cost_ns);
+    if (limits[QUOTA_REQUESTS_PER_DAY] >= 0) {
+        int64_t limit = limits[QUOTA_REQUESTS_PER_DAY];
+        int64_t spent = bucket->day == day ? bucket->day_requests : 0;
+        ret_left[count++] = (struct buckets_left){
+            .which = QUOTA_REQUESTS_PER_DAY,
+            .limit = limit,
+            .left = PX_MAX(limit - spent, 0),
+            .window_s = DAY_S,
+            .whole_s = to_s((day + 1) * day_ns - spend->wall_ns)};
+    }
+    if (limits[QUOTA_BYTES_PER_S] > 0)
+        ret_left[count++] = left_of(QUOTA_BYTES_PER_S, bucket, bucket->bytes_full_ns,
+                                    spend->mono_ns, (double)PX_NS_PER_S,
+                                    (double)PX_NS_PER_S / (double)limits[QUOTA_BYTES_PER_S]);
+    for (size_t i = 0; i < count; i++)
+        ret_left[i].name = buckets->book.kinds[ret_left[i].which].name;
+    return count;
 }

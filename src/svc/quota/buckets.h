@@ -36,3 +36,15 @@ struct buckets_refusal {
 enum buckets_answer { BUCKETS_OVER = 1 };
 PX_MUST_USE int buckets_take(struct buckets *buckets, const struct buckets_spend *spend,
                              struct buckets_refusal *ret_refusal);
+
+/* What is left of one limit. Of requests a second it may be more than the limit: a burst is. */
+struct buckets_left {
+    enum quota_name which;
+    struct px_str name; /* lives as long as the buckets */
+    int64_t limit, left, window_s;
+    int64_t whole_s; /* until all of it is there again, when nothing is spent meanwhile */
+};
+#define BUCKETS_LEFT_MAX 3u
+/* What the tenant, which was seen before, has left of each limit that it has; returns how many these are. bytes are not looked at. */
+size_t buckets_left(const struct buckets *buckets, const struct buckets_spend *spend,
+                    struct buckets_left ret_left[BUCKETS_LEFT_MAX]);

@@ -73,6 +73,47 @@ TEST(a_full_bucket_holds_its_burst_and_a_refusal_spends_nothing)
     buckets_free(&buckets);
 }
 
+TEST(what_is_left_is_told_of_each_limit_that_there_is)
+{
+    struct buckets *buckets = made(false);
+    struct buckets_refusal refusal = {0};
+    struct buckets_left left[BUCKETS_LEFT_MAX];
+    static const char own[] = "{\"requests_per_s\":2,\"requests_burst\":4,\"requests_per_day\":5,"
+                              "\"bytes_per_s\":1000,\"datasets\":1}";
+    struct buckets_spend spend = {.tenant = S("acme"), .own = px_str_c(own)};
+    spend.wall_ns = DAY_NS * 20000;
+    CHECK_INT(buckets_left(buckets, &spend, left), 0); /* never seen */
+    for (int i = 0; i < 3; i++) CHECK_OK(take(buckets, own, 100, 0, &refusal));
+    CHECK_INT(buckets_left(buckets, &spend, left), 3);
+    static const struct {
+        const char *name;
+        int64_t limit, left, window_s, whole_s;
+    } told[] = {{"requests_per_s", 2, 1, 1, 2},
+                {"requests_per_day", 5, 2, 86400, 86400},
+                {"bytes_per_s", 1000, 700, 1, 1}};
+    for (size_t i = 0; i < PX_COUNT(told); i++) {
+        CHECK_STR(left[i].name, px_str_c(told[i].name));
+        CHECK_INT(left[i].limit, told[i].limit);
+        CHECK_INT(left[i].left, told[i].left);
+        CHECK_INT(left[i].window_s, told[i].window_s);
+        CHECK_INT(left[i].whole_s, told[i].whole_s);
+    }
+    spend.mono_ns = 2 * PX_NS_PER_S;
+    spend.wall_ns += DAY_NS; /* a burst is there again, and a day has begun */
+    CHECK_INT(buckets_left(buckets, &spend, left), 3);
+    CHECK_INT(left[0].left, 4);
+    CHECK_INT(left[0].whole_s, 0);
+    CHECK_INT(left[1].left, 5);
+    CHECK_INT(left[2].left, 1000);
+    CHECK_OK(take(buckets, own, 9000, PX_NS_PER_S * 2, &refusal)); /* in debt: nothing is left */
+    CHECK_INT(buckets_left(buckets, &spend, left), 3);
+    CHECK_INT(left[2].left, 0);
+    CHECK_INT(left[2].whole_s, 9);
+    spend.own = S("");
+    CHECK_INT(buckets_left(buckets, &spend, left), 0);
+    buckets_free(&buckets);
+}
+
 TEST(bytes_may_go_into_debt_by_one_body_and_are_paid_back)
 {
     struct buckets *buckets = made(false);
