@@ -79,6 +79,7 @@ void gateway_call_end(struct gateway_call *call)
         gw->active = call->next;
     if (call->next) call->next->prev = call->prev;
     gw->stats.active--;
+    buckets_leave(&call->place_of_query);
     call_keep(call);
     check_empty(gw);
 }

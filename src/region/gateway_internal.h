@@ -39,7 +39,8 @@ struct gateway_call {
     size_t bytes_in, bytes_out;
     struct px_str message, violation; /* of its gateway response: $context.error.* */
     struct buckets_refusal
-        over;          /* what the tenant had spent; wait_s 0: nothing was refused for it */
+        over; /* what the tenant had spent; wait_s 0: nothing was refused for it */
+    struct bucket *place_of_query; /* until its end; NULL: it holds none */
     const char *fault; /* why a gateway response was given; NULL: the function's own answer */
     struct px_str fault_type; /* which: "THROTTLED"; empty: none was */
     int status;

@@ -13,6 +13,7 @@ static struct buckets_spend spend_of(const struct gateway_call *call)
                                   .tier = call->caller.tier,
                                   .own = call->caller.quotas,
                                   .bytes = call->request->body.len,
+                                  .function = call->match.route->function,
                                   .mono_ns = px_mono_ns(gw->options.clock),
                                   .wall_ns = px_wall_ns(gw->options.clock)};
 }
@@ -21,7 +22,9 @@ bool gateway_quota(struct gateway_call *call)
 {
     if (!call->match.route->authorized) return true;
     const struct buckets_spend spend = spend_of(call);
-    int r = buckets_take(call->gateway->buckets, &spend, &call->over);
+    struct buckets *buckets = call->gateway->buckets;
+    int r = buckets_enter(buckets, &spend, &call->place_of_query, &call->over);
+    if (r == 0) r = buckets_take(buckets, &spend, &call->over);
     if (r == 0) return true;
     if (r == BUCKETS_OVER)
         gateway_refuse(call,
@@ -52,12 +55,13 @@ static struct fields with_item(struct px_arena *arena, struct fields before,
 {
     const char *comma = before.state.len ? ", " : "";
     const char *unit = units[item->which] ? units[item->which] : "";
+    struct px_str window = S("");
+    if (item->window_s > 0) window = px_arena_printf(arena, ";w=%lld", (long long)item->window_s);
     return (struct fields){
         px_arena_printf(arena, "%.*s%s\"%.*s\";r=%lld;t=%lld", PX_FMT(before.state), comma,
                         PX_FMT(item->name), (long long)item->left, (long long)item->whole_s),
-        px_arena_printf(arena, "%.*s%s\"%.*s\";q=%lld%s;w=%lld", PX_FMT(before.policy), comma,
-                        PX_FMT(item->name), (long long)item->limit, unit,
-                        (long long)item->window_s)};
+        px_arena_printf(arena, "%.*s%s\"%.*s\";q=%lld%s%.*s", PX_FMT(before.policy), comma,
+                        PX_FMT(item->name), (long long)item->limit, unit, PX_FMT(window))};
 }
 
 size_t gateway_quota_refusal(const struct gateway_call *call, struct http_header *headers,

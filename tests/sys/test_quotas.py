@@ -1,8 +1,12 @@
 """What a tenant may use: quotas of the registry, held by the gateway, told by headers, seen by the operator."""
 
 import concurrent.futures
+import json
 import re
+import socket
 import time
+
+from region_kit import function, wait
 
 
 def give(region, tenant, **quotas):
@@ -82,6 +86,47 @@ def test_bytes_and_days(region):
     refused = region.call("GET", "/v1/datasets", key=daily)
     assert refused.status_code == 429 and refused.headers["RateLimit-Policy"] == '"requests_per_day";q=2;w=86400'
     assert 1 <= int(refused.headers["Retry-After"]) <= 86400
+
+
+ENDLESS = "SELECT count(*) FROM range(200000) a, range(200000) b, range(1000) c WHERE (a.range * b.range + c.range) % 7 = 3"
+
+
+def begin(region, key, sql):
+    """A query whose answer nobody waits for; closing it ends it."""
+    body = json.dumps({"sql": sql})
+    client = socket.create_connection(("127.0.0.1", region.port))
+    client.sendall((f"POST /v1/query HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
+                    f"Content-Length: {len(body)}\r\n\r\n{body}").encode())
+    return client
+
+
+def test_so_many_queries_of_a_tenant_run_at_once(region):
+    key, other = region.tenant("quo-busy"), region.tenant("quo-idle")
+    give(region, "quo-busy", concurrent_queries=1)
+
+    def ask(key):
+        return region.call("POST", "/v1/query", key=key, json={"sql": "SELECT 1"})
+
+    def until(status):
+        end = time.monotonic() + 60
+        while True:
+            answer = ask(key)
+            if answer.status_code == status:
+                return answer
+            assert answer.status_code in (200, 429) and time.monotonic() < end, answer.text
+            time.sleep(0.05)
+
+    with begin(region, key, ENDLESS):
+        wait(lambda: function(region, "query")["busy"] == 1)  # else a query of ours could have the place, and this one none
+        refused = until(429)
+        assert refused.headers["Content-Type"] == "application/problem+json" and refused.headers["Retry-After"] == "1"
+        assert refused.headers["RateLimit"] == '"concurrent_queries";r=0;t=1' and refused.headers["RateLimit-Policy"] == '"concurrent_queries";q=1'
+        assert ask(other).status_code == 200, "others have their own places"
+        assert region.call("GET", "/v1/datasets", key=key).status_code == 200, "only queries are counted"
+    until(200)  # it is gone, and its place is free
+    for _ in range(5):  # as is that of each that was answered, rightly or not
+        assert region.call("POST", "/v1/query", key=key, json={"sql": "SELECT nothing"}).status_code == 400
+        assert ask(key).status_code == 200
 
 
 def test_the_operator_sees_whom_what_was_refused(region):

@@ -20,6 +20,7 @@ struct bucket {
     uint64_t hash, limits_hash;   /* of the tenant; of the words that its limits came from */
     int64_t requests_full_ns, bytes_full_ns;
     int64_t day, day_requests;
+    int64_t running; /* queries; not forgotten meanwhile */
     struct quota_limits limits;
     uint8_t tenant_len;
     char tenant[TENANT_BYTES_MAX];
@@ -86,9 +87,12 @@ static void link_newest(struct buckets *buckets, struct bucket *bucket)
     buckets->newest = bucket;
 }
 
+/* Nobody, where all have queries running: these are no more than the gateway has calls. */
 static void forget_oldest(struct buckets *buckets)
 {
     struct bucket *bucket = buckets->oldest;
+    while (bucket && bucket->running > 0) bucket = bucket->newer;
+    if (!bucket) return;
     struct bucket **at = &buckets->heads[bucket->hash % HEADS];
     while (*at != bucket) at = &(*at)->chained;
     *at = bucket->chained;
@@ -117,7 +121,7 @@ static struct bucket *find_or_make(struct buckets *buckets, struct px_str tenant
     }
     bucket = calloc(1, sizeof(*bucket));
     if (!bucket) return NULL;
-    if (buckets->count == BUCKETS_MAX) forget_oldest(buckets);
+    if (buckets->count >= BUCKETS_MAX) forget_oldest(buckets);
     buckets->count++;
     bucket->hash = hash;
     bucket->tenant_len = (uint8_t)tenant.len;
@@ -184,6 +188,12 @@ static void pay(int64_t *full_ns, const struct price *price, int64_t now_ns)
     if (price->depth_ns > 0) *full_ns = PX_MAX(*full_ns, now_ns) + price->cost_ns;
 }
 
+static int64_t window_s_of(enum quota_name which)
+{
+    if (which == QUOTA_CONCURRENT_QUERIES) return 0;
+    return which == QUOTA_REQUESTS_PER_DAY ? DAY_S : 1;
+}
+
 static int refuse(const struct buckets *buckets, const struct bucket *bucket, enum quota_name which,
                   int64_t wait_ns, struct buckets_refusal *ret_refusal)
 {
@@ -191,7 +201,7 @@ static int refuse(const struct buckets *buckets, const struct bucket *bucket, en
         .which = which,
         .name = buckets->book.kinds[which].name,
         .limit = bucket->limits.values[which],
-        .window_s = which == QUOTA_REQUESTS_PER_DAY ? DAY_S : 1,
+        .window_s = window_s_of(which),
         .wait_s = PX_MAX((wait_ns + PX_NS_PER_S - 1) / PX_NS_PER_S, 1),
     };
     return BUCKETS_OVER;
@@ -222,17 +232,52 @@ static int take(struct buckets *buckets, struct bucket *bucket, const struct buc
     return 0;
 }
 
-int buckets_take(struct buckets *buckets, const struct buckets_spend *spend,
-                 struct buckets_refusal *ret_refusal)
+/* NULL: nothing limits the tenant. */
+static int bucket_of(struct buckets *buckets, const struct buckets_spend *spend,
+                     struct bucket **ret_bucket)
 {
     PX_ASSERT(spend->tenant.len > 0);
+    *ret_bucket = NULL;
     if (!buckets->tiers && spend->own.len == 0) return 0; /* nothing of its own: nothing to keep */
     if (spend->tenant.len > TENANT_BYTES_MAX)
         return px_fault(PX_F_PROTOCOL, "the authorizer's tenant has a name too long");
     struct bucket *bucket = find_or_make(buckets, spend->tenant);
     if (!bucket) return px_fault(PX_F_OOM, "a bucket");
     PX_TRY(read_limits(buckets, bucket, spend));
-    return take(buckets, bucket, spend, ret_refusal);
+    *ret_bucket = bucket;
+    return 0;
+}
+
+int buckets_take(struct buckets *buckets, const struct buckets_spend *spend,
+                 struct buckets_refusal *ret_refusal)
+{
+    struct bucket *bucket;
+    PX_TRY(bucket_of(buckets, spend, &bucket));
+    return bucket ? take(buckets, bucket, spend, ret_refusal) : 0;
+}
+
+int buckets_enter(struct buckets *buckets, const struct buckets_spend *spend,
+                  struct bucket **ret_place, struct buckets_refusal *ret_refusal)
+{
+    struct bucket *bucket;
+    if (!px_str_eq(spend->function, buckets->book.kinds[QUOTA_CONCURRENT_QUERIES].function))
+        return 0;
+    PX_TRY(bucket_of(buckets, spend, &bucket));
+    int64_t limit = bucket ? bucket->limits.values[QUOTA_CONCURRENT_QUERIES] : QUOTA_NONE;
+    if (limit < 0) return 0;
+    if (bucket->running >= limit)
+        return refuse(buckets, bucket, QUOTA_CONCURRENT_QUERIES, 0, ret_refusal);
+    bucket->running++;
+    *ret_place = bucket;
+    return 0;
+}
+
+void buckets_leave(struct bucket **place)
+{
+    if (!*place) return;
+    PX_ASSERT((*place)->running > 0);
+    (*place)->running--;
+    *place = NULL;
 }
 
 /* ---- what is left ---- */

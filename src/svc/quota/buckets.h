@@ -1,10 +1,11 @@
 /* svc/quota/buckets.h - what tenants spend at one gateway: token buckets of requests and bytes per second, and a count of the
- * day's requests. One thread. Never blocks; allocates for a tenant that was not there, and when its limits change.
+ * day's requests; and how many queries of theirs run. One thread. Never blocks; allocates for a tenant that was not there, and when its limits change.
  *
  * The requests' bucket holds requests_burst (as many as a second's, when none is said) and fills by requests_per_s. That of bytes
  * holds one second's and is spent before it is asked: one body may take it below nothing, and what comes next waits until it is
  * full again to that depth. At most BUCKETS_MAX tenants are remembered, the least recently seen is forgotten first: it begins
- * with full buckets and a new day, so it may gain one burst by it, and only while so many others were seen meanwhile. */
+ * with full buckets and a new day, so it may gain one burst by it, and only while so many others were seen meanwhile. Who has queries
+ * running is not forgotten. */
 #pragma once
 
 #include "base/px_clock.h"
@@ -22,13 +23,14 @@ struct buckets_spend {
     struct px_str tenant;    /* 1 to 63 bytes */
     struct px_str tier, own; /* as the authorizer says: quota_limits_of() */
     uint64_t bytes;          /* of the request's body */
+    struct px_str function;  /* that it calls */
     int64_t mono_ns, wall_ns;
 };
 struct buckets_refusal {
     enum quota_name which;
     struct px_str name; /* of it; lives as long as the buckets */
     int64_t limit;
-    int64_t window_s; /* that limit is for */
+    int64_t window_s; /* that limit is for; 0: it is of what is there at once */
     int64_t wait_s;   /* until it is worth trying again; 1 or more */
 };
 /* Spend one request, or nothing at all when there is not enough.
@@ -36,6 +38,13 @@ struct buckets_refusal {
 enum buckets_answer { BUCKETS_OVER = 1 };
 PX_MUST_USE int buckets_take(struct buckets *buckets, const struct buckets_spend *spend,
                              struct buckets_refusal *ret_refusal);
+
+/* Take one of the places of queries, when the call is one and its tenant has a limit of them: *ret_place is not NULL then, and
+ * its holder calls buckets_leave() once, before the buckets are freed. Answers and faults as above. */
+struct bucket;
+PX_MUST_USE int buckets_enter(struct buckets *buckets, const struct buckets_spend *spend,
+                              struct bucket **ret_place, struct buckets_refusal *ret_refusal);
+void buckets_leave(struct bucket **place); /* NULL is a no-op */
 
 /* What is left of one limit. Of requests a second it may be more than the limit: a burst is. */
 struct buckets_left {

@@ -12,6 +12,7 @@ static const char *const names[QUOTA_COUNT_] = {
     [QUOTA_INGEST_BODY_BYTES] = "ingest_body_bytes",
     [QUOTA_INGEST_RECORD_BYTES] = "ingest_record_bytes",
     [QUOTA_INGEST_RECORDS] = "ingest_records",
+    [QUOTA_CONCURRENT_QUERIES] = "concurrent_queries",
     [QUOTA_DATASETS] = "datasets",
 };
 
@@ -39,6 +40,7 @@ static int read_kind(yyjson_val *one, yyjson_val *plans, struct quota_book *book
     yyjson_val *key, *plan;
     kind->unit = px_json_str(one, "unit");
     kind->held = px_json_str(one, "held");
+    kind->function = px_json_str(one, "function");
     kind->min = px_json_i64(one, "min", -1);
     kind->max = px_json_i64(one, "max", -1);
     if (!kind->unit.ptr || !kind->held.ptr || kind->min < 0 || kind->max < kind->min)

@@ -14,6 +14,7 @@ enum quota_name {
     QUOTA_INGEST_BODY_BYTES,
     QUOTA_INGEST_RECORD_BYTES,
     QUOTA_INGEST_RECORDS,
+    QUOTA_CONCURRENT_QUERIES,
     QUOTA_DATASETS,
     QUOTA_COUNT_,
 };
@@ -22,6 +23,7 @@ enum quota_name {
 
 struct quota_kind {
     struct px_str name, unit, held;
+    struct px_str function; /* whose calls are counted; empty: it is not about one */
     int64_t min, max;
     int64_t tiers[QUOTA_TIERS_MAX]; /* as quota_book.tiers */
 };

@@ -73,6 +73,51 @@ TEST(a_full_bucket_holds_its_burst_and_a_refusal_spends_nothing)
     buckets_free(&buckets);
 }
 
+static int enter(struct buckets *buckets, const char *own, const char *function,
+                 struct bucket **place, struct buckets_refusal *refusal)
+{
+    const struct buckets_spend spend = {
+        .tenant = S("acme"), .own = px_str_c(own), .function = px_str_c(function)};
+    *place = NULL;
+    return buckets_enter(buckets, &spend, place, refusal);
+}
+
+TEST(places_of_queries_are_taken_and_given_back)
+{
+    struct buckets *buckets = made(false);
+    struct buckets_refusal refusal = {0};
+    struct bucket *first, *second, *none;
+    static const char own[] = "{\"concurrent_queries\":2}";
+    CHECK_OK(enter(buckets, own, "query", &first, &refusal));
+    CHECK_OK(enter(buckets, own, "ingest", &none, &refusal)); /* not a query */
+    CHECK(first && !none);
+    CHECK_OK(enter(buckets, own, "query", &second, &refusal));
+    CHECK_INT(enter(buckets, own, "query", &none, &refusal), BUCKETS_OVER);
+    CHECK(!none);
+    CHECK_STR(refusal.name, S("concurrent_queries"));
+    CHECK_INT(refusal.limit, 2);
+    CHECK_INT(refusal.window_s, 0);
+    CHECK_INT(refusal.wait_s, 1);
+    CHECK_OK(enter(buckets, "", "query", &none, &refusal)); /* without limits nothing is counted */
+    CHECK(!none);
+    CHECK_OK(enter(buckets, "{\"datasets\":1}", "query", &none, &refusal));
+    CHECK(!none);
+    /* However many others are seen, who has queries running is remembered. */
+    char name[24];
+    for (size_t i = 0; i <= BUCKETS_MAX; i++) {
+        (void)snprintf(name, sizeof name, "t%zu", i);
+        const struct buckets_spend spend = {.tenant = px_str_c(name), .own = S("{\"datasets\":1}")};
+        CHECK_OK(buckets_take(buckets, &spend, &refusal));
+    }
+    CHECK_INT(enter(buckets, own, "query", &none, &refusal), BUCKETS_OVER);
+    buckets_leave(&first);
+    buckets_leave(&first); /* an empty one is a no-op */
+    CHECK_OK(enter(buckets, own, "query", &first, &refusal));
+    buckets_leave(&first);
+    buckets_leave(&second);
+    buckets_free(&buckets);
+}
+
 TEST(what_is_left_is_told_of_each_limit_that_there_is)
 {
     struct buckets *buckets = made(false);
