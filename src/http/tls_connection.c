@@ -238,20 +238,28 @@ static void work(struct http_connection *conn)
     keep_rest(conn);
 }
 
+/* Only what did not complete it counts: behind a client's Finished its first request may come in the same read. */
+static bool handshake_is_long(struct http_connection *conn, size_t count)
+{
+    if (conn->tls->open || !goes_on(conn)) return false;
+    conn->tls->handshake_bytes += count;
+    return conn->tls->handshake_bytes > HANDSHAKE_BYTES_MAX;
+}
+
 static void tls_received(struct http_connection *conn, const char *bytes, size_t count)
 {
     struct tls_session *tls = conn->tls;
-    bool good = true;
-    if (!tls->open) good = (tls->handshake_bytes += count) <= HANDSHAKE_BYTES_MAX;
-    if (tls->in.len > 0)
-        good = good && keep_more(tls, bytes, count);
-    else
+    if (tls->in.len > 0) {
+        if (!keep_more(tls, bytes, count)) {
+            connection_close(conn); /* no memory */
+            return;
+        }
+    } else {
         tls->in = px_str(bytes, count);
-    if (good) {
-        work(conn);
-        return;
     }
-    if (!tls->open) connection_tell_handshake(conn, "it has too many bytes");
+    work(conn);
+    if (!handshake_is_long(conn, count)) return;
+    connection_tell_handshake(conn, "it has too many bytes");
     connection_close(conn);
 }
 

@@ -49,6 +49,36 @@ def region(tmp_path_factory):
     r.down()
 
 
+def test_a_request_may_come_together_with_the_end_of_the_handshake(region):
+    """A client of TLS 1.3 writes behind its Finished at once, and a busy server reads both together: more than a handshake may have."""
+    context = ssl.create_default_context(cafile=region.authority)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    body = b"".join(b'{"n": %d, "text": "%s"}\n' % (n, b"x" * 1000) for n in range(300))
+    head = (f"POST /v1/ingest/together HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {region.key}\r\n"
+            f"Content-Type: application/x-ndjson\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n").encode()
+    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(into, out, server_hostname="localhost")
+    with socket.create_connection(("localhost", region.tls_port), timeout=60) as s:
+        while True:
+            try:
+                client.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                s.sendall(out.read())
+                into.write(s.recv(65536))
+        client.write(head + body)
+        s.sendall(out.read())  # Finished and all of the request
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            try:
+                answer += client.read(65536)
+            except ssl.SSLWantReadError:
+                data = s.recv(65536)
+                assert data, "the connection ended without an answer"
+                into.write(data)
+    assert answer.startswith(b"HTTP/1.1 200 "), answer
+
+
 def test_up_says_how_to_trust_it(region):
     assert region.told["tls"] == {"endpoint": f"https://localhost:{region.tls_port}", "port": region.tls_port,
                                   "authority": str(region.authority)}
