@@ -139,6 +139,41 @@ def test_no_old_protocol_and_no_weak_suite(region):
         ["openssl", "s_client", "-connect", f"127.0.0.1:{region.tls_port}", "-tls1_2"], input="", capture_output=True, text=True, timeout=60).stdout
 
 
+# What RFC 8446, 8422 and 7027 have besides; a client may offer it, and nothing of it is taken.
+GROUPS = {"X25519": "X25519, 253 bits", "P-256": "ECDH, prime256v1, 256 bits", "P-384": "ECDH, secp384r1, 384 bits"}
+GROUPS_REFUSED = {"-tls1_2": "secp521r1:X448:secp256k1:secp224r1:secp192r1:secp192k1:secp160r1:sect571r1:sect283k1:sect163k1"
+                             ":brainpoolP256r1:brainpoolP384r1:brainpoolP512r1",
+                  "-tls1_3": "secp521r1:X448:ffdhe2048:ffdhe3072:ffdhe4096:ffdhe6144:ffdhe8192"}
+
+
+@pytest.mark.parametrize("version", GROUPS_REFUSED)
+def test_no_weak_group(region, version):
+    def offer(groups):
+        return subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{region.tls_port}", "-CAfile", region.authority, version,
+                               "-cipher", "ALL:@SECLEVEL=0", "-groups", groups], input="", capture_output=True, text=True, timeout=60)
+    for group, told in GROUPS.items():
+        assert f"Server Temp Key: {told}\n" in offer(group).stdout, group
+    refused = offer(GROUPS_REFUSED[version])  # all at once: one of them would do
+    assert "Server Temp Key" not in refused.stdout
+    assert "SSL alert number 40" in refused.stderr, refused.stderr  # the server's word, so that the client did offer them
+
+
+def test_a_client_cannot_renegotiate(region):
+    """Each would cost the server a handshake, CVE-2011-1473; the connection is over for who tries."""
+    with subprocess.Popen(["timeout", "60", "openssl", "s_client", "-connect", f"127.0.0.1:{region.tls_port}", "-CAfile", region.authority, "-tls1_2"],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0) as client:
+        client.stdin.write(b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        told = b""
+        while b'{"status":"ok"}' not in told:
+            piece = client.stdout.read(65536)
+            assert piece, told
+            told += piece
+        client.stdin.write(b"R\n")  # a read of its own: s_client's command
+        told = b"".join(iter(lambda: client.stdout.read(65536), b""))
+    assert b"RENEGOTIATING" in told and b"alert no renegotiation" in told and client.returncode == 1, told
+    assert region.call("GET", "/v1/health").status_code == 200
+
+
 def test_what_is_no_tls_is_answered_or_closed(region):
     with socket.create_connection(("127.0.0.1", region.tls_port), timeout=60) as s:
         s.sendall(b"GET /v1/health HTTP/1.1\r\nHost: x\r\n\r\n")
