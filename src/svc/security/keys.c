@@ -13,6 +13,11 @@
 
 #define PEPPER_BYTES 32
 #define PEPPER_ARENA_BYTES_MAX ((size_t)256 << 10)
+#define NOBODYS_DOCUMENT                                                                           \
+    "{\"tenant\":\"nobody\",\"hash\":"                                                             \
+    "\"0000000000000000000000000000000000000000000000000000000000000000\","                        \
+    "\"pepper\":\"0000000000000000\",\"scopes\":\"ingest query\",\"status\":\"revoked\","          \
+    "\"label\":\"\",\"created\":\"2026-01-01T00:00:00.000Z\"}"
 
 static const struct {
     struct px_str name;
@@ -246,11 +251,11 @@ static int fits_pepper(const struct pepper *pepper, struct px_str text, struct p
     return px_secret_eq(px_str(own, KEY_HASH_LEN), hash) ? 0 : KEYS_WRONG;
 }
 
-/* What a key that is not there is held against: the same work as for one whose secret is another, and no key has it. */
-static const struct key_hash nobodys = {
-    {"0000000000000000000000000000000000000000000000000000000000000000", KEY_HASH_LEN}, {0}};
+/* What a key that is not there is held against: the same work as for one that is there and refused, and no key has this hash. */
+static const struct table_item nobodys = {
+    .document = {NOBODYS_DOCUMENT, sizeof NOBODYS_DOCUMENT - 1}};
 
-/* Answers: KEYS_WRONG: no pepper of that value made the hash of it, or there is no such value. */
+/* One HMAC in any case for what names its pepper. Answers: KEYS_WRONG: no pepper of that value made the hash of it, or there is no such value. */
 static int fits_version(const struct keys *keys, enum secret_version version, struct px_str text,
                         const struct key_hash *hash)
 {
@@ -258,31 +263,33 @@ static int fits_version(const struct keys *keys, enum secret_version version, st
     int r = peppers_load(keys->secrets, version, &peppers);
     if (r == SECRET_ABSENT) return KEYS_WRONG; /* no key was ever issued here, or none rotated */
     PX_TRY(r);
-    r = KEYS_WRONG;
-    if (hash == &nobodys)
-        return fits_pepper(peppers_for_new(&peppers, px_wall_ns(keys->clock)), text, hash->hex);
     if (hash->pepper_id.len > 0) {
-        const struct pepper *pepper = peppers_find(&peppers, hash->pepper_id);
-        return pepper ? fits_pepper(pepper, text, hash->hex) : KEYS_WRONG;
+        const struct pepper *named = peppers_find(&peppers, hash->pepper_id);
+        r = fits_pepper(named ? named : &peppers.list[0], text, hash->hex);
+        return r == 0 && !named ? KEYS_WRONG : r;
     }
+    r = KEYS_WRONG;
     for (size_t i = 0; i < peppers.count && r == KEYS_WRONG; i++)
         r = fits_pepper(&peppers.list[i], text, hash->hex);
     return r;
 }
 
 /* The current value has every pepper that keys need, unless somebody put another there than a rotation: then the
- * previous one has them. Answers: KEYS_WRONG. */
-static int hash_fits_any(const struct keys *keys, struct px_str text, const struct key_hash *hash)
+ * previous one has them. What is refused whatever fits is held against both, like what fits neither. Answers: KEYS_WRONG. */
+static int hash_fits_any(const struct keys *keys, struct px_str text, const struct key_hash *hash,
+                         bool refused)
 {
     int r = fits_version(keys, SECRET_CURRENT, text, hash);
-    return r == KEYS_WRONG ? fits_version(keys, SECRET_PREVIOUS, text, hash) : r;
+    if (r < 0 || (r == 0 && !refused)) return r;
+    int before = fits_version(keys, SECRET_PREVIOUS, text, hash);
+    return r == KEYS_WRONG || before < 0 ? before : r;
 }
 
 /* Answers: KEYS_REVOKED, KEYS_EXPIRED. */
 static int opens(const struct keys *keys, const struct key_info *info)
 {
+    bool over = px_wall_ns(keys->clock) >= info->expires_ns && info->expires_ns != 0;
     if (info->revoked) return KEYS_REVOKED;
-    bool over = info->expires_ns != 0 && px_wall_ns(keys->clock) >= info->expires_ns;
     return over ? KEYS_EXPIRED : 0;
 }
 
@@ -306,18 +313,17 @@ int keys_verify(const struct keys *keys, struct px_str text, struct px_arena *ar
     struct key_item item;
     int r = load(keys, id, arena, &item);
     bool absent = r == KEYS_ABSENT;
-    if (!absent) PX_TRY(r);
-    const struct key_hash *hash = absent ? &nobodys : &item.hash;
-    r = hash_fits_any(keys, text, hash);
-    if (r == KEYS_WRONG && secret_doubt(keys->secrets, PEPPER_SECRET))
-        r = hash_fits_any(keys, text, hash); /* made with a pepper not seen here yet */
+    if (absent) r = read_document(&nobodys, arena, &item);
+    PX_TRY(r);
+    int state = opens(keys, &item.info);
+    r = hash_fits_any(keys, text, &item.hash, state != 0);
+    if ((r == KEYS_WRONG || (r == 0 && state != 0)) && secret_doubt(keys->secrets, PEPPER_SECRET))
+        r = hash_fits_any(keys, text, &item.hash, state != 0); /* a pepper not seen here yet */
     if (r == KEYS_WRONG) return r;
     PX_TRY(r);
     if (absent) return KEYS_WRONG; /* a hash of zeros was met */
-    PX_TRY(r);
-    r = opens(keys, &item.info);
-    if (r == 0) *ret_key = item.info;
-    return r;
+    if (state == 0) *ret_key = item.info;
+    return state;
 }
 
 /* ---- list and revoke ---- */

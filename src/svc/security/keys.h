@@ -57,8 +57,8 @@ struct key_spec {
 PX_MUST_USE int keys_issue(const struct keys *keys, const struct key_spec *spec,
                            struct px_arena *arena, char ret_text[KEY_TEXT_LEN + 1],
                            struct key_info *ret_key);
-/* Whose key is this? Costs one read of the table, none for a malformed key; an unknown one costs the same HMACs as one whose
- * secret is wrong, and the comparison takes the same time wherever the hashes differ.
+/* Whose key is this? Costs one read of the table, none for a malformed key; whatever is wrong with one that is not, the steps to its refusal
+ * are the same (`bench/run keys` compares them), and the comparison takes the same time wherever the hashes differ.
  * Answers: KEYS_MALFORMED, KEYS_WRONG, KEYS_REVOKED, KEYS_EXPIRED: tell the caller none of them. */
 PX_MUST_USE int keys_verify(const struct keys *keys, struct px_str text, struct px_arena *arena,
                             struct key_info *ret_key);

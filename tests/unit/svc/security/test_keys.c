@@ -2,6 +2,7 @@
 #include "support/support.h"
 
 #include "svc/security/key_text.h"
+#include "svc/security/peppers.h"
 #include "svc/security/wiring.h"
 
 struct fixture {
@@ -243,19 +244,48 @@ static uint64_t hashes_of(struct test *t, const struct fixture *f, const char *t
     return key_text_hashes - before;
 }
 
-TEST(a_key_that_is_not_there_costs_as_much_as_one_whose_secret_is_wrong)
+/* Of a pepper that joins those of before, as a rotation does. */
+static void rotate(const struct fixture *f)
+{
+    PX_AUTO(peppers_deinit) struct peppers before = {0};
+    struct px_buf value;
+    px_buf_init(&value, 64 * 1024);
+    CHECK_OK(peppers_load(f->stores.secrets, SECRET_CURRENT, &before));
+    CHECK_OK(peppers_add(&before, f->stores.tables, px_wall_ns(f->keys.clock), &value));
+    CHECK_OK(secret_put(f->stores.secrets, PEPPER_SECRET, px_buf_str(&value)));
+    px_buf_deinit(&value);
+}
+
+TEST(whatever_is_wrong_with_a_key_its_refusal_costs_the_same)
 {
     struct fixture f = open_keys(t);
-    struct issued key = issue(t, &f, 0), wrong = issue(t, &f, 0);
+    struct issued good = issue(t, &f, 0), spoilt = issue(t, &f, 0), revoked = issue(t, &f, 0),
+                  expired = issue(t, &f, t->now_ns);
     char unknown[KEY_TEXT_LEN + 1];
+    struct key_info got;
     key_text_make(unknown);
-    spoil(t, &f, wrong.info.id);
-    CHECK_INT(hashes_of(t, &f, key.text, 0), 1);
-    (void)hashes_of(t, &f, unknown, KEYS_WRONG); /* peppers were asked for again just now */
-    uint64_t cost = hashes_of(t, &f, wrong.text, KEYS_WRONG);
-    CHECK(cost >= 1);
-    CHECK_INT(hashes_of(t, &f, unknown, KEYS_WRONG), cost);
-    CHECK_INT(hashes_of(t, &f, "prism_no", KEYS_MALFORMED), 0);
+    spoil(t, &f, spoilt.info.id);
+    CHECK_OK(keys_revoke(&f.keys, S("acme"), revoked.info.id, &t->arena, &got));
+    for (int rotations = 0; rotations < 3; rotations++) {
+        uint64_t versions = rotations == 0 ? 1 : 2; /* of the peppers: the current, the previous */
+        CHECK_INT(hashes_of(t, &f, good.text, 0), 1);
+        CHECK_INT(hashes_of(t, &f, unknown, KEYS_WRONG), versions);
+        CHECK_INT(hashes_of(t, &f, spoilt.text, KEYS_WRONG), versions);
+        CHECK_INT(hashes_of(t, &f, revoked.text, KEYS_REVOKED), versions);
+        CHECK_INT(hashes_of(t, &f, expired.text, KEYS_EXPIRED), versions);
+        CHECK_INT(hashes_of(t, &f, "prism_no", KEYS_MALFORMED), 0);
+        rotate(&f);
+        test_advance(t, PEPPER_SETTLE_NS);
+    }
+    struct issued late = issue(t, &f,
+                               0); /* with a pepper that the previous value has, too, or not */
+    CHECK_OK(keys_revoke(&f.keys, S("acme"), late.info.id, &t->arena, &got));
+    CHECK_INT(hashes_of(t, &f, late.text, KEYS_REVOKED), 2);
+    rotate(&f);
+    test_advance(t, PEPPER_SETTLE_NS);
+    struct issued newest = issue(t, &f, 0);
+    CHECK_OK(keys_revoke(&f.keys, S("acme"), newest.info.id, &t->arena, &got));
+    CHECK_INT(hashes_of(t, &f, newest.text, KEYS_REVOKED), 2);
     security_stores_close(&f.stores);
 }
 
