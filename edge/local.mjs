@@ -3,8 +3,8 @@
 //
 //   node local.mjs <router.json>
 //
-// router.json: {host, port, home, here?, regions: [{name, host, port, socket, active, standby?}]}; read again at SIGHUP. `socket` is the region's control
-// socket, by which its replica of the registry is read.
+// router.json: {host, port, home, here?, tls?: {port, certificate, key}, regions: [{name, host, port, socket, active, standby?}]}; read again at SIGHUP, and
+// the files that tls names with it. `socket` is the region's control socket, by which its replica of the registry is read.
 //
 // What CloudFront does and this does alike: the router sees the request's head only; bodies stream through; X-Forwarded-For, Via, X-Amz-Cf-Id; the
 // answers' heads go by the router; a connection that is refused is tried again before the client hears of it (CloudFront: 3 attempts of up to 10 s).
@@ -16,6 +16,7 @@
 import { randomUUID } from 'node:crypto';
 import { closeSync, fstatSync, readFileSync, realpathSync, writeSync } from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import { pathToFileURL } from 'node:url';
 import { Breakers } from './health.mjs';
 import { makeLog } from './log.mjs';
@@ -34,6 +35,24 @@ const IDLE_MS = 20_000; // below the regions' 60 s, so that a kept connection is
 const HEADER_BYTES = 16_384; // the regions' own limit
 const LINGER_MS = 5_000; // how long, and how much of, a body is read on that was answered early
 const LINGER_BYTES = 64 << 20;
+const HANDSHAKE_MS = 10_000;
+const TICKET_KEY_MS = 6 * 3_600_000; // a context's ticket keys live as long as it does
+const HANDSHAKES_TOLD = 5; // that failed, a second
+
+// What the gateway of a region alone offers (src/http/tls.c), less what OpenSSL 3.0 does not have. docs/design/tls.md
+const SSL_OP_NO_RENEGOTIATION = 1 << 30; // openssl/ssl.h; Node.js has no name for it
+const OFFERED = {
+  minVersion: 'TLSv1.2',
+  ciphers: [
+    'TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256', // of TLS 1.3
+    ...['AES128-GCM-SHA256', 'AES256-GCM-SHA384', 'CHACHA20-POLY1305'].flatMap((cipher) => [`ECDHE-ECDSA-${cipher}`, `ECDHE-RSA-${cipher}`]),
+  ].join(':'),
+  ecdhCurve: 'X25519:P-256:P-384',
+  sigalgs: [256, 384, 512].flatMap((bits) => [`ecdsa_secp${bits === 512 ? 521 : bits}r1_sha${bits}`, `rsa_pss_rsae_sha${bits}`, `rsa_pkcs1_sha${bits}`]).join(':'),
+  honorCipherOrder: true,
+  secureOptions: SSL_OP_NO_RENEGOTIATION,
+};
+const shown = ({ certificate, key }) => ({ ...OFFERED, cert: readFileSync(certificate), key: readFileSync(key) });
 
 // RFC 9110 section 7.6.1, and what CloudFront removes: what belongs to a connection and not to the message.
 const HOP = new Set(['connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect']);
@@ -82,12 +101,15 @@ function get(options, timeoutMs) {
   });
 }
 
-// settings: what router.json holds. Returns {server, configure(settings), drain()}; the server does not listen yet.
+// settings: what router.json holds. Returns {server, secure?, configure(settings), drain()}; the servers, of which the second speaks TLS, do not listen yet.
 export function createEdge(settings, { log = makeLog(), now = Date.now, limits } = {}) {
-  let config, places;
+  let config, places, secure, files;
   const configure = (next) => {
     config = { custom: customHeaders(next), home: originOf(next.home) };
     places = new Map(next.regions.map((region) => [originOf(region.name), region]));
+    if (!secure || !next.tls) return;
+    secure.setSecureContext(shown(next.tls)); // for connections to come; a pair that does not fit throws, and the old one stays
+    files = next.tls;
   };
   configure(settings);
 
@@ -245,25 +267,46 @@ export function createEdge(settings, { log = makeLog(), now = Date.now, limits }
     log.error(error.stack);
     outgoing.destroy();
   };
-  const server = http.createServer({ maxHeaderSize: HEADER_BYTES, requestTimeout: 0, headersTimeout: 30_000, keepAliveTimeout: 60_000 });
-  server.on('request', (incoming, outgoing) => serve(incoming, outgoing).catch(failed(outgoing)));
-  server.on('checkContinue', (incoming, outgoing) => serve(incoming, outgoing, () => outgoing.writeContinue()).catch(failed(outgoing)));
+  const limited = { maxHeaderSize: HEADER_BYTES, requestTimeout: 0, headersTimeout: 30_000, keepAliveTimeout: 60_000 };
+  const serving = (server) =>
+    server
+      .on('request', (incoming, outgoing) => serve(incoming, outgoing).catch(failed(outgoing)))
+      .on('checkContinue', (incoming, outgoing) => serve(incoming, outgoing, () => outgoing.writeContinue()).catch(failed(outgoing)));
+  const server = serving(http.createServer(limited));
+
+  let told = { second: 0, count: 0 };
+  const handshakeFailed = (error, socket) => {
+    const second = Math.floor(now() / 1000);
+    if (told.second !== second) told = { second, count: 0 };
+    if (++told.count <= HANDSHAKES_TOLD) log.warn(`a TLS handshake failed: ${error.code ?? error.message}`, { client: socket.remoteAddress });
+  };
+  let turning;
+  if (settings.tls) {
+    files = settings.tls;
+    secure = serving(https.createServer({ ...limited, ...shown(files), handshakeTimeout: HANDSHAKE_MS })).on('tlsClientError', handshakeFailed);
+    turning = setInterval(() => {
+      try {
+        secure.setSecureContext(shown(files));
+      } catch (error) {
+        log.error(`${files.certificate}: ${error.message}; the old one is still shown`);
+      }
+    }, TICKET_KEY_MS).unref();
+  }
+  const servers = [server, secure].filter(Boolean);
 
   // Promise of the end: nothing new is taken, what runs may end.
   function drain() {
     draining = true;
-    return new Promise((resolve) => {
-      const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
-      server.close(() => {
-        clearTimeout(cut);
-        agent.destroy();
-        control.destroy();
-        resolve();
-      });
-      server.closeIdleConnections();
+    clearInterval(turning);
+    const cut = setTimeout(() => servers.forEach((one) => one.closeAllConnections()), DRAIN_MS);
+    const closed = servers.map((one) => new Promise((resolve) => (one.close(resolve), one.closeIdleConnections())));
+    return Promise.all(closed).then(() => {
+      clearTimeout(cut);
+      agent.destroy();
+      control.destroy();
     });
   }
-  return { server, configure, drain };
+  return { server, secure, configure, drain };
 }
 
 // ---- the program ----
@@ -300,15 +343,18 @@ function main(file) {
     }
   });
   process.stdin.on('end', endOnce).on('error', endOnce).resume();
-  edge.server.on('error', (error) => {
-    const why = error.code === 'EADDRINUSE' ? `port ${settings.port} is in use by another program: choose another with --port N` : error.message;
+  const cannot = (option, port) => (error) => {
+    const why = error.code === 'EADDRINUSE' ? `port ${port} is in use by another program: choose another with ${option} N` : error.message;
     log.error(why);
     word({ why });
     process.exit(1);
-  });
-  edge.server.listen({ host: settings.host, port: settings.port }, () => {
+  };
+  const listening = (server, option, port) => new Promise((resolve) => server.on('error', cannot(option, port)).listen({ host: settings.host, port }, resolve));
+  const all = [listening(edge.server, '--port', settings.port)];
+  if (edge.secure) all.push(listening(edge.secure, '--tls-port', settings.tls.port));
+  Promise.all(all).then(() => {
     const { port } = edge.server.address();
-    log.info(`serving on port ${port}`);
+    log.info(`serving on port ${port}${edge.secure ? `, over TLS on port ${settings.tls.port}` : ''}`);
     word({ pid: process.pid, port });
   });
 }

@@ -21,6 +21,7 @@
 #define PORT_DEFAULT 4318
 #define STOP_MS 70000 /* router and regions take 30 s each at most; what is there still is killed */
 #define ENV_MAX 512
+#define FOLLOW_MS 1000
 #define LOCK_WAIT_MS 40000 /* regions of a supervisor that was killed drain meanwhile */
 
 /* ---- what children are started with ---- */
@@ -124,13 +125,55 @@ static int on_start_router(void *ctx, struct px_arena *arena, char ***ret_args, 
 
 /* ---- becoming ready ---- */
 
+/* It reads router.json and the files that are named there. */
+static bool router_reads_again(struct fleet *fleet)
+{
+    if (!child_pid(&fleet->router) || fleet->router.state != CHILD_READY) return false;
+    (void)uv_process_kill(&fleet->router.process, SIGHUP);
+    return true;
+}
+
 int fleet_save(struct fleet *fleet)
 {
+    struct fleet_shown shown;
+    if (fleet->certificates)
+        shown = (struct fleet_shown){certificates_file(fleet->certificates),
+                                     certificates_key_file(fleet->certificates)};
     PX_TRY(fleet_state_save(&fleet->state));
-    PX_TRY(fleet_state_save_router(&fleet->state, fleet->host));
-    if (child_pid(&fleet->router) && fleet->router.state == CHILD_READY)
-        (void)uv_process_kill(&fleet->router.process, SIGHUP);
+    PX_TRY(
+        fleet_state_save_router(&fleet->state, fleet->host, fleet->certificates ? &shown : NULL));
+    (void)router_reads_again(fleet);
     return 0;
+}
+
+/* ---- TLS: the router's, whose files are made, tried and followed here ---- */
+
+static void on_follow(uv_timer_t *timer)
+{
+    struct fleet *fleet = timer->data;
+    if (certificates_follow(fleet->certificates) && !router_reads_again(fleet))
+        fleet->shown_late = true;
+}
+
+static int find_certificates(struct fleet *fleet)
+{
+    const struct tls_memory *tls = &fleet->state.tls;
+    struct px_str left = tls->names, names[CERTIFICATE_NAMES_MAX], one;
+    struct certificates_options options = {
+        .folder = px_arena_printf(fleet->arena, "%s/tls", fleet->state.folder).ptr,
+        .certificate = tls->key.len ? px_arena_cstr(fleet->arena, tls->certificate) : NULL,
+        .key = px_arena_cstr(fleet->arena, tls->key),
+        .names = names,
+        .clock = fleet->clock,
+        .log = &fleet->log};
+    if (tls->port == 0) return 0;
+    if (px_arena_full(fleet->arena)) return px_arena_fault(fleet->arena);
+    while (left.len > 0 && options.name_count < CERTIFICATE_NAMES_MAX) {
+        (void)px_str_cut(&left, ',', &one);
+        if (one.len > 0) names[options.name_count++] = one;
+    }
+    if (left.len > 0) return px_fault(PX_F_CONFIG, "more than %d names", CERTIFICATE_NAMES_MAX);
+    return certificates_new(&options, &fleet->certificates);
 }
 
 static bool has_joined(const struct fleet *fleet, size_t index)
@@ -252,7 +295,12 @@ static void on_region_word(void *ctx, struct px_str word)
     fleet_push_settings(fleet, NULL); /* they may have changed since it read them */
 }
 
-static void on_router_word(void *ctx, struct px_str word) { (void)ctx, (void)word; }
+static void on_router_word(void *ctx, struct px_str word)
+{
+    struct fleet *fleet = ctx;
+    (void)word;
+    if (fleet->shown_late) fleet->shown_late = !router_reads_again(fleet);
+}
 
 /* ---- the end ---- */
 
@@ -266,7 +314,8 @@ static bool all_down(const struct fleet *fleet)
 static void close_all(struct fleet *fleet)
 {
     uv_handle_t *const handles[] = {(uv_handle_t *)&fleet->sigterm, (uv_handle_t *)&fleet->sigint,
-                                    (uv_handle_t *)&fleet->kill_timer};
+                                    (uv_handle_t *)&fleet->kill_timer,
+                                    (uv_handle_t *)&fleet->follow_timer};
     for (size_t i = 0; i < fleet->state.count; i++) child_close(&fleet->parts[i].child);
     child_close(&fleet->router);
     http_server_free(&fleet->control);
@@ -363,7 +412,11 @@ static void watch(struct fleet *fleet)
     (void)uv_signal_init(&fleet->loop, &fleet->sigterm);
     (void)uv_signal_init(&fleet->loop, &fleet->sigint);
     (void)uv_timer_init(&fleet->loop, &fleet->kill_timer);
+    (void)uv_timer_init(&fleet->loop, &fleet->follow_timer);
     fleet->sigterm.data = fleet->sigint.data = fleet->kill_timer.data = fleet;
+    fleet->follow_timer.data = fleet;
+    if (fleet->certificates)
+        (void)uv_timer_start(&fleet->follow_timer, on_follow, FOLLOW_MS, FOLLOW_MS);
     (void)uv_signal_start(&fleet->sigterm, on_signal, SIGTERM);
     (void)uv_signal_start(&fleet->sigint, on_signal, SIGINT);
 }
@@ -403,6 +456,8 @@ static int settle(struct fleet *fleet)
     if (o->port) fleet->state.port = o->port;
     if (!fleet->state.port) fleet->state.port = PORT_DEFAULT;
     if (o->lag_ms >= 0) fleet->state.lag_ms = (uint32_t)o->lag_ms;
+    (void)tls_memory_settle(&fleet->state.tls, &o->tls, fleet->arena);
+    PX_TRY(find_certificates(fleet));
     PX_TRY(fleet_state_choose_ports(&fleet->state));
     return fleet_save(fleet);
 }
@@ -430,6 +485,7 @@ static void abandon(struct fleet *fleet)
     uv_close((uv_handle_t *)&fleet->sigterm, NULL);
     uv_close((uv_handle_t *)&fleet->sigint, NULL);
     uv_close((uv_handle_t *)&fleet->kill_timer, NULL);
+    uv_close((uv_handle_t *)&fleet->follow_timer, NULL);
 }
 
 static int run(struct fleet *fleet)
@@ -482,6 +538,7 @@ int fleet_run(const struct fleet_options *options, struct px_arena *arena, const
     if (r == 0) r = run(fleet);
     if (r == FLEET_FAILED) *ret_why = fleet->why;
     px_buf_deinit(&fleet->key);
+    certificates_free(&fleet->certificates);
     free(fleet);
     return r;
 }

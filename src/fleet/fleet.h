@@ -5,6 +5,7 @@
  *   <data>/fleet.json                 the regions, their ports, what is rehearsed
  *   <data>/router.json                the router's part of it
  *   <data>/regions/<name>/            each region's own data folder
+ *   <data>/tls/                       authority and certificate of the router, unless it shows files of others
  *   <data>/logs/router.log
  *
  * Each region is a process of its own, started as `prism up --region NAME`; the router is Node.js. What ends
@@ -29,6 +30,7 @@ struct fleet_options {
     const char *host;     /* numeric; NULL: 127.0.0.1 */
     const char *regions;  /* names with commas; NULL: those that are remembered */
     uint16_t port;        /* of the router; 0: as remembered, else 4318 */
+    struct tls_wish tls;  /* of the router; paths are absolute, no clients */
     int64_t lag_ms;       /* -1: as remembered */
     void (*on_ready)(void *ctx, const struct fleet_ready *ready); /* once, when all serve */
     void *ctx;

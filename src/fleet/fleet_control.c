@@ -132,6 +132,9 @@ void fleet_write_status(struct fleet *fleet, struct px_buf *buf)
                   "{\"pid\":%d,\"port\":%u,\"phase\":\"%s\",\"started\":\"%.*s\",\"data_dir\":",
                   (int)getpid(), fleet->state.port, phase, PX_FMT(started));
     px_buf_add_json_str(buf, px_str_c(fleet->state.folder));
+    if (fleet->state.tls.port)
+        px_buf_printf(buf, ",\"tls_port\":%u,\"tls_own\":%s", fleet->state.tls.port,
+                      fleet->state.tls.certificate.len == 0 ? "true" : "false");
     px_buf_printf(buf, ",\"registry_lag_ms\":%u,\"registry_scatter_ms\":%u,\"router\":{",
                   fleet->state.lag_ms, fleet->state.scatter_ms);
     write_child(&fleet->router, buf);

@@ -5,6 +5,7 @@
 
 #include "fleet/child.h"
 #include "fleet/fleet.h"
+#include "http/certificates.h"
 #include "http/server.h"
 
 struct fleet;
@@ -22,7 +23,9 @@ struct fleet {
     const char *host, *node;
     uv_loop_t loop;
     uv_signal_t sigterm, sigint;
-    uv_timer_t kill_timer;
+    uv_timer_t kill_timer, follow_timer;
+    struct certificates *certificates; /* the router shows them; NULL: no TLS */
+    bool shown_late;                   /* new ones came while the router started */
     struct http_server *control;
     struct fleet_part parts[FLEET_REGIONS_MAX];
     struct child router;

@@ -91,6 +91,7 @@ int fleet_state_load(const char *folder, struct px_arena *arena, struct fleet_st
         state.port = (uint16_t)px_json_i64(root, "port", 0);
         state.lag_ms = (uint32_t)px_json_i64(root, "lag_ms", 0);
         state.scatter_ms = (uint32_t)px_json_i64(root, "scatter_ms", 0);
+        state.tls = tls_memory_read(px_json_obj(root, "tls"));
     }
     *ret_state = state;
     return absent ? FLEET_NONE : 0;
@@ -139,12 +140,25 @@ int fleet_state_save(const struct fleet_state *state)
                           state->regions[b].name);
             comma = ",";
         }
-    px_buf_add_c(&text, "]}\n");
+    px_buf_add_char(&text, ']');
+    tls_memory_write(&state->tls, &text);
+    px_buf_add_c(&text, "}\n");
     PX_TRY(px_buf_fault(&text));
     return px_file_write_atomic(state->path, px_buf_str(&text), 0600);
 }
 
-int fleet_state_save_router(const struct fleet_state *state, const char *host)
+static void write_shown(const struct fleet_state *state, const struct fleet_shown *shown,
+                        struct px_buf *buf)
+{
+    px_buf_printf(buf, ",\"tls\":{\"port\":%u,\"certificate\":", state->tls.port);
+    px_buf_add_json_str(buf, px_str_c(shown->certificate));
+    px_buf_add_c(buf, ",\"key\":");
+    px_buf_add_json_str(buf, px_str_c(shown->key));
+    px_buf_add_char(buf, '}');
+}
+
+int fleet_state_save_router(const struct fleet_state *state, const char *host,
+                            const struct fleet_shown *shown)
 {
     char path[4096];
     PX_AUTO(px_buf_deinit) struct px_buf text;
@@ -162,7 +176,9 @@ int fleet_state_save_router(const struct fleet_state *state, const char *host)
             px_buf_printf(&text, ",\"standby\":\"%s\"", state->regions[r->standby].name);
         px_buf_add_char(&text, '}');
     }
-    px_buf_add_c(&text, "]}\n");
+    px_buf_add_char(&text, ']');
+    if (shown) write_shown(state, shown, &text);
+    px_buf_add_c(&text, "}\n");
     PX_TRY(px_buf_fault(&text));
     (void)snprintf(path, sizeof path, "%s/router.json", state->folder);
     return px_file_write_atomic(path, px_buf_str(&text), 0600);
@@ -198,7 +214,7 @@ static bool is_taken(const struct fleet_state *state, unsigned port)
 {
     for (size_t i = 0; i < state->count; i++)
         if (state->regions[i].port == port) return true;
-    return state->port == port;
+    return state->port == port || state->tls.port == port;
 }
 
 int fleet_state_choose_ports(struct fleet_state *state)

@@ -4,6 +4,7 @@
 
 #include "base/px_arena.h"
 #include "base/px_buf.h"
+#include "http/tls_memory.h"
 
 #define FLEET_REGIONS_MAX 20 /* infra/global/variables.tf: regions */
 #define FLEET_LAG_MS_MAX 3600000
@@ -22,6 +23,7 @@ struct fleet_state {
     struct fleet_region regions[FLEET_REGIONS_MAX]; /* the first is the primary */
     size_t count;
     uint16_t port;                                   /* of the router; 0: none yet */
+    struct tls_memory tls;                           /* of the router */
     uint32_t lag_ms, scatter_ms;                     /* of the registry */
     bool cuts[FLEET_REGIONS_MAX][FLEET_REGIONS_MAX]; /* both ways */
 };
@@ -34,8 +36,13 @@ PX_MUST_USE int fleet_state_load(const char *folder, struct px_arena *arena,
 PX_MUST_USE int fleet_state_add(struct fleet_state *state, struct px_str names,
                                 struct px_arena *arena);
 PX_MUST_USE int fleet_state_save(const struct fleet_state *state);
-/* The router's part, into router.json. */
-PX_MUST_USE int fleet_state_save_router(const struct fleet_state *state, const char *host);
+/* The files of what the router shows over TLS. */
+struct fleet_shown {
+    const char *certificate, *key;
+};
+/* The router's part, into router.json; shown: NULL without TLS. */
+PX_MUST_USE int fleet_state_save_router(const struct fleet_state *state, const char *host,
+                                        const struct fleet_shown *shown);
 /* Index of a region, or -1. */
 int fleet_state_find(const struct fleet_state *state, struct px_str name);
 /* Ports for the regions that have none: free now and no other region's. */

@@ -59,59 +59,6 @@ static int settle_stores(struct data_dir *dir, const char *path, struct px_str e
     return 0;
 }
 
-static void read_tls(struct data_dir *dir, yyjson_val *tls)
-{
-    dir->tls = (struct data_dir_tls){.port = (uint16_t)px_json_i64(tls, "port", 0),
-                                     .certificate = px_json_str(tls, "certificate"),
-                                     .key = px_json_str(tls, "key"),
-                                     .names = px_json_str(tls, "names"),
-                                     .clients = px_json_str(tls, "clients")};
-}
-
-static bool replace(struct px_str *remembered, const char *wish, struct px_arena *arena)
-{
-    if (!wish || px_str_eq(*remembered, px_str_c(wish))) return false;
-    *remembered = px_arena_dup(arena, px_str_c(wish));
-    return true;
-}
-
-static void settle_tls(struct data_dir *dir, const struct data_dir_wish *wish,
-                       struct px_arena *arena)
-{
-    struct data_dir_tls *tls = &dir->tls;
-    if (wish->no_tls) {
-        dir->tls_changed = tls->port != 0;
-        *tls = (struct data_dir_tls){0};
-    }
-    if (!wish->tls) return;
-    uint16_t port = wish->tls_port ? wish->tls_port : tls->port ? tls->port : DATA_DIR_TLS_PORT;
-    dir->tls_changed |= tls->port != port;
-    tls->port = port;
-    dir->tls_changed |= replace(&tls->certificate, wish->tls_certificate, arena);
-    dir->tls_changed |= replace(&tls->key, wish->tls_key, arena);
-    dir->tls_changed |= replace(&tls->names, wish->tls_names, arena);
-    dir->tls_changed |= replace(&tls->clients, wish->tls_clients, arena);
-}
-
-static void write_tls(const struct data_dir_tls *tls, struct px_buf *text)
-{
-    if (tls->port == 0) return;
-    px_buf_printf(text, ",\"tls\":{\"port\":%u", tls->port);
-    const struct {
-        const char *name;
-        struct px_str value;
-    } fields[] = {{"certificate", tls->certificate},
-                  {"key", tls->key},
-                  {"names", tls->names},
-                  {"clients", tls->clients}};
-    for (size_t i = 0; i < PX_COUNT(fields); i++) {
-        if (fields[i].value.len == 0) continue;
-        px_buf_printf(text, ",\"%s\":", fields[i].name);
-        px_buf_add_json_str(text, fields[i].value);
-    }
-    px_buf_add_char(text, '}');
-}
-
 static int read_memory(struct data_dir *dir, struct px_arena *arena)
 {
     const char *path = data_dir_sub(dir, arena, "prism.json");
@@ -135,7 +82,7 @@ static int read_memory(struct data_dir *dir, struct px_arena *arena)
                         (long long)format, DATA_DIR_FORMAT);
     dir->port = (uint16_t)px_json_i64(root, "port", 0);
     if (dir->region_name.len == 0) dir->region_name = px_json_str(root, "region");
-    read_tls(dir, px_json_obj(root, "tls"));
+    dir->tls = tls_memory_read(px_json_obj(root, "tls"));
     yyjson_val *aws = px_json_obj(root, "aws");
     return settle_stores(dir, path, px_json_str(aws, "endpoint"), px_json_str(aws, "prefix"));
 }
@@ -175,7 +122,7 @@ int data_dir_remember(struct data_dir *dir, uint16_t port, const struct px_clock
         px_buf_add_json_str(&text, dir->aws_prefix);
         px_buf_add_char(&text, '}');
     }
-    write_tls(&dir->tls, &text);
+    tls_memory_write(&dir->tls, &text);
     px_buf_printf(&text, ",\"port\":%u,\"written\":\"%.*s\"}\n", port, PX_FMT(now));
     PX_TRY(px_buf_fault(&text));
     snprintf(path, sizeof(path), "%.*s/prism.json", PX_FMT(dir->path));
@@ -214,7 +161,7 @@ static int take(struct data_dir *dir, const struct data_dir_wish *wish, struct p
                 const struct px_clock *clock)
 {
     PX_TRY(read_memory(dir, arena));
-    settle_tls(dir, wish, arena);
+    dir->tls_changed = tls_memory_settle(&dir->tls, &wish->tls, arena);
     PX_TRY(settle_defaults(dir, arena));
     if (dir->created) PX_TRY(data_dir_remember(dir, 0, clock)); /* ours from here on */
     return make_folders(dir, arena);

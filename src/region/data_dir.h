@@ -10,19 +10,10 @@
 
 #include "base/px_arena.h"
 #include "base/px_clock.h"
+#include "http/tls_memory.h"
 
 #define DATA_DIR_FORMAT 1
 
-#define DATA_DIR_TLS_PORT 8443 /* unless another is asked for */
-
-/* What TLS the gateway speaks. */
-struct data_dir_tls {
-    uint16_t port;                  /* 0: none */
-    struct px_str certificate, key; /* absolute paths of files in PEM; empty: this folder's own */
-    struct px_str names; /* with commas between them; that its own is for, beside localhost */
-    struct px_str
-        clients; /* NAME=FILE, likewise: whose clients show certificates (certificates.h) */
-};
 struct data_dir {
     struct px_str path; /* absolute; all views in arena */
     struct px_str region_name;
@@ -30,8 +21,8 @@ struct data_dir {
     /* Where AWS, or an emulator of it, holds the stores, and what their names begin with; both empty when
      * they are in this folder. Credentials are never written down. */
     struct px_str aws_endpoint, aws_prefix;
-    struct data_dir_tls tls;
-    bool tls_changed; /* other than is remembered */
+    struct tls_memory tls; /* what the gateway speaks */
+    bool tls_changed;      /* other than is remembered */
     int lock_fd;
     bool created;
     bool moved; /* to another endpoint than is remembered */
@@ -41,9 +32,7 @@ enum data_dir_answer { DATA_DIR_BUSY = 1 };
  * folder, and, with an endpoint, the prefix "prism-<region>". */
 struct data_dir_wish {
     const char *region_name, *aws_endpoint, *aws_prefix;
-    bool tls, no_tls;
-    uint16_t tls_port;
-    const char *tls_certificate, *tls_key, *tls_names, *tls_clients;
+    struct tls_wish tls;
 };
 /* Make the folder when absent, take its lock, read prism.json. PX_F_CONFIG: a folder of a later format; one
  * that is not empty and not Prism's; stores that are elsewhere than asked for, since those that the

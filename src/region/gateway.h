@@ -10,7 +10,7 @@
 #include "base/px_log.h"
 #include "http/server.h"
 #include "lambda/pool.h"
-#include "region/certificates.h"
+#include "http/certificates.h"
 #include "region/figures.h"
 #include "region/names.h"
 #include "region/openapi.h"

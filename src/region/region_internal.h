@@ -5,7 +5,7 @@
 
 #include "base/px_log.h"
 #include "region/async.h"
-#include "region/certificates.h"
+#include "http/certificates.h"
 #include "region/copies.h"
 #include "region/data_dir.h"
 #include "region/elsewhere.h"

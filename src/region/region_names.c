@@ -11,7 +11,7 @@ struct given {
 
 static int read_given(struct region *region, struct given *given)
 {
-    const struct data_dir_tls *tls = &region->data.tls;
+    const struct tls_memory *tls = &region->data.tls;
     struct px_str left = tls->names, one, name;
     while (left.len > 0 && given->name_count < CERTIFICATE_NAMES_MAX) {
         (void)px_str_cut(&left, ',', &one);
@@ -46,7 +46,7 @@ static int make_names(struct region *region, const struct given *given)
 
 static int find_certificates(struct region *region, const struct given *given)
 {
-    const struct data_dir_tls *tls = &region->data.tls;
+    const struct tls_memory *tls = &region->data.tls;
     /* the contract's names as well: their certificate is Prism's own */
     struct px_str names[CERTIFICATE_NAMES_MAX + API_DOMAINS_MAX];
     const struct certificates_options options = {

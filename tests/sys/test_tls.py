@@ -4,14 +4,14 @@ import json
 import socket
 import ssl
 import subprocess
-import threading
 import urllib.request
 import xml.etree.ElementTree
 
 import pytest
 
 from conftest import Region, foreign, free_port
-from region_kit import wait
+from tls_kit import (GROUPS_REFUSED, issue, new_ones_are_shown_without_a_failed_request, no_old_protocol_and_no_weak_suite, no_renegotiation,
+                     no_weak_group)
 
 # What nghttp2 does otherwise than h2spec 2.2.1 (of RFC 7540) asks; docs/design/tls.md says why that is safe.
 NOT_AS_ASKED = {
@@ -114,63 +114,17 @@ def test_addresses_and_names_are_on_the_certificate(region):
             assert answer.status == 200
 
 
-def s_client(region, *options):
-    """What was agreed on, e.g. ("TLSv1.2", "ECDHE-ECDSA-AES128-GCM-SHA256"); None: nothing."""
-    done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{region.tls_port}", "-CAfile", region.authority, *options],
-                          input="", capture_output=True, text=True, timeout=60)
-    for line in done.stdout.splitlines():
-        if line.startswith("New, TLSv") and "(NONE)" not in line:
-            return line.split(", ")[1], line.rsplit(" ", 1)[1]
-    return None
-
-
 def test_no_old_protocol_and_no_weak_suite(region):
-    lenient = ["-cipher", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"]
-    for old in ("-tls1", "-tls1_1"):
-        assert s_client(region, old, *lenient) is None
-    for version in ("-tls1_2", "-tls1_3"):
-        assert s_client(region, version)
-    suites = subprocess.run(["openssl", "ciphers", "-tls1_2", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"], capture_output=True, text=True, check=True)
-    names = suites.stdout.strip().split(":")
-    weak = [n for n in names if not n.startswith("TLS_") and not ("ECDHE" in n and ("GCM" in n or "CHACHA20" in n) and "PSK" not in n)]
-    assert len(weak) > 50 # all at once: one of them would do
-    assert s_client(region, "-tls1_2", "-cipher", ":".join(weak) + ":@SECLEVEL=0") is None
-    assert "Secure Renegotiation IS supported" in subprocess.run(
-        ["openssl", "s_client", "-connect", f"127.0.0.1:{region.tls_port}", "-tls1_2"], input="", capture_output=True, text=True, timeout=60).stdout
-
-
-# What RFC 8446, 8422 and 7027 have besides; a client may offer it, and nothing of it is taken.
-GROUPS = {"X25519": "X25519, 253 bits", "P-256": "ECDH, prime256v1, 256 bits", "P-384": "ECDH, secp384r1, 384 bits"}
-GROUPS_REFUSED = {"-tls1_2": "secp521r1:X448:secp256k1:secp224r1:secp192r1:secp192k1:secp160r1:sect571r1:sect283k1:sect163k1"
-                             ":brainpoolP256r1:brainpoolP384r1:brainpoolP512r1",
-                  "-tls1_3": "secp521r1:X448:ffdhe2048:ffdhe3072:ffdhe4096:ffdhe6144:ffdhe8192"}
+    no_old_protocol_and_no_weak_suite(region.tls_port, region.authority)
 
 
 @pytest.mark.parametrize("version", GROUPS_REFUSED)
 def test_no_weak_group(region, version):
-    def offer(groups):
-        return subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{region.tls_port}", "-CAfile", region.authority, version,
-                               "-cipher", "ALL:@SECLEVEL=0", "-groups", groups], input="", capture_output=True, text=True, timeout=60)
-    for group, told in GROUPS.items():
-        assert f"Server Temp Key: {told}\n" in offer(group).stdout, group
-    refused = offer(GROUPS_REFUSED[version])  # all at once: one of them would do
-    assert "Server Temp Key" not in refused.stdout
-    assert "SSL alert number 40" in refused.stderr, refused.stderr  # the server's word, so that the client did offer them
+    no_weak_group(region.tls_port, region.authority, version)
 
 
 def test_a_client_cannot_renegotiate(region):
-    """Each would cost the server a handshake, CVE-2011-1473; the connection is over for who tries."""
-    with subprocess.Popen(["timeout", "60", "openssl", "s_client", "-connect", f"127.0.0.1:{region.tls_port}", "-CAfile", region.authority, "-tls1_2"],
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0) as client:
-        client.stdin.write(b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        told = b""
-        while b'{"status":"ok"}' not in told:
-            piece = client.stdout.read(65536)
-            assert piece, told
-            told += piece
-        client.stdin.write(b"R\n")  # a read of its own: s_client's command
-        told = b"".join(iter(lambda: client.stdout.read(65536), b""))
-    assert b"RENEGOTIATING" in told and b"alert no renegotiation" in told and client.returncode == 1, told
+    no_renegotiation(region.tls_port, region.authority, "/v1/health", b'{"status":"ok"}')
     assert region.call("GET", "/v1/health").status_code == 200
 
 
@@ -217,64 +171,15 @@ def test_tls_is_remembered_until_it_is_ended(tmp_path):
     assert missing.returncode == 1 and "none.pem" in missing.stderr
 
 
-def issue(folder, serial):
-    """A certificate of an authority in the folder, in the place of the one before."""
-    ca = folder / "ca.pem"
-    if not ca.exists():
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
-                        "-subj", "/CN=own authority", "-keyout", folder / "ca.key", "-out", ca], check=True, capture_output=True)
-    subprocess.run(["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-                    "-keyout", folder / "new.key", "-out", folder / "new.csr"], check=True, capture_output=True)
-    subprocess.run(["openssl", "x509", "-req", "-in", folder / "new.csr", "-CA", ca, "-CAkey", folder / "ca.key", "-set_serial", str(serial),
-                    "-days", "30", "-copy_extensions", "copy", "-out", folder / "new.pem"], check=True, capture_output=True)
-    (folder / "new.pem").rename(folder / "server.pem")
-    (folder / "new.key").rename(folder / "server.key")
-
-
 def test_new_certificates_are_shown_without_a_failed_request(tmp_path):
     own = tmp_path / "own"
     own.mkdir()
     issue(own, 1)
     region = Tls(tmp_path / "data")
     region.run("up", "--detach", "--tls-port", region.tls_port, "--tls-cert", own / "server.pem", "--tls-key", own / "server.key")
-    context = ssl.create_default_context(cafile=own / "ca.pem")
-    over, failures, counts = threading.Event(), [], []
-
-    def ask(fresh):
-        """One connection for all requests, or one each."""
-        count, kept = 0, None
-        try:
-            while not over.is_set():
-                s = kept or context.wrap_socket(socket.create_connection(("127.0.0.1", region.tls_port), timeout=60), server_hostname="localhost")
-                kept = None if fresh else s
-                s.sendall(b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                got = b""
-                while not got.endswith(b'{"status":"ok"}'):
-                    piece = s.recv(65536)
-                    assert piece, got
-                    got += piece
-                assert got.startswith(b"HTTP/1.1 200 ")
-                count += 1
-                if fresh:
-                    s.close()
-        except Exception as problem:  # whatever it is, the request failed
-            failures.append(repr(problem))
-        counts.append(count)
-
-    def serial():
-        with context.wrap_socket(socket.create_connection(("127.0.0.1", region.tls_port), timeout=60), server_hostname="localhost") as s:
-            return int(s.getpeercert()["serialNumber"], 16)
-
-    threads = [threading.Thread(target=ask, args=(n % 2 == 0,)) for n in range(4)]
-    for thread in threads:
-        thread.start()
     try:
-        for number in (2, 3):
-            issue(own, number)
-            assert wait(lambda: serial() == number, 60)
+        new_ones_are_shown_without_a_failed_request(
+            region.tls_port, own, b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            lambda got: got.startswith(b"HTTP/1.1 200 ") and got.endswith(b'{"status":"ok"}'))
     finally:
-        over.set()
-        for thread in threads:
-            thread.join()
         region.down()
-    assert not failures and all(counts) and len(counts) == 4

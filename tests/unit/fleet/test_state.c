@@ -37,6 +37,39 @@ TEST(what_is_saved_is_loaded)
     CHECK(loaded.cuts[0][1] && loaded.cuts[1][0] && !loaded.cuts[0][0]);
 }
 
+TEST(the_tls_of_the_router_is_remembered_and_told_to_it)
+{
+    struct fleet_state state = two(t), loaded;
+    struct tls_wish wish = {.on = true, .names = "a.example,b.example"};
+    CHECK(tls_memory_settle(&state.tls, &wish, &t->arena));
+    CHECK_INT(state.tls.port, TLS_PORT_DEFAULT);
+    state.port = TLS_PORT_DEFAULT - 1;
+    CHECK_OK(fleet_state_choose_ports(&state));
+    CHECK(state.regions[0].port > TLS_PORT_DEFAULT); /* the router's own two are nobody's */
+    CHECK_OK(fleet_state_save(&state));
+    CHECK_OK(fleet_state_load(t->dir, &t->arena, &loaded));
+    CHECK_INT(loaded.tls.port, TLS_PORT_DEFAULT);
+    CHECK_STR(loaded.tls.names, S("a.example,b.example"));
+    CHECK(!tls_memory_settle(&loaded.tls, &wish, &t->arena));
+
+    yyjson_val *router = NULL;
+    const struct fleet_shown shown = {"/x/server.pem", "/x/server.key"};
+    const char *path = px_arena_printf(&t->arena, "%s/router.json", t->dir).ptr;
+    CHECK_OK(fleet_state_save_router(&loaded, "127.0.0.1", &shown));
+    CHECK_OK(px_json_load(path, 64 * 1024, &t->arena, &router));
+    CHECK_INT(px_json_i64(px_json_obj(router, "tls"), "port", 0), TLS_PORT_DEFAULT);
+    CHECK_STR(px_json_str(px_json_obj(router, "tls"), "key"), S("/x/server.key"));
+
+    wish = (struct tls_wish){.off = true};
+    CHECK(tls_memory_settle(&loaded.tls, &wish, &t->arena));
+    CHECK_OK(fleet_state_save(&loaded));
+    CHECK_OK(fleet_state_save_router(&loaded, "127.0.0.1", NULL));
+    CHECK_OK(px_json_load(path, 64 * 1024, &t->arena, &router));
+    CHECK(!px_json_obj(router, "tls"));
+    CHECK_OK(fleet_state_load(t->dir, &t->arena, &loaded));
+    CHECK_INT(loaded.tls.port, 0);
+}
+
 TEST(regions_are_added_and_none_is_forgotten)
 {
     struct fleet_state state = two(t);

@@ -1,4 +1,4 @@
-/* region/certificates.h - what the gateway shows over TLS: own files, or what an authority of the data folder signed.
+/* http/certificates.h - what the gateway shows over TLS: own files, or what an authority of the data folder signed.
  *
  * Own files and truststores are looked at again while the region runs; new ones count from then on, and connections that are open
  * go on. Without own files the first start makes an authority in <data>/tls (ca.pem, ca.key) and a certificate that it
@@ -35,5 +35,8 @@ PX_MUST_USE int certificates_new(const struct certificates_options *options,
                                  struct certificates **ret_certificates);
 void certificates_free(struct certificates **certificates);
 struct http_tls *certificates_tls(struct certificates *certificates); /* borrowed */
-/* Look whether there are new ones, at most once a second. What cannot be shown is logged once, and the old ones stay. */
-void certificates_follow(struct certificates *own);
+/* Look whether there are new ones, at most once a second. True: they are shown from now on. What cannot be shown is logged once, and the old ones stay. */
+bool certificates_follow(struct certificates *own);
+/* The files of what is shown; theirs who may have given them, or in the folder. */
+const char *certificates_file(const struct certificates *own);
+const char *certificates_key_file(const struct certificates *own);

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 
 #include "http/certificate.h"
-#include "region/certificates.h"
+#include "http/certificates.h"
 
 #define DAY_NS (86400 * PX_NS_PER_S)
 
@@ -74,10 +74,10 @@ TEST(ours_is_made_anew_before_it_ends)
     CHECK_OK(certificates_new(&options, &own));
     int64_t first_s = http_tls_ends_s(certificates_tls(own));
     test_advance(t, 59 * DAY_NS);
-    certificates_follow(own);
+    CHECK(!certificates_follow(own));
     CHECK_INT(http_tls_ends_s(certificates_tls(own)), first_s);
     test_advance(t, 2 * DAY_NS);
-    certificates_follow(own);
+    CHECK(certificates_follow(own));
     CHECK_INT(http_tls_ends_s(certificates_tls(own)), first_s + 61 * 86400);
     certificates_free(&own);
 }
@@ -116,13 +116,13 @@ TEST(own_files_are_followed_and_what_does_not_fit_is_not_shown)
     CHECK_INT(http_tls_ends_s(certificates_tls(own)), first_s);
     write_own(t, options.certificate, NULL, 20); /* half of a change: the key is another's */
     test_advance(t, 2 * PX_NS_PER_S);
-    certificates_follow(own);
+    CHECK(!certificates_follow(own));
     CHECK_INT(http_tls_ends_s(certificates_tls(own)), first_s);
     int64_t second_s = write_own(t, options.certificate, options.key, 30);
-    certificates_follow(own); /* within the second it does not look */
+    CHECK(!certificates_follow(own)); /* within the second it does not look */
     CHECK_INT(http_tls_ends_s(certificates_tls(own)), first_s);
     test_advance(t, 2 * PX_NS_PER_S);
-    certificates_follow(own);
+    CHECK(certificates_follow(own));
     CHECK_INT(http_tls_ends_s(certificates_tls(own)), second_s);
     CHECK_INT(access(in(t, "tls"), F_OK), -1); /* nothing is made beside them */
     certificates_free(&own);

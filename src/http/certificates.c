@@ -1,5 +1,5 @@
-/* region/certificates.c - see certificates.h. */
-#include "region/certificates.h"
+/* http/certificates.c - see certificates.h. */
+#include "http/certificates.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -184,21 +184,32 @@ static bool are_new(struct certificates *own)
     return new;
 }
 
-void certificates_follow(struct certificates *own)
+bool certificates_follow(struct certificates *own)
 {
     int64_t now_ns = px_mono_ns(own->options.clock);
-    if (now_ns - own->looked_ns < PX_NS_PER_S) return;
+    if (now_ns - own->looked_ns < PX_NS_PER_S) return false;
     own->looked_ns = now_ns;
     bool ours = !own->options.certificate;
     bool ends = ours && http_tls_ends_s(own->tls) <= now_s(own) + RENEW_DAYS * DAY_S;
-    if (!are_new(own) && !ends) return;
+    if (!are_new(own) && !ends) return false;
     int r = ours ? show_ours(own) : show(own, own->options.certificate, own->options.key);
     if (r == 0) {
         px_log(own->options.log, PX_INFO, "a new certificate is shown");
-        return;
+        return true;
     }
     own->looked_ns += ends ? 3600 * PX_NS_PER_S : 0; /* not each second */
     px_log_fault(own->options.log, r, "the old certificate is still shown");
+    return false;
+}
+
+const char *certificates_file(const struct certificates *own)
+{
+    return own->options.certificate ? own->options.certificate : own->server;
+}
+
+const char *certificates_key_file(const struct certificates *own)
+{
+    return own->options.certificate ? own->options.key : own->server_key;
 }
 
 /* ---- life ---- */
