@@ -135,7 +135,7 @@ static bool router_reads_again(struct fleet *fleet)
 
 int fleet_save(struct fleet *fleet)
 {
-    struct fleet_shown shown;
+    struct fleet_shown shown = {0};
     if (fleet->certificates)
         shown = (struct fleet_shown){certificates_file(fleet->certificates),
                                      certificates_key_file(fleet->certificates)};

@@ -162,6 +162,7 @@ struct http_server {
     uint64_t limits_ms[CONN_CLOSED];
     uint32_t connections, connections_in_memory;
     size_t body_bytes, queued_bytes; /* over all connections */
+    size_t body_bytes_most;          /* http_server_held_most() */
     struct http_slab *slabs;
     uint32_t slab_count;
     char *scratch; /* where goes what lingering connections send and what is still encrypted */

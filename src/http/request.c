@@ -213,6 +213,7 @@ bool server_charge_body(struct http_server *server, size_t *charged, size_t room
         others > server->options.buffered_bytes_max - room)
         return false;
     server->body_bytes = others + room;
+    server->body_bytes_most = PX_MAX(server->body_bytes_most, server->body_bytes);
     *charged = room;
     return true;
 }

@@ -264,6 +264,13 @@ int http_server_new(uv_loop_t *loop, const struct http_server_options *options,
 
 uint32_t http_server_connections(const struct http_server *server) { return server->connections; }
 
+size_t http_server_held_most(struct http_server *server)
+{
+    size_t most = server->body_bytes_most;
+    server->body_bytes_most = server->body_bytes;
+    return most + server->queued_bytes;
+}
+
 static void drain_protocols(struct connection_list *list)
 {
     for (struct http_connection *conn = list->first, *next; conn; conn = next) {

@@ -97,6 +97,8 @@ void http_server_drain(struct http_server *server, void (*done)(void *ctx), void
  * a handler still has are answered. No callback of the options is called any more. */
 void http_server_free(struct http_server **server);
 uint32_t http_server_connections(const struct http_server *server);
+/* How many bytes of bodies it held at once since the last call, at most; and of answers that wait, now. */
+size_t http_server_held_most(struct http_server *server);
 
 /* Hold back the pieces of a body, or go on. */
 void http_request_pause(struct http_request *request, bool pause);

@@ -241,6 +241,7 @@ static void on_sweep(uv_timer_t *timer)
 {
     struct gateway *gw = timer->data;
     int64_t now = px_mono_ns(gw->options.clock);
+    gateway_give_back(gw);
     if (gw->options.certificates) (void)certificates_follow(gw->options.certificates);
     for (struct gateway_call *call = gw->active; call; call = call->next)
         if (call->request && call->invocation && !call->streaming && call->deadline_mono_ns < now) {

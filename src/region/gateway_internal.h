@@ -67,6 +67,10 @@ struct gateway {
     struct gateway_call *active, *spare;
     size_t spare_count;
     uv_timer_t sweep; /* integration timeouts, coarse */
+    struct gateway_calm {
+        size_t flood_bytes; /* that were held at once since memory last went back */
+        unsigned sweeps;    /* with next to nothing held, in a row */
+    } calm;
     struct gateway_stats stats;
     struct spans spans;     /* the one that is being written */
     int64_t sampled_second; /* X-Ray's default rule: the first request of each second and 5 % */
@@ -80,6 +84,7 @@ struct gateway {
 
 /* gateway.c */
 void gateway_call_end(struct gateway_call *call);  /* after its answer; the struct is reused */
+void gateway_give_back(struct gateway *gateway);   /* gateway_calm.c: each sweep */
 void gateway_integrate(struct gateway_call *call); /* authorized: build the event and invoke */
 /* Percent- and plus-decoded pairs of the query string, in the request's arena. */
 #define GATEWAY_QUERY_PAIRS_MAX 64
