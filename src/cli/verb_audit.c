@@ -1,79 +1,39 @@
-/* cli/verb_audit.c - `prism audit list|show|export|verify`: the audit log of administrative calls, read from its tables, whether or
- * not the region runs. */
+/* cli/verb_audit.c - `prism audit list|show|export|verify`: the audit log of administrative calls. A region that serves is asked by
+ * its API; else its tables are read. verify reads the tables in any case: who changed them may have changed what serves them. */
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-#include "cli/own_store.h"
+#include "cli/audit_log.h"
+#include "cli/lines.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
-#include "svc/audit/verify.h"
 
-#define PAGE_ENTRIES 64u
 #define PAGE_BYTES_MAX ((size_t)64 << 20)
+#define LINE_BYTES_MAX ((size_t)1 << 20)
 #define ROWS_MAX 10000
 
 struct audit_values {
-    const char *store, *environment, *tip;
+    struct audit_log_where where;
+    const char *tip, *file;
     int64_t limit;
 };
 #define WHERE_OPTIONS                                                                              \
-    {"store",  0,                                                                                  \
-     CLI_TEXT, offsetof(struct audit_values, store),                                               \
-     "URL",    "dynamodb://PREFIX, or a file of tables (default: the data folder's region)",       \
-     NULL,     0,                                                                                  \
+    {"store",                                                                                      \
+     0,                                                                                            \
+     CLI_TEXT,                                                                                     \
+     offsetof(struct audit_values, where.store),                                                   \
+     "URL",                                                                                        \
+     "dynamodb://PREFIX, or a file of tables (default: the region that runs, or its tables)",      \
+     NULL,                                                                                         \
+     0,                                                                                            \
      0},                                                                                           \
     {                                                                                              \
-        "environment", 'e', CLI_TEXT, offsetof(struct audit_values, environment), "NAME",          \
+        "environment", 'e', CLI_TEXT, offsetof(struct audit_values, where.environment), "NAME",    \
             "an environment on AWS: dynamodb://prism-NAME", NULL, 0, 0                             \
     }
-
-/* ---- which log ---- */
-
-struct log {
-    struct cli *cli;
-    struct table_store *tables;
-    struct px_str *chains; /* asked for */
-    size_t chain_count;
-};
-
-static void log_close(struct log *log) { table_store_close(&log->tables); }
-
-static int log_open(struct cli *cli, const struct audit_values *v, struct log *log)
-{
-    struct px_str url = px_str_c(v->store);
-    int exit = CLI_OK;
-    *log = (struct log){.cli = cli};
-    if (v->store && v->environment)
-        return cli_fail(cli, CLI_USAGE, "--store or --environment, not both");
-    if (v->environment) url = px_arena_printf(&cli->arena, "dynamodb://prism-%s", v->environment);
-    if (url.len == 0) exit = own_store_url(cli, "tables.db", "dynamodb", "tables", &url);
-    if (exit != CLI_OK) return exit;
-    int r = table_store_open(url, NULL, &log->tables);
-    return r == 0 ? CLI_OK : cli_fault(cli, r, "%.*s", PX_FMT(url));
-}
-
-/* "REGION/TENANT" is one chain; "TENANT" those of all regions; nothing is all. */
-static bool is_asked(struct px_str chain, const char *argument)
-{
-    struct px_str asked = px_str_c(argument), rest = chain, region;
-    if (asked.len == 0 || px_str_eq(chain, asked)) return true;
-    (void)px_str_cut(&rest, '/', &region);
-    return px_str_eq(rest, asked);
-}
-
-static int log_choose(struct log *log, const char *argument)
-{
-    struct cli *cli = log->cli;
-    struct px_str *all = NULL;
-    size_t count = 0;
-    int r = audit_chains(log->tables, &cli->arena, &all, &count);
-    if (r != 0) return cli_fault(cli, r, "the audit log");
-    for (size_t i = 0; i < count; i++)
-        if (is_asked(all[i], argument)) all[log->chain_count++] = all[i];
-    log->chains = all;
-    if (log->chain_count > 0 || !argument) return CLI_OK;
-    return cli_fail(cli, CLI_REFUSED, "no administrative call was ever made about '%s'", argument);
-}
 
 /* ---- list ---- */
 
@@ -102,21 +62,20 @@ static void add_entry(struct rows *rows, const struct audit_entry *entry)
 }
 
 /* The last calls of one chain: each has two entries, and others' may stand between them. */
-static int add_chain(struct log *log, struct px_str chain, int64_t limit, struct rows *rows)
+static int add_chain(struct audit_log *log, const struct audit_log_chain *chain, int64_t limit,
+                     struct rows *rows)
 {
-    struct audit_head head;
-    PX_TRY(audit_head_read(log->tables, chain, &head));
-    uint64_t back = 2 * (uint64_t)limit, after = head.seq > back ? head.seq - back : 0;
-    for (;;) {
-        struct audit_entry *entries = NULL;
-        struct px_str *texts = NULL;
-        size_t count = 0;
-        PX_TRY(audit_read(log->tables, chain, after, PAGE_ENTRIES, &log->cli->arena, &entries,
-                          &texts, &count));
-        for (size_t i = 0; i < count; i++) add_entry(rows, &entries[i]);
-        if (count < PAGE_ENTRIES) return 0;
-        after = entries[count - 1].seq;
+    struct audit_page page;
+    uint64_t last = 0, back = 2 * (uint64_t)limit;
+    int exit = audit_log_last(log, chain, &last);
+    uint64_t after = last > back ? last - back : 0;
+    while (exit == CLI_OK) {
+        exit = audit_log_read(log, chain->name, after, &log->cli->arena, &page);
+        if (exit != CLI_OK || page.count == 0) break;
+        for (size_t i = 0; i < page.count; i++) add_entry(rows, &page.entries[i]);
+        after = page.entries[page.count - 1].seq;
     }
+    return exit;
 }
 
 static int compare_rows(const void *a, const void *b)
@@ -196,15 +155,15 @@ static int print_rows_json(struct cli *cli, const struct row *list, size_t count
 static int run_list(struct cli *cli, const void *values, int arg_count, char **args)
 {
     const struct audit_values *v = values;
-    PX_AUTO(log_close) struct log log = {0};
+    PX_AUTO(audit_log_close) struct audit_log log = {0};
     PX_AUTO(px_free_mem) struct rows *rows = calloc(1, sizeof *rows);
-    int exit = rows ? log_open(cli, v, &log) : cli_fault(cli, PX_F_OOM, "the audit log");
-    if (exit == CLI_OK) exit = log_choose(&log, arg_count > 0 ? args[0] : NULL);
+    int exit = rows ? audit_log_open(cli, &v->where, &log)
+                    : cli_fault(cli, PX_F_OOM, "the audit log");
+    if (exit == CLI_OK) exit = audit_log_choose(&log, arg_count > 0 ? args[0] : NULL);
     if (exit != CLI_OK) return exit;
-    for (size_t i = 0; i < log.chain_count; i++) {
-        int r = add_chain(&log, log.chains[i], v->limit, rows);
-        if (r != 0) return cli_fault(cli, r, "chain %.*s", PX_FMT(log.chains[i]));
-    }
+    for (size_t i = 0; exit == CLI_OK && i < log.chain_count; i++)
+        exit = add_chain(&log, &log.chains[i], v->limit, rows);
+    if (exit != CLI_OK) return exit;
     qsort(rows->list, rows->count, sizeof rows->list[0], compare_rows);
     size_t shown = PX_MIN(rows->count, (size_t)v->limit);
     const struct row *first = rows->list + (rows->count - shown);
@@ -234,51 +193,51 @@ static const struct cli_verb list = {
 static const struct cli_option where_options[] = {WHERE_OPTIONS};
 
 /* The call that entry seq belongs to: its intent, and the outcome if there is one. */
-static int find_call(struct log *log, struct px_str chain, uint64_t seq, struct px_str *ret_intent,
-                     struct px_str *ret_outcome)
+static int find_call(struct audit_log *log, struct px_str chain, uint64_t seq,
+                     struct px_str *ret_intent, struct px_str *ret_outcome)
 {
-    PX_TRY(seq > 0 ? 0 : px_fault(PX_F_BUG, "entries count from 1"));
     uint64_t of = seq, after = seq - 1;
     *ret_intent = *ret_outcome = (struct px_str){0};
-    for (size_t count = PAGE_ENTRIES; count == PAGE_ENTRIES && ret_outcome->len == 0;) {
-        struct audit_entry *e = NULL;
-        struct px_str *texts = NULL;
-        PX_TRY(audit_read(log->tables, chain, after, PAGE_ENTRIES, &log->cli->arena, &e, &texts,
-                          &count));
-        for (size_t i = 0; i < count; i++) {
-            if (e[i].seq == seq && e[i].event == AUDIT_OUTCOME && of == seq) {
-                of = e[i].of;
+    while (ret_outcome->len == 0) {
+        struct audit_page page;
+        int exit = audit_log_read(log, chain, after, &log->cli->arena, &page);
+        if (exit != CLI_OK) return exit;
+        if (page.count == 0) break;
+        for (size_t i = 0; i < page.count; i++) {
+            const struct audit_entry *e = &page.entries[i];
+            if (e->seq == seq && e->event == AUDIT_OUTCOME && of == seq) {
+                of = e->of; /* begin at its intent */
                 after = of - 1;
-                count = PAGE_ENTRIES; /* begin at its intent */
                 break;
             }
-            if (e[i].seq == of && e[i].event == AUDIT_INTENT) *ret_intent = texts[i];
-            if (e[i].event == AUDIT_OUTCOME && e[i].of == of) *ret_outcome = texts[i];
-            after = e[i].seq;
+            if (e->seq == of && e->event == AUDIT_INTENT) *ret_intent = page.texts[i];
+            if (e->event == AUDIT_OUTCOME && e->of == of) *ret_outcome = page.texts[i];
+            after = e->seq;
         }
     }
-    return 0;
+    return CLI_OK;
 }
 
 static int run_show(struct cli *cli, const void *values, int arg_count, char **args)
 {
-    PX_AUTO(log_close) struct log log = {0};
+    PX_AUTO(audit_log_close) struct audit_log log = {0};
+    const struct audit_values *v = values;
     struct px_str intent = {0}, outcome = {0};
     uint64_t seq = 0;
     (void)arg_count;
     if (!px_str_to_u64(px_str_c(args[1]), &seq) || seq == 0 || seq > UINT32_MAX)
         return cli_fail(cli, CLI_USAGE, "'%s' is no entry's number", args[1]);
-    int exit = log_open(cli, values, &log);
-    if (exit == CLI_OK) exit = log_choose(&log, args[0]);
+    int exit = audit_log_open(cli, &v->where, &log);
+    if (exit == CLI_OK) exit = audit_log_choose(&log, args[0]);
     if (exit == CLI_OK && log.chain_count != 1)
         exit = cli_fail(cli, CLI_USAGE, "'%s' has chains in several regions: say REGION/TENANT",
                         args[0]);
     if (exit != CLI_OK) return exit;
-    int r = find_call(&log, log.chains[0], seq, &intent, &outcome);
-    if (r != 0) return cli_fault(cli, r, "chain %.*s", PX_FMT(log.chains[0]));
+    struct px_str chain = log.chains[0].name;
+    exit = find_call(&log, chain, seq, &intent, &outcome);
+    if (exit != CLI_OK) return exit;
     if (intent.len == 0)
-        return cli_fail(cli, CLI_REFUSED, "chain %.*s has no entry %" PRIu64, PX_FMT(log.chains[0]),
-                        seq);
+        return cli_fail(cli, CLI_REFUSED, "chain %.*s has no entry %" PRIu64, PX_FMT(chain), seq);
     (void)fprintf(cli->out, "{\"intent\":%.*s,\"outcome\":%.*s}\n", PX_FMT(intent),
                   PX_FMT(outcome.len > 0 ? outcome : S("null")));
     return CLI_OK;
@@ -297,32 +256,30 @@ static const struct cli_verb show = {
 
 /* ---- export ---- */
 
-static int export_chain(struct log *log, struct px_str chain)
+static int export_chain(struct audit_log *log, struct px_str chain)
 {
     PX_AUTO(px_arena_deinit) struct px_arena arena;
+    struct audit_page page;
     uint64_t after = 0;
     px_arena_init(&arena, PAGE_BYTES_MAX);
-    for (size_t count = PAGE_ENTRIES; count == PAGE_ENTRIES;) {
-        struct audit_entry *entries = NULL;
-        struct px_str *texts = NULL;
+    for (;;) {
         px_arena_reset(&arena);
-        PX_TRY(
-            audit_read(log->tables, chain, after, PAGE_ENTRIES, &arena, &entries, &texts, &count));
-        for (size_t i = 0; i < count; i++) (void)fprintf(log->cli->out, "%.*s\n", PX_FMT(texts[i]));
-        if (count > 0) after = entries[count - 1].seq;
+        int exit = audit_log_read(log, chain, after, &arena, &page);
+        if (exit != CLI_OK || page.count == 0) return exit;
+        for (size_t i = 0; i < page.count; i++)
+            (void)fprintf(log->cli->out, "%.*s\n", PX_FMT(page.texts[i]));
+        after = page.entries[page.count - 1].seq;
     }
-    return 0;
 }
 
 static int run_export(struct cli *cli, const void *values, int arg_count, char **args)
 {
-    PX_AUTO(log_close) struct log log = {0};
-    int exit = log_open(cli, values, &log);
-    if (exit == CLI_OK) exit = log_choose(&log, arg_count > 0 ? args[0] : NULL);
-    for (size_t i = 0; exit == CLI_OK && i < log.chain_count; i++) {
-        int r = export_chain(&log, log.chains[i]);
-        if (r != 0) exit = cli_fault(cli, r, "chain %.*s", PX_FMT(log.chains[i]));
-    }
+    const struct audit_values *v = values;
+    PX_AUTO(audit_log_close) struct audit_log log = {0};
+    int exit = audit_log_open(cli, &v->where, &log);
+    if (exit == CLI_OK) exit = audit_log_choose(&log, arg_count > 0 ? args[0] : NULL);
+    for (size_t i = 0; exit == CLI_OK && i < log.chain_count; i++)
+        exit = export_chain(&log, log.chains[i].name);
     return exit;
 }
 
@@ -331,7 +288,8 @@ static const struct cli_verb export = {
     .arguments = "[TENANT|REGION/TENANT]",
     .summary = "every entry as it is stored, one a line",
     .details =
-        "The SHA-256 of a line without its newline stands in the next line of its chain as prev.",
+        "The SHA-256 of a line without its newline stands in the next line of its chain as prev; prism audit verify --file checks that of what "
+        "was exported, wherever it is kept.",
     CLI_OPTIONS(where_options),
     .values_bytes = sizeof(struct audit_values),
     .args_max = 1,
@@ -342,9 +300,15 @@ static const struct cli_verb export = {
 
 struct findings {
     struct cli *cli;
-    struct px_buf json;
+    struct px_buf json, tips;
     size_t count;
 };
+
+static void findings_deinit(struct findings *f)
+{
+    px_buf_deinit(&f->json);
+    px_buf_deinit(&f->tips);
+}
 
 static void on_problem(void *ctx, const struct audit_problem *problem)
 {
@@ -360,34 +324,37 @@ static void on_problem(void *ctx, const struct audit_problem *problem)
     px_buf_add_char(&f->json, '}');
 }
 
-static int add_tips(const struct log *log, struct px_buf *json)
+static void add_tip(void *ctx, struct px_str chain, uint64_t seq, const char *hash)
+{
+    struct findings *f = ctx;
+    add_member(&f->tips, f->tips.len > 0 ? ",{\"chain\":" : "{\"chain\":", chain);
+    px_buf_printf(&f->tips, ",\"seq\":%" PRIu64 ",\"tip\":\"%s\"}", seq, hash);
+}
+
+static int add_tips(struct findings *f, const struct audit_log *log)
 {
     for (size_t i = 0; i < log->chain_count; i++) {
         struct audit_head head;
-        int r = audit_head_read(log->tables, log->chains[i], &head);
+        int r = audit_head_read(log->tables, log->chains[i].name, &head);
         if (r == PX_F_CORRUPT) head = (struct audit_head){.seq = 0};
         if (r != 0 && r != PX_F_CORRUPT) return r;
-        add_member(json, i > 0 ? ",{\"chain\":" : "{\"chain\":", log->chains[i]);
-        px_buf_printf(json, ",\"seq\":%" PRIu64 ",\"tip\":\"%s\"}", head.seq, head.hash);
+        add_tip(f, log->chains[i].name, head.seq, head.hash);
     }
     return 0;
 }
 
-static int print_report(struct findings *f, const struct log *log, const char *tip,
-                        const struct audit_report *report)
+static int print_report(struct findings *f, const char *tip, const struct audit_report *report)
 {
     struct cli *cli = f->cli;
     bool lost = tip && !report->tip_found;
+    int r = px_buf_fault(&f->json) ? px_buf_fault(&f->json) : px_buf_fault(&f->tips);
+    if (r != 0) return cli_fault(cli, r, "the audit log");
     if (cli->json) {
-        PX_AUTO(px_buf_deinit) struct px_buf tips;
-        px_buf_init(&tips, (size_t)64 << 20);
-        int r = add_tips(log, &tips);
-        if (r != 0) return cli_fault(cli, r, "the audit log");
         (void)fprintf(cli->out,
                       "{\"chains\":%" PRIu64 ",\"entries\":%" PRIu64 ",\"unfinished\":%" PRIu64
                       ",\"problems\":[%.*s],\"tips\":[%.*s]%s}\n",
                       report->chains, report->entries, report->unfinished,
-                      PX_FMT(px_buf_str(&f->json)), PX_FMT(px_buf_str(&tips)),
+                      PX_FMT(px_buf_str(&f->json)), PX_FMT(px_buf_str(&f->tips)),
                       !tip   ? ""
                       : lost ? ",\"tip_found\":false"
                              : ",\"tip_found\":true");
@@ -402,41 +369,95 @@ static int print_report(struct findings *f, const struct log *log, const char *t
     return report->problems > 0 || lost ? CLI_REFUSED : CLI_OK;
 }
 
+static int verify_tables(struct findings *f, const struct audit_values *v, const char *argument,
+                         struct audit_report *all)
+{
+    PX_AUTO(audit_log_close) struct audit_log log = {0};
+    struct audit_log_where where = v->where;
+    where.tables = true;
+    int exit = audit_log_open(f->cli, &where, &log);
+    if (exit == CLI_OK) exit = audit_log_choose(&log, argument);
+    if (exit != CLI_OK) return exit;
+    for (size_t i = 0; i < log.chain_count; i++) {
+        struct px_str chain = log.chains[i].name;
+        const struct audit_check check = {log.tables, chain, px_str_c(v->tip), on_problem, f};
+        struct audit_report report;
+        int r = audit_verify(&check, &report);
+        if (r != 0) return cli_fault(f->cli, r, "chain %.*s", PX_FMT(chain));
+        all->chains++;
+        all->entries += report.entries;
+        all->unfinished += report.unfinished;
+        all->problems += report.problems;
+        all->tip_found = all->tip_found || report.tip_found;
+    }
+    int r = add_tips(f, &log);
+    return r == 0 ? CLI_OK : cli_fault(f->cli, r, "the audit log");
+}
+
+static int take_batch(struct audit_lines *log, struct px_str text)
+{
+    while (text.len > 0) {
+        struct px_str line;
+        (void)px_str_cut(&text, '\n', &line);
+        if (line.len > 0) PX_TRY(audit_lines_take(log, line));
+    }
+    return 0;
+}
+
+static int take_lines(struct audit_lines *log, int fd)
+{
+    PX_AUTO(lines_deinit) struct lines lines;
+    PX_AUTO(px_buf_deinit) struct px_buf buf;
+    struct lines_batch batch;
+    lines_init(&lines, fd, LINE_BYTES_MAX, LINE_BYTES_MAX);
+    px_buf_init(&buf, 4 * LINE_BYTES_MAX);
+    for (;;) {
+        int r = lines_next(&lines, &buf, &batch);
+        if (r == LINES_END) return 0;
+        if (r == LINES_TOO_LONG) { /* no entry is that long */
+            PX_TRY(audit_lines_take(log, S("")));
+            continue;
+        }
+        PX_TRY(r);
+        PX_TRY(take_batch(log, batch.text));
+    }
+}
+
+static int verify_file(struct findings *f, const struct audit_values *v, struct audit_report *all)
+{
+    PX_AUTO(audit_lines_free) struct audit_lines *lines = NULL;
+    PX_AUTO(px_close)
+    int fd = strcmp(v->file, "-") == 0 ? dup(STDIN_FILENO) : open(v->file, O_RDONLY | O_CLOEXEC);
+    const struct audit_check check = {.tip = px_str_c(v->tip), .on_problem = on_problem, .ctx = f};
+    if (fd < 0) return cli_fail(f->cli, CLI_FAILED, "%s: %s", v->file, strerror(errno));
+    int r = audit_lines_new(&check, &lines);
+    if (r == 0) r = take_lines(lines, fd);
+    if (r == 0) r = audit_lines_end(lines, all, add_tip, f);
+    return r == 0 ? CLI_OK : cli_fault(f->cli, r, "%s", v->file);
+}
+
 static int run_verify(struct cli *cli, const void *values, int arg_count, char **args)
 {
     const struct audit_values *v = values;
-    PX_AUTO(log_close) struct log log = {0};
-    struct findings findings = {.cli = cli};
+    PX_AUTO(findings_deinit) struct findings findings = {.cli = cli};
     struct audit_report all = {0};
     if (v->tip && !digest_is_hex(px_str_c(v->tip)))
         return cli_fail(cli, CLI_USAGE, "--tip is a hash of 64 hex digits");
-    int exit = log_open(cli, v, &log);
-    if (exit == CLI_OK) exit = log_choose(&log, arg_count > 0 ? args[0] : NULL);
-    if (exit != CLI_OK) return exit;
+    if (v->file && (arg_count > 0 || v->where.store || v->where.environment))
+        return cli_fail(cli, CLI_USAGE, "--file stands alone: all its lines are verified");
     px_buf_init(&findings.json, (size_t)64 << 20);
-    for (size_t i = 0; exit == CLI_OK && i < log.chain_count; i++) {
-        const struct audit_check check = {log.tables, log.chains[i], px_str_c(v->tip), on_problem,
-                                          &findings};
-        struct audit_report report;
-        int r = audit_verify(&check, &report);
-        if (r != 0) {
-            exit = cli_fault(cli, r, "chain %.*s", PX_FMT(log.chains[i]));
-            break;
-        }
-        all.chains++;
-        all.entries += report.entries;
-        all.unfinished += report.unfinished;
-        all.problems += report.problems;
-        all.tip_found = all.tip_found || report.tip_found;
-    }
-    if (exit == CLI_OK) exit = print_report(&findings, &log, v->tip, &all);
-    px_buf_deinit(&findings.json);
-    return exit;
+    px_buf_init(&findings.tips, (size_t)64 << 20);
+    int exit = v->file ? verify_file(&findings, v, &all)
+                       : verify_tables(&findings, v, arg_count > 0 ? args[0] : NULL, &all);
+    return exit == CLI_OK ? print_report(&findings, v->tip, &all) : exit;
 }
 
 static const struct cli_option verify_options[] = {
     {"tip", 't', CLI_TEXT, offsetof(struct audit_values, tip), "HASH",
      "a tip that was noted down elsewhere: it must be in a chain still", NULL, 0, 0},
+    {"file", 'f', CLI_TEXT, offsetof(struct audit_values, file), "FILE",
+     "what prism audit export or GET /v1/admin/audit/{tenant} gave, - for standard input", NULL, 0,
+     0},
     WHERE_OPTIONS};
 static const struct cli_verb verify = {
     .name = "verify",
@@ -445,7 +466,8 @@ static const struct cli_verb verify = {
     .details =
         "Follows every chain of hashes and compares its end with its head. An entry that was changed, removed, moved or written again, "
         "a fork and an end that was cut off are named with their place. Note the tips that --json shows elsewhere: who can write "
-        "both tables could cut off an end with its head.",
+        "both tables could cut off an end with its head. It reads the tables, not what the region serves of them; with --file an export, which "
+        "holds no heads, so that only a tip shows an end that was cut off.",
     CLI_OPTIONS(verify_options),
     .values_bytes = sizeof(struct audit_values),
     .args_max = 1,

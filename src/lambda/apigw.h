@@ -94,5 +94,6 @@ void api_problem_write(int status, struct px_str detail, struct px_str request_i
 /* A Lambda proxy response holding such a problem. */
 void api_respond_problem(int status, struct px_str detail, struct px_str request_id,
                          struct px_str extra_json, struct px_buf *buf);
-/* A Lambda proxy response with a JSON body. */
+/* A Lambda proxy response with a body of text, and with a JSON body. */
+void api_respond(int status, struct px_str content_type, struct px_str body, struct px_buf *buf);
 void api_respond_json(int status, struct px_str json, struct px_buf *buf);

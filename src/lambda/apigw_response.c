@@ -147,7 +147,7 @@ void api_problem_write(int status, struct px_str detail, struct px_str request_i
     px_buf_add_char(buf, '}');
 }
 
-static void respond(int status, struct px_str content_type, struct px_str body, struct px_buf *buf)
+void api_respond(int status, struct px_str content_type, struct px_str body, struct px_buf *buf)
 {
     struct http_header type = {S("Content-Type"), content_type};
     struct api_response response = {status, &type, 1, body, false};
@@ -163,10 +163,10 @@ void api_respond_problem(int status, struct px_str detail, struct px_str request
     if (px_buf_fault(&problem))
         buf->fault = px_buf_fault(&problem);
     else
-        respond(status, S("application/problem+json"), px_buf_str(&problem), buf);
+        api_respond(status, S("application/problem+json"), px_buf_str(&problem), buf);
 }
 
 void api_respond_json(int status, struct px_str json, struct px_buf *buf)
 {
-    respond(status, S("application/json"), json, buf);
+    api_respond(status, S("application/json"), json, buf);
 }

@@ -1,10 +1,26 @@
-/* Arbitrary bytes as an entry of the audit log and as a head: what is read can be written and is read the same again. */
+/* Arbitrary bytes as an entry of the audit log and as a head: what is read can be written and is read the same again; and as an export. */
 // link: px_svc_audit
-#include "svc/audit/audit.h"
+#include "svc/audit/verify.h"
 
 static void add(struct px_buf *buf, yyjson_val *object)
 {
     if (object) px_buf_add_json(buf, object);
+}
+
+/* Whatever stands in a file is told of, and never more entries than it has lines. */
+static void verify_lines(struct px_str text)
+{
+    PX_AUTO(audit_lines_free) struct audit_lines *lines = NULL;
+    struct audit_report report;
+    uint64_t count = 0;
+    PX_ASSERT(audit_lines_new(&(struct audit_check){0}, &lines) == 0);
+    for (; text.len > 0; count++) {
+        struct px_str line;
+        (void)px_str_cut(&text, '\n', &line);
+        PX_ASSERT(audit_lines_take(lines, line) == 0);
+    }
+    PX_ASSERT(audit_lines_end(lines, &report, NULL, NULL) == 0);
+    PX_ASSERT(report.entries == count && report.chains <= count);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -19,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     px_buf_init(&asked, 1u << 24);
     px_buf_init(&before, 1u << 24);
     px_buf_init(&after, 1u << 24);
+    verify_lines(given);
     int r = audit_head_parse(given, &head);
     PX_ASSERT(r <= 0 && (r < 0 || (head.seq > 0 && strlen(head.hash) == DIGEST_HEX_BYTES - 1)));
     r = audit_entry_read(given, &arena, &entry);

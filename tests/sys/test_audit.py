@@ -3,6 +3,7 @@ and nobody takes out of it or changes what it tells without being found."""
 
 import concurrent.futures
 import contextlib
+import hashlib
 import json
 import random
 import sqlite3
@@ -216,3 +217,87 @@ def test_a_name_says_which_chain_and_mistakes_are_named(region):
     assert region.run("audit", "list", "nobody", check=False).returncode == REFUSED
     assert region.run("audit", "verify", "--tip", "abc", check=False).returncode == 2
     assert "OPERATION" in region.run("audit", "list").stdout
+
+
+# ---- by the API ----
+
+
+def lines_of(where, tenant, limit, **query):
+    """All pages of one chain, each behind the one before."""
+    got, after = [], 0
+    while True:
+        page = where.call("GET", f"/v1/admin/audit/{tenant}", key=where.admin_key, params={"limit": limit, "after": after, **query})
+        assert page.status_code == 200 and page.headers["Content-Type"] == "application/x-ndjson", page.text
+        if not page.text:
+            return got
+        assert len(page.text.splitlines()) <= limit and page.text.endswith("\n")
+        got += page.text.splitlines()
+        after = json.loads(got[-1])["seq"]
+
+
+def chains_of(region, limit):
+    got, after = {}, None
+    while True:
+        page = region.call("GET", "/v1/admin/audit", key=region.admin_key, params={"limit": limit, **({"after": after} if after else {})}).json()
+        assert len(page["chains"]) <= limit and not set(got) & {c["chain"] for c in page["chains"]}
+        got |= {c["chain"]: c for c in page["chains"]}
+        after = page.get("next")
+        if not after:
+            return got
+
+
+def test_the_api_gives_what_is_stored_line_by_line_with_tips(fresh):
+    for name in ("acme", "other"):
+        fresh.run("tenant", "create", name)
+        fresh.run("key", "create", name)
+    chain = next(c["chain"] for c in calls(fresh, "acme"))
+    lines, chains = lines_of(fresh, "acme", 3), chains_of(fresh, 1)
+    assert len(lines) == 4 and chains == chains_of(fresh, 1000)
+    assert hashlib.sha256(lines[-1].encode()).hexdigest() == chains[chain]["tip"] and chains[chain]["seq"] == 4
+    assert [json.loads(b)["prev"] for b in lines[1:]] == [hashlib.sha256(a.encode()).hexdigest() for a in lines[:-1]]
+    assert lines == lines_of(fresh, "acme", 1000, region=chain.split("/")[0])
+    everything = fresh.run("audit", "export").stdout
+    assert sorted(everything.splitlines()) == sorted(line for name in chains for line in lines_of(fresh, name.split("/")[1], 1000))
+    assert fresh.call("GET", "/v1/admin/audit/nobody", key=fresh.admin_key).status_code == 404
+    assert fresh.call("GET", "/v1/admin/audit/acme?region=elsewhere", key=fresh.admin_key).status_code == 404
+    tips = {t["chain"]: t["tip"] for t in whole(fresh)["tips"]}
+    assert tips == {name: c["tip"] for name, c in chains.items()}
+    before = len(calls(fresh))
+    fresh.down()
+    assert fresh.run("audit", "export").stdout == everything and len(calls(fresh)) == before  # to read is no call
+
+
+def test_an_export_is_verified_wherever_it_is_kept(region, tmp_path):
+    region.run("tenant", "create", "kept")
+    region.run("key", "create", "kept")
+    text = region.run("audit", "export", "kept").stdout
+    tip = hashlib.sha256(text.splitlines()[-1].encode()).hexdigest()
+
+    def verify(text, *more):
+        done = region.run("audit", "verify", "--json", "--file", "-", *more, input=text, check=False)
+        assert done.returncode in (0, REFUSED), done.stderr
+        report = json.loads(done.stdout)
+        assert (done.returncode == 0) == (report["problems"] == [] and report.get("tip_found", True))
+        return [(p["kind"], p["seq"]) for p in report["problems"]], report
+    problems, report = verify(text, "--tip", tip)
+    assert problems == [] and report["entries"] == 4 and report["unfinished"] == 0 and report["tips"][0]["tip"] == tip
+    assert verify(text.replace('"status":201', '"status":403', 1))[0] == [("changed", 2)]
+    assert verify("".join(text.splitlines(True)[:3]))[0] == [] and not verify("".join(text.splitlines(True)[:3]), "--tip", tip)[1]["tip_found"]
+    assert verify("".join(text.splitlines(True)[i] for i in (0, 1, 3)))[0][0] == ("removed", 3)
+    assert verify("no entry\n" + "x" * 3000000 + "\n")[0] == [("unreadable", 1), ("unreadable", 2)]
+    (tmp_path / "log.ndjson").write_text(text)
+    assert region.run("audit", "verify", "--file", tmp_path / "log.ndjson").stdout.startswith("4 entries in 1 chains")
+    assert region.run("audit", "verify", "--file", tmp_path / "nothing", check=False).returncode == 1
+    assert region.run("audit", "verify", "kept", "--file", tmp_path / "log.ndjson", check=False).returncode == 2
+
+
+def test_operators_alone_read_it_and_the_command_asks_the_region_that_runs(region):
+    mine = region.tenant("reader", scopes="ingest,query,admin")
+    reads = region.json("key", "create", "_system", "--scopes", "query")["key"]
+    for path in ("/v1/admin/audit", "/v1/admin/audit/reader", "/v1/admin/audit/default", "/v1/admin/audit/nobody"):
+        for key, status in ((mine, 403), (reads, 403), (None, 401), ("prism_0_0", 401)):
+            answer = region.call("GET", path, key=key, headers={} if key else {"Authorization": ""})
+            assert answer.status_code == status and "chain" not in answer.text, (path, key, answer.text)
+    assert region.run("audit", "list", "--key", mine, check=False).returncode == REFUSED
+    assert region.run("audit", "export", "reader", "--key", mine, check=False).returncode == REFUSED
+    assert region.run("audit", "verify", "--key", mine).returncode == 0  # by its tables, whoever may read them

@@ -132,6 +132,8 @@ ROUTE_ANSWERS = {
     ("POST", "/v1/admin/tenants/{tenant}/keys"): REFUSED,
     ("GET", "/v1/admin/tenants/{tenant}/keys"): REFUSED,
     ("DELETE", "/v1/admin/tenants/{tenant}/keys/{key_id}"): REFUSED,
+    ("GET", "/v1/admin/audit"): {403},
+    ("GET", "/v1/admin/audit/{tenant}"): REFUSED,
 }
 OTLP = '{"resourceLogs":[{"resource":{"attributes":[{"key":"tenant","value":{"stringValue":"%(tenant)s"}}]},"scopeLogs":[{"logRecords":[{"body":{"stringValue":"mine"}}]}]}],"tenant":"%(tenant)s"}'
 BODIES = {  # of the operations that take one
@@ -636,7 +638,7 @@ def proxy_event(route, given, context, headers=(), body=None, query=None):
             "body": body, "isBase64Encoded": False}
 
 
-FUNCTIONS_BY_HTTP = {"ingest", "query", "catalog", "keys", "tenants"}
+FUNCTIONS_BY_HTTP = {"ingest", "query", "catalog", "keys", "audit", "tenants"}
 FUNCTIONS_BY_EVENT = {"authorizer", "bridge", "rotation", "schema", "storage"}  # no route leads to them: nothing that a tenant sends becomes their event
 
 

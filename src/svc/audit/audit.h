@@ -17,6 +17,7 @@
 #define AUDIT_TABLE "audit"
 #define AUDIT_HEADS "audit_heads"
 #define AUDIT_SEQ_DIGITS 12
+#define AUDIT_SEQ_MAX 999999999999u
 
 struct audit {
     struct table_store *tables;   /* borrowed */

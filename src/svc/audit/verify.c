@@ -127,7 +127,12 @@ struct walk {
     size_t open_count, open_room;
 };
 
-static void walk_end(struct walk *walk) { free(walk->open); }
+static void walk_end(struct walk *walk)
+{
+    free(walk->open);
+    walk->open = NULL;
+    walk->open_count = walk->open_room = 0;
+}
 
 __attribute__((format(printf, 4, 5))) static void say(struct walk *walk, uint64_t seq,
                                                       const char *kind, const char *fmt, ...)
@@ -321,5 +326,116 @@ int audit_verify(const struct audit_check *check, struct audit_report *ret_repor
         PX_TRY(audit_chains(check->tables, &arena, &chains, &count));
     for (size_t i = 0; i < count; i++) PX_TRY(verify_chain(check, chains[i], &report));
     *ret_report = report;
+    return 0;
+}
+
+/* ---- lines ---- */
+
+struct ended {
+    struct px_str chain;
+    uint64_t seq;
+    char hash[DIGEST_HEX_BYTES];
+};
+struct audit_lines {
+    struct audit_check check;
+    struct audit_report report;
+    struct walk walk; /* of the chain in hand; its chain is empty before the first line */
+    struct px_arena arena;
+    struct ended *ended;
+    size_t ended_count, ended_room;
+};
+
+int audit_lines_new(const struct audit_check *check, struct audit_lines **ret_lines)
+{
+    struct audit_lines *lines = calloc(1, sizeof *lines);
+    if (!lines) return px_fault(PX_F_OOM, "lines of an audit log");
+    lines->check = *check;
+    px_arena_init(&lines->arena, CHAINS_BYTES_MAX);
+    *ret_lines = lines;
+    return 0;
+}
+
+void audit_lines_free(struct audit_lines **lines)
+{
+    if (!*lines) return;
+    walk_end(&(*lines)->walk);
+    px_arena_deinit(&(*lines)->arena);
+    free(*lines);
+    *lines = NULL;
+}
+
+static int end_chain(struct audit_lines *lines)
+{
+    struct walk *walk = &lines->walk;
+    if (walk->chain.len == 0) return 0;
+    if (lines->ended_count == lines->ended_room) {
+        size_t room = lines->ended_room ? lines->ended_room * 2 : 64;
+        void *list = px_arena_realloc(&lines->arena, lines->ended,
+                                      lines->ended_room * sizeof *lines->ended,
+                                      room * sizeof *lines->ended);
+        if (!list) return px_arena_fault(&lines->arena);
+        lines->ended = list;
+        lines->ended_room = room;
+    }
+    struct ended *ended = &lines->ended[lines->ended_count++];
+    *ended = (struct ended){.chain = walk->chain, .seq = walk->seq};
+    memcpy(ended->hash, walk->hash, sizeof ended->hash);
+    lines->report.unfinished += walk->open_count;
+    walk_end(walk);
+    return 0;
+}
+
+static int begin_chain(struct audit_lines *lines, struct px_str chain)
+{
+    PX_TRY(end_chain(lines));
+    lines->walk = (struct walk){.check = &lines->check,
+                                .report = &lines->report,
+                                .chain = px_arena_dup(&lines->arena, chain),
+                                .hash = AUDIT_NO_PREV,
+                                .known = true};
+    if (!lines->walk.chain.ptr) return px_arena_fault(&lines->arena);
+    lines->report.chains++;
+    for (size_t i = 0; i < lines->ended_count; i++)
+        if (px_str_eq(lines->ended[i].chain, chain)) {
+            say(&lines->walk, 0, "moved", "the chain goes on behind another's entries");
+            break;
+        }
+    return 0;
+}
+
+int audit_lines_take(struct audit_lines *lines, struct px_str line)
+{
+    PX_AUTO(px_arena_deinit) struct px_arena arena;
+    struct audit_entry entry;
+    char sort[24];
+    px_arena_init(&arena, PAGE_BYTES_MAX);
+    int r = audit_entry_read(line, &arena, &entry);
+    if (r != 0 && r != PX_F_CORRUPT) return r;
+    if (r == 0 && !px_str_eq(entry.chain, lines->walk.chain))
+        PX_TRY(begin_chain(lines, entry.chain));
+    uint64_t seq = r == 0 ? entry.seq : lines->walk.seq + 1;
+    if (lines->walk.chain.len == 0) PX_TRY(begin_chain(lines, S("?")));
+    if (seq <= lines->walk.seq || seq > AUDIT_SEQ_MAX) {
+        lines->report.entries++;
+        if (seq > AUDIT_SEQ_MAX)
+            say(&lines->walk, 0, "foreign", "a number %" PRIu64 " is no entry's", seq);
+        else
+            say(&lines->walk, seq, "moved", "entry %" PRIu64 " stands behind entry %" PRIu64, seq,
+                lines->walk.seq);
+        return 0;
+    }
+    const struct table_item item = {.sort = audit_sort(seq, sort), .document = line, .version = 1};
+    return look_at_item(&lines->walk, &item, &arena);
+}
+
+int audit_lines_end(struct audit_lines *lines, struct audit_report *ret_report,
+                    void (*on_end)(void *ctx, struct px_str chain, uint64_t seq, const char *hash),
+                    void *ctx)
+{
+    PX_TRY(end_chain(lines));
+    lines->walk = (struct walk){0};
+    for (size_t i = 0; on_end && i < lines->ended_count; i++)
+        on_end(ctx, lines->ended[i].chain, lines->ended[i].seq, lines->ended[i].hash);
+    *ret_report = lines->report;
     return 0;
 }

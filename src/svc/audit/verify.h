@@ -28,6 +28,19 @@ struct audit_report {
 };
 PX_MUST_USE int audit_verify(const struct audit_check *check, struct audit_report *ret_report);
 
+/* The same of lines that were exported, one entry each as it is stored, chain by chain: what was changed, taken out or put elsewhere
+ * among them. An end that was cut off shows by a tip alone, since heads are not in an export; nor does how often an item was written. */
+struct audit_lines;
+PX_MUST_USE int audit_lines_new(const struct audit_check *check, struct audit_lines **ret_lines);
+void audit_lines_free(struct audit_lines **lines);
+/* A line without its newline; nothing of it is kept. */
+PX_MUST_USE int audit_lines_take(struct audit_lines *lines, struct px_str line);
+/* After the last line. on_end: may be NULL; each chain with the number and the hash of its last entry. */
+PX_MUST_USE int audit_lines_end(struct audit_lines *lines, struct audit_report *ret_report,
+                                void (*on_end)(void *ctx, struct px_str chain, uint64_t seq,
+                                               const char *hash),
+                                void *ctx);
+
 /* Names of all chains, in order, each once: those with a head and those with entries. */
 PX_MUST_USE int audit_chains(struct table_store *tables, struct px_arena *arena,
                              struct px_str **ret_chains, size_t *ret_count);

@@ -104,6 +104,7 @@ static int read_direct(const struct incoming *in, yyjson_val *doc, struct admin_
     if (!request->route) return admin_refuse(in->outcome, 400, "op is none of this function's");
     request->tenant = px_json_str(doc, "tenant");
     request->key_id = px_json_str(doc, "key_id");
+    request->shard = px_json_str(doc, "shard");
     request->after = px_json_str(doc, "after");
     int64_t limit = px_json_i64(doc, "limit", LIMIT_DEFAULT);
     if (limit < 1 || limit > LIMIT_MAX) return admin_refuse(in->outcome, 400, "limit is 1 to 1000");
@@ -141,7 +142,9 @@ static int read_http(struct incoming *in, struct admin_request *request)
     if (!request->route) return admin_refuse(in->outcome, 404, "no such route");
     request->tenant = api_path_param(http, S("tenant"));
     request->key_id = api_path_param(http, S("key_id"));
+    request->shard = api_path_param(http, S("shard"));
     request->after = api_query(http, S("after"));
+    request->region = api_query(http, S("region"));
     if (!limit_parse(api_query(http, S("limit")), &request->limit))
         return admin_refuse(in->outcome, 400, "limit is 1 to 1000");
     if (request->route->fields && http->body.len > 0) return read_body(in, http->body, request);
@@ -192,7 +195,8 @@ static int reply_http(const struct lambda_event *event, struct px_str request_id
                       const struct admin_outcome *outcome)
 {
     if (outcome->status < 300) {
-        api_respond_json(outcome->status, px_buf_str(outcome->json), event->reply->body);
+        const char *type = outcome->content_type ? outcome->content_type : "application/json";
+        api_respond(outcome->status, px_str_c(type), px_buf_str(outcome->json), event->reply->body);
         return 0;
     }
     struct px_str hint = {0};
@@ -221,7 +225,7 @@ static struct px_str target_of(const struct admin_request *request, struct px_ar
     struct px_str name = px_json_str(request->body, "name");
     if (strcmp(request->route->op, "token") == 0)
         return request->caller.key_id; /* what it hangs on */
-    if (request->tenant.len == 0) return name.len > 0 ? name : px_json_str(request->body, "shard");
+    if (request->tenant.len == 0) return name.len > 0 ? name : request->shard;
     if (request->key_id.len == 0) return request->tenant;
     return px_arena_printf(arena, "%.*s/%.*s", PX_FMT(request->tenant), PX_FMT(request->key_id));
 }

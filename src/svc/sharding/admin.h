@@ -24,16 +24,17 @@ struct admin_request {
     const struct admin_route *route;
     bool direct;
     struct api_caller caller; /* empty when direct */
-    struct px_str tenant, key_id;
+    struct px_str tenant, key_id, shard;
     struct px_str source, request_id;
-    struct px_str after;
+    struct px_str after, region;
     size_t limit;     /* 1..1000 */
     yyjson_val *body; /* an object, or NULL when the operation has no fields */
 };
-/* What an operation came to: a JSON document, or a refusal with a sentence. */
+/* What an operation came to: a document, JSON if nothing else is said, or a refusal with a sentence. */
 struct admin_outcome {
     int status;                /* HTTP's meaning, for direct events too */
     struct px_buf *json;       /* to be filled when status is below 300 */
+    const char *content_type;  /* of that, over HTTP; NULL: application/json */
     const char *detail;        /* otherwise */
     struct px_str home_region; /* of the tenant, when it is elsewhere */
 };

@@ -77,6 +77,7 @@ variables {
     catalog-shard-1 = { name = "prism-dev-euw1-catalog-shard-1", alias_arn = "arn:c1", alias_name = "live" }
     authorizer      = { name = "prism-dev-euw1-authorizer", alias_arn = "arn:a", alias_name = "live" }
     keys            = { name = "prism-dev-euw1-keys", alias_arn = "arn:k", alias_name = "live" }
+    audit           = { name = "prism-dev-euw1-audit", alias_arn = "arn:au", alias_name = "live" }
     tenants         = { name = "prism-dev-euw1-tenants", alias_arn = "arn:t", alias_name = "live" }
   }
   domain             = "dev.prism.example.com"

@@ -48,6 +48,7 @@ variables {
     query      = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "image" }
     authorizer = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
     keys       = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
+    audit      = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
     rotation   = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
     tenants    = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
     catalog    = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "image" }
@@ -132,7 +133,7 @@ run "once" {
 
   assert {
     condition = (
-      keys(output.functions) == ["authorizer", "keys", "rotation"] && output.functions.keys.name == "prism-dev-euw1-keys" &&
+      keys(output.functions) == ["audit", "authorizer", "keys", "rotation"] && output.functions.keys.name == "prism-dev-euw1-keys" &&
       output.functions.authorizer.timeout_s == 5 && output.functions.authorizer.memory_mb == 128
     )
     error_message = "What does not mount it exists once, without any shard."

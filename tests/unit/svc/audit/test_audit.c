@@ -322,6 +322,76 @@ TEST(chains_stand_beside_each_other)
     expect(t, tables, "");
 }
 
+/* ---- lines that were exported ---- */
+
+static struct audit_report verify_lines(struct test *t, const struct px_str *texts, size_t count,
+                                        struct said *said, struct px_str tip)
+{
+    PX_AUTO(audit_lines_free) struct audit_lines *lines = NULL;
+    struct audit_report report;
+    *said = (struct said){.t = t};
+    const struct audit_check check = {.tip = tip, .on_problem = on_problem, .ctx = said};
+    CHECK_OK(audit_lines_new(&check, &lines));
+    for (size_t i = 0; i < count; i++) CHECK_OK(audit_lines_take(lines, texts[i]));
+    CHECK_OK(audit_lines_end(lines, &report, NULL, NULL));
+    return report;
+}
+
+static void expect_lines(struct test *t, const struct px_str *texts, size_t count,
+                         const char *problems)
+{
+    struct said said;
+    struct audit_report report = verify_lines(t, texts, count, &said, S(""));
+    CHECK_STR(px_str_c(said.text), px_str_c(problems));
+    CHECK_INT(report.entries, count);
+}
+
+TEST(lines_of_an_export_are_followed_and_what_was_done_to_them_is_found)
+{
+    PX_AUTO(table_store_close) struct table_store *tables = written(t);
+    const struct audit other = {tables, &px_clock_system, S("there")};
+    struct audit_entry *e = NULL;
+    struct px_str *texts = NULL, *more = NULL;
+    size_t count = 0, also = 0;
+    CHECK_OK(call_once(&other, "key.issue", false));
+    CHECK_OK(audit_read(tables, S(CHAIN), 0, 100, &t->arena, &e, &texts, &count));
+    CHECK_OK(audit_read(tables, S("there/acme"), 0, 100, &t->arena, &e, &more, &also));
+    struct px_str lines[12];
+    memcpy(lines, texts, 8 * sizeof *lines);
+    lines[8] = more[0];
+    expect_lines(t, lines, 9, "");
+    struct said said;
+    char tip[DIGEST_HEX_BYTES];
+    digest_of(texts[7], tip);
+    struct audit_report report = verify_lines(t, lines, 9, &said, px_str_c(tip));
+    CHECK_INT(report.chains, 2);
+    CHECK_INT(report.unfinished, 1);
+    CHECK(report.tip_found);
+    CHECK(!verify_lines(t, lines, 7, &said, px_str_c(tip)).tip_found); /* its end was cut off */
+
+    char *forged = px_arena_cstr(&t->arena, texts[3]);
+    memcpy(strstr(forged, "200"), "403", 3);
+    lines[3] = px_str_c(forged);
+    expect_lines(t, lines, 9, "changed@4");
+    lines[3] = S("{\"chain\":");
+    expect_lines(t, lines, 9, "unreadable@4 changed@4");
+    memcpy(lines + 3, texts + 4, 4 * sizeof *lines);
+    expect_lines(t, lines, 7, "removed@4");
+    memcpy(lines, texts, 8 * sizeof *lines);
+    lines[4] = texts[5];
+    lines[5] = texts[4];
+    expect_lines(t, lines, 8, "removed@5 outcome@6 moved@5");
+    lines[4] = more[0];
+    expect_lines(t, lines, 5, "");
+    lines[5] = texts[4];
+    expect_lines(t, lines, 6, "moved@0 removed@1");
+    expect_lines(t, texts + 1, 7, "removed@1 outcome@2");
+    lines[0] = S("");
+    lines[1] = S("no entry");
+    expect_lines(t, lines, 2, "unreadable@1 unreadable@2");
+    expect_lines(t, lines, 0, "");
+}
+
 /* ---- at once, and killed ---- */
 
 enum { WRITERS = 6, CALLS = 20 };
