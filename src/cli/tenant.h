@@ -3,5 +3,5 @@
 
 #include "cli/cli.h"
 
-extern const struct cli_verb verb_tenant_placement, verb_tenant_rebalance, verb_tenant_migrate,
-    verb_tenant_offboard, verb_tenant_usage;
+extern const struct cli_verb verb_tenant_placement, verb_tenant_shard, verb_tenant_rebalance,
+    verb_tenant_migrate, verb_tenant_offboard, verb_tenant_usage;

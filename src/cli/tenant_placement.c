@@ -1,31 +1,19 @@
-/* cli/tenant_placement.c - `prism tenant placement|rebalance`: shards of the region, how full they are, and which moves would
- * help. Function tenants is asked by direct events, which only the owner of the data folder can send. */
+/* cli/tenant_placement.c - `prism tenant placement|shard|rebalance`: shards of the region, how full they are, what they may take, and
+ * which moves would help. A client of /v1/admin/shards and /v1/admin/placement. */
 #include "cli/remote.h"
 #include "cli/table.h"
 #include "cli/tenant.h"
 
 #define CALL_TIMEOUT_MS 60000
-#define TENANTS "/2015-03-31/functions/tenants/invocations"
 
-static int ask(struct cli *cli, struct px_str event, yyjson_val **ret_root, struct px_str *ret_text)
+static int ask(struct cli *cli, const struct remote_call *call, yyjson_val **ret_root,
+               struct px_str *ret_text)
 {
     struct remote remote;
-    struct http_response response;
-    int exit = remote_open_control(cli, CALL_TIMEOUT_MS, &remote);
+    if (!call->path.ptr) return cli_fault(cli, PX_F_OOM, "the call");
+    int exit = remote_open(cli, "admin.key", CALL_TIMEOUT_MS, &remote);
     if (exit != CLI_OK) return exit;
-    const struct remote_call call = {.method = "POST", .path = S(TENANTS), .body = event};
-    exit = remote_run(&remote, &call, &response);
-    if (exit == CLI_OK) {
-        struct px_str error = http_response_header(&response, S("X-Amz-Function-Error"));
-        *ret_text = px_arena_dup(&cli->arena, response.body);
-        if (!ret_text->ptr)
-            exit = cli_fault(cli, PX_F_OOM, "the answer");
-        else if (px_json_parse(*ret_text, &cli->arena, ret_root, NULL) != 0)
-            exit = cli_fail(cli, CLI_REGION_ERROR, "function tenants answered no JSON");
-        else if (error.len > 0)
-            exit = cli_fail(cli, CLI_REFUSED, "refused: %.*s",
-                            PX_FMT(px_json_str(*ret_root, "errorMessage")));
-    }
+    exit = remote_json(&remote, call, ret_root, ret_text);
     remote_close(&remote);
     return exit;
 }
@@ -81,8 +69,9 @@ static int run_placement(struct cli *cli, const void *values, int arg_count, cha
     const struct placement_values *v = values;
     yyjson_val *root = NULL;
     struct px_str text = {0};
-    int exit = ask(cli, v->recount ? S("{\"op\":\"recount\"}") : S("{\"op\":\"shards\"}"), &root,
-                   &text);
+    const struct remote_call shards = {.method = "GET", .path = S("/v1/admin/shards")};
+    const struct remote_call recount = {.method = "POST", .path = S("/v1/admin/placement/recount")};
+    int exit = ask(cli, v->recount ? &recount : &shards, &root, &text);
     if (exit != CLI_OK) return exit;
     if (cli->json) {
         (void)fprintf(cli->out, "%.*s\n", PX_FMT(text));
@@ -103,6 +92,87 @@ const struct cli_verb verb_tenant_placement = {
     CLI_OPTIONS(placement_options),
     .values_bytes = sizeof(struct placement_values),
     .run = run_placement,
+};
+
+/* ---- shard ---- */
+
+struct shard_values {
+    const char *state, *kind;
+    int64_t tenants, bytes, requests;
+};
+static const struct cli_option shard_options[] = {
+    {"state", 's', CLI_TEXT, offsetof(struct shard_values, state), "STATE",
+     "a closed one takes nobody, and those who are there stay", "open closed", 0, 0},
+    {"kind", 'k', CLI_TEXT, offsetof(struct shard_values, kind), "KIND", "which tiers may come",
+     "any pooled dedicated", 0, 0},
+    {"tenants", 't', CLI_NUMBER, offsetof(struct shard_values, tenants), "N",
+     "it takes at most so many tenants", NULL, 0, 0},
+    {"bytes", 'b', CLI_BYTES, offsetof(struct shard_values, bytes), "N",
+     "of so many bytes stored; 0: no bound", NULL, 0, 0},
+    {"requests", 'r', CLI_NUMBER, offsetof(struct shard_values, requests), "N",
+     "and so many requests a day; 0: no bound", NULL, 0, 0},
+};
+static const struct shard_values shard_defaults = {.tenants = -1, .bytes = -1, .requests = -1};
+
+static void add_text(struct px_buf *body, const char *name, const char *text)
+{
+    if (!text) return;
+    px_buf_printf(body, "%s\"%s\":", body->len > 1 ? "," : "", name);
+    px_buf_add_json_str(body, px_str_c(text));
+}
+
+static void add_bounds(struct px_buf *body, const struct shard_values *v)
+{
+    const struct {
+        const char *name;
+        int64_t bound;
+    } all[] = {{"tenants", v->tenants}, {"bytes", v->bytes}, {"requests", v->requests}};
+    size_t count = 0;
+    for (size_t i = 0; i < PX_COUNT(all); i++) {
+        if (all[i].bound < 0) continue;
+        if (count++ == 0) px_buf_printf(body, "%s\"bounds\":{", body->len > 1 ? "," : "");
+        px_buf_printf(body, "%s\"%s\":%lld", count > 1 ? "," : "", all[i].name,
+                      (long long)all[i].bound);
+    }
+    if (count > 0) px_buf_add_char(body, '}');
+}
+
+static int run_shard(struct cli *cli, const void *values, int arg_count, char **args)
+{
+    const struct shard_values *v = values;
+    yyjson_val *root = NULL;
+    struct px_str text = {0}, name = remote_encode(&cli->arena, px_str_c(args[0]));
+    PX_AUTO(px_buf_deinit) struct px_buf body;
+    (void)arg_count;
+    px_buf_init(&body, 65536);
+    px_buf_add_char(&body, '{');
+    add_text(&body, "state", v->state);
+    add_text(&body, "kind", v->kind);
+    add_bounds(&body, v);
+    if (body.len == 1)
+        return cli_fail(cli, CLI_USAGE, "say what of %s is to change: see prism tenant placement",
+                        args[0]);
+    px_buf_add_char(&body, '}');
+    if (px_buf_fault(&body)) return cli_fault(cli, px_buf_fault(&body), "the call");
+    const struct remote_call call = {
+        .method = "PATCH",
+        .path = px_arena_printf(&cli->arena, "/v1/admin/shards/%.*s", PX_FMT(name)),
+        .body = px_buf_str(&body)};
+    int exit = ask(cli, &call, &root, &text);
+    if (exit == CLI_OK) (void)fprintf(cli->out, "%.*s\n", PX_FMT(text));
+    return exit;
+}
+
+const struct cli_verb verb_tenant_shard = {
+    .name = "shard",
+    .arguments = "SHARD",
+    .summary = "change which tenants a shard takes, and how many",
+    CLI_OPTIONS(shard_options),
+    .defaults = &shard_defaults,
+    .values_bytes = sizeof(struct shard_values),
+    .args_min = 1,
+    .args_max = 1,
+    .run = run_shard,
 };
 
 /* ---- rebalance ---- */
@@ -145,10 +215,11 @@ static int run_rebalance(struct cli *cli, const void *values, int arg_count, cha
     struct px_str text = {0};
     if (!v->dry_run)
         return cli_fail(cli, CLI_USAGE, "rebalance only proposes moves: give --dry-run");
-    int exit = ask(
-        cli,
-        px_arena_printf(&cli->arena, "{\"op\":\"rebalance\",\"limit\":%lld}", (long long)v->max),
-        &root, &text);
+    const struct remote_call call = {
+        .method = "GET",
+        .path = px_arena_printf(&cli->arena, "/v1/admin/placement/proposals?limit=%lld",
+                                (long long)v->max)};
+    int exit = ask(cli, &call, &root, &text);
     if (exit != CLI_OK) return exit;
     yyjson_val *proposals = px_json_arr(root, "proposals");
     if (cli->json)

@@ -31,7 +31,7 @@ BODIES = {
     "exportLogs": (JSON, '{"resourceLogs":[]}'), "exportTrace": (JSON, '{"resourceSpans":[]}'), "exportMetrics": (JSON, '{"resourceMetrics":[]}'),
     "ingestRecords": (NDJSON, '{"n":1}\n'), "query": (JSON, '{"sql":"SELECT 1"}'), "setRetention": (JSON, '{"days":30}'), "setTenantRetention": (JSON, '{"days":30}'),
     "createTenant": (JSON, '{"name":"own"}'), "changeTenant": (JSON, '{"tier":"pooled"}'), "createKey": (JSON, '{"expires":"2020-01-01T00:00:00Z"}'),
-    "createToken": (JSON, '{"expires_in_s":0}'),
+    "createToken": (JSON, '{"expires_in_s":0}'), "changeShard": (JSON, '{"state":"open"}'),
 }
 # What of it is refused as bad or taken by who may, so that nothing is made.
 REFUSED_ANYWAY = {"createKey": 400, "createToken": 400, "createTenant": 409}
@@ -138,7 +138,7 @@ def world(tmp_path_factory):
 
 def ask(region, operation, tenant, credential):
     method, path, _ = OPERATIONS[operation]
-    target = path.format(tenant=tenant, dataset="matrix" if operation == "ingestRecords" else "nosuch", key_id="0" * 16)
+    target = path.format(tenant=tenant, dataset="matrix" if operation == "ingestRecords" else "nosuch", key_id="0" * 16, shard="nosuch")
     kind, body = BODIES.get(operation, (None, None))
     headers = {"Authorization": f"Bearer {credential}"} if credential else {}
     if kind:

@@ -134,6 +134,10 @@ ROUTE_ANSWERS = {
     ("DELETE", "/v1/admin/tenants/{tenant}/keys/{key_id}"): REFUSED,
     ("GET", "/v1/admin/audit"): {403},
     ("GET", "/v1/admin/audit/{tenant}"): REFUSED,
+    ("GET", "/v1/admin/shards"): {403},
+    ("PATCH", "/v1/admin/shards/{shard}"): REFUSED,
+    ("POST", "/v1/admin/placement/recount"): {403},
+    ("GET", "/v1/admin/placement/proposals"): {403},
 }
 OTLP = '{"resourceLogs":[{"resource":{"attributes":[{"key":"tenant","value":{"stringValue":"%(tenant)s"}}]},"scopeLogs":[{"logRecords":[{"body":{"stringValue":"mine"}}]}]}],"tenant":"%(tenant)s"}'
 BODIES = {  # of the operations that take one
@@ -149,6 +153,7 @@ BODIES = {  # of the operations that take one
     "createToken": [(JSON, '{"scopes":["query"]}'), (JSON, '{"scopes":["query"],"tenant":"%(tenant)s"}'), (JSON, '{"sub":"%(tenant)s"}')],
     "createTenant": [(JSON, '{"name":"%(tenant)s"}'), (JSON, '{"name":"%(tenant)s-x","shard":"shard-0"}')],
     "changeTenant": [(JSON, '{"status":"suspended"}'), (JSON, '{"tier":"dedicated"}'), (JSON, '{"quotas":{"requests_per_day":1}}')],
+    "changeShard": [(JSON, '{"state":"closed"}'), (JSON, '{"bounds":{"tenants":0}}')],
     "createKey": [(JSON, '{"scopes":["admin"],"label":"mine"}'), (JSON, '{"scopes":["admin"],"tenant":"%(tenant)s"}')],
 }
 
@@ -175,7 +180,7 @@ def spellings(name):
 def targets_of(value):
     """What a path parameter is tried with; a parameter that is new has no case yet."""
     return {"tenant": spellings(value["tenant"]), "dataset": spellings(value["dataset"]) + spellings(f"{value['tenant']}/logs") + [encoded(value["tenant"] + "/" + value["dataset"])],
-            "key_id": spellings(value["key_id"]) + [encoded(f"{value['tenant']}/{value['key_id']}")]}
+            "key_id": spellings(value["key_id"]) + [encoded(f"{value['tenant']}/{value['key_id']}")], "shard": spellings(value["shard"])}
 
 
 def claims(tenant):
@@ -192,7 +197,7 @@ def claims(tenant):
 
 
 def values(victim):
-    return {"tenant": victim.name, "dataset": victim.only, "key_id": victim.key_ids[0]}
+    return {"tenant": victim.name, "dataset": victim.only, "key_id": victim.key_ids[0], "shard": victim.shard}
 
 
 def aims(route, victim):
@@ -223,7 +228,7 @@ def test_every_route_and_operation_has_its_case():
     assert set(ROUTE_ANSWERS) == set(ROUTES)
     taking = {operation(r)["operationId"] for r in ROUTES if "requestBody" in operation(r)}
     assert set(BODIES) == taking
-    known = set(targets_of({"tenant": "acme", "dataset": "logs", "key_id": "0123"}))
+    known = set(targets_of({"tenant": "acme", "dataset": "logs", "key_id": "0123", "shard": "shard-0"}))
     assert {name for route in ROUTES for name in parameters(route)} <= known
     for route in ROUTES:  # whoever is let in without a key is told nothing of anybody
         assert operation(route).get("security") or route == ("GET", "/v1/health")
@@ -263,7 +268,7 @@ def test_headers_that_claim_to_be_somebody_else_are_words(world, attacker, route
     """What comes of a request is the same with them and without."""
     listens = world.witness(attacker)
     victim = world.others(attacker)[0]
-    own = {"tenant": attacker.name, "dataset": attacker.only, "key_id": "0" * 16}
+    own = {"tenant": attacker.name, "dataset": attacker.only, "key_id": "0" * 16, "shard": attacker.shard}
     kind, body = bodies(route, own)[0]
     target = path_of(route, own)
     if route[0] in ("DELETE", "PUT", "PATCH") or route[1].endswith("/keys"):
@@ -316,7 +321,7 @@ def test_a_key_with_fewer_scopes_opens_less(world):
 def test_what_others_have_is_answered_like_what_nobody_has(world, attacker):
     listens, home = world.witness(attacker), attacker.home()
     for victim in some(world.others(attacker), 4):
-        absent = {"tenant": victim.name[:-1] + "q", "dataset": "only_" + secrets.token_hex(6), "key_id": secrets.token_hex(8)}
+        absent = {"tenant": victim.name[:-1] + "q", "dataset": "only_" + secrets.token_hex(6), "key_id": secrets.token_hex(8), "shard": "shard-9"}
         there = values(victim)
         for route in [r for r in ROUTES if parameters(r) and r[1] != "/v1/ingest/{dataset}"]:
             for kind, body in bodies(route, {"tenant": "x", "dataset": "x"}):

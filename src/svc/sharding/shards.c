@@ -60,8 +60,11 @@ static const char *refuse_change(yyjson_val *body)
 static int set(const struct work *work)
 {
     yyjson_val *body = work->request->body, *bounds = px_json_obj(body, "bounds");
+    struct px_str name = work->request->shard;
     const char *why = refuse_change(body);
     struct shard shard;
+    if (!why && !work->request->direct && yyjson_obj_get(body, "shard"))
+        why = "which shard stands in the path";
     if (why) return admin_refuse(work->out, 400, why);
     const struct shard_change change = {
         .kind = px_json_str(body, "kind"),
@@ -69,8 +72,7 @@ static int set(const struct work *work)
         .bounds = {px_json_i64(bounds, "tenants", -1), px_json_i64(bounds, "bytes", -1),
                    px_json_i64(bounds, "requests", -1)},
     };
-    int r = placement_set(work->placement, px_json_str(body, "shard"), &change, work->arena, &shard,
-                          &why);
+    int r = placement_set(work->placement, name, &change, work->arena, &shard, &why);
     if (r == PLACEMENT_NO_SHARD)
         return admin_refuse(work->out, 404, "this region has no such shard");
     if (r == REGISTRY_INVALID) return admin_refuse(work->out, 400, why);
@@ -135,6 +137,17 @@ static int rebalance(const struct work *work)
     add_shards(json, "after", shards, count);
     px_buf_add_char(json, '}');
     work->out->status = 200;
+    return 0;
+}
+
+int shards_state(const struct placement *placement, struct px_str name, struct px_arena *arena,
+                 struct px_buf *json)
+{
+    struct shard *shards = NULL;
+    size_t count = 0;
+    PX_TRY(placement_shards(placement, arena, &shards, &count));
+    for (size_t i = 0; i < count; i++)
+        if (px_str_eq(shards[i].name, name)) shard_write(&shards[i], json);
     return 0;
 }
 

@@ -1,4 +1,4 @@
-/* svc/sharding/shards.h - the operations on shards of function tenants, as answers to direct events. */
+/* svc/sharding/shards.h - the operations on shards of function tenants. */
 #pragma once
 
 #include "svc/sharding/admin.h"
@@ -10,5 +10,8 @@
  *   recount    {"mended","shards":[...]}
  *   observe    {"noted":n}
  *   rebalance  {"proposals":[{"tenant","from","to","why"}],"shards":[...] as they are,"after":[...]}; at most `limit` */
+/* A shard as it stands, shard_write(); nothing when the region has none of that name. */
+PX_MUST_USE int shards_state(const struct placement *placement, struct px_str name,
+                             struct px_arena *arena, struct px_buf *json);
 PX_MUST_USE int shards_run(const struct placement *placement, const struct admin_request *request,
                            struct px_arena *arena, struct admin_outcome *outcome);

@@ -10,6 +10,10 @@
 
 #define COLLECTION "/v1/admin/tenants"
 #define ITEM "/v1/admin/tenants/{tenant}"
+#define SHARDS "/v1/admin/shards"
+#define SHARD "/v1/admin/shards/{shard}"
+#define RECOUNT "/v1/admin/placement/recount"
+#define PROPOSALS "/v1/admin/placement/proposals"
 #define FORBIDDEN "this needs an admin key of the operator's tenant"
 #define TAKEN "the name is taken; a deleted tenant's name is not given again"
 #define NO_TENANT "no such tenant"
@@ -27,11 +31,11 @@ static const struct admin_route routes[] = {
     {NULL, NULL, "move-abort", " epoch ", NULL, NULL},
     {NULL, NULL, "move-place", " epoch shard tier at ", NULL, NULL},
     {NULL, NULL, "move-vacate", " epoch at ", NULL, NULL},
-    {NULL, NULL, "shards", " ", NULL, NULL},
-    {NULL, NULL, "shard", " shard kind state bounds ", "shard.change", NULL},
-    {NULL, NULL, "recount", " ", NULL, NULL},
+    {"GET", SHARDS, "shards", " ", NULL, NULL},
+    {"PATCH", SHARD, "shard", " shard kind state bounds ", "shard.change", NULL},
+    {"POST", RECOUNT, "recount", " ", NULL, NULL},
     {NULL, NULL, "observe", " loads ", NULL, NULL},
-    {NULL, NULL, "rebalance", " limit ", NULL, NULL},
+    {"GET", PROPOSALS, "rebalance", " limit ", NULL, NULL},
 };
 
 struct operation {
@@ -371,6 +375,10 @@ static int state(void *ctx, const struct admin_request *request, struct px_arena
 {
     const struct tenants *tenants = ctx;
     struct tenant tenant;
+    if (strcmp(request->route->op, "shard") == 0) {
+        const struct placement placement = {tenants->registry, tenants->shards};
+        return shards_state(&placement, request->shard, arena, json);
+    }
     if (request->tenant.len == 0) return 0;
     int r = registry_get(&tenants->registry, request->tenant, arena, &tenant);
     if (r == REGISTRY_ABSENT) return 0;
