@@ -94,7 +94,8 @@ static const char *read_place(const struct operation *op, struct px_str *ret_cha
     if (request->region.ptr && !region_ok(request->region)) return "region is a region's name";
     if (!tenant_name_ok(request->tenant)) return "no tenant has such a name";
     *ret_after = 0;
-    if (request->after.ptr && (!px_str_to_u64(request->after, ret_after) || *ret_after > AUDIT_SEQ_MAX))
+    if (request->after.ptr &&
+        (!px_str_to_u64(request->after, ret_after) || *ret_after > AUDIT_SEQ_MAX))
         return "after is the number of an entry";
     *ret_chain = px_arena_printf(op->arena, "%.*s/%.*s", PX_FMT(region), PX_FMT(request->tenant));
     return NULL;
