@@ -5,7 +5,7 @@
 #   prism::archive pcre2                                  for the program alone, not for functions
 #   prism::yyjson llhttp nghttp2 otlp nanoarrow libpq quickjs jsonnet   sources, compiled here so that sanitizers see into them
 #   prism::rapidjson                                     headers, for the program alone
-#   PRISM_JSONATA_JS                                      file of the npm module jsonata
+#   PRISM_JSONATA_JS, PRISM_VELOCITY_JS                   files of the npm modules jsonata and velocityjs
 #   PRISM_RDS_CERTIFICATES                                file with what RDS's own certificates are signed by
 #   prism::cmocka                                         for tests
 # Archives are preferred to shared libraries; headers are SYSTEM ones.
@@ -189,6 +189,8 @@ if(NOT PRISM_FUNCTIONS_ONLY)
   target_include_directories(prism_rapidjson SYSTEM INTERFACE ${rapidjson_DIR}/include)
   prism_part(jsonata)
   set(PRISM_JSONATA_JS ${jsonata_DIR}/jsonata.js)
+  prism_part(velocityjs)
+  set(PRISM_VELOCITY_JS ${velocityjs_DIR}/velocityjs.js)
 endif()
 
 if(PRISM_TESTS AND NOT PRISM_FUZZ)

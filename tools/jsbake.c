@@ -61,7 +61,10 @@ static int bake(JSContext *context, FILE *out, const char *name, const char *pat
                                           JS_WRITE_OBJ_STRIP_DEBUG);
     JS_FreeValue(context, code);
     if (!written) return say_exception(context);
-    fprintf(out, "const size_t %s_bytes = %zu;\nconst uint8_t %s[] = {", name, bytes, name);
+    fprintf(out,
+            "extern const size_t %s_bytes;\nextern const uint8_t %s[];\n"
+            "const size_t %s_bytes = %zu;\nconst uint8_t %s[] = {",
+            name, name, name, bytes, name);
     for (size_t i = 0; i < bytes; i++) fprintf(out, "%s%u,", i % 24 ? "" : "\n", written[i]);
     fprintf(out, "\n};\n");
     js_free(context, written);
@@ -70,7 +73,7 @@ static int bake(JSContext *context, FILE *out, const char *name, const char *pat
 
 static int bake_all(JSContext *context, FILE *out, int count, char **given)
 {
-    fprintf(out, "#include \"asl/jsonata_code.h\"\n");
+    fprintf(out, "#include <stddef.h>\n#include <stdint.h>\n");
     for (int i = 0; i < count; i++) {
         char *path = strchr(given[i], '=');
         if (!path) return failed("usage: jsbake OUT.c NAME=FILE...");
