@@ -22,6 +22,8 @@ int asl_jsonata_new(const struct asl_jsonata_options *options, struct asl_jsonat
     if (options) jsonata->options = *options;
     if (jsonata->options.memory_bytes_max == 0) jsonata->options.memory_bytes_max = MEMORY_BYTES;
     if (jsonata->options.eval_ms_max == 0) jsonata->options.eval_ms_max = EVAL_MS;
+    jsonata->cell.memory_bytes_max = jsonata->options.memory_bytes_max;
+    jsonata->cell.call_ms_max = (uint32_t)jsonata->options.eval_ms_max;
     jsonata->lazy_min = LAZY_MIN;
     *ret_jsonata = jsonata;
     return 0;
@@ -62,7 +64,7 @@ static int bind(JSContext *context, JSValueConst bindings, struct px_str name, J
 static JSValue bindings_of(struct asl_jsonata *jsonata, const struct jsonata_expr *expr,
                            const struct asl_scope *scope)
 {
-    JSContext *context = jsonata->context;
+    JSContext *context = jsonata->cell.context;
     JSValue bindings = JS_NewObjectProto(context, JS_NULL);
     for (size_t i = 0; i < expr->name_count; i++) {
         struct px_str name = expr->names[i];
@@ -85,10 +87,10 @@ static enum jsonata_end evaluate(struct asl_jsonata *jsonata, const struct jsona
     JSValue value, bindings = bindings_of(jsonata, expr, call->scope);
     if (JS_IsException(bindings)) return JSONATA_THREW;
     enum jsonata_end end = jsonata_run(jsonata, expr, bindings, &value);
-    JS_FreeValue(jsonata->context, bindings);
+    JS_FreeValue(jsonata->cell.context, bindings);
     if (end != JSONATA_OK) return end;
     call->shape = jsonata_from_js(jsonata, value, call->scope->values, &call->value);
-    JS_FreeValue(jsonata->context, value);
+    JS_FreeValue(jsonata->cell.context, value);
     return call->shape == JSONATA_SHAPE_EXCEPTION ? JSONATA_THREW : JSONATA_OK;
 }
 

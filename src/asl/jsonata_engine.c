@@ -1,139 +1,45 @@
 /* asl/jsonata_engine.c - a QuickJS runtime with the official module in it.
  *
- *   engine      runtime, context, the module and jsonata.js, from bytecode that the build made (jsonata_code.c); without
- *               eval(), Function(), files, processes or timers
+ *   engine      a js_cell with the module and jsonata.js in it, from bytecode that the build made (jsonata_code.c)
  *   expression  what jsonata.js compiled: evaluate() and the names of its variables; kept by text, the least recently used
  *               goes first
- *   call        one check or evaluation: a stretch of processor time, after which the interrupt handler ends it
+ *   call        one check or evaluation: a stretch of processor time, after which the cell is closed
  *
- * States: closed, open. A call that meets its ceiling of memory or time leaves QuickJS by longjmp() and closes the engine: its
- * blocks are given back as they are. So QuickJS never sees an allocation fail (it would end the process in places), and
- * nothing half-done stays. The next call opens a new engine.
- * Invariants: no JavaScript object has anything outside of the engine's memory, so nothing needs finalizing; no job is pending
- * between calls, so nothing of one evaluation runs in the next. */
+ * Invariant: no job is pending between calls, so nothing of one evaluation runs in the next. */
 #include "asl/jsonata_engine.h"
-
-#include <malloc.h>
-#include <stdlib.h>
-#include <time.h>
 
 #include "asl/jsonata_code.h"
 
 #define EXPRS_MAX 512
 #define EXPR_BYTES_PART                                                                            \
     256 /* of the memory, for their text; a syntax tree takes some 50 times as much */
-#define GC_BYTES_PART 8 /* of the memory, before garbage in circles is looked for */
-#define STACK_BYTES ((size_t)512 << 10)
 
-/* ---- ceilings ---- */
+/* ---- a call ---- */
 
-/* Leave QuickJS from within, wherever it is. Nothing of it is used again, only its memory given back. */
-static _Noreturn void escape(struct asl_jsonata *jsonata, enum jsonata_end end)
-{
-    longjmp(jsonata->escape, (int)end);
-}
-
-/* Every block is on a list, so that closing is giving them all back. */
-struct jsonata_block {
-    struct jsonata_block *next, *previous;
+struct guarded {
+    struct asl_jsonata *jsonata;
+    jsonata_work *work;
+    void *ctx;
+    bool broken;
 };
-static_assert(sizeof(struct jsonata_block) % 16 == 0, "what is behind it is aligned");
 
-static void *linked(struct asl_jsonata *jsonata, struct jsonata_block *block)
+static enum js_end run_guarded(void *ctx)
 {
-    block->previous = NULL;
-    block->next = jsonata->blocks;
-    if (block->next) block->next->previous = block;
-    jsonata->blocks = block;
-    jsonata->bytes += malloc_usable_size(block);
-    if (jsonata->bytes > jsonata->options.memory_bytes_max) escape(jsonata, JSONATA_MEMORY);
-    return block + 1;
-}
-
-static void unlinked(struct asl_jsonata *jsonata, struct jsonata_block *block)
-{
-    if (block->next) block->next->previous = block->previous;
-    if (block->previous)
-        block->previous->next = block->next;
-    else
-        jsonata->blocks = block->next;
-    jsonata->bytes -= malloc_usable_size(block);
-}
-
-static void *memory_calloc(void *opaque, size_t count, size_t bytes)
-{
-    struct asl_jsonata *jsonata = opaque;
-    if (bytes > 0 && count > jsonata->options.memory_bytes_max / bytes)
-        escape(jsonata, JSONATA_MEMORY);
-    struct jsonata_block *block = calloc(1, sizeof *block + count * bytes);
-    if (!block) escape(jsonata, JSONATA_REFUSED);
-    return linked(jsonata, block);
-}
-static void *memory_malloc(void *opaque, size_t bytes)
-{
-    struct asl_jsonata *jsonata = opaque;
-    if (bytes > jsonata->options.memory_bytes_max) escape(jsonata, JSONATA_MEMORY);
-    struct jsonata_block *block = malloc(sizeof *block + bytes);
-    if (!block) escape(jsonata, JSONATA_REFUSED);
-    return linked(jsonata, block);
-}
-static void memory_free(void *opaque, void *memory)
-{
-    if (!memory) return;
-    struct jsonata_block *block = (struct jsonata_block *)memory - 1;
-    unlinked(opaque, block);
-    free(block);
-}
-static void *memory_realloc(void *opaque, void *memory, size_t bytes)
-{
-    struct asl_jsonata *jsonata = opaque;
-    if (!memory) return memory_malloc(jsonata, bytes);
-    if (bytes > jsonata->options.memory_bytes_max) escape(jsonata, JSONATA_MEMORY);
-    struct jsonata_block *block = (struct jsonata_block *)memory - 1;
-    unlinked(jsonata, block);
-    struct jsonata_block *grown = realloc(block, sizeof *block + bytes);
-    if (grown) return linked(jsonata, grown);
-    (void)linked(jsonata, block);
-    escape(jsonata, JSONATA_REFUSED);
-}
-static size_t memory_size(const void *memory)
-{
-    if (!memory) return 0;
-    struct jsonata_block *block = (struct jsonata_block *)(uintptr_t)memory - 1;
-    return malloc_usable_size(block) - sizeof *block;
-}
-
-/* The thread's own, so that a busy machine does not make an expression fail. */
-static int64_t cpu_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
-/* Asked every so many calls and loops, within regular expressions too. */
-static int interrupted(JSRuntime *runtime, void *opaque)
-{
-    (void)runtime;
-    struct asl_jsonata *jsonata = opaque;
-    if (cpu_ns() > jsonata->cpu_end_ns) escape(jsonata, JSONATA_EXPIRED);
-    return 0;
+    struct guarded *call = ctx;
+    enum jsonata_end end = call->work(call->jsonata, call->ctx);
+    call->broken = end == JSONATA_BROKEN;
+    return call->broken ? JS_END_REFUSED : (enum js_end)end;
 }
 
 enum jsonata_end jsonata_guard(struct asl_jsonata *jsonata, const struct asl_scope *scope,
                                jsonata_work *work, void *ctx)
 {
+    struct guarded call = {.jsonata = jsonata, .work = work, .ctx = ctx};
     jsonata->scope = scope;
-    enum jsonata_end end;
-    switch (setjmp(jsonata->escape)) {
-    case 0: end = work(jsonata, ctx); break;
-    case JSONATA_EXPIRED: end = JSONATA_EXPIRED; break;
-    case JSONATA_MEMORY: end = JSONATA_MEMORY; break;
-    default: end = JSONATA_REFUSED; break;
-    }
+    enum jsonata_end end = (enum jsonata_end)js_cell_guard(&jsonata->cell, run_guarded, &call);
     jsonata->scope = NULL;
     if (end != JSONATA_OK && end != JSONATA_THREW) jsonata_close(jsonata);
-    return end;
+    return call.broken ? JSONATA_BROKEN : end;
 }
 
 /* ---- expressions ---- */
@@ -160,8 +66,8 @@ static void expr_remove(struct asl_jsonata *jsonata, struct jsonata_expr **at)
     *at = expr->next;
     jsonata->expr_count--;
     jsonata->expr_bytes -= expr->text.len;
-    JS_FreeValue(jsonata->context, expr->evaluate);
-    memory_free(jsonata, expr);
+    JS_FreeValue(jsonata->cell.context, expr->evaluate);
+    js_free_rt(jsonata->cell.runtime, expr);
 }
 
 static void expr_remove_oldest(struct asl_jsonata *jsonata)
@@ -177,8 +83,9 @@ static void expr_remove_oldest(struct asl_jsonata *jsonata)
 static struct jsonata_expr *expr_alloc(struct asl_jsonata *jsonata, struct px_str text,
                                        size_t name_count, size_t name_bytes)
 {
-    struct jsonata_expr *expr = memory_malloc(
-        jsonata, sizeof *expr + name_count * sizeof *expr->names + name_bytes + text.len);
+    struct jsonata_expr *expr = js_malloc_rt(jsonata->cell.runtime,
+                                             sizeof *expr + name_count * sizeof *expr->names +
+                                                 name_bytes + text.len);
     *expr = (struct jsonata_expr){.names = (struct px_str *)(expr + 1), .name_count = name_count};
     char *tail = (char *)(expr->names + name_count) + name_bytes;
     if (text.ptr) memcpy(tail, text.ptr, text.len);
@@ -190,7 +97,7 @@ static struct jsonata_expr *expr_alloc(struct asl_jsonata *jsonata, struct px_st
 static struct jsonata_expr *expr_read(struct asl_jsonata *jsonata, struct px_str text,
                                       JSValueConst answer)
 {
-    JSContext *context = jsonata->context;
+    JSContext *context = jsonata->cell.context;
     struct jsonata_expr *expr = NULL;
     size_t len = 0, count = 0;
     JSValue joined = JS_GetPropertyUint32(context, answer, 1);
@@ -211,7 +118,7 @@ static struct jsonata_expr *expr_read(struct asl_jsonata *jsonata, struct px_str
 
 static struct jsonata_expr *expr_compile(struct asl_jsonata *jsonata, struct px_str text)
 {
-    JSContext *context = jsonata->context;
+    JSContext *context = jsonata->cell.context;
     JSValue source = JS_NewStringLen(context, text.ptr ? text.ptr : "", text.len);
     if (JS_IsException(source)) return NULL;
     JSValue answer = JS_Call(context, jsonata->compile, JS_UNDEFINED, 1, &source);
@@ -251,9 +158,9 @@ enum jsonata_end jsonata_compiled(struct asl_jsonata *jsonata, struct px_str tex
 /* Take the value of a promise, running every job, those included that a rejected promise did not wait for. */
 static enum jsonata_end awaited(struct asl_jsonata *jsonata, JSValue promise, JSValue *ret_value)
 {
-    JSContext *context = jsonata->context, *ran;
+    JSContext *context = jsonata->cell.context, *ran;
     if (JS_IsException(promise)) return JSONATA_THREW;
-    while (JS_ExecutePendingJob(jsonata->runtime, &ran) > 0) {}
+    while (JS_ExecutePendingJob(jsonata->cell.runtime, &ran) > 0) {}
     JSPromiseStateEnum state = JS_PromiseState(context, promise);
     JSValue result = JS_PromiseResult(context, promise);
     JS_FreeValue(context, promise);
@@ -271,7 +178,8 @@ static enum jsonata_end awaited(struct asl_jsonata *jsonata, JSValue promise, JS
 enum jsonata_end jsonata_run(struct asl_jsonata *jsonata, const struct jsonata_expr *expr,
                              JSValueConst bindings, JSValue *ret_value)
 {
-    return awaited(jsonata, JS_Call(jsonata->context, expr->evaluate, JS_UNDEFINED, 1, &bindings),
+    return awaited(jsonata,
+                   JS_Call(jsonata->cell.context, expr->evaluate, JS_UNDEFINED, 1, &bindings),
                    ret_value);
 }
 
@@ -303,7 +211,7 @@ static int64_t member_number(JSContext *context, JSValueConst object, const char
 void jsonata_caught(struct asl_jsonata *jsonata, struct px_arena *arena,
                     struct jsonata_error *ret_error)
 {
-    JSContext *context = jsonata->context;
+    JSContext *context = jsonata->cell.context;
     JSValue exception = JS_GetException(context);
     *ret_error = (struct jsonata_error){.position = -1};
     if (JS_IsObject(exception)) {
@@ -316,22 +224,16 @@ void jsonata_caught(struct asl_jsonata *jsonata, struct px_arena *arena,
 
 /* ---- opening ---- */
 
-static JSValue loaded(JSContext *context, const uint8_t *code, size_t bytes)
-{
-    JSValue function = JS_ReadObject(context, code, bytes, JS_READ_OBJ_BYTECODE);
-    return JS_IsException(function) ? function : JS_EvalFunction(context, function);
-}
-
 /* What jsonata.js says: before(host), the module, then after(), which promises compile(). */
 static enum jsonata_end load(struct asl_jsonata *jsonata)
 {
-    JSContext *context = jsonata->context;
+    JSContext *context = jsonata->cell.context;
     JSValue after = JS_EXCEPTION, module = JS_EXCEPTION, promise = JS_EXCEPTION;
-    JSValue before = loaded(context, jsonata_code_host, jsonata_code_host_bytes);
+    JSValue before = js_cell_load(context, jsonata_code_host, jsonata_code_host_bytes);
     JSValue host = JS_IsException(before) ? JS_EXCEPTION : jsonata_host(context);
     if (!JS_IsException(host)) after = JS_Call(context, before, JS_UNDEFINED, 1, &host);
     if (!JS_IsException(after))
-        module = loaded(context, jsonata_code_module, jsonata_code_module_bytes);
+        module = js_cell_load(context, jsonata_code_module, jsonata_code_module_bytes);
     if (!JS_IsException(module)) promise = JS_Call(context, after, JS_UNDEFINED, 0, NULL);
     JS_FreeValue(context, module);
     JS_FreeValue(context, after);
@@ -340,30 +242,15 @@ static enum jsonata_end load(struct asl_jsonata *jsonata)
     return awaited(jsonata, promise, &jsonata->compile);
 }
 
-static int add_intrinsics(JSContext *context)
-{
-    return JS_AddIntrinsicBaseObjects(context) < 0 || JS_AddIntrinsicDate(context) < 0 ||
-                   JS_AddIntrinsicRegExp(context) < 0 || JS_AddIntrinsicJSON(context) < 0 ||
-                   JS_AddIntrinsicMapSet(context) < 0 || JS_AddIntrinsicPromise(context) < 0 ||
-                   JS_AddIntrinsicAToB(context) < 0
-               ? -1
-               : 0;
-}
-
 static enum jsonata_end open_engine(struct asl_jsonata *jsonata)
 {
-    static const JSMallocFunctions memory = {memory_calloc, memory_malloc, memory_free,
-                                             memory_realloc, memory_size};
-    jsonata->runtime = JS_NewRuntime2(&memory, jsonata);
-    if (!jsonata->runtime) return JSONATA_REFUSED;
-    JS_SetMaxStackSize(jsonata->runtime, STACK_BYTES);
-    JS_SetGCThreshold(jsonata->runtime, jsonata->options.memory_bytes_max / GC_BYTES_PART);
-    JS_SetInterruptHandler(jsonata->runtime, interrupted, jsonata);
-    jsonata->context = JS_NewContextRaw(jsonata->runtime);
-    if (!jsonata->context || add_intrinsics(jsonata->context) < 0) return JSONATA_REFUSED;
-    JS_SetContextOpaque(jsonata->context, jsonata);
-    jsonata->is_function = JS_NewAtom(jsonata->context, "_jsonata_function");
-    jsonata->is_lambda = JS_NewAtom(jsonata->context, "_jsonata_lambda");
+    if (js_cell_open(&jsonata->cell) != JS_END_OK) return JSONATA_REFUSED;
+    JSContext *context = jsonata->cell.context;
+    if (JS_AddIntrinsicDate(context) < 0 || JS_AddIntrinsicPromise(context) < 0)
+        return JSONATA_REFUSED;
+    JS_SetContextOpaque(context, jsonata);
+    jsonata->is_function = JS_NewAtom(context, "_jsonata_function");
+    jsonata->is_lambda = JS_NewAtom(context, "_jsonata_lambda");
     if (jsonata_lazy_open(jsonata) < 0 || jsonata_states_open(jsonata) < 0) return JSONATA_THREW;
     return load(jsonata);
 }
@@ -371,28 +258,18 @@ static enum jsonata_end open_engine(struct asl_jsonata *jsonata)
 enum jsonata_end jsonata_open(struct asl_jsonata *jsonata)
 {
     enum jsonata_end end = JSONATA_OK;
-    jsonata->cpu_end_ns = INT64_MAX; /* opening is not the expression's time */
-    if (jsonata->ready)
-        JS_UpdateStackTop(jsonata->runtime); /* the depth that it is called from differs */
-    else
-        end = open_engine(jsonata);
+    if (!jsonata->ready) end = open_engine(jsonata);
     if (end == JSONATA_THREW) end = JSONATA_BROKEN;
     jsonata->ready = end == JSONATA_OK;
-    jsonata->cpu_end_ns = cpu_ns() + jsonata->options.eval_ms_max * INT64_C(1000000);
+    if (jsonata->ready) js_cell_begin(&jsonata->cell); /* opening is not the expression's time */
     return end;
 }
 
 void jsonata_close(struct asl_jsonata *jsonata)
 {
-    while (jsonata->blocks) {
-        struct jsonata_block *block = jsonata->blocks;
-        jsonata->blocks = block->next;
-        free(block);
-    }
+    js_cell_close(&jsonata->cell);
     memset(jsonata->buckets, 0, sizeof jsonata->buckets);
-    jsonata->expr_count = jsonata->expr_bytes = jsonata->bytes = 0;
-    jsonata->runtime = NULL;
-    jsonata->context = NULL;
+    jsonata->expr_count = jsonata->expr_bytes = 0;
     jsonata->lazy_class = 0;
     jsonata->ready = false;
     jsonata->turn = 0;

@@ -1,11 +1,11 @@
-/* asl/jsonata_engine.h - what the halves of asl/jsonata.h share: one QuickJS runtime with the official module in it, and the
+/* asl/jsonata_engine.h - what the halves of asl/jsonata.h share: a QuickJS cell with the official module in it, and the
  * step that it works for. */
 #pragma once
 
 #include <quickjs.h>
-#include <setjmp.h>
 
 #include "asl/jsonata.h"
+#include "js/cell.h"
 
 /* A compiled expression. */
 struct jsonata_expr {
@@ -27,11 +27,8 @@ struct asl_jsonata {
     bool always_runs; /* plain paths too; for tests and measurements */
     size_t lazy_min;  /* children of a member that is converted when it is asked for */
 
-    /* NULL until the first expression, and after a call that met a ceiling */
-    JSRuntime *runtime;
-    struct jsonata_block *blocks; /* all memory of it */
-    size_t bytes;                 /* of those */
-    JSContext *context;
+    struct js_cell
+        cell;        /* closed until the first expression, and after a call that met a ceiling */
     JSValue compile; /* jsonata.js */
     bool ready;
     JSClassID lazy_class;
@@ -44,19 +41,16 @@ struct asl_jsonata {
     size_t expr_count, expr_bytes;
     uint64_t turn; /* expressions asked for since it was opened */
 
-    /* the call under way */
-    const struct asl_scope *scope; /* NULL: none, for a check */
-    int64_t cpu_end_ns;
-    jmp_buf escape;
+    const struct asl_scope *scope; /* of the call under way; NULL: none, for a check */
 };
 
 enum jsonata_end {
-    JSONATA_OK,
-    JSONATA_THREW,   /* the context has the exception */
-    JSONATA_EXPIRED, /* of time */
-    JSONATA_MEMORY,
-    JSONATA_REFUSED, /* the operating system gave no memory */
-    JSONATA_BROKEN,  /* the module cannot be loaded: a mistake of ours */
+    JSONATA_OK = JS_END_OK,
+    JSONATA_THREW = JS_END_THREW,
+    JSONATA_EXPIRED = JS_END_EXPIRED,
+    JSONATA_MEMORY = JS_END_MEMORY,
+    JSONATA_REFUSED = JS_END_REFUSED,
+    JSONATA_BROKEN, /* the module cannot be loaded: a mistake of ours */
 };
 
 /* Do work that calls QuickJS, within the ceilings; every function below is called from within. When it ends otherwise than by

@@ -56,8 +56,8 @@ static JSValue lazy_call(JSContext *context, JSValueConst function, JSValueConst
 int jsonata_lazy_open(struct asl_jsonata *jsonata)
 {
     static const JSClassDef class = {"member", .call = lazy_call};
-    (void)JS_NewClassID(jsonata->runtime, &jsonata->lazy_class);
-    return JS_NewClass(jsonata->runtime, jsonata->lazy_class, &class);
+    (void)JS_NewClassID(jsonata->cell.runtime, &jsonata->lazy_class);
+    return JS_NewClass(jsonata->cell.runtime, jsonata->lazy_class, &class);
 }
 
 static int lazy_define(JSContext *context, JSValueConst object, JSAtom name, yyjson_mut_val *key)
@@ -161,7 +161,7 @@ static JSValue states_get(JSContext *context, JSValueConst self, int member)
 
 int jsonata_states_open(struct asl_jsonata *jsonata)
 {
-    JSContext *context = jsonata->context;
+    JSContext *context = jsonata->cell.context;
     for (int i = 0; i < JSONATA_STATES; i++) {
         const JSCFunctionType get = {.getter_magic = states_get};
         jsonata->states[i].name = JS_NewAtom(context, states_names[i]);
@@ -175,7 +175,7 @@ int jsonata_states_open(struct asl_jsonata *jsonata)
 
 JSValue jsonata_states(struct asl_jsonata *jsonata)
 {
-    JSContext *context = jsonata->context;
+    JSContext *context = jsonata->cell.context;
     JSValue states = JS_NewObjectProto(context, JS_NULL);
     for (int i = 0; i < JSONATA_STATES && !JS_IsException(states); i++) {
         if (!states_value(jsonata->scope, i)) continue;
@@ -235,7 +235,7 @@ static enum jsonata_shape text_from_js(struct reading *reading, JSValueConst val
                                        yyjson_mut_val **ret_value)
 {
     size_t len;
-    JSContext *context = reading->jsonata->context;
+    JSContext *context = reading->jsonata->cell.context;
     const char *text = JS_ToCStringLen(context, &len, value);
     if (!text) return JSONATA_SHAPE_EXCEPTION;
     enum jsonata_shape shape = grown(reading, len);
@@ -261,7 +261,7 @@ static yyjson_mut_val *number_from_js(yyjson_mut_doc *doc, double number)
 static enum jsonata_shape element_from_js(struct reading *reading, JSValueConst array, int64_t i,
                                           yyjson_mut_val *out)
 {
-    JSContext *context = reading->jsonata->context;
+    JSContext *context = reading->jsonata->cell.context;
     yyjson_mut_val *item = NULL;
     JSValue element = JS_GetPropertyInt64(context, array, i);
     if (JS_IsException(element)) return JSONATA_SHAPE_EXCEPTION;
@@ -278,7 +278,8 @@ static enum jsonata_shape array_from_js(struct reading *reading, JSValueConst ar
     int64_t count;
     yyjson_mut_val *out = yyjson_mut_arr(reading->values->doc);
     if (!out) return JSONATA_SHAPE_ARENA;
-    if (JS_GetLength(reading->jsonata->context, array, &count) < 0) return JSONATA_SHAPE_EXCEPTION;
+    if (JS_GetLength(reading->jsonata->cell.context, array, &count) < 0)
+        return JSONATA_SHAPE_EXCEPTION;
     for (int64_t i = 0; i < count; i++) {
         enum jsonata_shape shape = element_from_js(reading, array, i, out);
         if (shape != JSONATA_SHAPE_FINE) return shape;
@@ -291,7 +292,7 @@ static enum jsonata_shape member_from_js(struct reading *reading, JSValueConst o
                                          yyjson_mut_val *out)
 {
     struct asl_jsonata *jsonata = reading->jsonata;
-    JSContext *context = jsonata->context;
+    JSContext *context = jsonata->cell.context;
     yyjson_mut_val *key = NULL, *value = NULL;
     JSValue member = JS_GetProperty(context, object, name);
     if (JS_IsException(member)) return JSONATA_SHAPE_EXCEPTION;
@@ -313,7 +314,7 @@ static enum jsonata_shape member_from_js(struct reading *reading, JSValueConst o
 static enum jsonata_shape object_from_js(struct reading *reading, JSValueConst object,
                                          yyjson_mut_val **ret_value)
 {
-    JSContext *context = reading->jsonata->context;
+    JSContext *context = reading->jsonata->cell.context;
     JSPropertyEnum *names = NULL;
     uint32_t count = 0;
     yyjson_mut_val *out = yyjson_mut_obj(reading->values->doc);
@@ -331,7 +332,7 @@ static enum jsonata_shape object_from_js(struct reading *reading, JSValueConst o
 static enum jsonata_shape container_from_js(struct reading *reading, JSValueConst value,
                                             yyjson_mut_val **ret_value)
 {
-    if (JS_IsFunction(reading->jsonata->context, value)) return JSONATA_SHAPE_FUNCTION;
+    if (JS_IsFunction(reading->jsonata->cell.context, value)) return JSONATA_SHAPE_FUNCTION;
     if (reading->depth == PX_JSON_DEPTH_MAX) return JSONATA_SHAPE_DEEP;
     reading->depth++;
     enum jsonata_shape shape = JS_IsArray(value) ? array_from_js(reading, value, ret_value)

@@ -505,9 +505,9 @@ TEST(plain_paths_need_no_engine)
                 "[{\"sku\":\"a\",\"price\":10,\"count\":2},{\"sku\":\"b\","
                 "\"price\":2.5,\"count\":3}]");
     check_gives(&kit, "$list", "[1,2,3]");
-    CHECK(!kit.jsonata->runtime);
+    CHECK(!kit.jsonata->cell.runtime);
     check_gives(&kit, "$attempt + 1", "3");
-    CHECK(kit.jsonata->runtime);
+    CHECK(kit.jsonata->cell.runtime);
 }
 
 /* ---- hostile ---- */
@@ -661,8 +661,8 @@ TEST(nothing_of_one_evaluation_is_seen_by_the_next)
 static size_t memory_of(struct kit *kit)
 {
     JSMemoryUsage usage;
-    JS_RunGC(kit->jsonata->runtime);
-    JS_ComputeMemoryUsage(kit->jsonata->runtime, &usage);
+    JS_RunGC(kit->jsonata->cell.runtime);
+    JS_ComputeMemoryUsage(kit->jsonata->cell.runtime, &usage);
     return (size_t)usage.malloc_size;
 }
 
