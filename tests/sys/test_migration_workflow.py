@@ -30,7 +30,7 @@ ATTEMPTS = 12
 def answer(name):
     payload = FUNCTIONS[name]["Parameters"]["Payload"]
     op = payload.get("event", payload)["op"]
-    if op == "move-begin":
+    if op in ("move-begin", "move-ready"):
         return {"moving": {"to": "us-east-1", "epoch": 2}, "shard": "shard-0", "tier": "pooled", "epoch": 1}
     return {"shard": "shard-7"} if op == "move-place" else COUNTS | {"op": op}
 
@@ -110,6 +110,17 @@ def test_the_place_is_made_before_the_freeze_and_where_the_target_says(tmp_path)
     given = DEFINITION["States"]["Placed"]
     assert (given["InputPath"], given["ResultPath"], given["Next"]) == ("$.place.shard", "$.request.to_shard", "Greet")
     assert DEFINITION["States"]["Commit"]["Parameters"]["Payload"]["shard.$"] == "$.request.to_shard"
+
+
+def test_where_nobody_is_there_is_nothing_to_take_back_and_nobody_to_ask(tmp_path):
+    run = Run(tmp_path, "Place", {"Place-0": "raise:NotAllowed:no such region"})
+    assert run.failed and run.output["Error"] == "NotAllowed" and run.entered[-2:] == ["WasItReached", "GivenUp"]
+    assert run.succeeded == {"Begin", "Stay", "Abort"}
+
+
+def test_what_was_reached_once_is_taken_back_whatever_the_bridge_says_later(tmp_path):
+    run = Run(tmp_path, "Greet", {"Greet-0": "raise:NotAllowed:no such function"})
+    assert run.ending() == "given up" and run.output["Error"] == "NotAllowed"
 
 
 LOST = {f"{name}-{i}": "raise:Broken:lost" for name in ("Leave", "LeaveAgain") for i in range(ATTEMPTS)}

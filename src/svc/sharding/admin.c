@@ -106,6 +106,9 @@ static int read_direct(const struct incoming *in, yyjson_val *doc, struct admin_
     request->key_id = px_json_str(doc, "key_id");
     request->shard = px_json_str(doc, "shard");
     request->after = px_json_str(doc, "after");
+    yyjson_val *by = px_json_obj(px_json_obj(px_json_obj(doc, "move"), "request"), "by");
+    request->behalf_tenant = px_json_str(by, "tenant");
+    request->behalf_key_id = px_json_str(by, "key_id");
     int64_t limit = px_json_i64(doc, "limit", LIMIT_DEFAULT);
     if (limit < 1 || limit > LIMIT_MAX) return admin_refuse(in->outcome, 400, "limit is 1 to 1000");
     request->limit = (size_t)limit;
@@ -262,8 +265,8 @@ static int intend(const struct incoming *in, const struct admin_request *request
     PX_TRY(px_buf_fault(&before));
     const struct audit_call call = {
         .tenant = chain_of(request),
-        .who = {.tenant = request->caller.tenant,
-                .key_id = request->caller.key_id,
+        .who = {.tenant = request->direct ? request->behalf_tenant : request->caller.tenant,
+                .key_id = request->direct ? request->behalf_key_id : request->caller.key_id,
                 .source = request->source,
                 .request_id = request->request_id,
                 .direct = request->direct},

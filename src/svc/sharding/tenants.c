@@ -26,7 +26,8 @@ static const struct admin_route routes[] = {
     {"PATCH", ITEM, "change", " status tier quotas ", "tenant.change", NULL},
     {"DELETE", ITEM, "delete", NULL, "tenant.delete", NULL},
     {NULL, NULL, "ensure", " name tier quotas shard ", "tenant.ensure", NULL},
-    {NULL, NULL, "move-begin", " to shard ", NULL, NULL},
+    {NULL, NULL, "move-begin", " to shard move ", "tenant.move", NULL},
+    {NULL, NULL, "move-ready", " to shard ", NULL, NULL}, /* the same, for who has begun it */
     {NULL, NULL, "move-commit", " epoch shard ", NULL, NULL},
     {NULL, NULL, "move-abort", " epoch ", NULL, NULL},
     {NULL, NULL, "move-place", " epoch shard tier at ", NULL, NULL},
@@ -358,10 +359,10 @@ static int run(void *ctx, const struct admin_request *request, struct px_arena *
                struct admin_outcome *out)
 {
     static int (*const runs[])(const struct operation *) = {
-        run_create,     run_list,       run_get,         run_change,
-        run_delete,     run_create,     run_move_begin,  run_move_commit,
-        run_move_abort, run_move_place, run_move_vacate, run_shards,
-        run_shards,     run_shards,     run_shards,      run_shards,
+        run_create,     run_list,        run_get,        run_change,      run_delete,
+        run_create,     run_move_begin,  run_move_begin, run_move_commit, run_move_abort,
+        run_move_place, run_move_vacate, run_shards,     run_shards,      run_shards,
+        run_shards,     run_shards,
     };
     static_assert(PX_COUNT(runs) == PX_COUNT(routes), "one for each route");
     bool reads_one = px_str_eq(px_str_c(request->route->op), S("get"));

@@ -1,6 +1,7 @@
 /* svc/sharding/tenants.h - the tenant registry as a function: HTTP routes under /v1/admin/tenants and
  * the direct operations create, ensure, get, list, change, delete; and, direct only, those on shards: shards,
- * shard, recount, observe, rebalance, and of moves: move-begin, move-commit, move-abort, move-place, move-vacate. docs/api.md, docs/design/sharding.md */
+ * shard, recount, observe, rebalance, and of moves: move-begin, move-ready, move-commit, move-abort, move-place,
+ * move-vacate. docs/api.md, docs/design/sharding.md */
 #pragma once
 
 #include "lambda/runtime.h"
