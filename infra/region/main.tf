@@ -209,6 +209,8 @@ module "api" {
   domain             = local.global.domain
   zone_id            = local.global.zone_id
   logs_key_arn       = module.security.keys.logs
+  data_key_arn       = module.security.keys.data
+  boundary_arn       = module.security.boundary_arn
   log_retention_days = var.log_retention_days
 }
 

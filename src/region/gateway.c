@@ -170,6 +170,10 @@ void gateway_integrate(struct gateway_call *call)
         gateway_call_end(call);
         return;
     }
+    if (route->integration == API_DIRECT) {
+        gateway_direct(call);
+        return;
+    }
     write_event(call);
     if (px_buf_fault(&call->event) || call->event.len > LAMBDA_EVENT_BYTES_MAX) {
         gateway_refuse(call, API_GW_REQUEST_TOO_LARGE, "the event is over Lambda's 6 MB");
@@ -244,9 +248,11 @@ static void on_sweep(uv_timer_t *timer)
     gateway_give_back(gw);
     if (gw->options.certificates) (void)certificates_follow(gw->options.certificates);
     for (struct gateway_call *call = gw->active; call; call = call->next)
-        if (call->request && call->invocation && !call->streaming && call->deadline_mono_ns < now) {
+        if (call->request && (call->invocation || call->asks_service) && !call->streaming &&
+            call->deadline_mono_ns < now) {
             gateway_refuse(call, API_GW_INTEGRATION_TIMEOUT, "integration timeout");
-            lambda_invocation_cancel(call->invocation); /* nobody waits for it any more */
+            if (call->invocation)
+                lambda_invocation_cancel(call->invocation); /* nobody waits for it any more */
         }
 }
 

@@ -18,6 +18,12 @@
 #include "region/telemetry.h"
 
 struct gateway; /* opaque */
+struct vtl;
+
+/* Ask Step Functions; done is called once, at once or later, with views that live during the call. */
+typedef void gateway_service(void *ctx, struct px_str action, struct px_str body,
+                             void (*done)(void *ctx, int status, struct px_str body),
+                             void *done_ctx);
 
 struct gateway_options {
     uv_loop_t *loop;
@@ -26,6 +32,9 @@ struct gateway_options {
     struct lambda_pool *(*pool)(void *ctx,
                                 struct px_str function); /* never NULL for the contract's */
     void *pool_ctx;
+    gateway_service *service; /* of direct integrations; NULL with vtl: the contract has none */
+    void *service_ctx;
+    struct vtl *vtl;
     struct telemetry *telemetry;
     const struct px_clock *clock;
     struct figures *figures;       /* of all answers; NULL: nobody counts */

@@ -12,6 +12,7 @@
 #include "region/auth_guard.h"
 #include "region/gateway.h"
 #include "svc/quota/buckets.h"
+#include "vtl/vtl.h"
 
 #define LAMBDA_EVENT_BYTES_MAX (6 * 1024 * 1024) /* synchronous invocation: aws-facts 17 */
 #define GATEWAY_EVENT_KEEP_BYTES (64 * 1024)     /* a larger event buffer is not kept for reuse */
@@ -32,7 +33,8 @@ struct gateway_call {
     uint8_t parent[8];               /* the caller's span; all zero: none */
     char trace_id[TRACE_XRAY_BYTES]; /* X-Amzn-Trace-Id: the same as text */
     bool streaming, cold;
-    bool gone; /* its client is */
+    bool gone;         /* its client is */
+    bool asks_service; /* a direct integration that has not answered yet */
     int64_t started_wall_ns, started_mono_ns, deadline_mono_ns;
     int64_t invoked_mono_ns; /* 0: no function was asked */
     double function_ms, authorizer_ms, queue_ms;
@@ -101,6 +103,8 @@ size_t gateway_quota_refusal(const struct gateway_call *call, struct http_header
 #define GATEWAY_LEFT_HEADERS 2
 size_t gateway_quota_left(const struct gateway_call *call, struct http_header *headers,
                           size_t count);
+/* gateway_direct.c: ask the service, or refuse; the call ends by itself */
+void gateway_direct(struct gateway_call *call);
 /* gateway_validate.c: true, or it was refused */
 bool gateway_validate(struct gateway_call *call);
 /* gateway_auth.c: calls gateway_integrate or gateway_refuse, at once or later */
@@ -117,6 +121,8 @@ void gateway_reply_problem(struct gateway_call *call, int status, struct px_str 
 /* The media type of a Content-Type, without parameters; API Gateway takes none for JSON. */
 struct px_str gateway_media_type(const struct http_request *request);
 void gateway_reply_mock(struct gateway_call *call);
+void gateway_reply_direct(struct gateway_call *call, const struct api_direct_reply *reply,
+                          const struct vtl_result *result);
 void gateway_reply_result(struct gateway_call *call, const struct lambda_result *result);
 void gateway_stream_begin(void *ctx, struct px_str prelude_json);
 size_t gateway_stream_piece(void *ctx, struct px_str piece);

@@ -124,6 +124,18 @@ void gateway_reply_mock(struct gateway_call *call)
     finish(call, route->mock_status, headers, count + route->mock_header_count, route->mock_body);
 }
 
+void gateway_reply_direct(struct gateway_call *call, const struct api_direct_reply *reply,
+                          const struct vtl_result *result)
+{
+    struct http_header headers[3 + API_REPLY_HEADERS_MAX] = {
+        {S("Content-Type"), reply->media_type},
+        {S("x-amzn-RequestId"), px_str_c(call->request_id)},
+        {S("X-Amzn-Trace-Id"), px_str_c(call->trace_id)}};
+    memcpy(headers + 3, reply->headers, reply->header_count * sizeof(*headers));
+    finish(call, result->status ? result->status : reply->status, headers, 3 + reply->header_count,
+           result->text);
+}
+
 #define WITH_IDS_MAX (REPLY_HEADERS_MAX + 2 + GATEWAY_LEFT_HEADERS)
 
 /* The function's headers, the request's id, its trace and what is left of the tenant's quotas. */

@@ -86,8 +86,10 @@ static int read_integration(struct api_reader *rd, yyjson_val *operation, struct
     yyjson_val *integration = px_json_obj(operation, "x-amazon-apigateway-integration");
     struct px_str type = px_json_str(integration, "type");
     if (px_str_eq(type, S("mock"))) return read_mock(rd, integration, route);
+    if (px_str_eq(type, S("aws"))) return api_read_direct(rd, integration, route);
     if (!px_str_eq(type, S("aws_proxy")))
-        return contract_refuse(rd, route->resource, "integration type must be aws_proxy or mock");
+        return contract_refuse(rd, route->resource,
+                               "integration type must be aws_proxy, aws or mock");
     route->integration = API_LAMBDA;
     struct px_str uri = px_json_str(integration, "uri");
     bool streams = px_str_eq(px_json_str(integration, "responseTransferMode"), S("STREAM"));

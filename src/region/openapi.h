@@ -9,7 +9,7 @@
 
 #define API_PATH_PARTS_MAX 16
 
-enum api_integration { API_LAMBDA, API_MOCK };
+enum api_integration { API_LAMBDA, API_MOCK, API_DIRECT };
 
 struct api_part {
     struct px_str text; /* literal, or the parameter's name */
@@ -26,6 +26,21 @@ struct api_model {
     struct px_str media_type;
     const struct model *model;
 };
+/* An action of a service, without a function between: what is sent and what is answered are made by mapping templates (vtl/vtl.h). */
+#define API_DIRECT_REPLIES_MAX 4
+struct api_direct_reply {
+    struct px_str status_begins; /* of the service's answer: "4"; empty: of any other */
+    int status;
+    struct px_str media_type, template_text;
+    struct http_header headers[API_REPLY_HEADERS_MAX]; /* beside its Content-Type */
+    size_t header_count;
+};
+struct api_direct {
+    struct px_str action;                    /* of Step Functions: "StartExecution" */
+    struct px_str media_type, template_text; /* other bodies are 415 */
+    struct api_direct_reply replies[API_DIRECT_REPLIES_MAX];
+    size_t reply_count;
+};
 struct api_route {
     struct px_str resource; /* "/v1/ingest/{dataset}" */
     struct px_str method;   /* "POST" */
@@ -36,6 +51,7 @@ struct api_route {
     struct px_str function; /* API_LAMBDA: name in the function catalogue */
     uint32_t timeout_ms;    /* integration timeout */
     bool streams;
+    struct api_direct *direct; /* API_DIRECT */
     int mock_status;
     struct px_str mock_body;
     struct http_header mock_headers[API_REPLY_HEADERS_MAX]; /* beside its Content-Type */
@@ -111,6 +127,19 @@ PX_MUST_USE int api_contract_parse(struct px_str text, struct px_arena *arena,
                                    struct api_contract *ret_contract, struct px_where *ret_where);
 PX_MUST_USE int api_contract_load(const char *path, struct px_arena *arena,
                                   struct api_contract *ret_contract);
+
+/* What Terraform puts in the place of ${partition} and so on, which are no references of a template. */
+struct api_places {
+    struct px_str partition, region, account, prefix;
+};
+struct vtl;
+/* Fill in the places of all mapping templates, which then must be of the subset that is known. Before the first request.
+ * Answers: API_CONTRACT_INVALID, ret_where says what. */
+PX_MUST_USE int api_direct_settle(struct api_contract *contract, const struct api_places *places,
+                                  struct vtl *vtl, struct px_arena *arena,
+                                  struct px_where *ret_where);
+/* By the status that the service answered. */
+const struct api_direct_reply *api_direct_reply(const struct api_direct *direct, int status);
 
 struct api_match {
     const struct api_route *route;

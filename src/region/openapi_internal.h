@@ -17,6 +17,9 @@ int contract_refuse(struct api_reader *rd, struct px_str path, const char *why);
 /* openapi_models.c: parameters and models that the route's validator looks at. method as the contract writes it. */
 PX_MUST_USE int api_read_validation(struct api_reader *rd, struct api_route *route,
                                     struct px_str method, yyjson_val *item, yyjson_val *operation);
+/* openapi_direct.c: an integration of type aws. */
+PX_MUST_USE int api_read_direct(struct api_reader *rd, yyjson_val *integration,
+                                struct api_route *route);
 /* openapi_names.c */
 PX_MUST_USE int api_read_names(struct api_reader *rd, yyjson_val *root);
 /* openapi_replies.c */

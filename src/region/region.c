@@ -172,8 +172,31 @@ static int start_pools(struct region *region)
     return versions_new(&options, &region->versions);
 }
 
+static void ask_workflows(void *ctx, struct px_str action, struct px_str body,
+                          void (*done)(void *ctx, int status, struct px_str body), void *done_ctx)
+{
+    struct region *region = ctx;
+    workflows_call(region->workflows, action, body, done, done_ctx);
+}
+
+/* What stands for Terraform's variables here; the machines are found by such names (workflow_catalogue.h). */
+static int settle_templates(struct region *region)
+{
+    struct px_where where = {0};
+    const struct api_places places = {.partition = S("aws"),
+                                      .region = region->data.region_name,
+                                      .account = S("000000000000"),
+                                      .prefix = workflows_prefix(region->workflows)};
+    PX_TRY(vtl_new(NULL, &region->vtl));
+    int r = api_direct_settle(&region->contract, &places, region->vtl, &region->arena, &where);
+    if (r == API_CONTRACT_INVALID)
+        return px_fault(PX_F_CONFIG, "api.openapi.json: %s: %s", where.path, where.expected);
+    return r;
+}
+
 static int start_gateway(struct region *region)
 {
+    PX_TRY(settle_templates(region));
     PX_TRY(region_find_names(region));
     const struct region_options *o = region->options;
     uint16_t port = o->port ? o->port : region->data.port;
@@ -184,6 +207,9 @@ static int start_gateway(struct region *region)
         .names = region->names,
         .pool = region_pool,
         .pool_ctx = region,
+        .service = ask_workflows,
+        .service_ctx = region,
+        .vtl = region->vtl,
         .telemetry = region->telemetry,
         .figures = region->figures,
         .requests = region->requests,
@@ -314,6 +340,7 @@ static void serve(struct region *region, struct px_str key)
     async_queue_free(&region->async);
     schedules_free(&region->schedules);
     workflows_free(&region->workflows);
+    vtl_free(&region->vtl);
 }
 
 /* With the data folder's lock held. */

@@ -22,6 +22,7 @@
 #include "region/versions.h"
 #include "region/watch.h"
 #include "region/workflows.h"
+#include "vtl/vtl.h"
 
 /* Phases: STARTING -> SERVING -> DRAINING (no new requests) -> STOPPING (instances end) -> gone. */
 enum region_phase { REGION_STARTING, REGION_SERVING, REGION_DRAINING, REGION_STOPPING };
@@ -58,6 +59,7 @@ struct region {
     struct async_queue *async;
     struct schedules *schedules;
     struct workflows *workflows;
+    struct vtl *vtl; /* of the gateway's direct integrations */
     struct elsewhere *elsewhere;
     struct http_server *control;
     struct siblings siblings;

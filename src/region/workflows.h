@@ -47,6 +47,9 @@ void workflows_free(struct workflows **workflows); /* when the loop has run its 
 
 /* Step Functions' JSON protocol: POST with X-Amz-Target: AWSStepFunctions.<Action>. False: the request is another one. */
 bool workflows_serve(struct workflows *workflows, struct http_request *request);
+/* The same within the process: done is called once, at once or later, with views that live during the call. */
+void workflows_call(struct workflows *workflows, struct px_str action, struct px_str body,
+                    void (*done)(void *ctx, int status, struct px_str body), void *ctx);
 /* GET /workflows/interventions: messages of queues whose token is waited for. */
 void workflows_serve_interventions(struct workflows *workflows, struct http_request *request);
 

@@ -29,13 +29,14 @@ void sfn_answer(struct api_call *call)
 {
     const struct http_header header = {S("Content-Type"), S("application/x-amz-json-1.0")};
     bool lost = px_buf_fault(&call->reply) != 0;
-    http_reply(call->request,
-               lost          ? 500
-               : call->error ? call->status
-                             : 200,
-               &header, 1,
-               lost ? S("{\"__type\":\"InternalServerError\",\"message\":\"out of memory\"}")
-                    : px_buf_str(&call->reply));
+    int status = lost ? 500 : call->error ? call->status : 200;
+    struct px_str body =
+        lost ? S("{\"__type\":\"InternalServerError\",\"message\":\"out of memory\"}")
+             : px_buf_str(&call->reply);
+    if (call->request)
+        http_reply(call->request, status, &header, 1, body);
+    else
+        call->done(call->done_ctx, status, body);
     call_free(call);
 }
 
@@ -641,34 +642,65 @@ static const struct {
     {"SendTaskHeartbeat", do_heartbeat},
 };
 
+static struct api_call *call_new(struct workflows *w)
+{
+    struct api_call *call = calloc(1, sizeof *call);
+    if (!call) return NULL;
+    call->workflows = w;
+    px_arena_init(&call->arena, ARENA_BYTES_MAX);
+    px_buf_init(&call->reply, REPLY_BYTES_MAX);
+    return call;
+}
+
+static void run(struct api_call *call, struct px_str action, struct px_str body)
+{
+    if (px_json_parse(body.len ? body : S("{}"), &call->arena, &call->input, NULL) != 0 ||
+        !yyjson_is_obj(call->input)) {
+        sfn_fail(call, 400, "SerializationException", "the body is no JSON object");
+        sfn_answer(call);
+        return;
+    }
+    for (size_t i = 0; i < PX_COUNT(actions); i++) {
+        if (!px_str_eq(action, px_str_c(actions[i].action))) continue;
+        actions[i].run(call);
+        return;
+    }
+    sfn_fail(call, 400, "UnknownOperationException", "there is no action %.*s here",
+             PX_FMT(action));
+    sfn_answer(call);
+}
+
 bool workflows_serve(struct workflows *w, struct http_request *request)
 {
     struct px_str target = http_header_get(request, S("X-Amz-Target")),
                   service = S("AWSStepFunctions.");
     if (!px_str_starts(target, service)) return false;
-    target = px_str_skip(target, service.len);
-    struct api_call *call = calloc(1, sizeof *call);
+    struct api_call *call = call_new(w);
     if (!call) {
         http_reply(request, 503, NULL, 0, S(""));
         return true;
     }
-    call->workflows = w;
     call->request = request;
-    px_arena_init(&call->arena, ARENA_BYTES_MAX);
-    px_buf_init(&call->reply, REPLY_BYTES_MAX);
-    struct px_str body = request->body.len ? request->body : S("{}");
-    if (px_json_parse(body, &call->arena, &call->input, NULL) != 0 || !yyjson_is_obj(call->input)) {
-        sfn_fail(call, 400, "SerializationException", "the body is no JSON object");
-        sfn_answer(call);
-        return true;
-    }
-    for (size_t i = 0; i < PX_COUNT(actions); i++) {
-        if (!px_str_eq(target, px_str_c(actions[i].action))) continue;
-        actions[i].run(call);
-        return true;
-    }
-    sfn_fail(call, 400, "UnknownOperationException", "there is no action %.*s here",
-             PX_FMT(target));
-    sfn_answer(call);
+    run(call, px_str_skip(target, service.len), request->body);
     return true;
+}
+
+void workflows_call(struct workflows *w, struct px_str action, struct px_str body,
+                    void (*done)(void *ctx, int status, struct px_str body), void *ctx)
+{
+    struct api_call *call = call_new(w);
+    if (!call) {
+        done(ctx, 503, S("{}"));
+        return;
+    }
+    call->done = done;
+    call->done_ctx = ctx;
+    struct px_str own = px_arena_dup(&call->arena,
+                                     body); /* the caller may be gone before the end */
+    if (own.ptr) {
+        run(call, action, own);
+        return;
+    }
+    sfn_fail(call, 503, "ServiceUnavailable", "out of memory");
+    sfn_answer(call);
 }

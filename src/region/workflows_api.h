@@ -8,7 +8,9 @@
 struct api_call {
     struct worker_job job;
     struct workflows *workflows;
-    struct http_request *request;
+    struct http_request *request; /* NULL: `done` hears the answer */
+    void (*done)(void *ctx, int status, struct px_str body);
+    void *done_ctx;
     yyjson_val *input;
     struct px_arena arena;
     struct px_buf reply;

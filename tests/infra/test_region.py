@@ -583,6 +583,10 @@ def test_every_route_leads_to_an_alias(region, api):
             integration = region("apigateway").get_integration(restApiId=api["id"], resourceId=resource["id"], httpMethod=verb)
             if integration["type"].upper() == "MOCK":
                 continue
+            if integration["type"].upper() == "AWS":  # straight to Step Functions, which the template names the alias of
+                assert integration["credentials"].endswith(f":role/{region.prefix}-api-start"), integration
+                assert f":stateMachine:{region.prefix}-tenant-migration:live" in integration["requestTemplates"]["application/json"]
+                continue
             name = re.search(rf":function:{region.prefix}-([a-z-]+?)(-\$\{{stageVariables\.shard\}})?:live/", integration["uri"])
             assert name and bool(name[2]) == bool(FUNCTIONS[name[1]].get("hot_mount")), integration["uri"]
 

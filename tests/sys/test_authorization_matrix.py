@@ -32,6 +32,7 @@ BODIES = {
     "ingestRecords": (NDJSON, '{"n":1}\n'), "query": (JSON, '{"sql":"SELECT 1"}'), "setRetention": (JSON, '{"days":30}'), "setTenantRetention": (JSON, '{"days":30}'),
     "createTenant": (JSON, '{"name":"own"}'), "changeTenant": (JSON, '{"tier":"pooled"}'), "createKey": (JSON, '{"expires":"2020-01-01T00:00:00Z"}'),
     "createToken": (JSON, '{"expires_in_s":0}'), "changeShard": (JSON, '{"state":"open"}'),
+    "moveTenant": (JSON, '{"id":"matrix","to":"local","to_prefix":"prism","to_shard":"shard-0"}'),
 }
 # What of it is refused as bad or taken by who may, so that nothing is made.
 REFUSED_ANYWAY = {"createKey": 400, "createToken": 400, "createTenant": 409}

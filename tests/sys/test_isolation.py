@@ -132,6 +132,7 @@ ROUTE_ANSWERS = {
     ("POST", "/v1/admin/tenants/{tenant}/keys"): REFUSED,
     ("GET", "/v1/admin/tenants/{tenant}/keys"): REFUSED,
     ("DELETE", "/v1/admin/tenants/{tenant}/keys/{key_id}"): REFUSED,
+    ("POST", "/v1/admin/tenants/{tenant}/moves"): REFUSED,
     ("GET", "/v1/admin/audit"): {403},
     ("GET", "/v1/admin/audit/{tenant}"): REFUSED,
     ("GET", "/v1/admin/shards"): {403},
@@ -153,6 +154,7 @@ BODIES = {  # of the operations that take one
     "createToken": [(JSON, '{"scopes":["query"]}'), (JSON, '{"scopes":["query"],"tenant":"%(tenant)s"}'), (JSON, '{"sub":"%(tenant)s"}')],
     "createTenant": [(JSON, '{"name":"%(tenant)s"}'), (JSON, '{"name":"%(tenant)s-x","shard":"shard-0"}')],
     "changeTenant": [(JSON, '{"status":"suspended"}'), (JSON, '{"tier":"dedicated"}'), (JSON, '{"quotas":{"requests_per_day":1}}')],
+    "moveTenant": [(JSON, '{"id":"mine","to":"local","to_prefix":"prism","to_shard":"shard-0"}')],
     "changeShard": [(JSON, '{"state":"closed"}'), (JSON, '{"bounds":{"tenants":0}}')],
     "createKey": [(JSON, '{"scopes":["admin"],"label":"mine"}'), (JSON, '{"scopes":["admin"],"tenant":"%(tenant)s"}')],
 }

@@ -1,4 +1,7 @@
 resource "aws_api_gateway_rest_api" "this" {
+  # Its body names this role, which API Gateway looks for when it imports it.
+  depends_on = [aws_iam_role.start]
+
   name        = "${var.context.prefix}-api"
   description = local.contract.info.description
   body        = local.body
@@ -117,6 +120,7 @@ resource "aws_api_gateway_deployment" "this" {
 
   depends_on = [
     aws_api_gateway_rest_api_policy.this,
+    aws_iam_role_policy.start,
     aws_lambda_permission.route,
     aws_lambda_permission.authorizer,
   ]

@@ -84,6 +84,23 @@ variable "logs_key_arn" {
   }
 }
 
+variable "data_key_arn" {
+  description = "KMS key of what executions are started with."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^arn:[^:]+:kms:", var.data_key_arn))
+    error_message = "data_key_arn must be the ARN of a KMS key."
+  }
+}
+
+variable "boundary_arn" {
+  description = "Permissions boundary of the role that starts state machines."
+  type        = string
+  nullable    = false
+}
+
 variable "log_retention_days" {
   description = "How long access, execution and firewall logs are kept."
   type        = number

@@ -2,6 +2,7 @@
 #include "support/support.h"
 
 #include "region/openapi.h"
+#include "vtl/vtl.h"
 
 #define URI(fn)                                                                                    \
     "arn:${partition}:apigateway:${region}:lambda:path/2015-03-31/functions/"                      \
@@ -192,7 +193,7 @@ TEST(contract_that_aws_would_read_differently_is_refused)
     refused(t, "{", "");
     refused(t, "{\"openapi\":\"3.1.0\"}", "3.0");
     refused(t, "{\"openapi\":\"3.0.1\",\"paths\":{}}", "no operations");
-    refused(t, "{\"openapi\":\"3.0.1\",\"paths\":{\"/a\":{\"get\":{}}}}", "aws_proxy or mock");
+    refused(t, "{\"openapi\":\"3.0.1\",\"paths\":{\"/a\":{\"get\":{}}}}", "aws_proxy, aws or mock");
     refused(
         t,
         "{\"openapi\":\"3.0.1\",\"paths\":{\"/a\":{\"get\":{\"x-amazon-apigateway-integration\":"
@@ -320,6 +321,123 @@ TEST(validator_that_cannot_be_kept_is_refused)
     };
     for (size_t i = 0; i < PX_COUNT(members); i++)
         refused(t, validated(t, members[i][0]), members[i][1]);
+}
+
+/* ---- direct integrations ---- */
+
+#define ANSWER(status, text)                                                                       \
+    "{\"statusCode\":\"" status                                                                    \
+    "\",\"contentHandling\":\"CONVERT_TO_TEXT\",\"responseTemplates\":{"                           \
+    "\"application/json\":\"" text "\"}}"
+#define DIRECT_HEAD                                                                                \
+    "\"type\":\"aws\",\"httpMethod\":\"POST\",\"uri\":\"arn:x:states:action/StartExecution\","     \
+    "\"credentials\":\"arn:r\",\"passthroughBehavior\":\"never\",\"contentHandling\":\"CONVERT_TO_TEXT\","
+#define DIRECT_ASK(text) "\"requestTemplates\":{\"application/json\":\"" text "\"},"
+#define DIRECT_ANSWERS                                                                             \
+    "\"responses\":{\"200\":" ANSWER("202", "1") ",\"4\\\\d{2}\":" ANSWER(                         \
+        "400", "2") ",\"default\":" ANSWER("502", "3") "}"
+
+static const char *direct(struct test *t, const char *members)
+{
+    return px_arena_printf(&t->arena,
+                           "{\"openapi\":\"3.0.1\",\"paths\":{\"/a\":{\"post\":{"
+                           "\"x-amazon-apigateway-integration\":{%s}}}}}",
+                           members)
+        .ptr;
+}
+
+TEST(answers_of_a_service_are_chosen_by_its_status)
+{
+    struct api_contract contract;
+    struct px_where where = {0};
+    const char *text = direct(t, DIRECT_HEAD DIRECT_ASK("{}") DIRECT_ANSWERS);
+    CHECK_OK(api_contract_parse(px_str_c(text), &t->arena, &contract, &where));
+    const struct api_direct *of = contract.routes[0].direct;
+    CHECK_INT(contract.routes[0].integration, API_DIRECT);
+    CHECK_STR(of->action, S("StartExecution"));
+    CHECK_STR(api_direct_reply(of, 200)->template_text, S("1"));
+    CHECK_STR(api_direct_reply(of, 400)->template_text, S("2"));
+    CHECK_STR(api_direct_reply(of, 499)->template_text, S("2"));
+    CHECK_STR(api_direct_reply(of, 201)->template_text, S("3"));
+    CHECK_STR(api_direct_reply(of, 500)->template_text, S("3"));
+}
+
+TEST(direct_integration_that_is_not_evaluated_alike_is_refused)
+{
+    refused(t, direct(t, DIRECT_HEAD DIRECT_ANSWERS), "one request template");
+    refused(
+        t,
+        direct(t, DIRECT_HEAD "\"requestTemplates\":{\"a/b\":\"1\",\"c/d\":\"2\"}," DIRECT_ANSWERS),
+        "one request template");
+    refused(
+        t, direct(t, DIRECT_HEAD DIRECT_ASK("{}") "\"responses\":{\"200\":" ANSWER("200", "1") "}"),
+        "\"default\"");
+    refused(
+        t,
+        direct(t, DIRECT_HEAD DIRECT_ASK("{}") "\"responses\":{\"[45].*\":" ANSWER("200", "1") "}"),
+        "responses are by");
+    refused(t,
+            direct(t, DIRECT_HEAD DIRECT_ASK("{}") "\"responses\":{\"4\\\\d{2}\":" ANSWER(
+                          "400", "1") ",\"404\":" ANSWER("404", "1") "}"),
+            "two responses fit");
+    refused(t,
+            direct(t, DIRECT_HEAD DIRECT_ASK(
+                          "{}") "\"responses\":{\"default\":{\"statusCode\":\"200\"}}"),
+            "needs one template");
+    refused(t, direct(t, "\"type\":\"aws\",\"uri\":\"arn:x:sqs:path/q\""),
+            "states:action/StartExecution");
+    refused(t, direct(t, "\"type\":\"aws\",\"uri\":\"arn:x:states:action/StopExecution\""),
+            "states:action/StartExecution");
+    refused(
+        t,
+        direct(
+            t,
+            "\"type\":\"aws\",\"uri\":\"arn:x:states:action/StartExecution\",\"httpMethod\":\"POST\","
+            "\"credentials\":\"arn:r\",\"passthroughBehavior\":\"when_no_match\""),
+        "must be never");
+}
+
+static int settled(struct test *t, struct px_str text, struct api_contract *contract,
+                   struct px_where *where)
+{
+    const struct api_places places = {S("aws"), S("eu-west-1"), S("000000000000"), S("prism")};
+    struct vtl *vtl = NULL;
+    CHECK_OK(vtl_new(NULL, &vtl));
+    CHECK_OK(api_contract_parse(text, &t->arena, contract, where));
+    int r = api_direct_settle(contract, &places, vtl, &t->arena, where);
+    vtl_free(&vtl);
+    return r;
+}
+
+TEST(places_are_filled_in_and_templates_are_of_the_subset)
+{
+    struct api_contract contract;
+    struct px_where where = {0};
+    const char *text = direct(
+        t, DIRECT_HEAD DIRECT_ASK(
+               "\\\"${partition}:${region}:${account}:${prefix}-m:$context.requestId\\\"")
+               DIRECT_ANSWERS);
+    CHECK_OK(settled(t, px_str_c(text), &contract, &where));
+    CHECK_STR(contract.routes[0].direct->template_text,
+              S("\"aws:eu-west-1:000000000000:prism-m:$context.requestId\""));
+    text = direct(t, DIRECT_HEAD DIRECT_ASK("\\\"$input.body\\\"") DIRECT_ANSWERS);
+    CHECK_INT(settled(t, px_str_c(text), &contract, &where), API_CONTRACT_INVALID);
+    CHECK(strstr(where.expected, "a mapping template: a value of the request") &&
+          strcmp(where.path, "POST /a") == 0);
+}
+
+TEST(the_contract_s_own_templates_are_of_the_subset)
+{
+    struct api_contract contract;
+    struct px_where where = {0};
+    size_t count = 0;
+    PX_AUTO(px_buf_deinit) struct px_buf text;
+    px_buf_init(&text, 8u << 20);
+    CHECK_OK(px_file_read(PX_SOURCE_DIR "/platform/api.openapi.json", &text));
+    int r = settled(t, px_buf_str(&text), &contract, &where);
+    if (r != 0) TEST_FAIL("%s: %s", where.path, where.expected);
+    for (size_t i = 0; i < contract.route_count; i++) count += contract.routes[i].direct != NULL;
+    CHECK_INT(count, 1);
 }
 
 TEST_MAIN

@@ -83,6 +83,8 @@ variables {
   domain             = "dev.prism.example.com"
   zone_id            = "Z0123456789ABCDEFGHIJ"
   logs_key_arn       = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
+  data_key_arn       = "arn:aws:kms:eu-west-1:123456789012:key/11111111-1111-1111-1111-111111111111"
+  boundary_arn       = "arn:aws:iam::123456789012:policy/prism-dev-euw1-boundary"
   log_retention_days = 30
 }
 
@@ -133,6 +135,26 @@ run "the_contract_is_filled_in" {
   assert {
     condition     = aws_api_gateway_rest_api.this.disable_execute_api_endpoint && aws_api_gateway_rest_api.this.api_key_source == "AUTHORIZER"
     error_message = "only the custom domain answers, and keys of plans come from the authorizer"
+  }
+}
+
+run "moves_are_started_by_a_role_of_their_own" {
+  command = plan
+
+  assert {
+    condition     = data.aws_iam_policy_document.start.statement[0].resources == toset(["arn:aws:states:eu-west-1:123456789012:stateMachine:prism-dev-euw1-tenant-migration"])
+    error_message = "the role starts what the contract names, and nothing else"
+  }
+  assert {
+    condition     = data.aws_iam_policy_document.start.statement[0].actions == toset(["states:StartExecution"]) && alltrue([for c in data.aws_iam_policy_document.start.statement[0].condition : c.variable == "states:StateMachineQualifier" && c.values == tolist(["live"])])
+    error_message = "it starts the alias, and can do nothing else to it"
+  }
+  assert {
+    condition = [
+      for item in jsondecode(aws_api_gateway_rest_api.this.body).paths : item.post["x-amazon-apigateway-integration"].credentials
+      if try(item.post["x-amazon-apigateway-integration"].type, "") == "aws"
+    ] == ["arn:aws:iam::123456789012:role/${aws_iam_role.start.name}"]
+    error_message = "the contract's credentials are this role"
   }
 }
 
