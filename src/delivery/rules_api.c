@@ -1,6 +1,7 @@
 /* delivery/rules_api.c - the REST API of a region.
  * Quotas: docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html */
 #include "delivery/rule.h"
+#include "delivery/rules_direct.h"
 
 #define REGIONAL                                                                                   \
     "Each region includes dedicated API Gateway deployments that provide regional entry points "   \
@@ -447,6 +448,19 @@ static void check_integration(struct verify *v, struct plan_resource *api, const
 
 static void integrations(struct verify *v) { for_routes(v, check_integration); }
 
+static void check_direct(struct verify *v, struct plan_resource *api, const struct value *body,
+                         struct px_str method, struct px_str path, const struct value *operation)
+{
+    const struct value *integration = value_get(operation, S("x-amazon-apigateway-integration"));
+    (void)body;
+    rule_look(v);
+    if (px_str_ieq(value_str(value_get(integration, S("type"))), S("aws")))
+        direct_check(v, api, px_arena_printf(v->arena, "%.*s %.*s", PX_FMT(method), PX_FMT(path)),
+                     integration);
+}
+
+static void direct(struct verify *v) { for_routes(v, check_direct); }
+
 static void authorizer(struct verify *v)
 {
     const struct value *body = NULL;
@@ -558,5 +572,10 @@ const struct verify_rule rules_api[] = {
      "`security` of each route", VERIFY_REGION, VERIFY_ERROR, secured},
     {"PV-API-16", "Refusals are in the contract's words", SHAPE,
      "gateway responses of the API's body", VERIFY_REGION, VERIFY_ERROR, answers},
+    {"PV-API-17", "What the API starts without a function is the machine that its template names",
+     SHAPE,
+     "integrations of type aws are followed from `credentials` to a role that may start those "
+     "machines, by their alias, and nothing else",
+     VERIFY_REGION, VERIFY_ERROR, direct},
     {0},
 };

@@ -493,7 +493,7 @@ region("no name leads to the API", "PV-API-07", r"^$",
 region("stages do not name their shard", "PV-API-09", r"aws_api_gateway_stage\.shard",
        edit(f"{API}/stages.tf", '{ for name, text in local.names.variables : name => replace(text, "{shard}", each.key) }', "{ part = each.key }"))
 region("a function that answers after the API has gone", "PV-API-11", r"aws_api_gateway_rest_api\.this",
-       edit("platform/api.openapi.json", '"timeoutInMillis": 29000,', '"timeoutInMillis": 960000,'))
+       edit("platform/api.openapi.json", '"timeoutInMillis": 29000,\n          "responseTransferMode"', '"timeoutInMillis": 960000,\n          "responseTransferMode"'))
 region("a route is renamed", "PV-API-12", r"aws_api_gateway_rest_api\.this",
        edit("platform/api.openapi.json", '"/v1/traces": {', '"/v1/spans": {'))
 region("functions that the API may not call", "PV-API-13", r"aws_(api_gateway_|lambda_function)",
@@ -518,6 +518,8 @@ region("a route that asks for no key", "PV-API-15", r"aws_api_gateway_rest_api\.
 '''))
 region("refusals in AWS's words", "PV-API-16", r"aws_api_gateway_rest_api\.this",
        edit("platform/api.openapi.json", '    "THROTTLED": {\n', '    "THROTTLED_ONCE": {\n'))
+region("the API starts any machine", "PV-API-17", r"aws_iam_role\.start",
+       edit(f"{API}/direct.tf", "    resources = local.started\n", '    resources = ["arn:aws:states:*:*:stateMachine:*"]\n'))
 
 # ---- workflows ----
 
