@@ -27,6 +27,10 @@ static void print_stored(struct cli *cli, yyjson_val *root)
     for (size_t i = 0; i < PX_COUNT(names); i++)
         (void)fprintf(cli->out, "stored %-13s %lld\n", names[i],
                       (long long)px_json_i64(stored, names[i], 0));
+    yyjson_val *today = px_json_obj(root, "today"); /* a region of an older release has none */
+    if (today)
+        (void)fprintf(cli->out, "%-20s %lld\n", "records today",
+                      (long long)px_json_i64(today, "records", 0));
 }
 
 static void print_limits(struct cli *cli, yyjson_val *limits)

@@ -6,6 +6,8 @@ import re
 import socket
 import time
 
+import pytest
+
 from region_kit import function, wait
 
 
@@ -86,6 +88,102 @@ def test_bytes_and_days(region):
     refused = region.call("GET", "/v1/datasets", key=daily)
     assert refused.status_code == 429 and refused.headers["RateLimit-Policy"] == '"requests_per_day";q=2;w=86400'
     assert 1 <= int(refused.headers["Retry-After"]) <= 86400
+
+
+def to_midnight():
+    return 86400 - time.time() % 86400
+
+
+@pytest.fixture
+def one_day():
+    if to_midnight() < 600:
+        pytest.skip("the day could end within the test")
+
+
+def records(region, key, count, **kw):
+    return region.ingest("daily", [{"n": i} for i in range(count)], key=key, **kw)
+
+
+def test_records_of_a_day(region, one_day):
+    key, free = region.tenant("quo-records"), region.tenant("quo-uncounted")
+    give(region, "quo-records", records_per_day=5)
+    first = {"headers": {"Idempotency-Key": "first"}}
+    assert records(region, key, 3, **first).status_code == 200
+    before = to_midnight()
+    refused = records(region, key, 4)
+    assert refused.status_code == 429 and refused.headers["Content-Type"] == "application/problem+json", refused.text
+    assert refused.json()["detail"].startswith("records_per_day: the tenant may send 5 records a day")
+    assert to_midnight() - 1 <= int(refused.headers["Retry-After"]) <= before + 1
+    assert records(region, key, 2).status_code == 200, "nothing was taken by what was refused"
+    assert records(region, key, 1).status_code == 429
+    for _ in range(3):  # what is stored is told again
+        again = records(region, key, 3, **first)
+        assert again.status_code == 200 and again.json()["duplicate"] is True and again.json()["accepted"] == 3
+    assert region.call("POST", "/v1/logs", key=key, headers={"Content-Type": "application/json"},
+                       data=json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "x"}}]}]}]})).status_code == 429
+    today = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "records": 5}
+    usage = region.call("GET", "/v1/usage", key=key).json()
+    assert usage["today"] == today and {q["name"]: q.get("limit") for q in usage["limits"]}["records_per_day"] == 5
+    assert region.call("GET", "/v1/admin/tenants/quo-records/usage", key=region.admin_key).json()["today"] == today
+    assert re.search(r"^records today +5$", region.run("tenant", "usage", "quo-records").stdout, re.M)
+    assert region.one("SELECT count(*) FROM daily", key=key) == 5
+    give(region, "quo-records", records_per_day=6)
+    until = time.monotonic() + 60
+    while records(region, key, 1).status_code != 200:  # once the authorizer's answer is known anew
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    assert records(region, free, 50).status_code == 200
+    assert "today" not in region.call("GET", "/v1/usage", key=free).json()
+
+
+def send_through(region, key, numbers):
+    """Each under its own key until it is answered; what of them was taken."""
+    import requests
+
+    taken = 0
+    for n in numbers:
+        until = time.monotonic() + 120
+        while True:
+            try:
+                answer = region.ingest("killed", [{"n": n}], key=key, headers={"Idempotency-Key": f"k{n}"})
+            except requests.RequestException:
+                answer = None
+            if answer is not None and answer.status_code in (200, 429):
+                taken += answer.status_code == 200
+                break
+            assert time.monotonic() < until, answer and answer.text
+            time.sleep(0.05)
+    return taken
+
+
+def test_a_day_stays_counted_through_kill_9(tmp_path, one_day):
+    from conftest import Region
+
+    limit, senders = 600, 2
+    r = Region(tmp_path / "days").up()
+    try:
+        key = r.tenant("quo-killed")
+        give(r, "quo-killed", records_per_day=limit)
+
+        def counted():
+            return r.call("GET", "/v1/usage", key=key).json().get("today", {"records": 0})["records"]
+
+        with concurrent.futures.ThreadPoolExecutor(senders) as pool:
+            sent = [pool.submit(send_through, r, key, range(i, limit + 100, senders)) for i in range(senders)]
+            for at in (50, 200):
+                wait(lambda: counted() >= at)
+                r.kill()
+                r.up()
+                stored = r.one("SELECT count(*) FROM killed", key=key)
+                assert stored >= 1 and counted() >= stored
+            taken = sum(s.result() for s in sent)
+        stored = r.one("SELECT count(*) FROM killed", key=key)
+        assert stored == taken == r.one("SELECT count(DISTINCT n) FROM killed", key=key)
+        assert counted() == limit and stored <= limit
+        # three lives of at most two instances: each took ahead no more than a sixteenth, and died with one request in its hands
+        assert stored >= limit - 3 * senders * (limit // 16 + 1)
+    finally:
+        r.down()
 
 
 ENDLESS = "SELECT count(*) FROM range(200000) a, range(200000) b, range(1000) c WHERE (a.range * b.range + c.range) % 7 = 3"

@@ -16,7 +16,7 @@ import boto3
 from conftest import ROOT, free_port
 from runtime_kit import KEY, SECRET, Surroundings
 
-TABLES = ("tenants", "keys", "tenant_keys", "idempotency", "shards", "audit", "audit_heads")  # as platform/functions.json has them
+TABLES = ("tenants", "keys", "tenant_keys", "idempotency", "shards", "audit", "audit_heads", "usage")  # as platform/functions.json has them
 PREFIX = "prism-dev"
 
 

@@ -137,11 +137,11 @@ run "two_regions" {
   command = plan
 
   assert {
-    condition     = keys(aws_dynamodb_table.this) == ["audit", "audit_heads", "idempotency", "keys", "shards", "tenant_keys", "tenants"]
+    condition     = keys(aws_dynamodb_table.this) == ["audit", "audit_heads", "idempotency", "keys", "shards", "tenant_keys", "tenants", "usage"]
     error_message = "tables are those of the catalogue"
   }
   assert {
-    condition     = length(aws_dynamodb_table_replica.this) == 7 && alltrue([for replica in aws_dynamodb_table_replica.this : replica.region == "eu-west-1"])
+    condition     = length(aws_dynamodb_table_replica.this) == 8 && alltrue([for replica in aws_dynamodb_table_replica.this : replica.region == "eu-west-1"])
     error_message = "a replica of each table in every region but the home one"
   }
   assert {
@@ -243,7 +243,7 @@ run "the_plan_of_a_region_moves_no_other" {
   }
 
   assert {
-    condition     = length(aws_dynamodb_table_replica.this) == 21 && contains(keys(aws_dynamodb_table_replica.this), "us-west-2/tenants")
+    condition     = length(aws_dynamodb_table_replica.this) == 24 && contains(keys(aws_dynamodb_table_replica.this), "us-west-2/tenants")
     error_message = "a region that is taken out keeps its replica"
   }
   assert {

@@ -17,7 +17,7 @@ struct function {
     struct hot_store *hot;
     struct meta *meta;
     struct catalog *catalog;
-    struct table_store *tables; /* opened by the first change, for the audit log */
+    struct table_store *tables; /* opened by the first change, for the audit log, and for usage */
 };
 
 static int init(void *ctx, const struct px_log *log)
@@ -36,12 +36,20 @@ static int init(void *ctx, const struct px_log *log)
     return catalog_new(fn->meta, &px_clock_system, &fn->catalog);
 }
 
-static int open_audit(void *ctx, struct audit *ret_audit)
+static int open_tables(void *ctx, struct table_store **ret_tables)
 {
     struct function *fn = ctx;
     const struct table_options options = {.cloud = &fn->cloud};
     if (fn->tables_url.len == 0) return px_fault(PX_F_CONFIG, "PRISM_TABLES_URL is not set");
     if (!fn->tables) PX_TRY(table_store_open(fn->tables_url, &options, &fn->tables));
+    *ret_tables = fn->tables;
+    return 0;
+}
+
+static int open_audit(void *ctx, struct audit *ret_audit)
+{
+    struct function *fn = ctx;
+    PX_TRY(open_tables(fn, &fn->tables));
     *ret_audit = (struct audit){fn->tables, &px_clock_system, fn->home.region};
     return 0;
 }
@@ -51,7 +59,7 @@ static int handle(void *ctx, const struct lambda_event *event)
     struct function *fn = ctx;
     meta_set_deadline(fn->meta, lambda_deadline_mono_ns(event, META_MARGIN_NS));
     const struct datasets datasets = {fn->catalog, fn->hot, &fn->lifecycle, fn->home,
-                                      open_audit,  fn,      fn->own_quotas};
+                                      open_audit,  fn,      fn->own_quotas, open_tables};
     return datasets_handle(&datasets, event);
 }
 

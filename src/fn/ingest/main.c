@@ -139,7 +139,8 @@ static int init(void *ctx, const struct px_log *log)
         .open = open_store,
         .open_ctx = fn,
         .clock = &px_clock_system,
-        .home = {px_str_c(getenv("PRISM_REGION")), px_str_c(getenv("PRISM_STANDS_IN_FOR"))}};
+        .home = {px_str_c(getenv("PRISM_REGION")), px_str_c(getenv("PRISM_STANDS_IN_FOR"))},
+        .own_quotas = px_str_eq(px_str_c(getenv("PRISM_QUOTAS")), S("own"))};
     PX_TRY(read_url("PRISM_HOT_URL", &fn->hot_url));
     PX_TRY(read_url("PRISM_TABLES_URL", &fn->tables_url));
     PX_TRY(read_url("PRISM_META_URL", &fn->meta_url));

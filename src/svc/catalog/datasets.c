@@ -464,8 +464,10 @@ static int clear_tenant_retention(const struct answer *a)
 
 /* ---- usage ---- */
 
-static int tell_usage(const struct answer *a, const struct usage_of *of)
+static int tell_usage(const struct answer *a, struct usage_of *of)
 {
+    const struct datasets *datasets = a->datasets;
+    if (datasets->open_tables) PX_TRY(datasets->open_tables(datasets->ctx, &of->tables));
     PX_AUTO(px_arena_deinit) struct px_arena arena;
     PX_AUTO(px_buf_deinit) struct px_buf json;
     px_arena_init(&arena, (size_t)64 << 20);
@@ -477,17 +479,17 @@ static int tell_usage(const struct answer *a, const struct usage_of *of)
 static int usage(const struct answer *a)
 {
     const struct api_caller *caller = &a->http->caller;
-    const struct usage_of of = {.tenant = a->tenant,
-                                .tier = a->datasets->own_quotas ? S("") : caller->tier,
-                                .own = caller->quotas,
-                                .limits = true};
+    struct usage_of of = {.tenant = a->tenant,
+                          .tier = a->datasets->own_quotas ? S("") : caller->tier,
+                          .own = caller->quotas,
+                          .limits = true};
     return tell_usage(a, &of);
 }
 
 /* Whether that tenant exists is not known here, and not told. */
 static int usage_of_another(const struct answer *a)
 {
-    const struct usage_of of = {.tenant = api_path_param(a->http, S("tenant"))};
+    struct usage_of of = {.tenant = api_path_param(a->http, S("tenant"))};
     bool by_operator = px_str_eq(a->tenant, S("_system"));
     if (!api_caller_may(&a->http->caller, S("admin")) ||
         (!by_operator && !px_str_eq(of.tenant, a->tenant)))

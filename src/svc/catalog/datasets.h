@@ -37,5 +37,7 @@ struct datasets {
     int (*open_audit)(void *ctx, struct audit *ret_audit);
     void *ctx;
     bool own_quotas; /* tiers' numbers do not hold here */
+    /* Where days are counted, asked for when usage is, with the same ctx; NULL: today's is not told. */
+    int (*open_tables)(void *ctx, struct table_store **ret_tables);
 };
 PX_MUST_USE int datasets_handle(const struct datasets *datasets, const struct lambda_event *event);

@@ -1,6 +1,7 @@
 /* svc/catalog/usage.c - see usage.h. */
 #include "svc/catalog/usage.h"
 
+#include "svc/quota/days.h"
 #include "svc/quota/quota.h"
 
 static int write_limits(const struct usage_of *of, struct px_arena *arena, struct px_buf *json)
@@ -27,6 +28,17 @@ static int write_limits(const struct usage_of *of, struct px_arena *arena, struc
     return 0;
 }
 
+static int write_today(const struct usage_of *of, struct px_arena *arena, struct px_buf *json)
+{
+    struct days_used today;
+    int r = days_read(of->tables, &px_clock_system, S("records"), of->tenant, arena, &today);
+    if (r == DAYS_NONE) return 0;
+    PX_TRY(r);
+    px_buf_printf(json, ",\"today\":{\"date\":\"%s\",\"records\":%lld}", today.date,
+                  (long long)today.count);
+    return 0;
+}
+
 int usage_write(struct catalog *catalog, const struct usage_of *of, struct px_arena *arena,
                 struct px_buf *json)
 {
@@ -42,7 +54,9 @@ int usage_write(struct catalog *catalog, const struct usage_of *of, struct px_ar
     px_buf_add_c(json, "{\"tenant\":");
     px_buf_add_json_str(json, of->tenant);
     if (of->limits) PX_TRY(write_limits(of, arena, json));
-    px_buf_printf(json, ",\"stored\":{\"datasets\":%zu,\"rows\":%lld,\"bytes\":%lld}}", count,
+    px_buf_printf(json, ",\"stored\":{\"datasets\":%zu,\"rows\":%lld,\"bytes\":%lld}", count,
                   (long long)rows, (long long)bytes);
+    if (of->tables) PX_TRY(write_today(of, arena, json));
+    px_buf_add_char(json, '}');
     return px_buf_fault(json);
 }

@@ -291,6 +291,18 @@ int claim_look(const struct claim_stores *stores, const struct claim_wish *wish,
     return standing.is_done ? repeated(&standing, &claim, ret_claim) : 0;
 }
 
+int claim_find(const struct claim_stores *stores, const struct claim_wish *wish,
+               struct px_arena *arena, struct claim *ret_claim)
+{
+    struct claim claim = claim_make(stores, wish);
+    struct table_key key = key_of(&claim);
+    struct table_item item;
+    int r = table_get(stores->tables, &key, arena, &item);
+    if (r == TABLE_ABSENT) return 0;
+    PX_TRY(r);
+    return contest(stores, &claim, &item, arena, ret_claim);
+}
+
 /* ---- ending ---- */
 
 /* Half of the lease is the append's own: a function's timeout is shorter, so an append that began in

@@ -59,6 +59,9 @@ PX_MUST_USE int claim_take(struct claims *claims, const struct claim_stores *sto
  * CLAIM_REPEATED when it was noted as stored, CLAIM_MISMATCH. */
 PX_MUST_USE int claim_look(const struct claim_stores *stores, const struct claim_wish *wish,
                            struct px_arena *arena, struct claim *ret_claim);
+/* What claim_take() would answer, without taking anything. 0: it would take. */
+PX_MUST_USE int claim_find(const struct claim_stores *stores, const struct claim_wish *wish,
+                           struct px_arena *arena, struct claim *ret_claim);
 /* Whether there is time enough to append; false: withdraw. */
 bool claim_may_append(const struct claim *claim, const struct px_clock *clock);
 /* The frame is stored. Failing to note it does no harm: the frame itself tells. */

@@ -12,11 +12,13 @@
 #include "observe/observe.h"
 #include "svc/ingest/claim.h"
 #include "svc/ingest/dataset_limit.h"
+#include "svc/ingest/day_limit.h"
 #include "svc/ingest/request.h"
 #include "svc/ingest/spool.h"
 #include "svc/ingest/tenant_limits.h"
 #include "svc/ingest/turn.h"
 #include "svc/ingest/wish.h"
+#include "svc/quota/quota.h"
 
 #define INGEST_MAGIC UINT64_C(0x747365676e495850)
 #define INFLATED_BYTES_KEPT ((size_t)16 << 20) /* more is given back after the request */
@@ -31,6 +33,7 @@ struct ingest {
     struct px_arena claim_arena; /* of its own: the invocation's may be full of records */
     struct claims claims;
     struct spool spool;
+    struct day_limit *day;
 };
 
 /* ---- life ---- */
@@ -63,6 +66,7 @@ int ingest_new(const struct ingest_options *options, struct ingest **ret_ingest)
     px_buf_init(&ingest->inflated, limits->body_bytes_max);
     px_buf_init(&ingest->frame, FRAME_BYTES_MAX);
     px_arena_init(&ingest->claim_arena, CLAIM_BYTES_MAX);
+    PX_TRY(day_limit_new(options->clock, !options->own_quotas, &ingest->day));
     *ret_ingest = PX_TAKE(ingest);
     return 0;
 }
@@ -91,6 +95,7 @@ void ingest_free(struct ingest **ingest)
     px_buf_deinit(&it->frame);
     px_arena_deinit(&it->claim_arena);
     spool_close(&it->spool);
+    day_limit_free(&it->day);
     free(it);
     *ingest = NULL;
 }
@@ -167,6 +172,7 @@ struct storing {
     const struct api_caller *caller;
     struct px_arena *arena; /* of the reply */
     struct refusal *refusal;
+    struct day_taken *taken; /* used as soon as a frame may stand */
 };
 
 static int append(struct ingest *ingest, const struct claim *claim)
@@ -237,6 +243,7 @@ static int spool(struct ingest *ingest, const struct storing *storing,
     if (r == CLAIM_MISMATCH) *ret_answer = r;
     if (r != 0 && r != CLAIM_REPEATED) return PX_MIN(r, 0);
     *ret_answer = r;
+    if (r == 0) storing->taken->count = 0;
     if (r == 0)
         r = spool_append(&ingest->spool, stores.hot, wish, epoch, px_buf_str(&ingest->frame),
                          arena);
@@ -270,7 +277,25 @@ static int store(struct ingest *ingest, const struct storing *storing,
         claim_withdraw(&ingest->claims, &stores, ret_claim, arena);
         PX_TRY(r);
     }
+    storing->taken->count = 0;
     return confirm(ingest, storing, &stores, ret_claim, false);
+}
+
+static int answer_of(enum claim_answer answer, const struct ingest_request *request,
+                     const struct claim *claim, struct refusal *refusal,
+                     struct ingest_outcome *outcome)
+{
+    switch (answer) {
+    case CLAIM_MISMATCH:
+        return refuse(refusal, 422, "this Idempotency-Key was used with another body");
+    case CLAIM_BUSY: return refuse_busy(request, refusal);
+    case CLAIM_REPEATED:
+        outcome->accepted = claim->accepted;
+        outcome->refused = claim->refused;
+        outcome->duplicate = true;
+        return 0;
+    }
+    return px_fault(PX_F_BUG, "a claim answered %d", (int)answer);
 }
 
 static int store_once(struct ingest *ingest, const struct ingest_request *request,
@@ -289,17 +314,7 @@ static int store_once(struct ingest *ingest, const struct ingest_request *reques
     if (spool_epoch == 0 && px_str_eq(px_str_c(ingest->spool.tenant), wish->tenant))
         spool_close(&ingest->spool); /* it has ended */
     if (r != 0 || answer == 0) return r;
-    switch ((enum claim_answer)answer) {
-    case CLAIM_MISMATCH:
-        return refuse(refusal, 422, "this Idempotency-Key was used with another body");
-    case CLAIM_BUSY: return refuse_busy(request, refusal);
-    case CLAIM_REPEATED:
-        outcome->accepted = claim.accepted;
-        outcome->refused = claim.refused;
-        outcome->duplicate = true;
-        return 0;
-    }
-    return px_fault(PX_F_BUG, "a claim answered %d", answer);
+    return answer_of((enum claim_answer)answer, request, &claim, refusal, outcome);
 }
 
 /* The datasets of OTLP are always there to be sent to, whatever else a tenant has made. */
@@ -320,6 +335,42 @@ static int admit(struct ingest *ingest, const struct ingest_limits *limits,
                       PX_FMT(request->dataset), limits->datasets_max);
     PX_TRY(r);
     return 0;
+}
+
+/* On a day that is spent: what is stored is told again, as ever; nothing else is. */
+static int repeat_only(struct ingest *ingest, const struct ingest_request *request,
+                       const struct storing *storing, const struct claim_wish *wish,
+                       struct ingest_outcome *outcome)
+{
+    struct claim claim;
+    PX_TRY(need(ingest, INGEST_WRITER, ingest->options.writer));
+    px_arena_reset(&ingest->claim_arena);
+    const struct claim_stores stores = stores_of(ingest);
+    int r = claim_find(&stores, wish, &ingest->claim_arena, &claim);
+    if (r == 0) return REQUEST_REFUSED;
+    PX_TRY(PX_MIN(r, 0));
+    *storing->refusal = (struct refusal){.status = 400};
+    if (r == CLAIM_REPEATED) return store_once(ingest, request, storing, wish, outcome);
+    return answer_of((enum claim_answer)r, request, &claim, storing->refusal, outcome);
+}
+
+/* Of the records that the tenant may send on this day, where it may not send as many as it likes. */
+static int store_of_day(struct ingest *ingest, const struct ingest_request *request,
+                        const struct storing *storing, const struct claim_wish *wish,
+                        struct ingest_outcome *outcome)
+{
+    struct ingest_options *options = &ingest->options;
+    struct days_ask ask = {.tenant = wish->tenant, .count = (int64_t)outcome->accepted};
+    PX_TRY(day_limit_of(ingest->day, storing->caller, storing->arena, &ask.limit));
+    if (ask.limit == QUOTA_NONE) return store_once(ingest, request, storing, wish, outcome);
+    PX_TRY(need(ingest, INGEST_TABLES, options->tables));
+    int r = day_limit_take(ingest->day, options->tables, &ask, storing->arena, storing->taken,
+                           storing->refusal);
+    if (r == REQUEST_REFUSED) return repeat_only(ingest, request, storing, wish, outcome);
+    PX_TRY(r);
+    r = store_once(ingest, request, storing, wish, outcome);
+    day_limit_return(ingest->day, storing->taken);
+    return r;
 }
 
 /* ---- the request ---- */
@@ -363,8 +414,9 @@ static int serve(struct ingest *ingest, const struct api_event *event, struct px
     if (r != 0) return r;
 
     struct claim_wish wish = wish_for(&ingest->options.limits, request, body, result);
-    const struct storing storing = {&event->caller, arena, refusal};
-    return store_once(ingest, request, &storing, &wish, outcome);
+    struct day_taken taken = {0};
+    const struct storing storing = {&event->caller, arena, refusal, &taken};
+    return store_of_day(ingest, request, &storing, &wish, outcome);
 }
 
 static void count_outcome(const struct ingest_outcome *outcome, size_t body_bytes)

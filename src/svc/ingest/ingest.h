@@ -3,7 +3,8 @@
  * Order of things for one request: name and size checks; decode into a batch; claim its idempotency key
  * (or content hash) by a conditional write; append one frame and wait for stable storage; note the
  * outcome under the claim; answer. A request without records, or with none that can be stored, is
- * answered without touching a store. docs/design/ingest.md has the states of a claim and what happens
+ * answered without touching a store. Where the tenant's day is limited, its records are taken from that before the claim
+ * (svc/quota/days.h); a repeated request gives them back, and is answered also when the day is spent. docs/design/ingest.md has the states of a claim and what happens
  * in each crash. */
 #pragma once
 
@@ -42,6 +43,7 @@ struct ingest_options {
     const struct px_clock *clock;
     struct home home; /* whose records are taken; zeros: everybody's */
     struct ingest_limits limits;
+    bool own_quotas; /* tiers' numbers do not hold here */
 };
 PX_MUST_USE int ingest_new(const struct ingest_options *options, struct ingest **ret_ingest);
 void ingest_free(struct ingest **ingest);

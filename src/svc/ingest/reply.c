@@ -64,8 +64,8 @@ static int rpc_code(int status)
 {
     static const struct {
         int status, code;
-    } codes[] = {{403, 7}, {404, 5},  {405, 12}, {409, 10}, {413, 8},
-                 {421, 9}, {503, 14}, {504, 4},  {507, 8}};
+    } codes[] = {{403, 7}, {404, 5}, {405, 12}, {409, 10}, {413, 8},
+                 {421, 9}, {429, 8}, {503, 14}, {504, 4},  {507, 8}};
     for (size_t i = 0; i < PX_COUNT(codes); i++)
         if (codes[i].status == status) return codes[i].code;
     return status >= 500 ? 13 : 3; /* INTERNAL, INVALID_ARGUMENT */

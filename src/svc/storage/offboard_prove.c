@@ -8,6 +8,7 @@
 
 #include "base/px_json.h"
 #include "store/hot_fence.h"
+#include "svc/quota/days.h"
 #include "svc/storage/manifest.h"
 
 enum { PAGE = 256 };
@@ -72,14 +73,14 @@ static int remove_objects(struct storage *storage, const struct offboard *offboa
     return 0;
 }
 
-/* Claims of requests expire by themselves; there is no reason to keep them so long. */
-static int remove_claims(struct storage *storage, const struct offboard *offboard,
-                         struct offboarded *ret)
+/* Items expire by themselves (claims of requests, what was counted of days); there is no reason to keep them so long. */
+static int remove_items(struct storage *storage, const struct offboard *offboard,
+                        struct px_str table, struct offboarded *ret)
 {
     PX_AUTO(px_arena_deinit) struct px_arena arena;
     px_arena_init(&arena, STORAGE_ARENA_BYTES_MAX);
-    const struct table_query query = {
-        .key = {.table = S("idempotency"), .partition = offboard->tenant}, .max = PAGE};
+    const struct table_query query = {.key = {.table = table, .partition = offboard->tenant},
+                                      .max = PAGE};
     for (size_t count = PAGE; count == PAGE;) {
         struct table_item *items = NULL;
         px_arena_reset(&arena);
@@ -109,7 +110,8 @@ int offboard_remove(struct storage *storage, const struct offboard *offboard,
     ret->removed += counts.files_removed;
     for (size_t i = 0; i < PX_COUNT(places) && !ret->more; i++)
         PX_TRY(remove_objects(storage, offboard, &places[i], ret));
-    if (!ret->more) PX_TRY(remove_claims(storage, offboard, ret));
+    if (!ret->more) PX_TRY(remove_items(storage, offboard, S("idempotency"), ret));
+    if (!ret->more) PX_TRY(remove_items(storage, offboard, S(DAYS_TABLE), ret));
     if (ret->more) return 0;
     PX_TRY(catalog_remains(storage->options.catalog, offboard->tenant, &rows));
     PX_TRY(catalog_erase_tenant(storage->options.catalog, offboard->tenant));
@@ -122,7 +124,7 @@ int offboard_remove(struct storage *storage, const struct offboard *offboard,
 struct look {
     struct offboard_sum objects[PX_COUNT(places)];
     struct catalog_remains rows;
-    uint64_t hot_files, claims;
+    uint64_t hot_files, claims, counts;
     bool hot_folder;
 };
 
@@ -142,15 +144,14 @@ static int look_at_hot(struct storage *storage, struct px_str tenant, struct px_
     return 0;
 }
 
-static int look_at_claims(struct storage *storage, struct px_str tenant, struct px_arena *arena,
-                          struct look *look)
+static int look_at_items(struct storage *storage, struct px_str table, struct px_str tenant,
+                         struct px_arena *arena, uint64_t *ret_count)
 {
     struct table_item *items = NULL;
     size_t count = 0;
-    const struct table_query query = {.key = {.table = S("idempotency"), .partition = tenant},
-                                      .max = PAGE};
+    const struct table_query query = {.key = {.table = table, .partition = tenant}, .max = PAGE};
     PX_TRY(table_query(storage->options.tables, &query, arena, &items, &count));
-    look->claims = count;
+    *ret_count = count;
     return 0;
 }
 
@@ -163,7 +164,8 @@ static int look_everywhere(struct storage *storage, struct px_str tenant, struct
         PX_TRY(prefix_of(&places[i], tenant, arena, &prefix));
         PX_TRY(offboard_sum(store_of(storage, &places[i]), prefix, &look->objects[i]));
     }
-    PX_TRY(look_at_claims(storage, tenant, arena, look));
+    PX_TRY(look_at_items(storage, S("idempotency"), tenant, arena, &look->claims));
+    PX_TRY(look_at_items(storage, S(DAYS_TABLE), tenant, arena, &look->counts));
     return catalog_remains(storage->options.catalog, tenant, &look->rows);
 }
 
@@ -171,7 +173,7 @@ struct count {
     const char *where;
     uint64_t count;
 };
-enum { COUNTS = PX_COUNT(places) + 7 };
+enum { COUNTS = PX_COUNT(places) + 8 };
 
 static void counts_of(const struct look *look, struct count counts[COUNTS])
 {
@@ -185,6 +187,7 @@ static void counts_of(const struct look *look, struct count counts[COUNTS])
     counts[n++] = (struct count){"catalog_marks", (uint64_t)look->rows.marks};
     counts[n++] = (struct count){"catalog_retention", (uint64_t)look->rows.retention};
     counts[n++] = (struct count){"idempotency", look->claims};
+    counts[n++] = (struct count){"usage", look->counts};
     PX_ASSERT(n == COUNTS);
 }
 

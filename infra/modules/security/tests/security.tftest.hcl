@@ -110,6 +110,7 @@ variables {
           tenant_keys = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-tenant_keys"
           audit       = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-audit"
           audit_heads = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-audit_heads"
+          usage       = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-usage"
           shards      = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-shards"
           idempotency = "arn:aws:dynamodb:eu-west-1:111122223333:table/prism-dev-idempotency"
         }

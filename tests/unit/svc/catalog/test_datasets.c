@@ -4,12 +4,14 @@
 #include "columnar/batch.h"
 #include "columnar/frame.h"
 #include "svc/catalog/datasets.h"
+#include "svc/quota/days.h"
 
 struct function {
     struct catalog_fixture catalog;
     struct hot_store *hot;
     struct hot_writer *writer;
     struct lifecycle lifecycle;
+    struct table_store *tables;
     struct px_buf body;
     struct lambda_reply reply;
     struct api_response response; /* the last */
@@ -22,12 +24,21 @@ static void open_function(struct test *t, struct function *f)
     CHECK_OK(hot_store_open(test_path(t, "hot"), &f->hot));
     CHECK_OK(hot_writer_new(f->hot, NULL, &f->writer));
     CHECK_OK(lifecycle_parse(lifecycle_builtin(), &t->arena, &f->lifecycle, NULL));
+    CHECK_OK(table_store_open(test_path(t, "tables.db"), NULL, &f->tables));
     px_buf_init(&f->body, 6u << 20);
+}
+
+static int open_tables(void *ctx, struct table_store **ret_tables)
+{
+    struct function *f = ctx;
+    *ret_tables = f->tables;
+    return 0;
 }
 
 static void close_function(struct function *f)
 {
     px_buf_deinit(&f->body);
+    table_store_close(&f->tables);
     hot_writer_free(&f->writer);
     hot_store_close(&f->hot);
     fixture_close(&f->catalog);
@@ -93,8 +104,12 @@ static int call(struct test *t, struct function *f, struct call c)
     f->reply = (struct lambda_reply){.body = &f->body};
     const struct lambda_event event = {
         .payload = px_buf_str(&payload), .arena = &t->arena, .reply = &f->reply};
-    const struct datasets datasets = {
-        f->catalog.catalog, f->hot, &f->lifecycle, {S("here"), S("neighbour")}};
+    const struct datasets datasets = {.catalog = f->catalog.catalog,
+                                      .hot = f->hot,
+                                      .lifecycle = &f->lifecycle,
+                                      .home = {S("here"), S("neighbour")},
+                                      .open_tables = open_tables,
+                                      .ctx = f};
     CHECK_OK(datasets_handle(&datasets, &event));
     px_buf_deinit(&payload);
     CHECK_OK(api_response_parse(px_buf_str(&f->body), &t->arena, &f->response));
@@ -538,6 +553,25 @@ TEST(usage_tells_limits_and_what_is_sealed)
     CHECK(limit_of(&f, "requests_per_s") > 0); /* the tier's */
     CHECK_INT(limit_of(&f, "ingest_records"), -1);
     CHECK_INT(px_json_i64(px_json_obj(f.json, "stored"), "rows", -1), 0);
+    CHECK(!px_json_obj(f.json, "today")); /* nothing is counted of who has no limit */
+    close_function(&f);
+}
+
+TEST(usage_tells_what_was_taken_of_the_day)
+{
+    struct function f = {0};
+    struct days *days = NULL;
+    int64_t wait_s;
+    open_function(t, &f);
+    CHECK_OK(days_new(&px_clock_system, S("records"), &days));
+    const struct days_ask mine = {S("acme"), 7, 10}, others = {S("beta"), 9, 10};
+    CHECK_OK(days_take(days, f.tables, &others, &t->arena, &wait_s));
+    CHECK_OK(days_take(days, f.tables, &mine, &t->arena, &wait_s));
+    CHECK_INT(call(t, &f, (struct call){"GET", .resource = "/v1/usage"}), 200);
+    yyjson_val *today = px_json_obj(f.json, "today");
+    CHECK_INT(px_json_i64(today, "records", 7), 7); /* there is none when midnight was meanwhile */
+    CHECK(!today || px_json_str(today, "date").len == 10);
+    days_free(&days);
     close_function(&f);
 }
 

@@ -62,7 +62,7 @@ struct request {
     const char *resource; /* NULL: /v1/ingest/{dataset} */
     const char *dataset;  /* NULL: "events" */
     const char *type;     /* NULL: application/x-ndjson */
-    const char *key, *encoding, *method, *tenant, *scopes, *home_region, *time_field;
+    const char *key, *encoding, *method, *tenant, *scopes, *home_region, *time_field, *quotas;
     struct px_str body;
 };
 struct reply {
@@ -102,7 +102,8 @@ static void request_event(const struct request *request, struct http_header head
         .request_id = S("req-1"),
         .caller = {.tenant = or_else(request->tenant, "acme"),
                    .scopes = or_else(request->scopes, "ingest query"),
-                   .home_region = or_else(request->home_region, "")},
+                   .home_region = or_else(request->home_region, ""),
+                   .quotas = or_else(request->quotas, "")},
         .body = request->body,
     };
 }

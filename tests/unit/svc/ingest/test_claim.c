@@ -1,6 +1,8 @@
 /* Claims under crashes: whatever moment a process dies at, its request is stored once in the end. */
 #include "harness.h"
 
+#include "svc/quota/days.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -201,7 +203,7 @@ static int64_t deadly_ns(void *ctx)
     return px_wall_ns(&px_clock_system);
 }
 
-static bool child_survives(struct test *t, int readings, struct px_str body)
+static bool child_survives(struct test *t, int readings, const struct request *request)
 {
     pid_t pid = fork();
     CHECK(pid >= 0);
@@ -210,7 +212,7 @@ static bool child_survives(struct test *t, int readings, struct px_str body)
         struct px_clock clock = {deadly_ns, deadly_ns, &deadly};
         struct instance it = instance_new(t, &clock, NULL);
         deadly.left = readings;
-        struct reply reply = send_to(t, it.ingest, &(struct request){.key = "key", .body = body});
+        struct reply reply = send_to(t, it.ingest, request);
         _exit(reply.r == 0 && reply.status == 200 ? 0 : 1);
     }
     int status;
@@ -219,17 +221,23 @@ static bool child_survives(struct test *t, int readings, struct px_str body)
     return !WIFSIGNALED(status);
 }
 
-static void one_crash_point(struct test *t, int readings, bool *ret_survived)
+static struct test at_crash_point(struct test *t, int readings)
 {
     struct test scratch = *t;
     px_arena_init(&scratch.arena, 16u << 20);
     (void)snprintf(scratch.dir, sizeof scratch.dir, "%.50s/%d", t->dir, readings);
     CHECK_OK(px_dir_make(scratch.dir));
-    struct px_str body = S("{\"n\":1}\n");
-    *ret_survived = child_survives(&scratch, readings, body);
+    return scratch;
+}
+
+static void one_crash_point(struct test *t, int readings, bool *ret_survived)
+{
+    struct test scratch = at_crash_point(t, readings);
+    const struct request request = {.key = "key", .body = S("{\"n\":1}\n")};
+    *ret_survived = child_survives(&scratch, readings, &request);
     PX_AUTO(instance_free) struct instance it = instance_new(&scratch, &px_clock_system, NULL);
     /* at once: the dead process is known to be dead, nobody waits for its lease */
-    CHECK_STATUS(200, send_to(&scratch, it.ingest, &(struct request){.key = "key", .body = body}));
+    CHECK_STATUS(200, send_to(&scratch, it.ingest, &request));
     struct stored stored = stored_in(&scratch, it.hot, "events");
     if (stored.frames != 1) TEST_FAIL("killed at reading %d: %zu frames", readings, stored.frames);
     px_arena_deinit(&scratch.arena);
@@ -241,6 +249,35 @@ TEST(a_process_killed_at_any_point_leaves_a_request_that_its_repeat_stores_once)
     int readings = 0;
     for (; !survived; readings++) one_crash_point(t, readings, &survived);
     CHECK(readings > 5); /* before the claim, around the append, before the note */
+}
+
+/* What is stored was counted, by one who was killed as well; what was counted and not stored is no more than that held. On a day of
+ * one record that one is stored and told again, or was lost with its process. */
+static void one_crash_point_of_a_day(struct test *t, int readings, bool *ret_survived)
+{
+    struct test scratch = at_crash_point(t, readings);
+    const struct request request = {
+        .key = "key", .body = S("{\"n\":1}\n"), .quotas = "{\"records_per_day\":1}"};
+    *ret_survived = child_survives(&scratch, readings, &request);
+    PX_AUTO(instance_free) struct instance it = instance_new(&scratch, &px_clock_system, NULL);
+    struct reply reply = send_to(&scratch, it.ingest, &request);
+    struct stored stored = stored_in(&scratch, it.hot, "events");
+    struct days_used used = {0};
+    CHECK_OK(
+        days_read(it.tables, &px_clock_system, S("records"), S("acme"), &scratch.arena, &used));
+    CHECK_INT(used.count, 1);
+    CHECK_STATUS(stored.frames == 1 ? 200 : 429, reply);
+    CHECK(stored.frames <= 1);
+    if (*ret_survived) CHECK_INT(stored.frames, 1);
+    px_arena_deinit(&scratch.arena);
+}
+
+TEST(a_process_killed_at_any_point_leaves_its_day_counted_and_its_request_told)
+{
+    bool survived = false;
+    int readings = 0;
+    for (; !survived; readings++) one_crash_point_of_a_day(t, readings, &survived);
+    CHECK(readings > 6);
 }
 
 /* ---- failing appends ---- */

@@ -1,6 +1,8 @@
 /* ingest_handle(): answers of every route, limits, and each request stored once. */
 #include "harness.h"
 
+#include "svc/quota/days.h"
+
 #include <libdeflate.h>
 #include <opentelemetry/proto/collector/logs/v1/logs_service.pb-c.h>
 // link: prism::deflate prism::otlp
@@ -385,6 +387,87 @@ TEST(a_dropped_dataset_makes_room_and_is_new_again)
     PX_AUTO(instance_free) struct instance second = instance_new(t, &t->clock, &limits);
     CHECK_INT(send_named(t, &second, "a", "acme"), 403);
     CHECK_INT(send_named(t, &second, "c", "acme"), 200);
+}
+
+static int64_t taken_today(struct test *t, const struct instance *it)
+{
+    struct days_used used;
+    int r = days_read(it->tables, &t->clock, S("records"), S("acme"), &t->arena, &used);
+    return r == 0 ? used.count : r == DAYS_NONE ? 0 : -1;
+}
+
+static const char three_a_day[] = "{\"records_per_day\":3}";
+static const struct request two_records = {
+    .body = S("{\"n\":1}\n{\"n\":2}\n"), .key = "two", .quotas = three_a_day};
+static const struct request two_others = {
+    .body = S("{\"n\":3}\n{\"n\":4}\n"), .key = "other", .quotas = three_a_day};
+static const struct request one_record = {
+    .body = S("{\"n\":5}\n"), .key = "one", .quotas = three_a_day};
+
+TEST(a_tenant_has_so_many_records_a_day)
+{
+    PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, NULL);
+    CHECK_STATUS(200, send_to(t, it.ingest, &two_records));
+    struct reply refused = send_to(t, it.ingest, &two_others);
+    CHECK_STATUS(429, refused);
+    CHECK(refused.retry_after.len > 0 && refused.retry_after.ptr[0] != '0');
+    CHECK(px_str_starts(px_json_str(refused.json, "detail"), S("records_per_day: ")));
+    CHECK_INT(stored_in(t, it.hot, "events").frames, 1);
+    PX_AUTO(instance_free) struct instance second = instance_new(t, &t->clock, NULL);
+    CHECK_STATUS(200, send_to(t, second.ingest, &one_record));
+    CHECK_INT(taken_today(t, &it), 3);
+    struct request otlp = {
+        .resource = "/v1/logs", .type = "application/json", .body = ONE_LOG, .quotas = three_a_day};
+    CHECK_STATUS(429, send_to(t, it.ingest, &otlp));
+    otlp.quotas = "{\"records_per_day\":4}";
+    CHECK_STATUS(200, send_to(t, it.ingest, &otlp));
+    test_advance(t, 86400 * PX_NS_PER_S);
+    CHECK_STATUS(200, send_to(t, it.ingest, &two_others));
+    CHECK_INT(taken_today(t, &it), 2);
+}
+
+TEST(a_repeat_is_answered_as_one_also_when_the_day_is_spent_and_takes_nothing)
+{
+    PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, NULL);
+    CHECK_STATUS(200, send_to(t, it.ingest, &two_records));
+    CHECK_STATUS(200, send_to(t, it.ingest, &one_record));
+    PX_AUTO(instance_free) struct instance second = instance_new(t, &t->clock, NULL);
+    struct ingest *const instances[] = {it.ingest, second.ingest};
+    for (size_t i = 0; i < 2 * PX_COUNT(instances); i++) {
+        struct reply again = send_to(t, instances[i / 2], &two_records);
+        CHECK_STATUS(200, again);
+        CHECK(px_json_bool(again.json, "duplicate", false));
+        CHECK_INT(px_json_i64(again.json, "accepted", -1), 2);
+    }
+    CHECK_STATUS(429, send_to(t, second.ingest, &two_others));
+    struct request mismatch = two_others;
+    mismatch.key = "two";
+    CHECK_STATUS(422, send_to(t, second.ingest, &mismatch));
+    /* While there is some, a repeat takes it and gives it back. */
+    struct request repeat = two_records;
+    repeat.quotas = "{\"records_per_day\":5}";
+    for (int i = 0; i < 5; i++) CHECK_STATUS(200, send_to(t, it.ingest, &repeat));
+    CHECK_INT(taken_today(t, &it), 5);
+    struct request other = two_others;
+    other.quotas = repeat.quotas;
+    CHECK_STATUS(200, send_to(t, it.ingest, &other));
+    CHECK_INT(taken_today(t, &it), 5);
+    CHECK_INT(stored_in(t, it.hot, "events").frames, 3);
+}
+
+TEST(who_has_no_limit_of_days_is_not_counted)
+{
+    PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, NULL);
+    struct request free_of_it = two_records;
+    free_of_it.quotas = "{\"ingest_records\":9}";
+    CHECK_STATUS(200, send_to(t, it.ingest, &free_of_it));
+    CHECK_INT(taken_today(t, &it), 0);
+    free_of_it.quotas = "{\"records_per_day\":null}";
+    CHECK_STATUS(200,
+                 send_to(t, it.ingest, &free_of_it)); /* and a repeat of it gives nothing back */
+    CHECK_STATUS(200, send_to(t, it.ingest, &one_record));
+    CHECK_STATUS(200, send_to(t, it.ingest, &two_others));
+    CHECK_INT(taken_today(t, &it), 3);
 }
 
 TEST_MAIN

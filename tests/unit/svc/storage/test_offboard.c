@@ -3,6 +3,7 @@
 #include "svc/storage/storage_kit.h"
 
 #include "base/px_json.h"
+#include "svc/quota/days.h"
 #include "svc/storage/manifest.h"
 #include "svc/storage/offboard.h"
 
@@ -191,6 +192,9 @@ TEST(each_step_has_its_time)
 static void leave_more(struct test *t, struct kit *kit)
 {
     const struct table_put claim = {.key = {S("idempotency"), ACME, S("x")}, .document = S("{}")};
+    const struct table_put day = {.key = {S(DAYS_TABLE), ACME, S("records/2026-11-28")},
+                                  .document = S("{\"taken\":7}")};
+    CHECK_OK(table_put(kit->tables, &day, &t->arena, NULL, NULL));
     CHECK_OK(object_put(kit->segments, S(MOVES_PREFIX "acme/3/index.json"), S("{}")));
     CHECK_OK(object_put(kit->segments, S("_quarantine/hot/acme/logs/w-1.wal"), S("x")));
     CHECK_OK(object_put(kit->segments, S("_quarantine/frames/acme/logs/w-1"), S("x")));
@@ -227,6 +231,7 @@ TEST(the_proof_is_written_when_nothing_is_left_and_once)
     CHECK_INT(px_json_i64(px_json_obj(root, "before"), "rows", -1), 7 * ROWS);
     CHECK_INT(px_json_i64(root, "epoch", 0), 7);
     CHECK_INT(px_json_i64(px_json_obj(root, "left"), "idempotency", -1), 0);
+    CHECK_INT(px_json_i64(px_json_obj(root, "left"), "usage", -1), 0);
     CHECK_OK(offboard_prove(kit.storage, &with_export, &t->arena, &again));
     CHECK(strcmp(again.sha256, proof.sha256) == 0);
     /* of the others everything is there, and so is the export */
