@@ -186,6 +186,31 @@ def test_a_day_stays_counted_through_kill_9(tmp_path, one_day):
         r.down()
 
 
+def test_stored_bytes(region):
+    key = region.tenant("quo-stored", "ingest,query,admin")
+    give(region, "quo-stored", stored_bytes=1)
+    first = {"headers": {"Idempotency-Key": "first"}}
+    assert records(region, key, 9, **first).status_code == 200, "nothing is stored yet"
+    region.run("tick", "seal")
+    assert region.call("GET", "/v1/usage", key=key).json()["stored"]["bytes"] > 1
+
+    def until(status, n):
+        end = time.monotonic() + 60
+        while (answer := region.ingest("daily", [{"late": n}], key=key)).status_code != status:
+            assert answer.status_code in (200, 507) and time.monotonic() < end, answer.text
+            n, _ = n + 1, time.sleep(0.2)
+        return answer
+
+    refused = until(507, 1000)
+    assert refused.headers["Content-Type"] == "application/problem+json"
+    assert refused.json()["detail"].startswith("stored_bytes: the tenant may have 1 bytes stored")
+    again = records(region, key, 9, **first)
+    assert again.status_code == 200 and again.json()["duplicate"] is True
+    assert region.call("POST", "/v1/query", key=key, json={"sql": "SELECT count(*) FROM daily"}).status_code == 200, "it reads on"
+    assert region.call("DELETE", "/v1/datasets/daily", key=key).status_code in (200, 204)
+    until(200, 2000)
+
+
 ENDLESS = "SELECT count(*) FROM range(200000) a, range(200000) b, range(1000) c WHERE (a.range * b.range + c.range) % 7 = 3"
 
 

@@ -89,6 +89,8 @@ PX_MUST_USE int catalog_version(struct catalog *catalog, struct px_str tenant,
 /* Datasets of a tenant, or of all tenants when tenant is empty, ordered by (tenant, name). */
 PX_MUST_USE int catalog_list(struct catalog *catalog, struct px_str tenant, struct px_arena *arena,
                              struct dataset_info **ret_datasets, size_t *ret_count);
+/* How many bytes a tenant's live segments have, as the sum over catalog_list(). */
+PX_MUST_USE int catalog_stored(struct catalog *catalog, struct px_str tenant, int64_t *ret_bytes);
 /* Names of a tenant's datasets that were dropped and of which nothing was sealed since, in order. */
 PX_MUST_USE int catalog_dropped(struct catalog *catalog, struct px_str tenant,
                                 struct px_arena *arena, struct px_str **ret_names,

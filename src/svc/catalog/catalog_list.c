@@ -90,6 +90,16 @@ int catalog_list(struct catalog *catalog, struct px_str tenant, struct px_arena 
     return 0;
 }
 
+int catalog_stored(struct catalog *catalog, struct px_str tenant, int64_t *ret_bytes)
+{
+    const struct meta_value params[] = {meta_s(tenant), meta_i(SEGMENT_LIVE)};
+    PX_ASSERT(tenant.len > 0);
+    return catalog_select_ints(catalog,
+                               "SELECT CAST(coalesce(sum(byte_count), 0) AS BIGINT) FROM segments "
+                               "WHERE tenant = $1 AND state = $2",
+                               params, PX_COUNT(params), ret_bytes, 1);
+}
+
 int catalog_find(struct catalog *catalog, struct px_str tenant, struct px_str dataset,
                  struct px_arena *arena, struct dataset_info *ret_dataset)
 {

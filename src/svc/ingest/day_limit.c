@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#include "svc/quota/quota.h"
-
 #define BOOK_BYTES_MAX ((size_t)256 << 10)
 
 struct day_limit {
@@ -36,16 +34,13 @@ void day_limit_free(struct day_limit **limit_at)
     free(limit);
 }
 
-int day_limit_of(const struct day_limit *limit, const struct api_caller *caller,
-                 struct px_arena *arena, int64_t *ret_limit)
+int day_limit_all(const struct day_limit *limit, const struct api_caller *caller,
+                  struct px_arena *arena, struct quota_limits *ret_limits)
 {
-    struct quota_limits limits;
     struct px_str tier = limit->tiers ? caller->tier : S("");
-    int r = quota_limits_of(&limit->book, tier, caller->quotas, arena, &limits);
+    int r = quota_limits_of(&limit->book, tier, caller->quotas, arena, ret_limits);
     if (r == QUOTA_NO_JSON) return px_fault(PX_F_PROTOCOL, "the authorizer's quotas are no JSON");
-    PX_TRY(r);
-    *ret_limit = limits.values[QUOTA_RECORDS_PER_DAY];
-    return 0;
+    return r;
 }
 
 int day_limit_take(struct day_limit *limit, struct table_store *tables, const struct days_ask *ask,

@@ -4,6 +4,7 @@
 
 #include "svc/ingest/request.h"
 #include "svc/quota/days.h"
+#include "svc/quota/quota.h"
 
 struct day_limit; /* opaque; one thread */
 
@@ -17,9 +18,9 @@ struct day_taken {
     struct px_str tenant;
     int64_t count;
 };
-/* *ret_limit: QUOTA_NONE when the caller has none. Faults: PX_F_PROTOCOL when its quotas are no JSON. */
-PX_MUST_USE int day_limit_of(const struct day_limit *limit, const struct api_caller *caller,
-                             struct px_arena *arena, int64_t *ret_limit);
+/* All limits of the caller. Faults: PX_F_PROTOCOL when its quotas are no JSON. */
+PX_MUST_USE int day_limit_all(const struct day_limit *limit, const struct api_caller *caller,
+                              struct px_arena *arena, struct quota_limits *ret_limits);
 /* Take what ask says, before it is stored. Answers: REQUEST_REFUSED (429 until midnight). Faults: those of days_take(). */
 PX_MUST_USE int day_limit_take(struct day_limit *limit, struct table_store *tables,
                                const struct days_ask *ask, struct px_arena *arena,

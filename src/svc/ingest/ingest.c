@@ -15,10 +15,10 @@
 #include "svc/ingest/day_limit.h"
 #include "svc/ingest/request.h"
 #include "svc/ingest/spool.h"
+#include "svc/ingest/stored_limit.h"
 #include "svc/ingest/tenant_limits.h"
 #include "svc/ingest/turn.h"
 #include "svc/ingest/wish.h"
-#include "svc/quota/quota.h"
 
 #define INGEST_MAGIC UINT64_C(0x747365676e495850)
 #define INFLATED_BYTES_KEPT ((size_t)16 << 20) /* more is given back after the request */
@@ -34,6 +34,7 @@ struct ingest {
     struct claims claims;
     struct spool spool;
     struct day_limit *day;
+    struct stored_limit stored;
 };
 
 /* ---- life ---- */
@@ -337,7 +338,7 @@ static int admit(struct ingest *ingest, const struct ingest_limits *limits,
     return 0;
 }
 
-/* On a day that is spent: what is stored is told again, as ever; nothing else is. */
+/* Nothing more of the tenant is taken: what is stored is told again, as ever. */
 static int repeat_only(struct ingest *ingest, const struct ingest_request *request,
                        const struct storing *storing, const struct claim_wish *wish,
                        struct ingest_outcome *outcome)
@@ -354,15 +355,12 @@ static int repeat_only(struct ingest *ingest, const struct ingest_request *reque
     return answer_of((enum claim_answer)r, request, &claim, storing->refusal, outcome);
 }
 
-/* Of the records that the tenant may send on this day, where it may not send as many as it likes. */
 static int store_of_day(struct ingest *ingest, const struct ingest_request *request,
-                        const struct storing *storing, const struct claim_wish *wish,
+                        const struct storing *storing, const struct claim_wish *wish, int64_t limit,
                         struct ingest_outcome *outcome)
 {
     struct ingest_options *options = &ingest->options;
-    struct days_ask ask = {.tenant = wish->tenant, .count = (int64_t)outcome->accepted};
-    PX_TRY(day_limit_of(ingest->day, storing->caller, storing->arena, &ask.limit));
-    if (ask.limit == QUOTA_NONE) return store_once(ingest, request, storing, wish, outcome);
+    const struct days_ask ask = {wish->tenant, (int64_t)outcome->accepted, limit};
     PX_TRY(need(ingest, INGEST_TABLES, options->tables));
     int r = day_limit_take(ingest->day, options->tables, &ask, storing->arena, storing->taken,
                            storing->refusal);
@@ -371,6 +369,35 @@ static int store_of_day(struct ingest *ingest, const struct ingest_request *requ
     r = store_once(ingest, request, storing, wish, outcome);
     day_limit_return(ingest->day, storing->taken);
     return r;
+}
+
+/* Answers: REQUEST_REFUSED. */
+static int check_stored(struct ingest *ingest, struct px_str tenant, int64_t limit,
+                        struct refusal *refusal)
+{
+    const struct stored_ask ask = {tenant, limit, ingest->options.clock, catalog_of, ingest};
+    if (limit == QUOTA_NONE) return 0;
+    int r = stored_limit_check(&ingest->stored, &ask);
+    if (r != STORED_FULL) return r;
+    return refuse(refusal, 507,
+                  "stored_bytes: the tenant may have %lld bytes stored, and has them: drop a "
+                  "dataset, or keep less long",
+                  (long long)limit);
+}
+
+/* Of what the tenant may have stored and may send on this day, where it may not send as much as it likes. */
+static int store_within(struct ingest *ingest, const struct ingest_request *request,
+                        const struct storing *storing, const struct claim_wish *wish,
+                        struct ingest_outcome *outcome)
+{
+    struct quota_limits limits;
+    PX_TRY(day_limit_all(ingest->day, storing->caller, storing->arena, &limits));
+    int64_t a_day = limits.values[QUOTA_RECORDS_PER_DAY];
+    int r = check_stored(ingest, wish->tenant, limits.values[QUOTA_STORED_BYTES], storing->refusal);
+    if (r == REQUEST_REFUSED) return repeat_only(ingest, request, storing, wish, outcome);
+    PX_TRY(r);
+    if (a_day == QUOTA_NONE) return store_once(ingest, request, storing, wish, outcome);
+    return store_of_day(ingest, request, storing, wish, a_day, outcome);
 }
 
 /* ---- the request ---- */
@@ -416,7 +443,7 @@ static int serve(struct ingest *ingest, const struct api_event *event, struct px
     struct claim_wish wish = wish_for(&ingest->options.limits, request, body, result);
     struct day_taken taken = {0};
     const struct storing storing = {&event->caller, arena, refusal, &taken};
-    return store_of_day(ingest, request, &storing, &wish, outcome);
+    return store_within(ingest, request, &storing, &wish, outcome);
 }
 
 static void count_outcome(const struct ingest_outcome *outcome, size_t body_bytes)

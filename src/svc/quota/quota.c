@@ -15,6 +15,7 @@ static const char *const names[QUOTA_COUNT_] = {
     [QUOTA_CONCURRENT_QUERIES] = "concurrent_queries",
     [QUOTA_DATASETS] = "datasets",
     [QUOTA_RECORDS_PER_DAY] = "records_per_day",
+    [QUOTA_STORED_BYTES] = "stored_bytes",
 };
 
 /* Of one tier: a number here, or the usage plan's; null: none. */

@@ -17,6 +17,7 @@ enum quota_name {
     QUOTA_CONCURRENT_QUERIES,
     QUOTA_DATASETS,
     QUOTA_RECORDS_PER_DAY,
+    QUOTA_STORED_BYTES,
     QUOTA_COUNT_,
 };
 #define QUOTA_NONE INT64_C(-1) /* no limit */

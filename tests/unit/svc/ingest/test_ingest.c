@@ -1,6 +1,7 @@
 /* ingest_handle(): answers of every route, limits, and each request stored once. */
 #include "harness.h"
 
+#include "svc/ingest/stored_limit.h"
 #include "svc/quota/days.h"
 
 #include <libdeflate.h>
@@ -468,6 +469,86 @@ TEST(who_has_no_limit_of_days_is_not_counted)
     CHECK_STATUS(200, send_to(t, it.ingest, &one_record));
     CHECK_STATUS(200, send_to(t, it.ingest, &two_others));
     CHECK_INT(taken_today(t, &it), 3);
+}
+
+static void seal_bytes(struct instance *it, const char *tenant, const char *dataset, int64_t bytes)
+{
+    static const struct px_str schema = S("[{\"name\":\"time\",\"type\":\"time\"}]");
+    char key[128];
+    (void)snprintf(key, sizeof key, "%s/%s/%lld.parquet", tenant, dataset, (long long)bytes);
+    const struct segment segment = {.key = px_str_c(key),
+                                    .rows = 1,
+                                    .bytes = bytes,
+                                    .schema_json = schema,
+                                    .stats_json = S("{}")};
+    const struct seal_mark mark = {.writer = px_str_c(key), .from = 0, .to = 1};
+    const struct catalog_sealing sealing = {.tenant = px_str_c(tenant),
+                                            .dataset = px_str_c(dataset),
+                                            .schema_json = schema,
+                                            .segments = &segment,
+                                            .segment_count = 1,
+                                            .marks = &mark,
+                                            .mark_count = 1};
+    CHECK_OK(catalog_seal(it->catalog, &sealing));
+}
+
+TEST(a_tenant_has_so_many_bytes_stored)
+{
+    PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, NULL);
+    static const char quotas[] = "{\"stored_bytes\":1000}";
+    const struct request first = {.body = S("{\"n\":1}\n"), .key = "first", .quotas = quotas};
+    const struct request second = {.body = S("{\"n\":2}\n"), .key = "second", .quotas = quotas};
+    struct request free_of_it = second, more = second;
+    free_of_it.quotas = NULL;
+    more.quotas = "{\"stored_bytes\":1001}";
+    seal_bytes(&it, "acme", "logs", 400);
+    seal_bytes(&it, "acme", "more", 599);
+    seal_bytes(&it, "acme2", "logs", 5000); /* somebody else's */
+    CHECK_STATUS(200, send_to(t, it.ingest, &first));
+    seal_bytes(&it, "acme", "logs", 1);
+    /* what it may be late by, and no more */
+    test_advance(t, STORED_LIMIT_S * PX_NS_PER_S - 1);
+    CHECK_STATUS(200, send_to(t, it.ingest,
+                              &(struct request){
+                                  .body = S("{\"n\":3}\n"), .key = "third", .quotas = quotas}));
+    test_advance(t, 1);
+    struct reply refused = send_to(t, it.ingest, &second);
+    CHECK_STATUS(507, refused);
+    CHECK(px_str_starts(px_json_str(refused.json, "detail"), S("stored_bytes: ")));
+    struct reply again = send_to(t, it.ingest, &first);
+    CHECK_STATUS(200, again);
+    CHECK(px_json_bool(again.json, "duplicate", false));
+    CHECK_INT(stored_in(t, it.hot, "events").frames, 2);
+    CHECK_STATUS(200, send_to(t, it.ingest, &more));
+    CHECK_STATUS(200, send_to(t, it.ingest, &free_of_it));
+    CHECK_OK(catalog_drop_dataset(it.catalog, S("acme"), S("more"), NULL, 0));
+    const struct request fourth = {.body = S("{\"n\":4}\n"), .key = "fourth", .quotas = quotas};
+    CHECK_STATUS(507, send_to(t, it.ingest, &fourth));
+    test_advance(t, STORED_LIMIT_S * PX_NS_PER_S);
+    CHECK_STATUS(200, send_to(t, it.ingest, &fourth));
+}
+
+static int catalog_or_fault(void *ctx, struct catalog **ret_catalog)
+{
+    struct catalog *const *catalog = ctx;
+    if (!*catalog) return px_fault(PX_F_BUSY, "the catalog is away");
+    *ret_catalog = *catalog;
+    return 0;
+}
+
+TEST(stored_bytes_as_last_known_hold_while_the_catalog_gives_no_answer)
+{
+    PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, NULL);
+    struct stored_limit limit = {0};
+    struct catalog *there = it.catalog;
+    const struct stored_ask ask = {S("acme"), 10, &t->clock, catalog_or_fault, &there};
+    const struct stored_ask other = {S("beta"), 10, &t->clock, catalog_or_fault, &there};
+    seal_bytes(&it, "acme", "logs", 10);
+    CHECK_INT(stored_limit_check(&limit, &ask), STORED_FULL);
+    there = NULL;
+    test_advance(t, 10 * STORED_LIMIT_S * PX_NS_PER_S);
+    CHECK_INT(stored_limit_check(&limit, &ask), STORED_FULL);
+    CHECK_OK(stored_limit_check(&limit, &other)); /* nothing is known of it */
 }
 
 TEST_MAIN
