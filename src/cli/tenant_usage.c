@@ -28,9 +28,14 @@ static void print_stored(struct cli *cli, yyjson_val *root)
         (void)fprintf(cli->out, "stored %-13s %lld\n", names[i],
                       (long long)px_json_i64(stored, names[i], 0));
     yyjson_val *today = px_json_obj(root, "today"); /* a region of an older release has none */
-    if (today)
-        (void)fprintf(cli->out, "%-20s %lld\n", "records today",
-                      (long long)px_json_i64(today, "records", 0));
+    static const char *const kinds[] = {"requests", "records"};
+    for (size_t i = 0; i < PX_COUNT(kinds); i++) {
+        int64_t count = px_json_i64(today, kinds[i], -1);
+        int width = 14 - (int)strlen(kinds[i]);
+        if (count >= 0)
+            (void)fprintf(cli->out, "%s %-*s %lld\n", kinds[i], width + 5, "today",
+                          (long long)count);
+    }
 }
 
 static void print_limits(struct cli *cli, yyjson_val *limits)

@@ -247,6 +247,7 @@ static void on_sweep(uv_timer_t *timer)
     int64_t now = px_mono_ns(gw->options.clock);
     gateway_give_back(gw);
     if (gw->options.certificates) (void)certificates_follow(gw->options.certificates);
+    if (gw->request_days) request_days_turn(gw->request_days, gw->buckets);
     for (struct gateway_call *call = gw->active; call; call = call->next)
         if (call->request && (call->invocation || call->asks_service) && !call->streaming &&
             call->deadline_mono_ns < now) {
@@ -303,6 +304,9 @@ int gateway_new(const struct gateway_options *options, struct gateway **ret_gate
         r = auth_guard_new(options->clock, options->wrong_keys_max, AUTH_GUARD_SOURCES_MAX,
                            &gw->guard);
     if (r == 0) r = buckets_new(options->quota_tiers, &gw->buckets);
+    if (r == 0 && options->tables_url.len > 0)
+        r = request_days_new(options->tables_url, options->clock, options->log, &gw->request_days);
+    if (r == 0 && gw->request_days) request_days_turn(gw->request_days, gw->buckets);
     if (r == 0) r = listen_on(gw, ret_port);
     uv_timer_init(options->loop, &gw->sweep);
     gw->sweep.data = gw;
@@ -334,6 +338,7 @@ static void on_sweep_closed(uv_handle_t *handle)
     struct gateway *gw = handle->data;
     auth_cache_free(&gw->auth);
     auth_guard_free(&gw->guard);
+    request_days_free(&gw->request_days, gw->buckets);
     buckets_free(&gw->buckets);
     spans_deinit(&gw->spans);
     while (gw->spare) {

@@ -11,6 +11,7 @@
 #include "region/auth_cache.h"
 #include "region/auth_guard.h"
 #include "region/gateway.h"
+#include "region/request_days.h"
 #include "svc/quota/buckets.h"
 #include "vtl/vtl.h"
 
@@ -66,6 +67,7 @@ struct gateway {
     struct auth_guard *guard;
     struct auth_flight *flights;
     struct buckets *buckets;
+    struct request_days *request_days; /* NULL: none keeps them */
     struct gateway_call *active, *spare;
     size_t spare_count;
     uv_timer_t sweep; /* integration timeouts, coarse */

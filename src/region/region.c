@@ -200,7 +200,7 @@ static int start_gateway(struct region *region)
     PX_TRY(region_find_names(region));
     const struct region_options *o = region->options;
     uint16_t port = o->port ? o->port : region->data.port;
-    const struct gateway_options gateway = {
+    struct gateway_options gateway = {
         .wrong_keys_max = region->tuning.wrong_keys_max,
         .loop = &region->loop,
         .contract = &region->contract,
@@ -224,7 +224,9 @@ static int start_gateway(struct region *region)
         .tls_port = region->data.tls.port,
         .quota_tiers = region->tuning.quota_tiers,
     };
-    if (!gateway.region_name) return px_arena_fault(&region->arena);
+    const char *tables = homes_url(&region->data, "tables", &region->arena);
+    if (!gateway.region_name || !tables) return px_arena_fault(&region->arena);
+    gateway.tables_url = px_str_c(tables);
     return gateway_new(&gateway, &region->gateway, &region->port);
 }
 

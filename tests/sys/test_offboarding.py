@@ -115,7 +115,7 @@ def check_proof(tree, output, name="acme"):
     manifest = (analytics / output["manifest"]["key"]).read_bytes()
     assert proof["before"]["manifest"]["sha256"] == output["manifest"]["sha256"] == hashlib.sha256(manifest).hexdigest()
     assert proof["format"] == "prism-proof-of-deletion" and proof["tenant"] == name and proof["exported"] == output["exported"]
-    assert set(proof["left"].values()) == {0} and len(proof["left"]) == 12
+    assert set(proof["left"].values()) == {0} and len(proof["left"]) == 13
     assert {d["name"]: d["rows"] for d in proof["before"]["datasets"]} == {"app": ROWS, "audit": 3}
     return proof
 

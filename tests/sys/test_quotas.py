@@ -186,6 +186,41 @@ def test_a_day_stays_counted_through_kill_9(tmp_path, one_day):
         r.down()
 
 
+def test_requests_of_a_day_stay_counted_through_kill_9(tmp_path, one_day):
+    from conftest import Region
+
+    r = Region(tmp_path / "days").up()
+    try:
+        key = r.tenant("quo-asking")
+        give(r, "quo-asking", requests_per_day=100)
+
+        def counted():
+            return r.call("GET", "/v1/admin/tenants/quo-asking/usage", key=r.admin_key).json().get("today", {}).get("requests", 0)
+
+        def left(answer):
+            return int(re.search(r'"requests_per_day";r=(\d+)', answer.headers["RateLimit"])[1])
+
+        assert {a.status_code for a in flood(r, key, 60)} == {200}
+        wait(lambda: counted() == 60)
+        r.kill()
+        r.up()
+        served, until = 0, time.monotonic() + 60
+        while True:  # the first of them begins at 0, until the gateway has looked
+            answer = r.call("GET", "/v1/datasets", key=key)
+            served += 1
+            assert answer.status_code == 200 and served < 40 and time.monotonic() < until
+            if left(answer) == 40 - served:
+                break
+            time.sleep(0.5)
+        codes = [a.status_code for a in flood(r, key, 60)]
+        assert codes.count(200) == 40 - served and codes.count(429) == 60 - codes.count(200)
+        wait(lambda: counted() == 100)
+        said = r.run("tenant", "usage", "quo-asking").stdout
+        assert re.search(r"^requests today +100$", said, re.M), said
+    finally:
+        r.down()
+
+
 def test_stored_bytes(region):
     key = region.tenant("quo-stored", "ingest,query,admin")
     give(region, "quo-stored", stored_bytes=1)

@@ -30,12 +30,18 @@ static int write_limits(const struct usage_of *of, struct px_arena *arena, struc
 
 static int write_today(const struct usage_of *of, struct px_arena *arena, struct px_buf *json)
 {
-    struct days_used today;
-    int r = days_read(of->tables, &px_clock_system, S("records"), of->tenant, arena, &today);
-    if (r == DAYS_NONE) return 0;
-    PX_TRY(r);
-    px_buf_printf(json, ",\"today\":{\"date\":\"%s\",\"records\":%lld}", today.date,
-                  (long long)today.count);
+    static const struct px_str kinds[] = {S("requests"), S("records")};
+    bool begun = false;
+    for (size_t i = 0; i < PX_COUNT(kinds); i++) {
+        struct days_used today;
+        int r = days_read(of->tables, &px_clock_system, kinds[i], of->tenant, arena, &today);
+        if (r == DAYS_NONE) continue;
+        PX_TRY(r);
+        if (!begun) px_buf_printf(json, ",\"today\":{\"date\":\"%s\"", today.date);
+        px_buf_printf(json, ",\"%.*s\":%lld", PX_FMT(kinds[i]), (long long)today.count);
+        begun = true;
+    }
+    if (begun) px_buf_add_char(json, '}');
     return 0;
 }
 

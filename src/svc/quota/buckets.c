@@ -20,6 +20,9 @@ struct bucket {
     uint64_t hash, limits_hash;   /* of the tenant; of the words that its limits came from */
     int64_t requests_full_ns, bytes_full_ns;
     int64_t day, day_requests;
+    int64_t day_kept_not; /* of these, taken by nobody yet */
+    bool is_not_kept;     /* listed; not forgotten meanwhile */
+    struct bucket *next_not_kept;
     int64_t running; /* queries; not forgotten meanwhile */
     struct quota_limits limits;
     uint8_t tenant_len;
@@ -31,6 +34,8 @@ struct buckets {
     bool tiers;
     size_t count;
     struct bucket *newest, *oldest;
+    struct bucket *not_kept;
+    bool keeps; /* somebody takes them */
     struct bucket *heads[HEADS];
 };
 
@@ -87,11 +92,16 @@ static void link_newest(struct buckets *buckets, struct bucket *bucket)
     buckets->newest = bucket;
 }
 
-/* Nobody, where all have queries running: these are no more than the gateway has calls. */
+static bool is_needed(const struct bucket *bucket)
+{
+    return bucket->running > 0 || bucket->is_not_kept;
+}
+
+/* Nobody, where all are needed: these are no more than the gateway has calls, and had requests since a turn. */
 static void forget_oldest(struct buckets *buckets)
 {
     struct bucket *bucket = buckets->oldest;
-    while (bucket && bucket->running > 0) bucket = bucket->newer;
+    while (bucket && is_needed(bucket)) bucket = bucket->newer;
     if (!bucket) return;
     struct bucket **at = &buckets->heads[bucket->hash % HEADS];
     while (*at != bucket) at = &(*at)->chained;
@@ -207,6 +217,43 @@ static int refuse(const struct buckets *buckets, const struct bucket *bucket, en
     return BUCKETS_OVER;
 }
 
+static void keep_later(struct buckets *buckets, struct bucket *bucket, int64_t requests)
+{
+    if (!bucket->is_not_kept) {
+        bucket->is_not_kept = true;
+        bucket->next_not_kept = buckets->not_kept;
+        buckets->not_kept = bucket;
+    }
+    bucket->day_kept_not += requests;
+}
+
+size_t buckets_day_take(struct buckets *buckets, struct buckets_day *ret_days, size_t max)
+{
+    size_t count = 0;
+    buckets->keeps = true;
+    for (; buckets->not_kept && count < max; count++) {
+        struct bucket *bucket = buckets->not_kept;
+        ret_days[count] = (struct buckets_day){.day = bucket->day,
+                                               .requests = bucket->day_kept_not};
+        memcpy(ret_days[count].tenant, bucket->tenant, bucket->tenant_len);
+        bucket->day_kept_not = 0;
+        bucket->is_not_kept = false;
+        buckets->not_kept = bucket->next_not_kept;
+    }
+    return count;
+}
+
+void buckets_day_put(struct buckets *buckets, const struct buckets_day *day)
+{
+    struct px_str tenant = px_str_c(day->tenant);
+    struct bucket *bucket = find(buckets, tenant, hash_of(tenant));
+    if (!bucket || bucket->day != day->day) return; /* forgotten, or the day is over */
+    if (day->total < 0)
+        keep_later(buckets, bucket, day->requests);
+    else
+        bucket->day_requests = day->total + bucket->day_kept_not;
+}
+
 static int take(struct buckets *buckets, struct bucket *bucket, const struct buckets_spend *spend,
                 struct buckets_refusal *ret_refusal)
 {
@@ -217,7 +264,7 @@ static int take(struct buckets *buckets, struct bucket *bucket, const struct buc
     const struct price bytes = price_of_bytes(limits, spend->bytes);
     if (bucket->day != day) {
         bucket->day = day;
-        bucket->day_requests = 0;
+        bucket->day_requests = bucket->day_kept_not = 0;
     }
     if (a_day >= 0 && bucket->day_requests >= a_day)
         return refuse(buckets, bucket, QUOTA_REQUESTS_PER_DAY, (day + 1) * day_ns - spend->wall_ns,
@@ -227,6 +274,7 @@ static int take(struct buckets *buckets, struct bucket *bucket, const struct buc
     wait_ns = lacking_ns(bucket->bytes_full_ns, &bytes, now_ns);
     if (wait_ns > 0) return refuse(buckets, bucket, QUOTA_BYTES_PER_S, wait_ns, ret_refusal);
     bucket->day_requests++;
+    if (a_day >= 0 && buckets->keeps) keep_later(buckets, bucket, 1);
     pay(&bucket->requests_full_ns, &request, now_ns);
     pay(&bucket->bytes_full_ns, &bytes, now_ns);
     return 0;

@@ -39,6 +39,16 @@ enum buckets_answer { BUCKETS_OVER = 1 };
 PX_MUST_USE int buckets_take(struct buckets *buckets, const struct buckets_spend *spend,
                              struct buckets_refusal *ret_refusal);
 
+/* Requests of days are kept elsewhere as well: what came of tenants with such a limit since it was taken last, of at most max of them.
+ * Who takes them puts each back with the total that stands there then, others' requests included; negative: they were not kept,
+ * and are taken again. */
+struct buckets_day {
+    char tenant[64];
+    int64_t day, requests, total;
+};
+size_t buckets_day_take(struct buckets *buckets, struct buckets_day *ret_days, size_t max);
+void buckets_day_put(struct buckets *buckets, const struct buckets_day *day);
+
 /* Take one of the places of queries, when the call is one and its tenant has a limit of them: *ret_place is not NULL then, and
  * its holder calls buckets_leave() once, before the buckets are freed. Answers and faults as above. */
 struct bucket;

@@ -256,6 +256,12 @@ int days_take(struct days *days, struct table_store *tables, const struct days_a
     return 0;
 }
 
+int64_t days_seen(const struct days *days, struct px_str tenant)
+{
+    const struct holding *it = find(days, tenant, hash_of(tenant));
+    return it ? it->taken - it->held : 0;
+}
+
 void days_return(struct days *days, struct px_str tenant, int64_t count)
 {
     struct holding *it = find(days, tenant, hash_of(tenant));

@@ -32,6 +32,8 @@ struct days_ask {
 enum days_answer { DAYS_OVER = 1, DAYS_NONE };
 PX_MUST_USE int days_take(struct days *days, struct table_store *tables, const struct days_ask *ask,
                           struct px_arena *arena, int64_t *ret_wait_s);
+/* What the tenant's day came to when its item was written last, without what is held here; 0: nothing is known of it. */
+int64_t days_seen(const struct days *days, struct px_str tenant);
 /* What was taken just now was not used. */
 void days_return(struct days *days, struct px_str tenant, int64_t count);
 
