@@ -43,3 +43,10 @@ def test_the_audit_log_is_the_same_on_dynamodb():
     with emulator() as port:
         done = run(audit, f"http://127.0.0.1:{port}")
     assert all_passed(done, at_least=16)
+
+
+def test_days_are_counted_the_same_on_dynamodb():
+    days = build_suite("test_svc_quota_days")
+    with emulator() as port:
+        done = run(days, f"http://127.0.0.1:{port}")
+    assert all_passed(done, at_least=6)

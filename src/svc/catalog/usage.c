@@ -28,6 +28,9 @@ static int write_limits(const struct usage_of *of, struct px_arena *arena, struc
     return 0;
 }
 
+/* This release may come before its table or the role's right to it, and what a tenant has stored is told all the same. */
+static bool is_not_there_yet(int fault) { return fault == PX_F_CONFIG || fault == PX_F_DENIED; }
+
 static int write_today(const struct usage_of *of, struct px_arena *arena, struct px_buf *json)
 {
     static const struct px_str kinds[] = {S("requests"), S("records")};
@@ -35,7 +38,7 @@ static int write_today(const struct usage_of *of, struct px_arena *arena, struct
     for (size_t i = 0; i < PX_COUNT(kinds); i++) {
         struct days_used today;
         int r = days_read(of->tables, &px_clock_system, kinds[i], of->tenant, arena, &today);
-        if (r == DAYS_NONE) continue;
+        if (r == DAYS_NONE || is_not_there_yet(r)) continue;
         PX_TRY(r);
         if (!begun) px_buf_printf(json, ",\"today\":{\"date\":\"%s\"", today.date);
         px_buf_printf(json, ",\"%.*s\":%lld", PX_FMT(kinds[i]), (long long)today.count);

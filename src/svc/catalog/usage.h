@@ -13,6 +13,6 @@ struct usage_of {
 };
 /* {"tenant","limits":[{"name","unit","held","limit"}...],"stored":{"datasets","rows","bytes"},"today":{"date",
  * "requests","records"}}: without limit where there is none; stored is what is sealed, today what was taken of the day
- * (svc/quota/days.h), without what was not counted. Faults: PX_F_PROTOCOL when own is no JSON; those of the catalog and the tables. */
+ * (svc/quota/days.h), without what was not counted or may not be read (a table that is not there yet). Faults: PX_F_PROTOCOL when own is no JSON; those of the catalog and the tables. */
 PX_MUST_USE int usage_write(struct catalog *catalog, const struct usage_of *of,
                             struct px_arena *arena, struct px_buf *json);
