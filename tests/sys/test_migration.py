@@ -120,6 +120,37 @@ def test_a_move_waits_for_no_registry_and_repeats_are_known_all_the_same(regions
     assert found.json()["rows"] == [[20, 20]]
 
 
+def taken_today(regions, at, tenant):
+    with contextlib.closing(sqlite3.connect(f"file:{regions.data}/regions/{at}/tables.db?mode=ro", uri=True)) as db:
+        return [json.loads(d)["taken"] for d, in db.execute("SELECT document FROM items WHERE tbl = 'usage' AND pk = ? AND sk LIKE 'records/%'", [tenant])]
+
+
+def test_what_was_used_of_a_day_goes_along(regions):
+    if 86400 - time.time() % 86400 < 600:
+        pytest.skip("the day could end within the test")
+    regions.run("tenant", "create", "daily", "--region", US)
+    changed = regions.one(US).call("PATCH", "/v1/admin/tenants/daily", key=regions.admin_key, json={"quotas": {"records_per_day": 10}})
+    assert changed.status_code == 200, changed.text
+    key = regions.json("key", "create", "daily", "--region", US)["key"]
+    regions.converged()
+    assert wait(lambda: regions.query("SELECT 1", key=key), seconds=60).status_code == 200
+    assert regions.ingest("app", [{"n": n} for n in range(6)], key=key).status_code == 200
+    wait(lambda: taken_today(regions, EU, "daily") == [6], seconds=60)
+    assert json.loads(migrate_verb(regions, "daily", "--to", EU, "--json").stdout)["outcome"] == "moved"
+
+    def send(numbers):
+        """The first answer that is none to repeat."""
+        answers = []
+        wait(lambda: answers.append(regions.ingest("app", [{"n": n} for n in numbers], key=key)) or answers[-1].status_code not in (421, 502, 503), seconds=60, every=0.2)
+        return answers[-1].status_code
+
+    assert send(range(10, 15)) == 429
+    assert send(range(6, 10)) == 200
+    assert send([10]) == 429
+    assert regions.query("SELECT count(*) FROM app", key=key).json()["rows"] == [[10]]
+    wait(lambda: taken_today(regions, US, "daily") == taken_today(regions, EU, "daily") == [10], seconds=60)
+
+
 # ---- prism tenant migrate ----
 
 
