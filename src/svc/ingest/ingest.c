@@ -345,6 +345,7 @@ static int repeat_only(struct ingest *ingest, const struct ingest_request *reque
 {
     struct claim claim;
     PX_TRY(need(ingest, INGEST_WRITER, ingest->options.writer));
+    PX_TRY(need(ingest, INGEST_TABLES, ingest->options.tables));
     px_arena_reset(&ingest->claim_arena);
     const struct claim_stores stores = stores_of(ingest);
     int r = claim_find(&stores, wish, &ingest->claim_arena, &claim);

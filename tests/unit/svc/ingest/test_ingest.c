@@ -528,6 +528,29 @@ TEST(a_tenant_has_so_many_bytes_stored)
     CHECK_STATUS(200, send_to(t, it.ingest, &fourth));
 }
 
+static int open_what_is_asked(void *ctx, enum ingest_store store, struct ingest_options *options)
+{
+    const struct instance *it = ctx;
+    options->hot = it->hot;
+    if (store == INGEST_WRITER) options->writer = it->writer;
+    if (store == INGEST_TABLES) options->tables = it->tables;
+    if (store == INGEST_CATALOG) options->catalog = it->catalog;
+    return 0;
+}
+
+TEST(an_instance_begins_with_a_tenant_that_is_full)
+{
+    PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, NULL);
+    const struct request request = {.body = TWO_RECORDS, .quotas = "{\"stored_bytes\":1}"};
+    const struct ingest_options options = {
+        .clock = &t->clock, .open = open_what_is_asked, .open_ctx = &it};
+    struct ingest *ingest = NULL;
+    seal_bytes(&it, "acme", "logs", 400);
+    CHECK_OK(ingest_new(&options, &ingest));
+    CHECK_STATUS(507, send_to(t, ingest, &request));
+    ingest_free(&ingest);
+}
+
 static int catalog_or_fault(void *ctx, struct catalog **ret_catalog)
 {
     struct catalog *const *catalog = ctx;
