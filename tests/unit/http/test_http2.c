@@ -597,6 +597,45 @@ TEST(floods_of_frames_end_the_connection)
     tls_rig_end(h2->rig);
 }
 
+/* The error code of the GOAWAY among frames; -1: there is none. */
+static int64_t goaway_of(struct px_str frames)
+{
+    const unsigned char *at = (const unsigned char *)frames.ptr, *end = at + frames.len;
+    while (end - at >= 9 + 8) {
+        size_t bytes = (size_t)at[0] << 16 | (size_t)at[1] << 8 | at[2];
+        if (at[3] == NGHTTP2_GOAWAY) return at[9 + 7];
+        at += PX_MIN(9 + bytes, (size_t)(end - at));
+    }
+    return -1;
+}
+
+/* RFC 9113 section 5.1, half-closed (remote). h2spec sends its frame when the answer has ended the stream already. */
+TEST(what_comes_behind_the_end_of_a_request_that_is_worked_on_is_an_error)
+{
+    struct h2_rig *h2 = h2_rig_new(t, (struct http_server_options){0});
+    static const char request[] = PREFACE "\0\0\x0c\1\5\0\0\0\1\x82\x86\4\5/hold\x41\1x",
+                      data[] = "\0\0\1\0\0\0\0\0\1x";
+    char answer[4096];
+    size_t bytes = 0;
+    ssize_t n = 1;
+    int fd = dial_port(h2->plain_port);
+    CHECK_INT(send(fd, request, sizeof request - 1, MSG_NOSIGNAL), sizeof request - 1);
+    while (h2->held_count == 0) rig_turn(h2->rig);
+    CHECK_INT(send(fd, data, sizeof data - 1, MSG_NOSIGNAL), sizeof data - 1);
+    while (n != 0 && goaway_of(px_str(answer, bytes)) < 0) {
+        rig_turn(h2->rig);
+        n = recv(fd, answer + bytes, sizeof answer - bytes, 0);
+        bytes += (size_t)PX_MAX(n, 0);
+    }
+    CHECK_INT(goaway_of(px_str(answer, bytes)), NGHTTP2_STREAM_CLOSED);
+    px_close(&fd);
+    while (h2->gone == 0) rig_turn(h2->rig);
+    http_reply(h2->held[0], 200, NULL, 0, S("nobody"));
+    while (http_server_connections(h2->rig->server) > 0) rig_turn(h2->rig);
+    CHECK_INT(h2->requests, 1);
+    tls_rig_end(h2->rig);
+}
+
 TEST(nothing_but_the_preface_begins_it)
 {
     struct h2_rig *h2 = h2_rig_new(t, (struct http_server_options){0});
