@@ -8,9 +8,9 @@
 
 #include "base/px_clock.h"
 #include "base/px_log.h"
+#include "http/certificates.h"
 #include "http/server.h"
 #include "lambda/pool.h"
-#include "http/certificates.h"
 #include "region/figures.h"
 #include "region/names.h"
 #include "region/openapi.h"

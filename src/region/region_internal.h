@@ -4,8 +4,8 @@
 #include <uv.h>
 
 #include "base/px_log.h"
-#include "region/async.h"
 #include "http/certificates.h"
+#include "region/async.h"
 #include "region/copies.h"
 #include "region/data_dir.h"
 #include "region/elsewhere.h"

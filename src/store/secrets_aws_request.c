@@ -56,4 +56,3 @@ int secrets_aws_exchange(struct secret_manager *manager, const char *what,
     PX_TRY(r);
     return 0;
 }
-

@@ -29,10 +29,10 @@ struct terraform {
     const char *plugin_cache;                           /* TF_PLUGIN_CACHE_DIR; NULL: none */
     const char *backend[TERRAFORM_SETTINGS_MAX + 1];    /* "bucket=prism-states"; NULL-ended */
     const char *var_files[TERRAFORM_VAR_FILES_MAX + 1]; /* absolute; NULL-ended */
-    int64_t lock_timeout_s; /* -1: without the lock */
-    int64_t deadline_ns; /* monotonic; 0: none */
-    int64_t grace_ms;    /* for what runs when it is stopped */
-    int parallelism;     /* 0: Terraform's own */
+    int64_t lock_timeout_s;                             /* -1: without the lock */
+    int64_t deadline_ns;                                /* monotonic; 0: none */
+    int64_t grace_ms;                                   /* for what runs when it is stopped */
+    int parallelism;                                    /* 0: Terraform's own */
     const struct px_clock *clock;
     struct px_arena *arena;
     const struct terraform_host *host; /* NULL: nobody */
