@@ -9,15 +9,14 @@
 #include <aws/common/hash_table.h>
 #include <stdlib.h>
 
-#define HEADS (BUCKETS_MAX / 2)
-#define TENANT_BYTES_MAX 63
+#include "svc/quota/seen.h"
+
 #define DAY_S 86400
 #define SCRATCH_BYTES_MAX (256 * 1024)
 
 struct bucket {
-    struct bucket *chained;       /* of its head */
-    struct bucket *newer, *older; /* by when they were seen */
-    uint64_t hash, limits_hash;   /* of the tenant; of the words that its limits came from */
+    struct seen_tenant tenant;
+    uint64_t limits_hash; /* of the words that its limits came from */
     int64_t requests_full_ns, bytes_full_ns;
     int64_t day, day_requests;
     int64_t day_kept_not; /* of these, taken by nobody yet */
@@ -25,24 +24,27 @@ struct bucket {
     struct bucket *next_not_kept;
     int64_t running; /* queries; not forgotten meanwhile */
     struct quota_limits limits;
-    uint8_t tenant_len;
-    char tenant[TENANT_BYTES_MAX];
 };
 struct buckets {
     struct px_arena arena, scratch; /* the book's; of one reading */
     struct quota_book book;
     bool tiers;
-    size_t count;
-    struct bucket *newest, *oldest;
+    struct seen seen;
     struct bucket *not_kept;
     bool keeps; /* somebody takes them */
-    struct bucket *heads[HEADS];
 };
 
 static uint64_t hash_of(struct px_str s)
 {
     struct aws_byte_cursor bytes = aws_byte_cursor_from_array(s.ptr, s.len);
     return s.len > 0 ? aws_hash_byte_cursor_ptr(&bytes) : 0;
+}
+
+/* Not forgotten. Where all are needed these are no more than the gateway has calls, and had requests since a turn. */
+static bool is_needed(const void *it)
+{
+    const struct bucket *bucket = it;
+    return bucket->running > 0 || bucket->is_not_kept;
 }
 
 int buckets_new(bool tiers, struct buckets **ret_buckets)
@@ -53,6 +55,7 @@ int buckets_new(bool tiers, struct buckets **ret_buckets)
     px_arena_init(&buckets->arena, SCRATCH_BYTES_MAX);
     px_arena_init(&buckets->scratch, SCRATCH_BYTES_MAX);
     int r = quota_book_read(&buckets->arena, &buckets->book);
+    if (r == 0) r = seen_init(&buckets->seen, BUCKETS_MAX, sizeof(struct bucket), is_needed);
     if (r != 0) {
         buckets_free(&buckets);
         return r;
@@ -66,80 +69,17 @@ void buckets_free(struct buckets **buckets_at)
     struct buckets *buckets = *buckets_at;
     if (!buckets) return;
     *buckets_at = NULL;
-    while (buckets->newest) {
-        struct bucket *bucket = buckets->newest;
-        buckets->newest = bucket->older;
-        free(bucket);
-    }
+    seen_deinit(&buckets->seen);
     px_arena_deinit(&buckets->arena);
     px_arena_deinit(&buckets->scratch);
     free(buckets);
 }
 
-/* ---- the table ---- */
-
-static void unlink_seen(struct buckets *buckets, struct bucket *bucket)
-{
-    *(bucket->newer ? &bucket->newer->older : &buckets->newest) = bucket->older;
-    *(bucket->older ? &bucket->older->newer : &buckets->oldest) = bucket->newer;
-}
-
-static void link_newest(struct buckets *buckets, struct bucket *bucket)
-{
-    bucket->newer = NULL;
-    bucket->older = buckets->newest;
-    *(buckets->newest ? &buckets->newest->newer : &buckets->oldest) = bucket;
-    buckets->newest = bucket;
-}
-
-static bool is_needed(const struct bucket *bucket)
-{
-    return bucket->running > 0 || bucket->is_not_kept;
-}
-
-/* Nobody, where all are needed: these are no more than the gateway has calls, and had requests since a turn. */
-static void forget_oldest(struct buckets *buckets)
-{
-    struct bucket *bucket = buckets->oldest;
-    while (bucket && is_needed(bucket)) bucket = bucket->newer;
-    if (!bucket) return;
-    struct bucket **at = &buckets->heads[bucket->hash % HEADS];
-    while (*at != bucket) at = &(*at)->chained;
-    *at = bucket->chained;
-    unlink_seen(buckets, bucket);
-    free(bucket);
-    buckets->count--;
-}
-
-static struct bucket *find(const struct buckets *buckets, struct px_str tenant, uint64_t hash)
-{
-    struct bucket *bucket = buckets->heads[hash % HEADS];
-    while (bucket &&
-           (bucket->hash != hash || !px_str_eq(px_str(bucket->tenant, bucket->tenant_len), tenant)))
-        bucket = bucket->chained;
-    return bucket;
-}
-
 static struct bucket *find_or_make(struct buckets *buckets, struct px_str tenant)
 {
-    uint64_t hash = hash_of(tenant);
-    struct bucket *bucket = find(buckets, tenant, hash);
-    if (bucket) {
-        unlink_seen(buckets, bucket);
-        link_newest(buckets, bucket);
-        return bucket;
-    }
-    bucket = calloc(1, sizeof(*bucket));
-    if (!bucket) return NULL;
-    if (buckets->count >= BUCKETS_MAX) forget_oldest(buckets);
-    buckets->count++;
-    bucket->hash = hash;
-    bucket->tenant_len = (uint8_t)tenant.len;
-    memcpy(bucket->tenant, tenant.ptr, tenant.len);
-    bucket->requests_full_ns = bucket->bytes_full_ns = INT64_MIN;
-    bucket->chained = buckets->heads[hash % HEADS];
-    buckets->heads[hash % HEADS] = bucket;
-    link_newest(buckets, bucket);
+    bool is_new;
+    struct bucket *bucket = seen_now(&buckets->seen, tenant, &is_new);
+    if (bucket && is_new) bucket->requests_full_ns = bucket->bytes_full_ns = INT64_MIN;
     return bucket;
 }
 
@@ -235,7 +175,7 @@ size_t buckets_day_take(struct buckets *buckets, struct buckets_day *ret_days, s
         struct bucket *bucket = buckets->not_kept;
         ret_days[count] = (struct buckets_day){.day = bucket->day,
                                                .requests = bucket->day_kept_not};
-        memcpy(ret_days[count].tenant, bucket->tenant, bucket->tenant_len);
+        memcpy(ret_days[count].tenant, bucket->tenant.name, sizeof bucket->tenant.name);
         bucket->day_kept_not = 0;
         bucket->is_not_kept = false;
         buckets->not_kept = bucket->next_not_kept;
@@ -245,8 +185,7 @@ size_t buckets_day_take(struct buckets *buckets, struct buckets_day *ret_days, s
 
 void buckets_day_put(struct buckets *buckets, const struct buckets_day *day)
 {
-    struct px_str tenant = px_str_c(day->tenant);
-    struct bucket *bucket = find(buckets, tenant, hash_of(tenant));
+    struct bucket *bucket = seen_find(&buckets->seen, px_str_c(day->tenant));
     if (!bucket || bucket->day != day->day) return; /* forgotten, or the day is over */
     if (day->total < 0)
         keep_later(buckets, bucket, day->requests);
@@ -287,7 +226,7 @@ static int bucket_of(struct buckets *buckets, const struct buckets_spend *spend,
     PX_ASSERT(spend->tenant.len > 0);
     *ret_bucket = NULL;
     if (!buckets->tiers && spend->own.len == 0) return 0; /* nothing of its own: nothing to keep */
-    if (spend->tenant.len > TENANT_BYTES_MAX)
+    if (spend->tenant.len > SEEN_TENANT_BYTES_MAX)
         return px_fault(PX_F_PROTOCOL, "the authorizer's tenant has a name too long");
     struct bucket *bucket = find_or_make(buckets, spend->tenant);
     if (!bucket) return px_fault(PX_F_OOM, "a bucket");
@@ -349,7 +288,7 @@ size_t buckets_left(const struct buckets *buckets, const struct buckets_spend *s
                     struct buckets_left ret_left[BUCKETS_LEFT_MAX])
 {
     if (!buckets->tiers && spend->own.len == 0) return 0;
-    const struct bucket *bucket = find(buckets, spend->tenant, hash_of(spend->tenant));
+    const struct bucket *bucket = seen_find(&buckets->seen, spend->tenant);
     if (!bucket) return 0;
     const int64_t *limits = bucket->limits.values;
     const struct price request = price_of_request(&bucket->limits);

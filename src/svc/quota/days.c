@@ -7,32 +7,26 @@
 #include <stdlib.h>
 
 #include "base/px_json.h"
+#include "svc/quota/seen.h"
 
-#define HEADS (DAYS_TENANTS_MAX / 2)
-#define TENANT_BYTES_MAX 63
 #define DAY_S 86400
 #define TRIES 64        /* each further one means that another process took meanwhile */
 #define AHEAD_PART 16   /* of what is left of a limit, at most */
 #define WRITES_ALONE 8u /* of a tenant in a second, before more is taken than is needed */
 
 struct holding {
-    struct holding *chained, *newer, *older;
-    uint64_t hash;
+    struct seen_tenant tenant;
     int64_t day;
     int64_t held;
     int64_t second, used, used_before; /* monotonic; used in it, and in the one before */
     uint32_t writes;                   /* in it */
     int64_t version; /* of the item as last seen; 0: absent, negative: not known */
     int64_t taken;   /* the largest number that was seen there: it grows only */
-    uint8_t tenant_len;
-    char tenant[TENANT_BYTES_MAX];
 };
 struct days {
     const struct px_clock *clock;
     struct px_str kind;
-    size_t count;
-    struct holding *newest, *oldest;
-    struct holding *heads[HEADS];
+    struct seen seen;
 };
 
 int days_new(const struct px_clock *clock, struct px_str kind, struct days **ret_days)
@@ -41,8 +35,12 @@ int days_new(const struct px_clock *clock, struct px_str kind, struct days **ret
     if (!days) return px_fault(PX_F_OOM, "days");
     days->clock = clock;
     days->kind = kind;
-    *ret_days = days;
-    return 0;
+    int r = seen_init(&days->seen, DAYS_TENANTS_MAX, sizeof(struct holding), NULL);
+    if (r == 0)
+        *ret_days = days;
+    else
+        free(days);
+    return r;
 }
 
 void days_free(struct days **days_at)
@@ -50,75 +48,15 @@ void days_free(struct days **days_at)
     struct days *days = *days_at;
     if (!days) return;
     *days_at = NULL;
-    while (days->newest) {
-        struct holding *it = days->newest;
-        days->newest = it->older;
-        free(it);
-    }
+    seen_deinit(&days->seen);
     free(days);
-}
-
-/* ---- who holds what ---- */
-
-static uint64_t hash_of(struct px_str s)
-{
-    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
-    for (size_t i = 0; i < s.len; i++) hash = (hash ^ (uint8_t)s.ptr[i]) * UINT64_C(1099511628211);
-    return hash;
-}
-
-static void unlink_seen(struct days *days, struct holding *it)
-{
-    *(it->newer ? &it->newer->older : &days->newest) = it->older;
-    *(it->older ? &it->older->newer : &days->oldest) = it->newer;
-}
-
-static void link_newest(struct days *days, struct holding *it)
-{
-    it->newer = NULL;
-    it->older = days->newest;
-    *(days->newest ? &days->newest->newer : &days->oldest) = it;
-    days->newest = it;
-}
-
-static void forget_oldest(struct days *days)
-{
-    struct holding *it = days->oldest, **at = &days->heads[it->hash % HEADS];
-    while (*at != it) at = &(*at)->chained;
-    *at = it->chained;
-    unlink_seen(days, it);
-    free(it);
-    days->count--;
-}
-
-static struct holding *find(const struct days *days, struct px_str tenant, uint64_t hash)
-{
-    struct holding *it = days->heads[hash % HEADS];
-    while (it && (it->hash != hash || !px_str_eq(px_str(it->tenant, it->tenant_len), tenant)))
-        it = it->chained;
-    return it;
 }
 
 static struct holding *find_or_make(struct days *days, struct px_str tenant)
 {
-    uint64_t hash = hash_of(tenant);
-    struct holding *it = find(days, tenant, hash);
-    if (it) {
-        unlink_seen(days, it);
-        link_newest(days, it);
-        return it;
-    }
-    it = calloc(1, sizeof *it);
-    if (!it) return NULL;
-    if (days->count == DAYS_TENANTS_MAX) forget_oldest(days);
-    days->count++;
-    it->hash = hash;
-    it->day = -1;
-    it->tenant_len = (uint8_t)tenant.len;
-    memcpy(it->tenant, tenant.ptr, tenant.len);
-    it->chained = days->heads[hash % HEADS];
-    days->heads[hash % HEADS] = it;
-    link_newest(days, it);
+    bool is_new;
+    struct holding *it = seen_now(&days->seen, tenant, &is_new);
+    if (it && is_new) it->day = -1;
     return it;
 }
 
@@ -241,7 +179,7 @@ int days_take(struct days *days, struct table_store *tables, const struct days_a
               struct px_arena *arena, int64_t *ret_wait_s)
 {
     PX_ASSERT(ask->tenant.len > 0 && ask->count >= 0 && ask->limit >= 0);
-    if (ask->tenant.len > TENANT_BYTES_MAX)
+    if (ask->tenant.len > SEEN_TENANT_BYTES_MAX)
         return px_fault(PX_F_PROTOCOL, "the authorizer's tenant has a name too long");
     struct holding *it = find_or_make(days, ask->tenant);
     if (!it) return px_fault(PX_F_OOM, "a tenant's day");
@@ -258,13 +196,13 @@ int days_take(struct days *days, struct table_store *tables, const struct days_a
 
 int64_t days_seen(const struct days *days, struct px_str tenant)
 {
-    const struct holding *it = find(days, tenant, hash_of(tenant));
+    const struct holding *it = seen_find(&days->seen, tenant);
     return it ? it->taken - it->held : 0;
 }
 
 void days_return(struct days *days, struct px_str tenant, int64_t count)
 {
-    struct holding *it = find(days, tenant, hash_of(tenant));
+    struct holding *it = seen_find(&days->seen, tenant);
     if (!it || it->day != px_wall_ns(days->clock) / PX_NS_PER_S / DAY_S) return;
     it->held += count;
     it->used = PX_MAX(it->used - count, 0);
