@@ -29,7 +29,7 @@ struct buckets {
     struct px_arena arena, scratch; /* the book's; of one reading */
     struct quota_book book;
     bool tiers;
-    struct seen seen;
+    struct quota_seen seen;
     struct bucket *not_kept;
     bool keeps; /* somebody takes them */
 };
@@ -55,7 +55,7 @@ int buckets_new(bool tiers, struct buckets **ret_buckets)
     px_arena_init(&buckets->arena, SCRATCH_BYTES_MAX);
     px_arena_init(&buckets->scratch, SCRATCH_BYTES_MAX);
     int r = quota_book_read(&buckets->arena, &buckets->book);
-    if (r == 0) r = seen_init(&buckets->seen, BUCKETS_MAX, sizeof(struct bucket), is_needed);
+    if (r == 0) r = quota_seen_init(&buckets->seen, BUCKETS_MAX, sizeof(struct bucket), is_needed);
     if (r != 0) {
         buckets_free(&buckets);
         return r;
@@ -69,7 +69,7 @@ void buckets_free(struct buckets **buckets_at)
     struct buckets *buckets = *buckets_at;
     if (!buckets) return;
     *buckets_at = NULL;
-    seen_deinit(&buckets->seen);
+    quota_seen_deinit(&buckets->seen);
     px_arena_deinit(&buckets->arena);
     px_arena_deinit(&buckets->scratch);
     free(buckets);
@@ -78,7 +78,7 @@ void buckets_free(struct buckets **buckets_at)
 static struct bucket *find_or_make(struct buckets *buckets, struct px_str tenant)
 {
     bool is_new;
-    struct bucket *bucket = seen_now(&buckets->seen, tenant, &is_new);
+    struct bucket *bucket = quota_seen_now(&buckets->seen, tenant, &is_new);
     if (bucket && is_new) bucket->requests_full_ns = bucket->bytes_full_ns = INT64_MIN;
     return bucket;
 }
@@ -185,7 +185,7 @@ size_t buckets_day_take(struct buckets *buckets, struct buckets_day *ret_days, s
 
 void buckets_day_put(struct buckets *buckets, const struct buckets_day *day)
 {
-    struct bucket *bucket = seen_find(&buckets->seen, px_str_c(day->tenant));
+    struct bucket *bucket = quota_seen_find(&buckets->seen, px_str_c(day->tenant));
     if (!bucket || bucket->day != day->day) return; /* forgotten, or the day is over */
     if (day->total < 0)
         keep_later(buckets, bucket, day->requests);
@@ -288,7 +288,7 @@ size_t buckets_left(const struct buckets *buckets, const struct buckets_spend *s
                     struct buckets_left ret_left[BUCKETS_LEFT_MAX])
 {
     if (!buckets->tiers && spend->own.len == 0) return 0;
-    const struct bucket *bucket = seen_find(&buckets->seen, spend->tenant);
+    const struct bucket *bucket = quota_seen_find(&buckets->seen, spend->tenant);
     if (!bucket) return 0;
     const int64_t *limits = bucket->limits.values;
     const struct price request = price_of_request(&bucket->limits);

@@ -26,7 +26,7 @@ struct holding {
 struct days {
     const struct px_clock *clock;
     struct px_str kind;
-    struct seen seen;
+    struct quota_seen seen;
 };
 
 int days_new(const struct px_clock *clock, struct px_str kind, struct days **ret_days)
@@ -35,7 +35,7 @@ int days_new(const struct px_clock *clock, struct px_str kind, struct days **ret
     if (!days) return px_fault(PX_F_OOM, "days");
     days->clock = clock;
     days->kind = kind;
-    int r = seen_init(&days->seen, DAYS_TENANTS_MAX, sizeof(struct holding), NULL);
+    int r = quota_seen_init(&days->seen, DAYS_TENANTS_MAX, sizeof(struct holding), NULL);
     if (r == 0)
         *ret_days = days;
     else
@@ -48,14 +48,14 @@ void days_free(struct days **days_at)
     struct days *days = *days_at;
     if (!days) return;
     *days_at = NULL;
-    seen_deinit(&days->seen);
+    quota_seen_deinit(&days->seen);
     free(days);
 }
 
 static struct holding *find_or_make(struct days *days, struct px_str tenant)
 {
     bool is_new;
-    struct holding *it = seen_now(&days->seen, tenant, &is_new);
+    struct holding *it = quota_seen_now(&days->seen, tenant, &is_new);
     if (it && is_new) it->day = -1;
     return it;
 }
@@ -196,13 +196,13 @@ int days_take(struct days *days, struct table_store *tables, const struct days_a
 
 int64_t days_seen(const struct days *days, struct px_str tenant)
 {
-    const struct holding *it = seen_find(&days->seen, tenant);
+    const struct holding *it = quota_seen_find(&days->seen, tenant);
     return it ? it->taken - it->held : 0;
 }
 
 void days_return(struct days *days, struct px_str tenant, int64_t count)
 {
-    struct holding *it = seen_find(&days->seen, tenant);
+    struct holding *it = quota_seen_find(&days->seen, tenant);
     if (!it || it->day != px_wall_ns(days->clock) / PX_NS_PER_S / DAY_S) return;
     it->held += count;
     it->used = PX_MAX(it->used - count, 0);

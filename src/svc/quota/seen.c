@@ -12,23 +12,24 @@ static struct aws_byte_cursor key_of(struct px_str tenant)
 
 static bool is_same(const void *a, const void *b) { return aws_byte_cursor_eq(a, b); }
 
-int seen_init(struct seen *seen, size_t max, size_t bytes, bool (*is_needed)(const void *it))
+int quota_seen_init(struct quota_seen *seen, size_t max, size_t bytes,
+                    bool (*is_needed)(const void *it))
 {
     PX_ASSERT(bytes >= sizeof(struct seen_tenant));
-    *seen = (struct seen){.max = max, .bytes = bytes, .is_needed = is_needed};
+    *seen = (struct quota_seen){.max = max, .bytes = bytes, .is_needed = is_needed};
     int r = aws_linked_hash_table_init(&seen->table, aws_default_allocator(),
                                        aws_hash_byte_cursor_ptr, is_same, NULL, free,
                                        TENANTS_AT_FIRST);
     return r == AWS_OP_SUCCESS ? 0 : px_fault(PX_F_OOM, "tenants that were seen");
 }
 
-void seen_deinit(struct seen *seen)
+void quota_seen_deinit(struct quota_seen *seen)
 {
     if (seen->table.allocator) aws_linked_hash_table_clean_up(&seen->table);
-    *seen = (struct seen){0};
+    *seen = (struct quota_seen){0};
 }
 
-void *seen_find(const struct seen *seen, struct px_str tenant)
+void *quota_seen_find(const struct quota_seen *seen, struct px_str tenant)
 {
     struct aws_byte_cursor key = key_of(tenant);
     struct aws_hash_element *element = NULL;
@@ -37,7 +38,7 @@ void *seen_find(const struct seen *seen, struct px_str tenant)
     return element ? ((struct aws_linked_hash_table_node *)element->value)->value : NULL;
 }
 
-static void forget_one(struct seen *seen)
+static void forget_one(struct quota_seen *seen)
 {
     const struct aws_linked_list *list = aws_linked_hash_table_get_iteration_list(&seen->table);
     for (struct aws_linked_list_node *at = aws_linked_list_begin(list);
@@ -50,7 +51,7 @@ static void forget_one(struct seen *seen)
     }
 }
 
-void *seen_now(struct seen *seen, struct px_str tenant, bool *ret_new)
+void *quota_seen_now(struct quota_seen *seen, struct px_str tenant, bool *ret_new)
 {
     struct aws_byte_cursor key = key_of(tenant);
     void *found = NULL;

@@ -15,18 +15,18 @@ struct seen_tenant {
     struct aws_byte_cursor key; /* of `name` */
     char name[SEEN_TENANT_BYTES_MAX + 1];
 };
-struct seen {
+struct quota_seen {
     struct aws_linked_hash_table table; /* the least recently seen first */
     size_t max, bytes;                  /* how many; of each */
     bool (*is_needed)(const void *it);  /* and not forgotten; NULL: none is */
 };
 
 /* Faults: PX_F_OOM. */
-PX_MUST_USE int seen_init(struct seen *seen, size_t max, size_t bytes,
-                          bool (*is_needed)(const void *it));
-void seen_deinit(struct seen *seen); /* of a zeroed one: a no-op */
+PX_MUST_USE int quota_seen_init(struct quota_seen *seen, size_t max, size_t bytes,
+                                bool (*is_needed)(const void *it));
+void quota_seen_deinit(struct quota_seen *seen); /* of a zeroed one: a no-op */
 
 /* NULL: it was not seen, or is forgotten. Finding it is not seeing it. */
-void *seen_find(const struct seen *seen, struct px_str tenant);
+void *quota_seen_find(const struct quota_seen *seen, struct px_str tenant);
 /* It is the newest now. Where max are needed, there are more than max. NULL: no memory. tenant: 1 to SEEN_TENANT_BYTES_MAX bytes. */
-void *seen_now(struct seen *seen, struct px_str tenant, bool *ret_new);
+void *quota_seen_now(struct quota_seen *seen, struct px_str tenant, bool *ret_new);
