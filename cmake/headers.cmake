@@ -14,7 +14,7 @@ if(header_checks)
   set_target_properties(headers PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF)
   target_link_libraries(headers PRIVATE AWS::aws-c-common AWS::aws-c-cal AWS::aws-checksums prism::duckdb
     prism::sqlite3 prism::uv prism::zstd prism::z prism::xxhash prism::protobuf_c prism::yyjson prism::llhttp
-    prism::otlp prism::nanoarrow prism::libpq prism::quickjs)
+    prism::nghttp2 prism::otlp prism::nanoarrow prism::libpq prism::quickjs)
 else()
   add_custom_target(headers)
 endif()

@@ -1,6 +1,7 @@
 /* svc/ingest/spool_layout.h - what stands before a frame in a spool. On disk: never renumber. Little endian. */
 #pragma once
 
+#include <assert.h>
 #include <stdint.h>
 
 #define SPOOL_MAGIC UINT32_C(0x31535850) /* "PXS1" */
