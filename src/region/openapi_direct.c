@@ -185,6 +185,7 @@ static int settle(const struct settling *s, const struct api_route *route, struc
     struct px_str why = {0};
     char place[96];
     PX_TRY(fill(text, s->places, s->arena));
+    if (!s->vtl) return 0;
     int r = vtl_check(s->vtl, *text, s->arena, &why);
     if (r != VTL_REFUSED) return r;
     (void)snprintf(place, sizeof place, "%.*s %.*s", PX_FMT(route->method),
@@ -205,6 +206,6 @@ int api_direct_settle(struct api_contract *contract, const struct api_places *pl
             r = settle(&s, route, &route->direct->replies[k].template_text);
         if (r != 0) return r;
     }
-    vtl_rest(vtl);
+    if (vtl) vtl_rest(vtl);
     return 0;
 }
