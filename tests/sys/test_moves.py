@@ -127,10 +127,14 @@ def test_nobody_but_an_operator_with_the_scope_admin_starts_anything(region):
     ("#foreach($x in $input.path('$'))1#end", "after # stands if"),
     ('"$context.nothing"', "$context.nothing is not known"),
 ])
-def test_a_template_beyond_the_subset_keeps_the_region_from_starting(tmp_path, template, words):
+def test_a_template_beyond_the_subset_fails_its_calls_and_starts_nothing(tmp_path, template, words):
     def with_template(contract):
         contract["paths"]["/v1/admin/tenants/{tenant}/moves"]["post"]["x-amazon-apigateway-integration"]["requestTemplates"]["application/json"] = template
 
-    r = Tree(tmp_path, contract=with_template)
-    done = r.run("up", "--detach", check=False)
-    assert done.returncode != 0 and words in done.stderr + done.stdout, done.stderr
+    r = Tree(tmp_path, contract=with_template).up()
+    problem(move(r, id="beyond"), 502)
+    log = (r.data / "logs" / "region.log").read_text()
+    assert "a mapping template failed" in log and words in log
+    assert r.run("workflow", "show", "beyond", check=False).returncode != 0
+    assert r.call("GET", "/v1/health").status_code == 200
+    r.down()
