@@ -134,7 +134,7 @@ struct api_places {
 };
 struct vtl;
 /* Fill in the places of all mapping templates, which then must be of the subset that is known. Before the first request. vtl: NULL: that is
- * looked at when they are used (vtl_render()), for it takes some 40 ms, nearly all of it in velocityjs' regular expressions.
+ * looked at when they are used (vtl_render()), for it takes some 25 ms, most of it in velocityjs' regular expressions.
  * Answers: API_CONTRACT_INVALID, ret_where says what. */
 PX_MUST_USE int api_direct_settle(struct api_contract *contract, const struct api_places *places,
                                   struct vtl *vtl, struct px_arena *arena,
