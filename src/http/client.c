@@ -27,7 +27,9 @@ struct http_client {
     int interrupt_fd;
     struct http_client_pause pause;
     int fd;
-    bool kept; /* the connection has served a call before */
+    bool kept;        /* the connection has served a call before */
+    bool ahead;       /* a call was sent whose answer has not been received */
+    int ahead_status; /* of the one in front of the last call */
 
     int64_t deadline_ns;
     size_t body_bytes_max;
@@ -40,8 +42,9 @@ struct http_client {
     struct px_buf body; /* of the answer */
     llhttp_t parser;
     bool any_byte, head_done, complete, keep;
-    int result;     /* of a callback that stopped the parser */
-    size_t in_used; /* read while the head was read; then, what the head takes */
+    int result;         /* of a callback that stopped the parser */
+    size_t in_used;     /* read while the head was read; then, what the head takes */
+    struct px_str rest; /* of `in`: bytes behind the answer of a call ahead */
     size_t body_seen;
     struct http_fields fields;
     struct http_header headers[HTTP_FIELDS_MAX];
@@ -148,7 +151,8 @@ static int parse(struct http_client *client, const char *bytes, size_t count)
     llhttp_errno_t error = llhttp_execute(&client->parser, bytes, count);
     if (error == HPE_OK) return 0;
     if (error == HPE_PAUSED) {
-        if (llhttp_get_error_pos(&client->parser) != bytes + count) client->keep = false;
+        const char *end = llhttp_get_error_pos(&client->parser);
+        client->rest = px_str(end, (size_t)(bytes + count - end));
         return 0;
     }
     if (client->result != 0) return client->result;
@@ -191,6 +195,15 @@ static size_t head_bytes(const struct http_client *client)
     return PX_MAX(name.offset + name.bytes, value.offset + value.bytes);
 }
 
+static int received(struct http_client *client, const char *at, size_t bytes)
+{
+    client->any_byte = true;
+    int r = parse(client, at, bytes);
+    if (r != 0) return r;
+    client->in_used = client->head_done ? head_bytes(client) : client->in_used + bytes;
+    return 0;
+}
+
 static int receive_some(struct http_client *client)
 {
     char *at;
@@ -199,11 +212,24 @@ static int receive_some(struct http_client *client)
     int r = http_socket_receive(client->fd, at, bytes, client->deadline_ns, &bytes);
     if (r == HTTP_SOCKET_CLOSED) return at_end_of_stream(client);
     PX_TRY(r);
-    client->any_byte = true;
-    r = parse(client, at, bytes);
-    if (r != 0) return r;
-    client->in_used = client->head_done ? head_bytes(client) : client->in_used + bytes;
-    return 0;
+    return received(client, at, bytes);
+}
+
+/* What had come with the answer in front of this one. */
+static int receive_rest(struct http_client *client)
+{
+    struct px_str rest = client->rest;
+    client->rest = S("");
+    if (rest.len == 0) return 0;
+    memmove(client->in, rest.ptr, rest.len);
+    return received(client, client->in, rest.len);
+}
+
+static int receive_whole(struct http_client *client)
+{
+    int r = receive_rest(client);
+    while (r == 0 && !client->complete) r = receive_some(client);
+    return r;
 }
 
 static void answer_reset(struct http_client *client)
@@ -234,18 +260,38 @@ static int wait_for_answer(struct http_client *client)
     return r == HTTP_SOCKET_INTERRUPTED ? HTTP_CLIENT_INTERRUPTED : r;
 }
 
+/* Nothing but its status is wanted. It stays ahead until that is known. */
+static int receive_ahead(struct http_client *client)
+{
+    size_t body_bytes_max = client->body_bytes_max;
+    bool is_head = client->is_head;
+    int (*on_piece)(void *, struct px_str) = client->on_body;
+    client->body_bytes_max = HTTP_AHEAD_BYTES_MAX;
+    client->is_head = false;
+    client->on_body = NULL;
+    answer_reset(client);
+    int r = receive_whole(client);
+    client->body_bytes_max = body_bytes_max;
+    client->is_head = is_head;
+    client->on_body = on_piece;
+    if (r != 0) return r;
+    client->ahead = false;
+    client->ahead_status = client->parser.status_code;
+    return client->keep ? 0 : CLOSED_EARLY;
+}
+
 static int receive_answer(struct http_client *client, struct http_response *ret_response)
 {
-    answer_reset(client);
-    if (client->interrupt_fd >= 0) {
-        int r = wait_for_answer(client);
-        if (r == HTTP_CLIENT_INTERRUPTED) return r;
-        PX_TRY(r);
-    }
-    while (!client->complete) {
-        int r = receive_some(client);
+    if (client->ahead) {
+        int r = receive_ahead(client);
         if (r != 0) return r;
     }
+    answer_reset(client);
+    int r = 0;
+    if (client->interrupt_fd >= 0 && client->rest.len == 0) r = wait_for_answer(client);
+    if (r == 0) r = receive_whole(client);
+    if (r != 0) return r;
+    if (client->rest.len > 0) client->keep = false; /* nobody asked for what stands there */
     char *padding = px_buf_reserve(&client->body, HTTP_BODY_PADDING);
     if (!padding) return px_buf_fault(&client->body);
     memset(padding, 0, HTTP_BODY_PADDING);
@@ -332,10 +378,17 @@ static int exchange(struct http_client *client, const struct http_call *call,
     return receive_answer(client, ret_response);
 }
 
+static void lose(struct http_client *client)
+{
+    px_close(&client->fd);
+    client->ahead = false;
+    client->rest = S("");
+}
+
 /* What every call ends with. */
 static int settle(struct http_client *client, int r)
 {
-    if (r != 0 || !client->keep) px_close(&client->fd);
+    if (r != 0 || !client->keep) lose(client);
     if (r == CLOSED_EARLY)
         return px_fault(PX_F_UNAVAILABLE, "%s closed the connection without an answer",
                         client->address.host);
@@ -361,18 +414,35 @@ int http_client_call(struct http_client *client, const struct http_call *call,
     client->body_bytes_max = body_bytes_max;
     client->on_body = on_piece;
     client->ctx = ctx;
+    client->ahead_status = 0;
     int r = exchange(client, call, ret_response);
-    if (r == CLOSED_EARLY && client->kept) {
-        px_close(&client->fd);
+    if (r == CLOSED_EARLY && client->kept && !client->ahead) {
+        lose(client);
         r = exchange(client, call, ret_response);
     }
     return settle(client, r);
 }
 
+int http_client_ahead(struct http_client *client, const struct http_call *call)
+{
+    PX_ASSERT(!client->ahead);
+    call_setup(client, call, false);
+    PX_TRY(px_buf_fault(&client->out));
+    int r = ensure_connected(client);
+    struct iovec pieces[] = {piece_of(px_buf_str(&client->out)), piece_of(call->body)};
+    if (r == 0) r = send_pieces(client, pieces, call->body.len > 0 ? 2 : 1);
+    if (r != 0) return settle(client, r);
+    client->ahead = true;
+    return 0;
+}
+
+int http_client_ahead_status(const struct http_client *client) { return client->ahead_status; }
+
 /* ---- a request in pieces ---- */
 
 int http_client_begin(struct http_client *client, const struct http_call *call)
 {
+    PX_ASSERT(!client->ahead);
     call_setup(client, call, true);
     PX_TRY(px_buf_fault(&client->out));
     client->ended = false;
@@ -468,6 +538,13 @@ void http_client_free(struct http_client **client)
     px_buf_deinit(&(*client)->body);
     free(*client);
     *client = NULL;
+}
+
+void http_client_adopt(struct http_client *client, int *fd)
+{
+    lose(client);
+    client->fd = *fd;
+    *fd = -1;
 }
 
 void http_client_timeout(struct http_client *client, int timeout_ms)

@@ -18,6 +18,9 @@ enum http_client_answer { HTTP_CLIENT_INTERRUPTED = 1 };
 PX_MUST_USE int http_client_new(struct px_str endpoint, int timeout_ms,
                                 struct http_client **ret_client);
 void http_client_free(struct http_client **client);
+/* A connected socket to that peer, for the first call; once it is lost, calls connect to the endpoint. *fd is taken
+ * and -1 then. */
+void http_client_adopt(struct http_client *client, int *fd);
 /* Another bound for the calls from now on. */
 void http_client_timeout(struct http_client *client, int timeout_ms);
 /* Something to look at besides the answer: once fd (borrowed; -1 for none) can be read while a call
@@ -56,6 +59,14 @@ PX_MUST_USE int http_client_call(struct http_client *client, const struct http_c
                                  size_t body_bytes_max,
                                  int (*on_body)(void *ctx, struct px_str piece), void *ctx,
                                  struct http_response *ret_response);
+/* Send without waiting (pipelining, RFC 9112 section 9.3.2): the answer is received by the next http_client_call(), in front of its
+ * own and without a look at the interrupt fd. Of that answer only the status is kept; its body may have HTTP_AHEAD_BYTES_MAX.
+ * One call at a time can be ahead. A call behind one is not tried again on another connection.
+ * Faults: as http_client_call(), of sending. */
+#define HTTP_AHEAD_BYTES_MAX (64u * 1024u)
+PX_MUST_USE int http_client_ahead(struct http_client *client, const struct http_call *call);
+/* Of the call that was ahead of the last one; 0: none was, or it got no answer. */
+int http_client_ahead_status(const struct http_client *client);
 struct px_str http_response_header(const struct http_response *response, struct px_str name);
 /* Within on_body: the status of the answer that is being received. */
 int http_client_status(const struct http_client *client);

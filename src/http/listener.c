@@ -27,11 +27,29 @@ struct http_listener {
 
 /* ---- who dials ---- */
 
-static int connection_init(struct http_connection *conn, const struct http_listener *listener)
+static int connection_init(struct http_connection *conn, bool tcp)
 {
-    if (listener->uv.handle.type == UV_TCP)
-        return uv_tcp_init(listener->server->loop, &conn->uv.tcp);
-    return uv_pipe_init(listener->server->loop, &conn->uv.pipe, 0);
+    uv_loop_t *loop = conn->server->loop;
+    return tcp ? uv_tcp_init(loop, &conn->uv.tcp) : uv_pipe_init(loop, &conn->uv.pipe, 0);
+}
+
+/* Idle, without a socket yet. NULL: out of memory. */
+static struct http_connection *connection_new(struct http_server *server, bool tcp)
+{
+    struct http_connection *conn = malloc(sizeof *conn);
+    if (!conn) return NULL;
+    memset(conn, 0, sizeof *conn);
+    conn->server = server;
+    conn->state = CONN_CLOSED; /* in no list yet */
+    if (connection_init(conn, tcp) != 0) {
+        free(conn);
+        return NULL;
+    }
+    conn->uv.handle.data = conn;
+    server->connections++;
+    server->connections_in_memory++;
+    connection_set_state(conn, CONN_IDLE);
+    return conn;
 }
 
 static void name_peer(struct http_connection *conn)
@@ -63,20 +81,10 @@ static void on_connection(uv_stream_t *stream, int status)
 {
     struct http_listener *listener = stream->data;
     struct http_server *server = listener->server;
-    struct http_connection *conn = status == 0 ? malloc(sizeof *conn) : NULL;
+    bool tcp = listener->uv.handle.type == UV_TCP;
+    struct http_connection *conn = status == 0 ? connection_new(server, tcp) : NULL;
     if (!conn)
         return; /* out of memory or descriptors: the peer waits in the backlog or is turned away */
-    memset(conn, 0, sizeof *conn);
-    conn->server = server;
-    conn->state = CONN_CLOSED; /* in no list yet */
-    if (connection_init(conn, listener) != 0) {
-        free(conn);
-        return;
-    }
-    conn->uv.handle.data = conn;
-    server->connections++;
-    server->connections_in_memory++;
-    connection_set_state(conn, CONN_IDLE);
     if (uv_accept(stream, &conn->uv.stream) != 0) {
         connection_close(conn);
         return;
@@ -91,6 +99,20 @@ static void on_connection(uv_stream_t *stream, int status)
     if (too_many) connection_refuse(conn, 503, "too many connections");
     if (server->connections > server->options.connections_max + REFUSED_LINGERING_MAX)
         connection_close(conn);
+}
+
+int http_server_adopt(struct http_server *server, int *fd)
+{
+    struct http_connection *conn = connection_new(server, false);
+    if (!conn) return px_fault(PX_F_OOM, "a connection");
+    int error = uv_pipe_open(&conn->uv.pipe, *fd);
+    if (error) {
+        connection_close(conn);
+        return px_fault(PX_F_IO, "a socket that was given: %s", uv_strerror(error));
+    }
+    *fd = -1;
+    connection_open(conn);
+    return 0;
 }
 
 /* ---- listening ---- */

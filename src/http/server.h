@@ -90,6 +90,9 @@ PX_MUST_USE int http_server_listen_tcp(struct http_server *server, const char *h
 /* Mode 0600. A socket file that nobody listens on is replaced; one in use is PX_F_BUSY. The file is
  * removed when the server stops listening. */
 PX_MUST_USE int http_server_listen_unix(struct http_server *server, const char *path);
+/* One end of a socketpair(2), as if whoever has the other had dialled. *fd is taken and -1 then; a fault leaves it.
+ * Faults: PX_F_OOM, PX_F_IO. */
+PX_MUST_USE int http_server_adopt(struct http_server *server, int *fd);
 /* Stop accepting, let running requests finish, close idle connections, then call done (once, from
  * the loop). */
 void http_server_drain(struct http_server *server, void (*done)(void *ctx), void *ctx);

@@ -277,7 +277,7 @@ void instance_tick(struct instance *instance, uint64_t now_ms)
 
 /* ---- the start ---- */
 
-static int start_process(struct instance *instance, char **env, int output_fd)
+static int start_process(struct instance *instance, char **env, int output_fd, int api_fd)
 {
     struct lambda_pool *pool = instance->pool;
     char root[4096], *args[] = {(char *)(uintptr_t)pool->options.executable, NULL};
@@ -286,6 +286,7 @@ static int start_process(struct instance *instance, char **env, int output_fd)
         {.flags = UV_IGNORE},
         {.flags = UV_INHERIT_FD, .data.fd = output_fd},
         {.flags = UV_INHERIT_FD, .data.fd = output_fd},
+        [INSTANCE_SOCKET_FD] = {.flags = UV_INHERIT_FD, .data.fd = api_fd},
     };
     uv_process_options_t options = {
         .exit_cb = on_exit_of,
@@ -294,7 +295,7 @@ static int start_process(struct instance *instance, char **env, int output_fd)
         .env = env,
         .cwd = dirname(root),
         .flags = UV_PROCESS_DETACHED, /* a Ctrl-C in the region's terminal is the region's */
-        .stdio_count = 3,
+        .stdio_count = PX_COUNT(stdio),
         .stdio = stdio,
     };
     int error = uv_spawn(pool->loop, &instance->process, &options);
@@ -320,9 +321,10 @@ static int start(struct instance *instance, struct px_arena *arena)
     PX_TRY(instance_output_open(instance, ends[0]));
     uint16_t port;
     char **env;
-    PX_TRY(instance_api_listen(instance, &port));
+    PX_AUTO(px_close) int api_end = -1;
+    PX_TRY(instance_api_listen(instance, &port, &api_end));
     PX_TRY(instance_environment(instance->pool, port, instance->provisioned, arena, &env));
-    PX_TRY(start_process(instance, env, write_end));
+    PX_TRY(start_process(instance, env, write_end, api_end));
     limit_data(instance);
     instance->statm_fd = open_statm(instance->process.pid);
     return 0;

@@ -135,11 +135,13 @@ static inline bool instance_is_live(const struct instance *instance)
 }
 
 /* instance_env.c */
+#define INSTANCE_SOCKET_FD 3 /* behind input and outputs */
 PX_MUST_USE int instance_environment(const struct lambda_pool *pool, uint16_t port,
                                      bool provisioned, struct px_arena *arena, char ***ret_env);
 
 /* instance_api.c */
-PX_MUST_USE int instance_api_listen(struct instance *instance, uint16_t *ret_port);
+/* ret_fd: the process's end of a socket that leads to it too; the caller's. */
+PX_MUST_USE int instance_api_listen(struct instance *instance, uint16_t *ret_port, int *ret_fd);
 
 /* instance_stream.c */
 bool instance_stream_wanted(const struct http_request *request);

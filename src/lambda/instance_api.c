@@ -2,6 +2,8 @@
  *
  * Out of order calls are answered as Lambda's own supervisor answers them: 400 InvalidRequestID for an
  * id that is not the current one, 403 InvalidStateTransition for a call that the state does not allow. */
+#include <sys/socket.h>
+
 #include "base/px_clock.h"
 #include "lambda/instance.h"
 #include "lambda/runtime_post.h"
@@ -201,7 +203,7 @@ static void on_gone(void *ctx, struct http_request *request)
         instance_stop(instance, SIGKILL);
 }
 
-int instance_api_listen(struct instance *instance, uint16_t *ret_port)
+int instance_api_listen(struct instance *instance, uint16_t *ret_port, int *ret_fd)
 {
     const struct http_server_options options = {
         .body_bytes_max = BODY_BYTES_MAX,
@@ -217,5 +219,14 @@ int instance_api_listen(struct instance *instance, uint16_t *ret_port)
     };
     PX_TRY(http_server_new(instance->pool->loop, &options, &instance->server));
     PX_TRY(http_server_listen_tcp(instance->server, "127.0.0.1", 0, ret_port));
-    return 0;
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+        return px_fault_errno("socketpair");
+    int r = http_server_adopt(instance->server, &ends[0]);
+    px_close(&ends[0]);
+    if (r == 0)
+        *ret_fd = ends[1];
+    else
+        px_close(&ends[1]);
+    return r;
 }

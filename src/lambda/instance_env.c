@@ -71,7 +71,7 @@ int instance_environment(const struct lambda_pool *pool, uint16_t port, bool pro
 {
     size_t own = 0;
     while (pool->options.env && pool->options.env[own]) own++;
-    struct env env = {.arena = arena, .room = own + 21};
+    struct env env = {.arena = arena, .room = own + 22};
     env.at = px_arena_array(arena, char *, env.room + 1);
     if (!env.at) return px_arena_fault(arena);
     for (size_t i = 0; i < own; i++) env.at[env.count++] = (char *)(uintptr_t)pool->options.env[i];
@@ -91,6 +91,8 @@ int instance_environment(const struct lambda_pool *pool, uint16_t port, bool pro
     add(&env, "AWS_DEFAULT_REGION", region);
     (void)snprintf(text, sizeof text, "%d", (int)getpid());
     add(&env, RUNTIME_REGION_PID, text);
+    (void)snprintf(text, sizeof text, "%d", INSTANCE_SOCKET_FD);
+    add(&env, RUNTIME_SOCKET_FD, text);
     add_logging(&env, pool->options.name, version);
     add_paths(&env, pool->options.executable);
     if (arena->full) return px_arena_fault(arena);

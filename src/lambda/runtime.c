@@ -7,11 +7,14 @@
 #include "lambda/runtime.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lambda/apigw.h"
@@ -34,12 +37,14 @@ struct runtime {
     struct px_log log;
     struct px_arena arena; /* of the event */
     struct px_buf body;    /* of its answer */
+    bool by_socket;        /* of the local region */
     struct runtime_observe observe;
     bool cold;
     /* "_X_AMZN_TRACE_ID=..." in the environment: changed in place, because each setenv(3) of a new
      * value takes memory for good. */
     char trace[sizeof TRACE_VARIABLE "=" + 512];
     char request_id[128];
+    struct px_str answered; /* the one before; where request_id is, until the next has come */
 };
 
 /* ---- events ---- */
@@ -93,6 +98,23 @@ static int event_of(struct runtime *runtime, const struct http_response *respons
     return 0;
 }
 
+static void tell_refused(const struct px_log *log)
+{
+    px_log(log, PX_WARN, "the Runtime API did not take the answer of this event");
+}
+
+/* What was said to the answer that went ahead of this call. */
+static int look_ahead(const struct runtime *runtime)
+{
+    int status = http_client_ahead_status(runtime->client);
+    if (status / 100 == 5)
+        return px_fault(PX_F_UNAVAILABLE, "the Runtime API answered %d to an answer", status);
+    struct px_log log = runtime->log;
+    log.request_id = runtime->answered;
+    if (status / 100 == 4) tell_refused(&log);
+    return 0;
+}
+
 /* Answers: RUNTIME_STOP. */
 static int next_event(struct runtime *runtime, struct lambda_event *ret_event)
 {
@@ -104,6 +126,7 @@ static int next_event(struct runtime *runtime, struct lambda_event *ret_event)
     http_client_interrupt_fd(runtime->client, runtime->signal_fd);
     int r = http_client_call(runtime->client, &call, EVENT_BYTES_MAX, NULL, NULL, &response);
     http_client_interrupt_fd(runtime->client, -1);
+    if (r >= 0) PX_TRY(look_ahead(runtime));
     if (r == HTTP_CLIENT_INTERRUPTED) return RUNTIME_STOP;
     PX_TRY(r);
     if (response.status != 200)
@@ -149,6 +172,9 @@ static int post_body(struct runtime *runtime, const struct lambda_event *event)
     if (px_buf_fault(body) == PX_F_LIMIT)
         return post_too_large(runtime, event, LAMBDA_PAYLOAD_BYTES_MAX);
     if (px_buf_fault(body)) return post_fault(runtime, event, px_buf_fault(body));
+    if (runtime->by_socket)
+        return runtime_post_response_ahead(runtime->client, event->request_id, px_buf_str(body),
+                                           event->arena);
     int r = runtime_post_response(runtime->client, event->request_id, px_buf_str(body),
                                   event->arena);
     return r == RUNTIME_POST_TOO_LARGE ? post_too_large(runtime, event, body->len) : r;
@@ -195,13 +221,10 @@ static int handle_event(struct runtime *runtime, struct lambda_event *event)
     if (runtime->handler->after)
         runtime->handler->after(runtime->handler->ctx, &runtime->log, time_after(event));
     px_arena_reset(&runtime->arena);
-    if (r > 0) {
-        px_log(&runtime->log, PX_WARN, "the Runtime API did not take the answer of this event");
-        r = 0;
-    }
+    if (r > 0) tell_refused(&runtime->log);
+    runtime->answered = runtime->log.request_id;
     runtime->log.request_id = S("");
-    PX_TRY(r);
-    return 0;
+    return PX_MIN(r, 0);
 }
 
 /* ---- life ---- */
@@ -260,6 +283,24 @@ static int take_signals(int *ret_fd)
     if (fd < 0) return px_fault_errno("signalfd");
     *ret_fd = fd;
     return 0;
+}
+
+/* The region's socket in place of a connection: if it is one, and was made by the process that says to be the region. What
+ * a function starts has its environment too, but not its descriptors. */
+static void take_socket(struct runtime *runtime)
+{
+    struct ucred maker = {0};
+    socklen_t bytes = sizeof maker;
+    int64_t number = -1, region = 0;
+    const char *text = getenv(RUNTIME_SOCKET_FD), *pid = getenv(RUNTIME_REGION_PID);
+    if (!text || !px_str_to_i64(px_str_c(text), &number) || number < 3 || number > INT_MAX) return;
+    if (!pid || !px_str_to_i64(px_str_c(pid), &region)) return;
+    int fd = (int)number;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &maker, &bytes) != 0 ||
+        maker.pid != (pid_t)region || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+        return;
+    http_client_adopt(runtime->client, &fd);
+    runtime->by_socket = true;
 }
 
 /* The local region names itself as the parent, and then a function ends with it at once, also within an
@@ -329,6 +370,7 @@ int lambda_run(const struct lambda_handler *handler)
         px_log_fault(&runtime.log, r, "the function could not start");
         return 1;
     }
+    take_socket(&runtime);
     if (runtime_init(&runtime) != 0) return 1;
     r = runtime_loop(&runtime);
     runtime_observe_last(&runtime.observe);

@@ -32,15 +32,34 @@ static struct px_str invocation_path(struct px_arena *arena, struct px_str reque
     return px_arena_printf(arena, RUNTIME_PATH "invocation/%.*s/%s", PX_FMT(request_id), what);
 }
 
-int runtime_post_response(struct http_client *client, struct px_str request_id, struct px_str body,
-                          struct px_arena *arena)
+/* What an answer is posted by; its path is in the arena. */
+static int response_call(struct px_str request_id, struct px_str body, struct px_arena *arena,
+                         struct http_call *ret_call)
 {
     struct px_str path = invocation_path(arena, request_id, "response");
     if (!path.ptr) return px_arena_fault(arena);
     static const struct http_header headers[] = {
         {S("Content-Type"), S("application/json")},
     };
-    return post(client, &(struct http_call){"POST", path, headers, PX_COUNT(headers), body});
+    *ret_call = (struct http_call){"POST", path, headers, PX_COUNT(headers), body};
+    return 0;
+}
+
+int runtime_post_response(struct http_client *client, struct px_str request_id, struct px_str body,
+                          struct px_arena *arena)
+{
+    struct http_call call;
+    PX_TRY(response_call(request_id, body, arena, &call));
+    return post(client, &call);
+}
+
+int runtime_post_response_ahead(struct http_client *client, struct px_str request_id,
+                                struct px_str body, struct px_arena *arena)
+{
+    struct http_call call;
+    PX_TRY(response_call(request_id, body, arena, &call));
+    PX_TRY(http_client_ahead(client, &call));
+    return 0;
 }
 
 /* ---- errors ---- */

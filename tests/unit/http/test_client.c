@@ -302,6 +302,110 @@ static int count_bytes(void *ctx, struct px_str piece)
     return *(size_t *)ctx > 5 ? 77 : 0;
 }
 
+static const struct http_call posted = {.method = "POST", .path = {"/p", 2}, .body = {"b", 1}};
+
+TEST(the_answer_of_a_call_ahead_comes_with_the_next_calls)
+{
+    const struct turn turns[] = {
+        {true, "\r\n\r\nbGET /x", /* both at once, the second in the middle of the head */
+         S("HTTP/1.1 202 Accepted\r\nContent-Length: 3\r\n\r\nyesHTTP/1.1 200 OK\r\nX-O"), false},
+        {false, NULL, S("ne: 1\r\nContent-Length: 5\r\n\r\nhello"), false},
+        {false, "\r\n\r\nbGET /x",
+         S("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n"
+           "\r\nwhol"),
+         false},
+        {false, "GET /x", S("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1"), true},
+    };
+    struct peer *peer = peer_new(t, turns, PX_COUNT(turns));
+    struct http_client *client = client_for(t, peer->port, 5000);
+    struct http_response response;
+    int never = eventfd(1, EFD_CLOEXEC); /* what has come already is not interrupted */
+    CHECK_OK(http_client_ahead(client, &posted));
+    CHECK_INT(http_client_ahead_status(client), 0);
+    CHECK_OK(call(client, &get, &response));
+    CHECK_INT(http_client_ahead_status(client), 202);
+    CHECK_INT(response.status, 200);
+    CHECK_INT(response.header_count, 2);
+    CHECK_STR(http_response_header(&response, S("X-One")), S("1"));
+    CHECK_STR(response.body, S("hello"));
+    CHECK_OK(http_client_ahead(client, &posted));
+    http_client_interrupt_fd(client, never);
+    CHECK_OK(call(client, &get, &response));
+    http_client_interrupt_fd(client, -1);
+    CHECK_INT(http_client_ahead_status(client), 400);
+    CHECK_STR(response.body, S("whol"));
+    CHECK_OK(call(client, &get, &response));
+    CHECK_INT(http_client_ahead_status(client), 0);
+    CHECK_STR(response.body, S("1"));
+    peer_end(peer);
+    px_close(&never);
+    http_client_free(&client);
+}
+
+TEST(a_call_ahead_is_received_before_an_interrupt_is_looked_at)
+{
+    const struct turn turns[] = {
+        {true, "\r\n\r\nbGET /x", S("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"), false},
+        {false, "never said", S(""), true},
+    };
+    struct peer *peer = peer_new(t, turns, PX_COUNT(turns));
+    struct http_client *client = client_for(t, peer->port, 0);
+    struct http_response response;
+    int fd = eventfd(1, EFD_CLOEXEC);
+    http_client_interrupt_fd(client, fd);
+    CHECK_OK(http_client_ahead(client, &posted));
+    CHECK_INT(call(client, &get, &response), HTTP_CLIENT_INTERRUPTED);
+    CHECK_INT(http_client_ahead_status(client), 202);
+    peer_end(peer);
+    px_close(&fd);
+    http_client_free(&client);
+}
+
+TEST(a_call_behind_one_whose_answer_never_came_is_not_sent_again)
+{
+    const struct turn turns[] = {
+        {true, "\r\n\r\nbGET /x", S(""), true}, /* neither is answered */
+        {true, "\r\n\r\nbGET /x",               /* the first is the last of its connection */
+         S("HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"), true},
+        {true, "GET /x", S("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"), true},
+    };
+    struct peer *peer = peer_new(t, turns, PX_COUNT(turns));
+    struct http_client *client = client_for(t, peer->port, 5000);
+    struct http_response response;
+    CHECK_OK(http_client_ahead(client, &posted));
+    CHECK_INT(call(client, &get, &response), PX_F_UNAVAILABLE);
+    CHECK_INT(http_client_ahead_status(client), 0);
+    CHECK_OK(http_client_ahead(client, &posted));
+    CHECK_OK(call(client, &get, &response));
+    CHECK_INT(http_client_ahead_status(client), 202);
+    CHECK_STR(response.body, S("hi"));
+    peer_end(peer);
+    http_client_free(&client);
+}
+
+TEST(a_socket_that_is_given_serves_until_it_is_lost)
+{
+    const struct turn turns[] = {
+        {true, "\r\n\r\n", S("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndial"), true},
+    };
+    struct peer *peer = peer_new(t, turns, PX_COUNT(turns));
+    struct http_client *client = client_for(t, peer->port, 5000);
+    struct http_response response;
+    int ends[2];
+    CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    struct px_str said = S("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\ngiven");
+    CHECK_INT(write(ends[1], said.ptr, said.len), (ssize_t)said.len);
+    http_client_adopt(client, &ends[0]);
+    CHECK_INT(ends[0], -1);
+    CHECK_OK(call(client, &get, &response));
+    CHECK_STR(response.body, S("given"));
+    px_close(&ends[1]);
+    CHECK_OK(call(client, &get, &response));
+    CHECK_STR(response.body, S("dial"));
+    peer_end(peer);
+    http_client_free(&client);
+}
+
 TEST(a_body_callback_sees_pieces_and_can_stop)
 {
     const struct turn turns[] = {

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/px_id.h"
@@ -69,6 +70,17 @@ static void grow(int64_t mb)
     }
 }
 
+/* How many sockets this process has. */
+static void add_sockets(struct px_buf *body)
+{
+    int count = 0;
+    for (int fd = 0; fd < 64; fd++) {
+        struct stat what;
+        count += fstat(fd, &what) == 0 && S_ISSOCK(what.st_mode);
+    }
+    px_buf_printf(body, "%d", count);
+}
+
 static int handle(void *ctx, const struct lambda_event *event)
 {
     (void)ctx;
@@ -97,6 +109,8 @@ static int handle(void *ctx, const struct lambda_event *event)
         return px_fault(PX_F_NO_SPACE, "no room for \"%d\"", 7);
     else if (px_str_eq(verb, S("length")))
         px_buf_printf(body, "%zu", event->payload.len);
+    else if (px_str_eq(verb, S("sockets")))
+        add_sockets(body);
     else if (px_str_eq(verb, S("env"))) {
         for (char **e = environ; *e; e++) px_buf_printf(body, "%s\n", *e);
     } else if (px_str_eq(verb, S("context"))) {
@@ -352,6 +366,24 @@ TEST(the_event_has_its_context_and_lambdas_environment)
     CHECK(!has(env, "HOME="));            /* nothing of the region's own environment */
     CHECK(!has(env, "_X_AMZN_TRACE_ID")); /* the second event had none */
     rig_end(rig);
+}
+
+TEST(a_function_is_spoken_to_by_the_socket_that_it_was_given_and_by_no_other)
+{
+    struct rig *rig = rig_new(t, (struct lambda_pool_options){.concurrency_max = 1});
+    CHECK_STR(answer(rig, "\"sockets\""), S("1"));
+    CHECK_STR(answer(rig, "\"sockets\""), S("1"));
+    rig_end(rig);
+    static const char *const not_it[] = {"PRISM_RUNTIME_FD=0", "PRISM_RUNTIME_FD=1",
+                                         "PRISM_RUNTIME_FD=99",
+                                         "PRISM_RUNTIME_FD=", "PRISM_REGION_PID="};
+    for (size_t i = 0; i < PX_COUNT(not_it); i++) { /* then it dials, and answers all the same */
+        rig = rig_new(t,
+                      (struct lambda_pool_options){.env = (const char *const[]){not_it[i], NULL}});
+        CHECK_STR(answer(rig, "\"echo\""), S("\"echo\""));
+        CHECK_STR(answer(rig, "\"sockets\""), S("2"));
+        rig_end(rig);
+    }
 }
 
 TEST(errors_and_faults_of_a_function_are_its_outcome)
