@@ -34,6 +34,7 @@ static void on_closed(uv_handle_t *handle)
 
 void connection_close(struct http_connection *conn)
 {
+    connection_uncork(conn);
     if (conn->transport) conn->transport->finish(conn);
     if (conn->state == CONN_CLOSED) return;
     connection_set_state(conn, CONN_CLOSED);
@@ -124,11 +125,16 @@ static bool wants_bytes(const struct http_connection *conn)
 static void process(struct http_connection *conn)
 {
     if (conn->processing) return;
+    struct http_cork cork;
+    cork.bytes = 0;
+    conn->cork = &cork;
     conn->processing = true;
     while (wants_bytes(conn) && !conn->protocol && conn->parsed < conn->filled) {
         if (conn->state == CONN_IDLE) request_begin(conn);
         parse_slab(conn);
     }
+    connection_uncork(conn);
+    conn->cork = NULL;
     conn->processing = false;
     if (conn->state == CONN_IDLE || conn->protocol) give_slab_back(conn);
     if (wants_bytes(conn) && conn->peer_eof) connection_close(conn);

@@ -78,6 +78,13 @@ struct http_greeter {
     void (*free)(struct http_greeter *greeter);
 };
 
+/* Small answers to pipelined requests, which go in one write with the last of them. */
+#define CORK_BYTES 1024u
+struct http_cork {
+    size_t bytes;
+    char at[CORK_BYTES];
+};
+
 struct http_connection {
     union {
         uv_handle_t handle;
@@ -127,8 +134,9 @@ struct http_connection {
     struct http_request request;
     bool request_open; /* a handler has it */
     bool keep_alive, is_http_1_0, chunked;
-    uint32_t writes;     /* uv_write_t on the way */
-    size_t queued_bytes; /* in them */
+    struct http_cork *cork; /* while requests that have been read are worked off */
+    uint32_t writes;        /* uv_write_t on the way */
+    size_t queued_bytes;    /* in them */
     size_t queued_high;
     void (*on_drain)(void *ctx);
     void *drain_ctx;
@@ -238,5 +246,7 @@ bool reply_status_has_body(int status);
 void connection_refuse(struct http_connection *conn, int status, const char *why);
 /* All is written: drop what comes until the peer has gone. */
 void connection_linger(struct http_connection *conn);
+/* Up to three pieces. What is corked goes first. */
 void connection_write(struct http_connection *conn, const uv_buf_t *pieces, unsigned count);
+void connection_uncork(struct http_connection *conn);
 void connection_write_raw(struct http_connection *conn, const uv_buf_t *pieces, unsigned count);

@@ -7,6 +7,7 @@
 #include "http/connection.h"
 
 #define REFUSAL_LINE_BYTES 128u
+#define WRITE_PIECES_MAX 3u
 
 struct out {
     uv_write_t write;
@@ -83,14 +84,6 @@ static bool queue_rest(struct http_connection *conn, const uv_buf_t *pieces, uns
     return true;
 }
 
-void connection_write(struct http_connection *conn, const uv_buf_t *pieces, unsigned count)
-{
-    if (conn->transport)
-        conn->transport->write(conn, pieces, count);
-    else
-        connection_write_raw(conn, pieces, count);
-}
-
 void connection_write_raw(struct http_connection *conn, const uv_buf_t *pieces, unsigned count)
 {
     if (conn->state == CONN_CLOSED) return;
@@ -109,6 +102,49 @@ void connection_write_raw(struct http_connection *conn, const uv_buf_t *pieces, 
         connection_close(conn);
     else if (conn->state == CONN_SERVING)
         connection_set_state(conn, CONN_REPLYING);
+}
+
+/* True: it goes with the answer to the request behind this one, which has been read already. */
+static bool corked(struct http_connection *conn, const uv_buf_t *pieces, unsigned count)
+{
+    struct http_cork *cork = conn->cork;
+    if (!cork || conn->parsed == conn->filled || !conn->keep_alive || conn->transport ||
+        conn->writes > 0)
+        return false;
+    size_t total = cork->bytes;
+    for (unsigned i = 0; i < count; i++) total += pieces[i].len;
+    if (total > CORK_BYTES) return false;
+    for (unsigned i = 0; i < count; i++) {
+        memcpy(cork->at + cork->bytes, pieces[i].base, pieces[i].len);
+        cork->bytes += pieces[i].len;
+    }
+    return true;
+}
+
+void connection_uncork(struct http_connection *conn)
+{
+    if (!conn->cork || conn->cork->bytes == 0) return;
+    uv_buf_t all = uv_buf_init(conn->cork->at, (unsigned)conn->cork->bytes);
+    conn->cork->bytes = 0; /* first: a write that fails closes, and closing comes here */
+    connection_write_raw(conn, &all, 1);
+}
+
+void connection_write(struct http_connection *conn, const uv_buf_t *pieces, unsigned count)
+{
+    uv_buf_t all[1 + WRITE_PIECES_MAX];
+    if (conn->transport) {
+        conn->transport->write(conn, pieces, count);
+        return;
+    }
+    if (!conn->cork || conn->cork->bytes == 0) {
+        connection_write_raw(conn, pieces, count);
+        return;
+    }
+    PX_ASSERT(count <= WRITE_PIECES_MAX);
+    all[0] = uv_buf_init(conn->cork->at, (unsigned)conn->cork->bytes);
+    memcpy(all + 1, pieces, count * sizeof *pieces);
+    conn->cork->bytes = 0;
+    connection_write_raw(conn, all, count + 1);
 }
 
 /* ---- heads ---- */
@@ -235,10 +271,11 @@ void http_reply(struct http_request *request, int status, const struct http_head
         bool with_body = reply_status_has_body(status) && request->method != HTTP_HEAD_ &&
                          body.len > 0;
         uv_buf_t pieces[] = {piece_of(text), piece_of(body)};
-        if (text.ptr)
-            connection_write(conn, pieces, with_body ? 2 : 1);
-        else
+        unsigned count = with_body ? 2 : 1;
+        if (!text.ptr)
             connection_close(conn);
+        else if (!corked(conn, pieces, count))
+            connection_write(conn, pieces, count);
     }
     answered(conn);
 }

@@ -44,6 +44,12 @@ static void on_request(void *ctx, struct http_request *request)
         rig->held = request;
     } else if (px_str_eq(request->path, S("/204"))) {
         http_reply(request, 204, NULL, 0, S(""));
+    } else if (px_str_eq(request->path, S("/cut"))) {
+        http_reply_end(request, false);
+    } else if (px_str_eq(request->path, S("/large"))) {
+        static char large[4096];
+        memset(large, 'L', sizeof large);
+        http_reply(request, 200, NULL, 0, px_str(large, sizeof large));
     } else if (px_str_eq(request->path, S("/forge"))) {
         struct http_header headers[] = {{S("X-Bad"), S("a\r\nSet-Cookie: x")},
                                         {S("X Y"), S("z")},
@@ -233,6 +239,84 @@ TEST(a_pipelined_request_waits_for_the_answer_before_it)
     CHECK(strstr(answer.ptr, "first") < strstr(answer.ptr, "/second"));
     px_close(&fd);
     rig_end(rig);
+}
+
+/* A socket that was given, which keeps writes apart. */
+static int given(struct rig *rig)
+{
+    int ends[2];
+    CHECK_INT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+    CHECK_OK(http_server_adopt(rig->server, &ends[0]));
+    CHECK_INT(ends[0], -1);
+    CHECK_INT(http_server_connections(rig->server), 1);
+    return ends[1];
+}
+
+static struct px_str one_write(struct test *t, int fd)
+{
+    char *text = px_arena_zalloc(&t->arena, 65536);
+    ssize_t n = recv(fd, text, 65535, 0);
+    return px_str(text, n > 0 ? (size_t)n : 0);
+}
+
+TEST(small_answers_to_pipelined_requests_go_in_one_write)
+{
+    struct rig *rig = rig_new(t, (struct http_server_options){0});
+    int fd = given(rig);
+    say(rig, fd,
+        S("GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\nGET /pieces HTTP/1.1\r\nHost: x\r\n"
+          "\r\n"));
+    turn(rig, 3);
+    struct px_str first = one_write(t, fd);
+    CHECK(has(first, "\r\n\r\n/aHTTP/1.1 200 OK\r\n") &&
+          has(first, "\r\n\r\n/bHTTP/1.1 200 OK\r\n"));
+    CHECK(px_str_ends(first, S("Transfer-Encoding: chunked\r\n\r\n")));
+    CHECK_STR(one_write(t, fd), S("3\r\none\r\n"));
+    px_close(&fd);
+    turn(rig, 3);
+    CHECK_INT(http_server_connections(rig->server), 0);
+    rig_end(rig);
+}
+
+TEST(a_small_answer_does_not_wait_for_the_next_request_to_be_answered)
+{
+    struct rig *rig = rig_new(t, (struct http_server_options){0});
+    int fd = given(rig);
+    say(rig, fd,
+        S("GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /hold HTTP/1.1\r\nHost: x\r\n\r\nGET /h")); /* and half of one */
+    turn(rig, 3);
+    CHECK(px_str_ends(one_write(t, fd), S("\r\n\r\n/a")));
+    http_reply(PX_TAKE(rig->held), 200, NULL, 0, S("second"));
+    CHECK(px_str_ends(one_write(t, fd), S("\r\n\r\nsecond")));
+    say(rig, fd, S("old HTTP/1.1\r\nHost: x\r\n\r\n"));
+    turn(rig, 3);
+    CHECK_INT(rig->requests, 3);
+    http_reply(PX_TAKE(rig->held), 200, NULL, 0, S("third"));
+    CHECK(px_str_ends(one_write(t, fd), S("\r\n\r\nthird")));
+    px_close(&fd);
+    rig_end(rig);
+}
+
+TEST(a_small_answer_comes_before_whatever_becomes_of_the_next_request)
+{
+    static const char *const next[] = {
+        "GET /b HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",           /* refused */
+        "GET /cut HTTP/1.1\r\nHost: x\r\n\r\n",                    /* cut by its handler */
+        "GET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", /* the last */
+        "GET /204 HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /large HTTP/1.1\r\nHost: x\r\n\r\n",
+    };
+    static const char *const after[] = {"400 Bad", "", "\r\n\r\n/b", "204 No", "LLLLL"};
+    for (size_t i = 0; i < PX_COUNT(next); i++) {
+        struct rig *rig = rig_new(t, (struct http_server_options){0});
+        struct px_str both = px_arena_printf(&t->arena, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n%s",
+                                             next[i]);
+        struct px_str answer = ask(t, rig, both);
+        CHECK_INT(status_in(answer), 200);
+        CHECK(has(answer, "\r\n\r\n/a"));
+        CHECK(has(answer, after[i]));
+        rig_end(rig);
+    }
 }
 
 TEST(requests_byte_by_byte_read_as_whole_ones)
