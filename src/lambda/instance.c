@@ -53,8 +53,11 @@ void instance_give(struct instance *instance, struct lambda_invocation *invocati
     if (invocation->cold) pool->stats.cold_starts++;
     instance->fresh = false;
     instance->invocation = invocation;
-    instance_set_state(instance, INSTANCE_BUSY, pool->options.timeout_ms);
-    pool_wake(pool, pool->sample_due_ms);
+    instance_set_state(instance, INSTANCE_BUSY, UINT64_MAX);
+    /* the loop's own time is as old as its turn, and the event has all of its time */
+    instance->deadline_ms = invocation->begun_ns / (uint64_t)PX_NS_PER_MS +
+                            pool->options.timeout_ms + 1;
+    pool_wake(pool, PX_MIN(instance->deadline_ms, pool->sample_due_ms));
     http_reply(request, 200, headers, count, invocation->call.payload);
 }
 
