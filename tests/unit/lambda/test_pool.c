@@ -469,6 +469,8 @@ TEST(a_timeout_kills_the_instance_and_says_after_how_long)
         result->id);
     CHECK_STR(result->payload, px_str_c(want));
     CHECK(pid_in(answer(rig, "\"pid\"")) != pid);
+    for (int i = 0; i < 3000 && !is_gone(pid); i++)
+        turn_until(rig, &(bool){false}, 1); /* it was killed */
     CHECK(is_gone(pid));
     CHECK_INT(stats_of(rig).timeouts, 1);
     rig_end(rig);
