@@ -14,20 +14,39 @@ int contract_refuse(struct api_reader *rd, struct px_str path, const char *why)
     return API_CONTRACT_INVALID;
 }
 
-/* arn:...:lambda:path/2015-03-31/functions/arn:...:function:${prefix}-NAME:alias/invocations -> NAME.
+/* arn:...:lambda:path/2015-03-31/functions/arn:...:function:${prefix}-NAME:live/invocations -> NAME.
  * A function that mounts hot storage is there once for each shard, and a stage of the API picks its own:
- * ${prefix}-NAME-${stageVariables.shard}. A local region has one shard. */
-static struct px_str function_of_uri(struct px_str uri)
+ * ${prefix}-NAME-${stageVariables.shard}. A local region has one shard.
+ *
+ * `live` is the one alias that a function has, here (region/versions.h) and on AWS (infra/modules/function). API Gateway answers 500 to a call by
+ * another one, and what names none runs $LATEST, past any rollout. */
+static int read_function(struct api_reader *rd, struct px_str place, struct px_str uri,
+                         struct px_str *ret_function)
 {
     static const char mark[] = ":function:${prefix}-";
     const struct px_str shard = S("-${stageVariables.shard}");
     const char *at = uri.len ? memmem(uri.ptr, uri.len, mark, sizeof(mark) - 1) : NULL;
-    if (!at) return (struct px_str){0};
-    struct px_str rest = px_str_skip(uri, (size_t)(at - uri.ptr) + sizeof(mark) - 1), name;
-    (void)px_str_cut(&rest, ':', &name);
+    struct px_str rest = S(""), name = S(""), action, alias;
+    if (at) rest = px_str_skip(uri, (size_t)(at - uri.ptr) + sizeof(mark) - 1);
+    bool called = px_str_cut(&rest, '/', &name); /* rest: what is done with it */
+    action = rest;
+    rest = name;
+    bool by_alias = px_str_cut(&rest, ':', &name);
+    alias = rest;
     if (px_str_ends(name, shard)) name.len -= shard.len;
-    bool plain = name.len > 0 && !memchr(name.ptr, '$', name.len);
-    return plain ? name : (struct px_str){0};
+    if (name.len == 0 || memchr(name.ptr, '$', name.len))
+        return contract_refuse(rd, place, "uri names no function:${prefix}-NAME:");
+    if (!by_alias || !px_str_eq(alias, S("live")))
+        return contract_refuse(rd, place,
+                               "uri must call its function by the alias live, the only one: "
+                               "function:${prefix}-NAME:live/");
+    if (!called || !(px_str_eq(action, S("invocations")) ||
+                     px_str_eq(action, S("response-streaming-invocations"))))
+        return contract_refuse(rd, place,
+                               "uri must end with :live/invocations or "
+                               ":live/response-streaming-invocations");
+    *ret_function = name;
+    return 0;
 }
 
 static bool split_resource(struct px_str resource, struct api_route *route)
@@ -93,11 +112,9 @@ static int read_integration(struct api_reader *rd, yyjson_val *operation, struct
     route->integration = API_LAMBDA;
     struct px_str uri = px_json_str(integration, "uri");
     bool streams = px_str_eq(px_json_str(integration, "responseTransferMode"), S("STREAM"));
-    route->function = function_of_uri(uri);
     int64_t timeout = px_json_i64(integration, "timeoutInMillis", INTEGRATION_TIMEOUT_MS);
-    if (route->function.len == 0)
-        return contract_refuse(rd, route->resource,
-                               "integration uri names no function:${prefix}-NAME:");
+    int r = read_function(rd, route->resource, uri, &route->function);
+    if (r != 0) return r;
     /* Source: API Gateway developer guide, "Set up a Lambda proxy integration with payload response
      * streaming": the mode and the path of the URI go together. */
     if (streams != px_str_ends(uri, S("/response-streaming-invocations")))
@@ -184,15 +201,14 @@ static int read_authorizer(struct api_reader *rd, yyjson_val *root)
         struct px_str identity = px_json_str(authorizer, "identitySource");
         int64_t ttl = px_json_i64(authorizer, "authorizerResultTtlInSeconds", 300);
         struct px_str header = S("method.request.header.");
-        rd->contract->authorizer_function = function_of_uri(
-            px_json_str(authorizer, "authorizerUri"));
         rd->contract->identity_header = px_str_skip(identity, header.len);
         rd->contract->authorizer_ttl_s = (uint32_t)ttl;
-        if (rd->contract->authorizer_function.len == 0 || !px_str_starts(identity, header) ||
-            rd->contract->identity_header.len == 0)
-            return contract_refuse(
-                rd, px_json_val_str(key),
-                "authorizer needs authorizerUri and identitySource method.request.header.X");
+        int r = read_function(rd, px_json_val_str(key), px_json_str(authorizer, "authorizerUri"),
+                              &rd->contract->authorizer_function);
+        if (r != 0) return r;
+        if (!px_str_starts(identity, header) || rd->contract->identity_header.len == 0)
+            return contract_refuse(rd, px_json_val_str(key),
+                                   "authorizer needs identitySource method.request.header.X");
         if (ttl < 0 || ttl > 3600)
             return contract_refuse(rd, px_json_val_str(key),
                                    "authorizerResultTtlInSeconds must be 0 to 3600");

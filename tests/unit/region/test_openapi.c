@@ -226,6 +226,54 @@ TEST(contract_that_aws_would_read_differently_is_refused)
         "quotes");
 }
 
+/* The authorizer's URI is all that differs. */
+static const char *asks(struct test *t, const char *uri)
+{
+    return px_arena_printf(
+               &t->arena,
+               "{\"openapi\":\"3.0.1\",\"paths\":{\"/a\":{\"get\":{\"security\":[{\"k\":[]}]," LAMBDA(
+                   "f") "}}},\"components\":{\"securitySchemes\":{\"k\":{\"x-amazon-apigateway-authorizer\":{"
+                        "\"identitySource\":\"method.request.header.A\",\"authorizerUri\":\"%s\"}}}}}",
+               uri)
+        .ptr;
+}
+
+TEST(a_function_is_called_by_its_alias_live_and_by_no_other)
+{
+    static const char *const tails[][2] = {
+        {"f:blue/invocations", "by the alias live"},
+        {"f:Live/invocations", "by the alias live"},
+        {"f:live2/invocations", "by the alias live"},
+        {"f:7/invocations", "by the alias live"},
+        {"f:$LATEST/invocations", "by the alias live"},
+        {"f:${stageVariables.alias}/invocations", "by the alias live"},
+        {"f-${stageVariables.shard}:blue/invocations", "by the alias live"},
+        {"f:live:live/invocations", "by the alias live"},
+        {"f:/invocations", "by the alias live"},
+        {"f/invocations", "by the alias live"},
+        {"f", "by the alias live"},
+        {"f:live", "must end with"},
+        {"f:live/", "must end with"},
+        {"f:live/invoke", "must end with"},
+        {"f:live/invocations/x", "must end with"},
+    };
+    for (size_t i = 0; i < PX_COUNT(tails); i++) {
+        struct px_str uri = px_arena_printf(&t->arena, "arn:x:function:${prefix}-%s", tails[i][0]);
+        refused(t, one_route(t, px_arena_printf(&t->arena, "\"uri\":\"%s\"", uri.ptr).ptr),
+                tails[i][1]);
+        refused(t, asks(t, uri.ptr), tails[i][1]);
+    }
+    struct api_contract contract;
+    struct px_where where = {0};
+    const char *text = asks(t, ":function:${prefix}-g:live/invocations");
+    CHECK_OK(api_contract_parse(px_str_c(text), &t->arena, &contract, &where));
+    CHECK_STR(contract.authorizer_function, S("g"));
+    text = asks(t, ":function:${prefix}-g:blue/invocations");
+    CHECK_INT(api_contract_parse(px_str_c(text), &t->arena, &contract, &where),
+              API_CONTRACT_INVALID);
+    CHECK(strcmp(where.path, "k") == 0);
+}
+
 TEST(gateway_response_that_means_something_else_here_is_refused)
 {
     static const char *const replies[][2] = {
