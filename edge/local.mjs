@@ -1,5 +1,5 @@
 // local.mjs - the edge of local regions (`prism up --regions`): the same router that Lambda@Edge runs, behind an HTTP server in the place of
-// CloudFront. Node.js and nothing else.
+// CloudFront: HTTP/1.1, and HTTP/2 (http2.mjs) where TLS agrees on it; HTTP/1.1 to the regions. Node.js and nothing else.
 //
 //   node local.mjs <router.json>
 //
@@ -16,9 +16,10 @@
 import { randomUUID } from 'node:crypto';
 import { closeSync, fstatSync, readFileSync, realpathSync, writeSync } from 'node:fs';
 import http from 'node:http';
-import https from 'node:https';
+import tls from 'node:tls';
 import { pathToFileURL } from 'node:url';
 import { Breakers } from './health.mjs';
+import { BOUNDS, createHttp2, cut, fieldsOf, hangUp, hasBody, isComplete, isGone, isTooLarge } from './http2.mjs';
 import { makeLog } from './log.mjs';
 import { createRouter } from './router.mjs';
 
@@ -51,6 +52,7 @@ const OFFERED = {
   sigalgs: [256, 384, 512].flatMap((bits) => [`ecdsa_secp${bits === 512 ? 521 : bits}r1_sha${bits}`, `rsa_pss_rsae_sha${bits}`, `rsa_pkcs1_sha${bits}`]).join(':'),
   honorCipherOrder: true,
   secureOptions: SSL_OP_NO_RENEGOTIATION,
+  ALPNProtocols: ['h2', 'http/1.1'],
 };
 const shown = ({ certificate, key }) => ({ ...OFFERED, cert: readFileSync(certificate), key: readFileSync(key) });
 
@@ -101,8 +103,9 @@ function get(options, timeoutMs) {
   });
 }
 
-// settings: what router.json holds. Returns {server, secure?, configure(settings), drain()}; the servers, of which the second speaks TLS, do not listen yet.
-export function createEdge(settings, { log = makeLog(), now = Date.now, limits } = {}) {
+// settings: what router.json holds. Returns {server, secure?, servers, configure(settings), drain()}: server and
+// secure, which speaks TLS, do not listen yet; servers are those that give requests, by protocol.
+export function createEdge(settings, { log = makeLog(), now = Date.now, limits, bounds = BOUNDS } = {}) {
   let config, places, secure, files;
   const configure = (next) => {
     config = { custom: customHeaders(next), home: originOf(next.home) };
@@ -136,7 +139,7 @@ export function createEdge(settings, { log = makeLog(), now = Date.now, limits }
 
   function requestEvent(incoming, requestId) {
     const mark = incoming.url.indexOf('?');
-    const headers = withoutHops(lower(incoming.rawHeaders));
+    const headers = withoutHops(lower(fieldsOf(incoming)));
     const clientIp = incoming.socket.remoteAddress ?? '';
     const via = [...(headers['x-forwarded-for'] ?? []).map(({ value }) => value), clientIp].join(', ');
     headers['x-forwarded-for'] = [{ key: 'X-Forwarded-For', value: via }];
@@ -155,13 +158,15 @@ export function createEdge(settings, { log = makeLog(), now = Date.now, limits }
   }
 
   // The end of an answer. Where the body is still under way it is read on for a while: most clients send all of it before they look at the answer, and
-  // a connection that is closed with bytes unread takes the answer with it.
+  // a connection that is closed with bytes unread takes the answer with it. Over HTTP/2 the answer need not wait for that.
   function finish(incoming, outgoing) {
-    if (incoming.complete || outgoing.destroyed || incoming.headers.expect) return void outgoing.end();
+    if (isComplete(incoming) || isGone(outgoing) || incoming.headers.expect) return void outgoing.end();
+    if (outgoing.stream) outgoing.end();
     let bytes = 0;
     const end = () => {
       clearTimeout(timer);
       outgoing.end();
+      hangUp(outgoing);
     };
     const timer = setTimeout(end, LINGER_MS);
     incoming.unpipe();
@@ -171,24 +176,27 @@ export function createEdge(settings, { log = makeLog(), now = Date.now, limits }
 
   // An answer of the router's own.
   function answer(incoming, outgoing, { status, headers, body = '' }) {
-    if (outgoing.headersSent) return void outgoing.destroy();
+    if (outgoing.headersSent) return void cut(outgoing);
     const fields = flat(headers);
-    if (!incoming.complete) fields.push('Connection', 'close');
+    if (!isComplete(incoming) && !outgoing.stream) fields.push('Connection', 'close');
     fields.push('Content-Length', String(Buffer.byteLength(body)));
     outgoing.writeHead(Number(status), fields);
     if (incoming.method !== 'HEAD' && body) outgoing.write(body);
     finish(incoming, outgoing);
   }
 
-  const unreachable = (requestId) => ({
-    status: '503',
+  const problem = (status, title, detail, requestId, more = {}) => ({
+    status: String(status),
     headers: {
       'content-type': [{ key: 'Content-Type', value: 'application/problem+json' }],
       'cache-control': [{ key: 'Cache-Control', value: 'no-store' }],
-      'retry-after': [{ key: 'Retry-After', value: '1' }],
+      ...more,
     },
-    body: JSON.stringify({ type: 'about:blank', title: 'Service Unavailable', status: 503, detail: 'the home region is not available; repeat later', requestId }),
+    body: JSON.stringify({ type: 'about:blank', title, status, detail, requestId }),
   });
+  const unreachable = (requestId) =>
+    problem(503, 'Service Unavailable', 'the home region is not available; repeat later', requestId, { 'retry-after': [{ key: 'Retry-After', value: '1' }] });
+  const tooLarge = (requestId) => problem(431, 'Request Header Fields Too Large', `the head is over ${bounds.headBytes} bytes`, requestId);
 
   // The head of a region's answer goes by the router, its body straight to the client.
   async function deliver(request, incoming, outgoing, upstream, requestId) {
@@ -200,9 +208,9 @@ export function createEdge(settings, { log = makeLog(), now = Date.now, limits }
       return answer(incoming, outgoing, decided);
     }
     const fields = flat(decided.headers);
-    if (draining || !incoming.complete) fields.push('Connection', 'close');
+    if ((draining || !isComplete(incoming)) && !outgoing.stream) fields.push('Connection', 'close');
     outgoing.writeHead(Number(decided.status), fields);
-    upstream.on('error', () => outgoing.destroy()); // cut off there, cut off here
+    upstream.on('error', () => cut(outgoing)); // cut off there, cut off here
     upstream.on('end', () => finish(incoming, outgoing));
     upstream.pipe(outgoing, { end: false });
   }
@@ -214,7 +222,7 @@ export function createEdge(settings, { log = makeLog(), now = Date.now, limits }
     connecting++;
     setTimeout(() => {
       connecting--;
-      if (!outgoing.destroyed) go();
+      if (!isGone(outgoing)) go();
     }, CONNECT_EVERY_MS);
     return true;
   }
@@ -224,19 +232,22 @@ export function createEdge(settings, { log = makeLog(), now = Date.now, limits }
     const place = places.get(domain);
     let answered = false;
     const path = request.querystring ? `${request.uri}?${request.querystring}` : request.uri;
-    const sent = http.request({ host: place.host, port: place.port, agent, method: request.method, path, headers: flat(request.headers), setHost: false });
+    const withBody = hasBody(incoming);
+    const headers = flat(request.headers);
+    if (withBody && !request.headers['content-length']) headers.push('Transfer-Encoding', 'chunked'); // Node.js would send a GET's body bare
+    const sent = http.request({ host: place.host, port: place.port, agent, method: request.method, path, headers, setHost: false });
     sent.on('response', (upstream) => {
       answered = true;
       deliver(request, incoming, outgoing, upstream, requestId).catch((error) => {
         log.error(error.message, { requestId });
-        outgoing.destroy();
+        cut(outgoing);
       });
     });
     const gone = () => {
-      if (!outgoing.writableFinished) sent.destroy(); // the client is gone: a query need not end
+      if (!outgoing.writableEnded || !sent.writableEnded) sent.destroy(); // the client is gone: a query need not end
     };
     sent.on('error', (error) => {
-      if (answered || outgoing.destroyed) return; // an early answer has ended the body, or the client has left
+      if (answered || isGone(outgoing)) return; // an early answer has ended the body, or the client has left
       outgoing.off('close', gone);
       const again = () => forward(request, incoming, outgoing, requestId, tries - 1);
       if (error.code === 'ECONNREFUSED' && tries > 1 && tryAgain(outgoing, again)) return;
@@ -246,8 +257,8 @@ export function createEdge(settings, { log = makeLog(), now = Date.now, limits }
     });
     outgoing.on('close', gone);
     const send = () => {
-      if (incoming.headers['content-length'] === undefined && incoming.headers['transfer-encoding'] === undefined) sent.end();
-      else incoming.pipe(sent);
+      if (withBody) incoming.pipe(sent);
+      else sent.end();
     };
     sent.on('socket', (socket) => (socket.connecting ? socket.once('connect', send) : send())); // only then: a body is read once
   }
@@ -255,8 +266,10 @@ export function createEdge(settings, { log = makeLog(), now = Date.now, limits }
   async function serve(incoming, outgoing, go) {
     const requestId = randomUUID();
     incoming.on('error', () => {}); // 'close' of the answer says it as well
+    if (isGone(outgoing)) return; // reset at once
+    if (isTooLarge(incoming, bounds)) return answer(incoming, outgoing, tooLarge(requestId));
     const decided = await route(requestEvent(incoming, requestId));
-    if (outgoing.destroyed) return;
+    if (isGone(outgoing)) return;
     if (decided.status) return answer(incoming, outgoing, decided);
     go?.();
     forward(decided, incoming, outgoing, requestId);
@@ -265,7 +278,7 @@ export function createEdge(settings, { log = makeLog(), now = Date.now, limits }
   let draining = false;
   const failed = (outgoing) => (error) => {
     log.error(error.stack);
-    outgoing.destroy();
+    cut(outgoing);
   };
   const limited = { maxHeaderSize: HEADER_BYTES, requestTimeout: 0, headersTimeout: 30_000, keepAliveTimeout: 60_000 };
   const serving = (server) =>
@@ -279,11 +292,18 @@ export function createEdge(settings, { log = makeLog(), now = Date.now, limits }
     const second = Math.floor(now() / 1000);
     if (told.second !== second) told = { second, count: 0 };
     if (++told.count <= HANDSHAKES_TOLD) log.warn(`a TLS handshake failed: ${error.code ?? error.message}`, { client: socket.remoteAddress });
+    socket.destroy();
   };
-  let turning;
+  let turning, two;
   if (settings.tls) {
     files = settings.tls;
-    secure = serving(https.createServer({ ...limited, ...shown(files), handshakeTimeout: HANDSHAKE_MS })).on('tlsClientError', handshakeFailed);
+    two = createHttp2({ bounds, now, log });
+    serving(two.server);
+    secure = tls
+      .createServer({ ...shown(files), handshakeTimeout: HANDSHAKE_MS, noDelay: true }, (socket) =>
+        (socket.alpnProtocol === 'h2' ? two.server : server).emit('connection', socket),
+      )
+      .on('tlsClientError', handshakeFailed);
     turning = setInterval(() => {
       try {
         secure.setSecureContext(shown(files));
@@ -292,21 +312,27 @@ export function createEdge(settings, { log = makeLog(), now = Date.now, limits }
       }
     }, TICKET_KEY_MS).unref();
   }
-  const servers = [server, secure].filter(Boolean);
 
   // Promise of the end: nothing new is taken, what runs may end.
   function drain() {
     draining = true;
     clearInterval(turning);
-    const cut = setTimeout(() => servers.forEach((one) => one.closeAllConnections()), DRAIN_MS);
-    const closed = servers.map((one) => new Promise((resolve) => (one.close(resolve), one.closeIdleConnections())));
+    const cutAll = () => {
+      server.closeAllConnections();
+      two?.end();
+    };
+    const timer = setTimeout(cutAll, DRAIN_MS);
+    const closed = [server, secure].filter(Boolean).map((one) => new Promise((resolve) => one.close(resolve)));
+    server.closeIdleConnections();
+    two?.goAway();
     return Promise.all(closed).then(() => {
-      clearTimeout(cut);
+      clearTimeout(timer);
+      two?.end();
       agent.destroy();
       control.destroy();
     });
   }
-  return { server, secure, configure, drain };
+  return { server, secure, servers: [server, two?.server].filter(Boolean), configure, drain };
 }
 
 // ---- the program ----

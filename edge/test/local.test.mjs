@@ -1,11 +1,17 @@
-// The edge of local regions: real HTTP on both sides; regions that do as the test says.
+// The edge of local regions: real HTTP on both sides; regions that do as the test says. What clients must not notice is asked over both protocols.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { EventEmitter } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import http from 'node:http';
+import http2 from 'node:http2';
+import https from 'node:https';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
+import tls from 'node:tls';
+import { BOUNDS } from '../http2.mjs';
 import { createEdge, customHeaders } from '../local.mjs';
 import { makeLog } from '../log.mjs';
 import { makeKey } from './fixtures.mjs';
@@ -37,15 +43,25 @@ async function region(folder, name, serve, items = ITEMS) {
   return { name, host: '127.0.0.1', port: gateway.address().port, active: true, socket, gateway };
 }
 
-async function edge(serveEu, { serveUs = (_, answer) => answer.end('us'), change = (settings) => settings, items } = {}) {
+const own = mkdtempSync(join(tmpdir(), 'edge-'));
+const pair = { certificate: join(own, 'pem'), key: join(own, 'key') };
+before(() =>
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1', '-subj', '/CN=localhost',
+    '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', pair.key, '-out', pair.certificate], { stdio: 'ignore' }), // prettier-ignore
+);
+after(() => rmSync(own, { recursive: true }));
+
+async function edge(serveEu, { serveUs = (_, answer) => answer.end('us'), change = (settings) => settings, items, bounds } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'edge-'));
   closing.push(() => rmSync(folder, { recursive: true }));
   const regions = [await region(folder, 'us', serveUs, items), await region(folder, 'eu', serveEu, items)];
-  const settings = change({ home: 'us', regions });
-  const made = createEdge(settings, { log: makeLog(() => {}) });
-  await listen(made.server, { port: 0, host: '127.0.0.1' });
+  const settings = change({ home: 'us', regions, tls: pair });
+  const made = createEdge(settings, { log: makeLog(() => {}), bounds: { ...BOUNDS, ...bounds } });
+  for (const server of [made.server, made.secure]) await listen(server, { port: 0, host: '127.0.0.1' });
   closing.push(() => made.drain());
-  return { ...made, regions, settings, port: made.server.address().port };
+  const seen = new EventEmitter(); // requests of both protocols
+  for (const server of made.servers) server.on('request', (...both) => seen.emit('request', ...both));
+  return { ...made, seen, regions, settings, port: made.server.address().port, tlsPort: made.secure.address().port };
 }
 
 function ask(port, { method = 'GET', path = '/v1/query', headers = {}, body, pieces } = {}) {
@@ -62,91 +78,141 @@ function ask(port, { method = 'GET', path = '/v1/query', headers = {}, body, pie
   });
 }
 
+function connectTwo({ tlsPort }, options) {
+  // The memory is of what this client has yet to send: past 10 MB Node.js would give up.
+  const client = http2.connect(`https://127.0.0.1:${tlsPort}`, { ca: readFileSync(pair.certificate), maxSessionMemory: 64, ...options });
+  closing.push(() => client.destroy());
+  return client;
+}
+
+const startTwo = (client, { method = 'GET', path = '/v1/query', headers = {} } = {}, options) =>
+  client.request({ ':method': method, ':path': path, authorization: `Bearer ${key.text}`, ...headers }, options);
+
+// As ask(): on a connection of its own, unless one is given.
+function askTwo(made, { body, pieces, ...more } = {}, client = connectTwo(made)) {
+  return new Promise((resolve, reject) => {
+    client.on('error', reject);
+    const request = startTwo(client, more, { endStream: !body && !pieces });
+    const got = [];
+    let headers;
+    request.on('response', (head) => (headers = head));
+    request.on('data', (piece) => got.push(piece));
+    request.on('error', (error) => reject(error.cause ?? error));
+    request.on('close', () =>
+      headers && request.rstCode === 0 ? resolve({ status: headers[':status'], headers, body: Buffer.concat(got).toString() }) : reject(new Error(`reset by ${request.rstCode}`)),
+    );
+    for (const piece of pieces ?? []) request.write(piece);
+    if (body || pieces) request.end(body);
+  });
+}
+
+// A GET whose answer nobody reads yet: {answered, leave(), read(on), stop()}.
+function startOne({ port }, path = '/v1/query') {
+  const client = net.connect(port, '127.0.0.1').on('error', () => {});
+  client.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${key.text}\r\n\r\n`);
+  const answered = new Promise((resolve) => client.once('data', () => (client.pause(), resolve())));
+  return { answered, leave: () => client.destroy(), readAll: (on) => client.on('data', on).resume() };
+}
+
+function startOneOfTwo(made, path) {
+  const client = connectTwo(made);
+  const stream = startTwo(client, { path }).on('error', () => {});
+  const answered = new Promise((resolve) => stream.once('response', resolve));
+  return { answered, leave: () => stream.close(http2.constants.NGHTTP2_CANCEL), readAll: (on) => stream.on('data', on) };
+}
+
+const ONE = { name: 'HTTP/1.1', ask: ({ port }, options) => ask(port, options), start: startOne };
+const TWO = { name: 'HTTP/2', ask: askTwo, start: startOneOfTwo };
+const both = (name, run) => [ONE, TWO].forEach((over) => test(`${name} (${over.name})`, () => run(over)));
+
 const whole = async (request) => {
   let bytes = 0;
   for await (const piece of request) bytes += piece.length;
   return bytes;
 };
 
-test('a request goes home with its head as CloudFront gives it, and nothing of the router in it', async () => {
+both('a request goes home with its head as CloudFront gives it, and nothing of the router in it', async (over) => {
   let seen;
-  const { port } = await edge((request, answer) => {
+  const made = await edge((request, answer) => {
     seen = { url: request.url, headers: request.headers };
     answer.writeHead(200, { 'X-Own': 'yes', Connection: 'keep-alive' }).end('eu');
   });
-  const got = await ask(port, { path: '/v1/query?a=1&b=%2F', headers: { 'X-Forwarded-For': '203.0.113.9', Connection: 'x-hop', 'X-Hop': '1' } });
+  const hop = over === ONE ? { Connection: 'x-hop', 'X-Hop': '1' } : { TE: 'trailers' };
+  const got = await over.ask(made, { path: '/v1/query?a=1&b=%2F', headers: { 'X-Forwarded-For': '203.0.113.9', Cookie: 'a=1; b=2', ...hop } });
   assert.deepEqual([got.status, got.body, got.headers['x-own']], [200, 'eu', 'yes']);
   assert.equal(seen.url, '/v1/query?a=1&b=%2F'); // no shard
   assert.equal(seen.headers.host, 'eu.api.prism.local');
   assert.equal(seen.headers['x-forwarded-for'], '203.0.113.9, 127.0.0.1');
-  assert.match(seen.headers.via, /prism-edge/);
+  assert.equal(seen.headers.via, `${over === ONE ? '1.1' : '2.0'} prism-edge (Prism)`);
+  assert.equal(seen.headers.cookie, 'a=1; b=2');
   assert.ok(seen.headers['x-amz-cf-id']);
-  assert.equal(seen.headers['x-hop'], undefined);
+  assert.ok(!['x-hop', 'te'].some((name) => name in seen.headers));
+  assert.ok(!Object.keys(seen.headers).some((name) => name.startsWith(':')));
   assert.ok(!Object.keys(seen.headers).some((name) => name.startsWith('x-prism-edge-')));
 });
 
-test('bodies pass whole, with a length and in pieces', async () => {
-  const { port } = await edge(async (request, answer) => answer.end(`${await whole(request)} ${request.headers['content-length'] ?? request.headers['transfer-encoding']}`));
+both('bodies pass whole, with a length and in pieces', async (over) => {
+  const made = await edge(async (request, answer) => answer.end(`${await whole(request)} ${request.headers['content-length'] ?? request.headers['transfer-encoding']}`));
   const big = Buffer.alloc(3_000_000, 'x');
-  assert.equal((await ask(port, { method: 'POST', body: big, headers: { 'content-length': big.length } })).body, '3000000 3000000');
-  assert.equal((await ask(port, { method: 'POST', pieces: [big, big] })).body, '6000000 chunked');
-  assert.equal((await ask(port, { method: 'POST' })).body.split(' ')[0], '0');
+  assert.equal((await over.ask(made, { method: 'POST', body: big, headers: { 'content-length': big.length } })).body, '3000000 3000000');
+  assert.equal((await over.ask(made, { method: 'POST', pieces: [big, big] })).body, '6000000 chunked');
+  assert.equal((await over.ask(made, { method: 'POST' })).body.split(' ')[0], '0');
 });
 
-test('an unknown key and a bad path are answered here', async () => {
-  const { port } = await edge(() => assert.fail('asked'));
-  assert.equal((await ask(port, { headers: { authorization: `Bearer ${makeKey('other').text}` } })).status, 401);
-  assert.equal((await ask(port, { headers: { authorization: '' }, method: 'POST', body: 'x'.repeat(1_000_000) })).status, 401);
-  assert.equal((await ask(port, { path: '/v1/a//b' })).status, 400);
-  assert.equal((await ask(port, { path: '/elsewhere' })).status, 404);
+both('an unknown key and a bad path are answered here', async (over) => {
+  const made = await edge(() => assert.fail('asked'));
+  assert.equal((await over.ask(made, { headers: { authorization: `Bearer ${makeKey('other').text}` } })).status, 401);
+  assert.equal((await over.ask(made, { headers: { authorization: '' }, method: 'POST', body: 'x'.repeat(1_000_000) })).status, 401);
+  assert.equal((await over.ask(made, { path: '/v1/a//b' })).status, 400);
+  assert.equal((await over.ask(made, { path: '/elsewhere' })).status, 404);
 });
 
-test('a region that is gone is 503 with Retry-After, and after three failures is not tried', async () => {
+both('a region that is gone is 503 with Retry-After, and after three failures is not tried', async (over) => {
   const made = await edge((_, answer) => answer.end('eu'));
   await new Promise((resolve) => (made.regions[1].gateway.close(resolve), made.regions[1].gateway.closeAllConnections()));
   for (let i = 0; i < 5; i++) {
-    const got = await ask(made.port);
+    const got = await over.ask(made);
     assert.equal(got.status, 503);
     assert.ok(Number(got.headers['retry-after']) >= 1);
     assert.equal(JSON.parse(got.body).detail, 'the home region is not available; repeat later');
   }
-  assert.equal((await ask(made.port, { path: '/v1/health', headers: { authorization: '' } })).body, 'us');
+  assert.equal((await over.ask(made, { path: '/v1/health', headers: { authorization: '' } })).body, 'us');
 });
 
-test('who is refused a connection waits for the region, with the body whole', async () => {
+both('who is refused a connection waits for the region, with the body whole', async (over) => {
   const made = await edge(async (request, answer) => answer.end(String(await whole(request))));
   const { gateway, port } = made.regions[1];
   await new Promise((resolve) => (gateway.close(resolve), gateway.closeAllConnections()));
   const big = Buffer.alloc(3_000_000, 'x');
-  const waiting = [ask(made.port, { method: 'POST', body: big, headers: { 'content-length': big.length } }), ask(made.port, { method: 'POST', pieces: [big, big] }), ask(made.port)];
+  const waiting = [over.ask(made, { method: 'POST', body: big, headers: { 'content-length': big.length } }), over.ask(made, { method: 'POST', pieces: [big, big] }), over.ask(made)];
   assert.equal(await Promise.race([...waiting, new Promise((resolve) => setTimeout(resolve, 50, 'nobody was answered'))]), 'nobody was answered');
   await listen(gateway, { port, host: '127.0.0.1' });
   const got = await Promise.all(waiting);
   assert.deepEqual(got.map(({ status, body }) => [status, body]), [[200, '3000000'], [200, '6000000'], [200, '0']]);
 });
 
-test('a client that leaves while it waits for a region is not told on', async () => {
+both('a client that leaves while it waits for a region is not told on', async (over) => {
   let asked = 0;
   const made = await edge((_, answer) => (asked++, answer.end('eu')));
   const { gateway, port } = made.regions[1];
   await new Promise((resolve) => (gateway.close(resolve), gateway.closeAllConnections()));
-  const client = net.connect(made.port, '127.0.0.1');
-  client.write(`GET /v1/query?left HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${key.text}\r\n\r\n`);
-  const answer = await new Promise((resolve) => made.server.once('request', (_, outgoing) => resolve(outgoing)));
+  const came = new Promise((resolve) => made.seen.once('request', (_, outgoing) => resolve(outgoing)));
+  const client = over.start(made, '/v1/query?left');
+  const answer = await came;
   const left = new Promise((resolve) => answer.once('close', resolve));
   await new Promise((resolve) => setTimeout(resolve, 30)); // it waits for its region meanwhile
-  client.destroy();
+  client.leave();
   await left;
   await listen(gateway, { port, host: '127.0.0.1' });
-  assert.equal((await ask(made.port)).body, 'eu');
+  assert.equal((await over.ask(made)).body, 'eu');
   assert.equal(asked, 1);
 });
 
-test('connections that broke off make no region ill', async () => {
+both('connections that broke off make no region ill', async (over) => {
   let cut = 4;
   const made = await edge((request, answer) => (cut-- > 0 ? request.socket.destroy() : answer.end('eu')));
-  for (let i = 0; i < 4; i++) assert.equal((await ask(made.port)).status, 503);
-  assert.equal((await ask(made.port)).body, 'eu');
+  for (let i = 0; i < 4; i++) assert.equal((await over.ask(made)).status, 503);
+  assert.equal((await over.ask(made)).body, 'eu');
 });
 
 test('a region that is ill is tried again soon', async () => {
@@ -167,47 +233,47 @@ test('an evacuated region is not asked; its standby is, from the next configurat
   assert.equal((await ask(made.port)).body, 'us');
 });
 
-test('421 becomes 503, repeatable', async () => {
-  const { port } = await edge((_, answer) => answer.writeHead(421, { 'content-type': 'application/problem+json' }).end('{}'));
-  const got = await ask(port);
+both('421 becomes 503, repeatable', async (over) => {
+  const made = await edge((_, answer) => answer.writeHead(421, { 'content-type': 'application/problem+json' }).end('{}'));
+  const got = await over.ask(made);
   assert.deepEqual([got.status, got.headers['retry-after'], JSON.parse(got.body).detail], [503, '1', 'the tenant has moved to another region; repeat the request']);
 });
 
-test('an early answer reaches a client that still sends', async () => {
-  const { port } = await edge((request, answer) => {
+both('an early answer reaches a client that still sends', async (over) => {
+  const made = await edge((request, answer) => {
     answer.writeHead(413).end('too large');
     request.resume(); // as the regions do: a connection that is closed with bytes unread takes the answer along
   });
-  const got = await ask(port, { method: 'POST', body: Buffer.alloc(20_000_000), headers: { 'content-length': 20_000_000 } });
+  const got = await over.ask(made, { method: 'POST', body: Buffer.alloc(20_000_000), headers: { 'content-length': 20_000_000 } });
   assert.deepEqual([got.status, got.body], [413, 'too large']);
 });
 
-test('an answer that breaks off there breaks off here', async () => {
-  const { port } = await edge((_, answer) => {
-    answer.writeHead(200, { 'content-length': 100 });
+both('an answer that breaks off there breaks off here', async (over) => {
+  const made = await edge((request, answer) => {
+    answer.writeHead(200, request.url.endsWith('?pieces') ? {} : { 'content-length': 100 });
     answer.write('half', () => answer.destroy());
   });
-  await assert.rejects(ask(port));
+  await assert.rejects(over.ask(made));
+  await assert.rejects(over.ask(made, { path: '/v1/query?pieces' }));
 });
 
-test('a client that leaves ends the request at the region', async () => {
+both('a client that leaves ends the request at the region', async (over) => {
   let arrived, gone;
   const came = new Promise((resolve) => (arrived = resolve));
   const left = new Promise((resolve) => (gone = resolve));
-  const { port } = await edge((request, answer) => {
+  const made = await edge((request, answer) => {
     answer.on('close', gone);
     arrived();
   });
-  const client = net.connect(port, '127.0.0.1');
-  client.write(`GET /v1/query HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${key.text}\r\n\r\n`);
+  const client = over.start(made);
   await came;
-  client.destroy();
+  client.leave();
   await left;
 });
 
-test('a slow reader slows the region down', async () => {
+both('a slow reader slows the region down', async (over) => {
   let written = 0;
-  const { port } = await edge((_, answer) => {
+  const made = await edge((_, answer) => {
     answer.writeHead(200);
     const piece = Buffer.alloc(1 << 20);
     const more = () => {
@@ -217,32 +283,176 @@ test('a slow reader slows the region down', async () => {
     };
     more();
   });
-  const client = net.connect(port, '127.0.0.1');
-  client.write(`GET /v1/query HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${key.text}\r\n\r\n`);
-  await new Promise((resolve) => client.once('data', resolve));
-  client.pause();
+  const client = over.start(made);
+  await client.answered;
   let last = -1;
   while (last !== written) {
     last = written;
     await new Promise((resolve) => setTimeout(resolve, 300)); // until nothing moves any more
   }
   assert.ok(written < 100, `${written} MiB are under way`);
-  client.resume();
-  await new Promise((resolve) => client.on('data', () => written === 200 && resolve()));
-  client.destroy();
+  await new Promise((resolve) => client.readAll(() => written === 200 && resolve()));
+  client.leave();
 });
 
-test('drained, it lets a request end and takes no other', async () => {
+both('drained, it lets a request end and takes no other', async (over) => {
   let answerNow;
   const came = new Promise((resolve) => (answerNow = resolve));
   const made = await edge((_, answer) => answerNow(() => answer.end('late')));
-  const running = ask(made.port);
+  const running = over.ask(made);
   const finish = await came;
   const drained = made.drain();
-  await assert.rejects(ask(made.port), { code: 'ECONNREFUSED' });
+  await assert.rejects(over.ask(made), { code: 'ECONNREFUSED' });
   finish();
   const got = await running;
-  assert.deepEqual([got.body, got.headers.connection], ['late', 'close']);
+  assert.deepEqual([got.body, got.headers.connection], ['late', over === ONE ? 'close' : undefined]);
+  await drained;
+});
+
+both('a body of a request that has none as a rule is framed', async (over) => {
+  const smuggled = 'GET /v1/smuggled HTTP/1.1\r\nHost: x\r\n\r\n';
+  const seen = [];
+  const made = await edge(async (request, answer) => {
+    let text = '';
+    for await (const piece of request) text += piece;
+    seen.push([request.method, request.url, text]);
+    answer.end('eu');
+  });
+  const headers = over === ONE ? { 'Transfer-Encoding': 'chunked' } : {};
+  for (const method of ['GET', 'DELETE']) assert.equal((await over.ask(made, { method, headers, pieces: [smuggled] })).body, 'eu');
+  assert.deepEqual(seen, [['GET', '/v1/query', smuggled], ['DELETE', '/v1/query', smuggled]]);
+});
+
+test('over TLS both protocols are there, HTTP/2 first, and without ALPN it is HTTP/1.1', async () => {
+  const { tlsPort: port } = await edge((_, answer) => answer.end('eu'));
+  const agreed = (ALPNProtocols) =>
+    new Promise((resolve, reject) => {
+      const client = tls.connect({ port, host: '127.0.0.1', ca: readFileSync(pair.certificate), ALPNProtocols }, () => (client.destroy(), resolve(client.alpnProtocol)));
+      client.on('error', reject);
+    });
+  assert.deepEqual(await Promise.all([['http/1.1', 'h2'], ['http/1.1'], []].map(agreed)), ['h2', 'http/1.1', false]);
+  await assert.rejects(agreed(['h3']));
+  const got = await new Promise((resolve, reject) =>
+    https.get({ port, host: '127.0.0.1', ca: readFileSync(pair.certificate), path: '/v1/query', agent: false, headers: { authorization: `Bearer ${key.text}` } }, resolve).on('error', reject),
+  );
+  assert.deepEqual([got.statusCode, got.httpVersion], [200, '1.1']);
+  got.resume();
+});
+
+// ---- bounds of HTTP/2 ----
+
+test('what a connection may do is said at its start', async () => {
+  const client = connectTwo(await edge((_, answer) => answer.end('eu')));
+  const { maxConcurrentStreams, initialWindowSize, maxHeaderListSize } = await new Promise((resolve) => client.once('remoteSettings', resolve));
+  assert.deepEqual([maxConcurrentStreams, initialWindowSize, maxHeaderListSize], [100, 256 << 10, 32_768]);
+});
+
+test('a head that is too large is 431, one far beyond is not read', async () => {
+  const made = await edge(() => assert.fail('asked'));
+  const client = connectTwo(made);
+  const got = await askTwo(made, { headers: { 'x-large': 'x'.repeat(17_000) } }, client);
+  assert.deepEqual([got.status, got.headers['content-type']], [431, 'application/problem+json']);
+  await assert.rejects(askTwo(made, { headers: { 'x-large': 'x'.repeat(40_000) } }, client));
+  const many = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`x-${i}`, '']));
+  await assert.rejects(askTwo(made, { headers: many }, client));
+  assert.equal((await askTwo(made, { path: '/elsewhere' }, client)).status, 404);
+});
+
+test('who resets one stream after the other loses the connection, and no other does', async () => {
+  const made = await edge(() => {}, { bounds: { resets: 20, resetsPerSecond: 0.001 } });
+  const other = connectTwo(made);
+  const client = connectTwo(made).on('error', () => {});
+  const code = new Promise((resolve) => client.once('goaway', resolve));
+  const closed = new Promise((resolve) => client.once('close', resolve));
+  const more = () => {
+    if (client.destroyed || client.closed) return;
+    const stream = startTwo(client).on('error', () => {});
+    made.seen.once('request', () => stream.close(http2.constants.NGHTTP2_CANCEL));
+    stream.once('close', more);
+  };
+  more();
+  assert.equal(await code, http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  await closed;
+  assert.equal((await askTwo(made, { path: '/elsewhere' }, other)).status, 404);
+});
+
+test('a reader that takes nothing is reset, and its request at the region ends', async () => {
+  let gone;
+  const left = new Promise((resolve) => (gone = resolve));
+  const made = await edge(
+    (request, answer) => {
+      if (request.url.endsWith('?small')) return answer.end('eu');
+      answer.on('close', gone).writeHead(200);
+      const more = () => {
+        while (!answer.destroyed && answer.write(Buffer.alloc(65_536)));
+      };
+      answer.on('drain', more);
+      more();
+    },
+    { bounds: { readerMs: 300, lookMs: 20 } },
+  );
+  const client = connectTwo(made);
+  const stream = startTwo(client).on('error', () => {});
+  const code = new Promise((resolve) => stream.once('close', () => resolve(stream.rstCode)));
+  stream.once('response', () => stream.pause());
+  await left;
+  stream.resume();
+  assert.equal(await code, http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  assert.equal((await askTwo(made, { path: '/v1/query?small' }, client)).body, 'eu');
+});
+
+test('a connection without a stream is ended in time; one whose answer takes longer is not', async () => {
+  let answerNow;
+  const made = await edge((_, answer) => (answerNow = () => answer.end('late')), { bounds: { idleMs: 300, lookMs: 20 } });
+  const busy = connectTwo(made);
+  const running = askTwo(made, {}, busy);
+  const idle = connectTwo(made);
+  const bare = tls.connect({ port: made.tlsPort, host: '127.0.0.1', ca: readFileSync(pair.certificate), ALPNProtocols: ['h2'] }); // not a word
+  bare.resume();
+  await Promise.all([idle, bare].map((client) => new Promise((resolve) => client.once('close', resolve))));
+  assert.equal(busy.closed, false);
+  answerNow();
+  assert.equal((await running).body, 'late');
+});
+
+test('a peer that is there no more is noticed by its silence, though its stream is open', async () => {
+  const made = await edge(() => {}, { bounds: { quietMs: 300, graceMs: 300, lookMs: 20 } });
+  const live = connectTwo(made);
+  startTwo(live).on('error', () => {});
+  const silent = tls.connect({ port: made.tlsPort, host: '127.0.0.1', ca: readFileSync(pair.certificate), ALPNProtocols: ['h2'] });
+  const frame = (type, flags, stream, bytes) => {
+    const head = Buffer.alloc(9);
+    head.writeUIntBE(bytes.length, 0, 3);
+    head.writeUInt8(type, 3);
+    head.writeUInt8(flags, 4);
+    head.writeUInt32BE(stream, 5);
+    return Buffer.concat([head, bytes]);
+  };
+  const text = (value) => Buffer.concat([Buffer.from([value.length]), Buffer.from(value)]);
+  // RFC 7541: POST and https of the static table, :authority, :path and authorization with values.
+  const fields = Buffer.concat([Buffer.from([0x83, 0x87, 0x01]), text('x'), Buffer.from([0x04]), text('/v1/query'), Buffer.from([0x0f, 0x08]), text(`Bearer ${key.text}`)]);
+  silent.write(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frame(4, 0, 0, Buffer.alloc(0)), frame(1, 4, 1, fields)])); // a request whose body does not come
+  let heard = Buffer.alloc(0);
+  silent.on('data', (piece) => (heard = Buffer.concat([heard, piece])));
+  await new Promise((resolve) => silent.on('error', resolve).once('close', resolve));
+  assert.ok(heard.includes(Buffer.from([0, 0, 8, 6, 0])), 'it was asked'); // PING
+  assert.equal(live.destroyed, false);
+});
+
+test('drained, it says so to who is connected, and ends each connection with its last stream', async () => {
+  let answerNow;
+  const came = new Promise((resolve) => (answerNow = resolve));
+  const made = await edge((_, answer) => answerNow(() => answer.end('late')));
+  const client = connectTwo(made);
+  const running = askTwo(made, {}, client);
+  const finish = await came;
+  const code = new Promise((resolve) => client.once('goaway', resolve));
+  const closed = new Promise((resolve) => client.once('close', resolve));
+  const drained = made.drain();
+  assert.equal(await code, http2.constants.NGHTTP2_NO_ERROR);
+  finish();
+  assert.equal((await running).body, 'late');
+  await closed;
   await drained;
 });
 

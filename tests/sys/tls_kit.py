@@ -1,10 +1,13 @@
 """What is asked of TLS wherever it is spoken, with OpenSSL's client and Python's: by the gateway of a region, by the router of several."""
 
+import re
 import socket
 import ssl
 import subprocess
 import threading
+import xml.etree.ElementTree
 
+from conftest import foreign
 from region_kit import wait
 
 # What RFC 8446, 8422 and 7027 have besides; a client may offer it, and nothing of it is taken.
@@ -12,6 +15,16 @@ GROUPS = {"X25519": "X25519, 253 bits", "P-256": "ECDH, prime256v1, 256 bits", "
 GROUPS_REFUSED = {"-tls1_2": "secp521r1:X448:secp256k1:secp224r1:secp192r1:secp192k1:secp160r1:sect571r1:sect283k1:sect163k1"
                              ":brainpoolP256r1:brainpoolP384r1:brainpoolP512r1",
                   "-tls1_3": "secp521r1:X448:ffdhe2048:ffdhe3072:ffdhe4096:ffdhe6144:ffdhe8192"}
+
+# What nghttp2 does otherwise than h2spec 2.2.1 (of RFC 7540) asks; docs/design/tls.md says why that is safe.
+NOT_AS_ASKED = {
+    ("http2/5.1", "half closed (remote): Sends a DATA frame"),
+    ("http2/5.1", "closed: Sends a DATA frame after sending RST_STREAM frame"),
+    ("http2/5.1", "closed: Sends a DATA frame"),
+    ("http2/5.3.1", "Sends PRIORITY frame that depend on itself"),
+    ("http2/6.1", 'Sends a DATA frame on the stream that is not in "open" or "half-closed (local)" state'),
+    ("http2/6.9.1", "Sends multiple WINDOW_UPDATE frames increasing the flow control window to above 2^31-1 on a stream"),
+}
 
 
 def openssl(port, authority, *options):
@@ -123,3 +136,19 @@ def new_ones_are_shown_without_a_failed_request(port, folder, request, answers):
         for thread in threads:
             thread.join()
     assert not failures and all(counts) and len(counts) == 4
+
+
+def h2spec(port, folder):
+    """The cases that failed."""
+    report = folder / "report.xml"
+    subprocess.run([foreign("PRISM_H2SPEC", "h2spec"), "-h", "localhost", "-p", str(port), "-t", "-k", "-P", "/v1/health",
+                    "-o", "5", "-j", report, "generic", "hpack", "http2"], capture_output=True, timeout=170)
+    failed, count = set(), 0
+    text = re.sub("[\0-\x08\x0b\x0c\x0e-\x1f]", "?", report.read_text(errors="replace"))  # bytes of frames, which XML does not know
+    for suite in xml.etree.ElementTree.fromstring(text).iter("testsuite"):
+        for case in suite.iter("testcase"):
+            count += 1
+            if case.find("failure") is not None or case.find("error") is not None:
+                failed.add((case.get("package"), case.get("classname")))
+    assert count == 145
+    return failed
