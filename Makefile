@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down test package package-test soak soak-faults soak-workflows soak-migration soak-rotation soak-rollout soak-contract soak-connections rehearse-delivery bench docs lint fmt install clean
+.PHONY: help setup build up down test test-browser package package-test soak soak-faults soak-workflows soak-migration soak-rotation soak-rollout soak-contract soak-connections rehearse-delivery bench docs lint fmt install clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -25,6 +25,10 @@ down: ## Stop the region that `make up` started
 test: ## Run unit tests, the replay of fuzz inputs, the tests of a whole region and of infra/
 	@tools/setup test package
 	@tools/run-tests --unit --sys --aws --infra $(TEST_MORE)
+
+test-browser: ## Show a page of another origin in Chromium, which uses the API of a region (`make test` does too where there is a browser)
+	@tools/setup test browser
+	@tools/run-tests --sys -k test_browser
 
 package: ## Build the functions for arm64 and x86_64, leave ZIPs, images and bills of materials in build/artifacts
 	@tools/setup package
