@@ -258,6 +258,7 @@ void instance_abandon(struct instance *instance)
 void instance_tick(struct instance *instance, uint64_t now_ms)
 {
     if (instance->state == INSTANCE_DEAD) return;
+    instance_stream_tick(instance, now_ms);
     if (now_ms >= instance->bury_ms) {
         bury(instance);
         return;

@@ -50,7 +50,9 @@ struct instance_stream {
     bool prelude_done;
     struct px_buf prelude; /* up to its eight NULs */
     struct px_buf body;    /* only when the call takes no pieces */
-    uint64_t bytes;
+    uint64_t bytes, begun_ns;
+    uint64_t go_on_ms; /* before that its pace holds it back; 0: it does not */
+    bool unread;       /* the caller has too much of it */
 };
 
 struct instance {
@@ -149,6 +151,7 @@ void instance_stream_begin(struct instance *instance, struct http_request *reque
 void instance_stream_piece(struct instance *instance, struct px_str piece);
 void instance_stream_end(struct instance *instance);
 void instance_stream_drop(struct instance *instance); /* cuts its connection */
+void instance_stream_tick(struct instance *instance, uint64_t now_ms);
 
 /* instance_output.c */
 /* Takes the descriptor, also when it fails. */

@@ -1,7 +1,7 @@
 /* lambda/instance_stream.c - a streamed answer: prelude, eight NUL bytes, body; an error in trailers.
  *
  * Pieces go to the caller as they come; while more than STREAM_QUEUED_MAX wait for a slow reader
- * there, the function's connection is not read, and so the function itself waits. */
+ * there, or the pool's pace is ahead, the function's connection is not read, and so the function itself waits. */
 #include <aws/common/encoding.h>
 
 #include "lambda/apigw.h"
@@ -22,7 +22,7 @@ void instance_stream_begin(struct instance *instance, struct http_request *reque
 {
     struct instance_stream *stream = &instance->stream;
     struct px_str type = http_header_get(request, S("Content-Type"));
-    *stream = (struct instance_stream){.request = request};
+    *stream = (struct instance_stream){.request = request, .begun_ns = uv_hrtime()};
     px_buf_init(&stream->prelude, PRELUDE_BYTES_MAX);
     px_buf_init(&stream->body, ANSWER_BYTES_MAX);
     stream->has_prelude = px_str_ieq(type,
@@ -55,6 +55,36 @@ static void stream_fail(struct instance *instance, enum lambda_outcome outcome, 
     instance_stop(instance, SIGKILL); /* its request is answered when its connection goes */
 }
 
+/* Reading waits for the caller and for the pace. */
+static void hold_back(const struct instance_stream *stream)
+{
+    http_request_pause(stream->request, stream->unread || stream->go_on_ms > 0);
+}
+
+static void keep_pace(struct instance *instance)
+{
+    const struct lambda_stream_pace *pace = &instance->pool->options.stream_pace;
+    struct instance_stream *stream = &instance->stream;
+    if (pace->bytes_per_s == 0 || stream->bytes <= pace->free_bytes) return;
+    uint64_t due_ms = stream->begun_ns / (uint64_t)PX_NS_PER_MS +
+                      (stream->bytes - pace->free_bytes) * 1000 / pace->bytes_per_s;
+    if (due_ms <= uv_now(instance->pool->loop)) return;
+    stream->go_on_ms = due_ms;
+    pool_wake(instance->pool, due_ms);
+}
+
+void instance_stream_tick(struct instance *instance, uint64_t now_ms)
+{
+    struct instance_stream *stream = &instance->stream;
+    if (!stream->request || stream->go_on_ms == 0) return;
+    if (now_ms < stream->go_on_ms) {
+        pool_wake(instance->pool, stream->go_on_ms);
+        return;
+    }
+    stream->go_on_ms = 0;
+    hold_back(stream);
+}
+
 static void body_piece(struct instance *instance, struct px_str piece)
 {
     struct instance_stream *stream = &instance->stream;
@@ -73,7 +103,9 @@ static void body_piece(struct instance *instance, struct px_str piece)
         return;
     }
     if (piece.len > 0 && call->on_stream_piece(call->ctx, piece) > STREAM_QUEUED_MAX)
-        http_request_pause(stream->request, true);
+        stream->unread = true;
+    keep_pace(instance);
+    if (stream->request) hold_back(stream);
 }
 
 static void prelude_complete(struct instance *instance)
@@ -118,7 +150,9 @@ void instance_stream_piece(struct instance *instance, struct px_str piece)
 void lambda_invocation_resume(struct lambda_invocation *invocation)
 {
     struct instance *instance = invocation->instance;
-    if (instance && instance->stream.request) http_request_pause(instance->stream.request, false);
+    if (!instance || !instance->stream.request) return;
+    instance->stream.unread = false;
+    hold_back(&instance->stream);
 }
 
 /* ---- the end ---- */

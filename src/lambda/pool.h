@@ -17,6 +17,12 @@ struct lambda_pool; /* opaque */
 
 /* Everything is borrowed while the pool lives. */
 struct lambda_result;
+/* Of a streamed answer: so many bytes at once, then so many a second. All 0: as fast as it is read. */
+struct lambda_stream_pace {
+    uint64_t free_bytes, bytes_per_s;
+};
+#define LAMBDA_STREAM_PACE                                                                         \
+    (struct lambda_stream_pace) { 6u << 20, 2u << 20 } /* aws-facts 17 */
 struct lambda_pool_options {
     const char *name;       /* function name */
     const char *version;    /* NULL: "$LATEST" */
@@ -26,8 +32,9 @@ struct lambda_pool_options {
     uint32_t memory_mb, timeout_ms;
     uint32_t concurrency_min; /* kept warm; 0: from zero */
     uint32_t concurrency_max;
-    uint32_t queue_max;  /* waiting invocations; past it LAMBDA_THROTTLED; 0: 1000 */
-    uint32_t idle_ms;    /* instances above concurrency_min end after; 0: 60 s */
+    uint32_t queue_max; /* waiting invocations; past it LAMBDA_THROTTLED; 0: 1000 */
+    uint32_t idle_ms;   /* instances above concurrency_min end after; 0: 60 s */
+    struct lambda_stream_pace stream_pace;
     bool cancel_on_gone; /* SIGUSR1 to the instance when its caller is gone */
     /* Each line of stdout and stderr, without its end; may be NULL. When an instance crashes, times out
      * or fails to start, a line of the pool's own says so, in the form of Lambda's platform events. */

@@ -140,6 +140,8 @@ static int pool_options(void *ctx, const struct function_spec *f,
         .timeout_ms = f->timeout_ms,
         .queue_max = f->queue_max,
         .idle_ms = region->tuning.idle_ms,
+        .stream_pace = region->tuning.aws_pace ? LAMBDA_STREAM_PACE
+                                               : (struct lambda_stream_pace){0},
         .cancel_on_gone = f->cancel_on_gone,
         .on_log = on_log,
         .on_metrics = on_metrics,

@@ -2,7 +2,6 @@
 #include "region/tuning.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define DAY_MS 86400000
 #define COUNT_MAX 1000000
@@ -30,14 +29,14 @@ static int read_count(const char *name, uint32_t otherwise, uint32_t *ret_count)
     return 0;
 }
 
-static int read_switch(const char *name, bool *ret_on)
+static int read_limits(struct region_tuning *tuning)
 {
-    const char *text = getenv(name);
-    bool off = text && strcmp(text, "off") == 0;
-    if (text && text[0] && !off && strcmp(text, "on") != 0)
-        return px_fault(PX_F_CONFIG, "%s is on or off, not '%s'", name, text);
-    *ret_on = !off;
-    return 0;
+    const char *text = getenv("PRISM_AWS_LIMITS");
+    struct px_str word = text && text[0] ? px_str_c(text) : S("on");
+    tuning->aws_pace = px_str_eq(word, S("paced"));
+    tuning->aws_limits = tuning->aws_pace || px_str_eq(word, S("on"));
+    if (tuning->aws_limits || px_str_eq(word, S("off"))) return 0;
+    return px_fault(PX_F_CONFIG, "PRISM_AWS_LIMITS is on, off or paced, not '%s'", text);
 }
 
 static int read_quotas(bool *ret_tiers)
@@ -51,7 +50,7 @@ static int read_quotas(bool *ret_tiers)
 
 int region_tuning_read(struct region_tuning *ret_tuning)
 {
-    PX_TRY(read_switch("PRISM_AWS_LIMITS", &ret_tuning->aws_limits));
+    PX_TRY(read_limits(ret_tuning));
     PX_TRY(read_quotas(&ret_tuning->quota_tiers));
     PX_TRY(read_ms("PRISM_REGION_IDLE_MS", 60000, &ret_tuning->idle_ms));
     PX_TRY(read_ms("PRISM_REGION_RETRY_MS", 60000, &ret_tuning->retry_ms));

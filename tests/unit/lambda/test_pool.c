@@ -780,6 +780,40 @@ TEST(a_slow_reader_holds_the_function_back)
     rig_end(rig);
 }
 
+TEST(a_stream_keeps_the_pace_of_its_pool)
+{
+    struct rig *rig = rig_new(t, (struct lambda_pool_options){.stream_pace = {1000000, 20000000}});
+    struct lambda_call call = streaming;
+    call.payload = S("\"stream 900000\"");
+    CHECK_INT(finish(invoke_call(rig, call))->stream_bytes, 900000);
+    call.payload = S("\"stream 9000000\"");
+    int64_t began = px_mono_ns(&px_clock_system);
+    struct result *result = finish(invoke_call(rig, call));
+    CHECK_INT(result->outcome, LAMBDA_OK);
+    CHECK_INT(result->stream_bytes, 9000000);
+    /* less what one read may bring at the end */
+    CHECK((px_mono_ns(&px_clock_system) - began) / PX_NS_PER_MS >= (8000000 - 64 * 1024) / 20000);
+    rig_end(rig);
+}
+
+TEST(a_stream_that_is_held_back_by_its_reader_and_its_pace_goes_on_when_both_let_it)
+{
+    struct rig *rig = rig_new(t, (struct lambda_pool_options){.stream_pace = {1, 100000000}});
+    struct result *result = px_arena_new(&t->arena, struct result);
+    result->rig = rig;
+    result->queued = 2 << 20;
+    struct lambda_call call = streaming;
+    call.payload = S("\"stream 5000000\""), call.request_id = S("id-1"), call.on_done = on_done,
+    call.ctx = result;
+    struct lambda_invocation *invocation = lambda_pool_invoke(rig->pool, &call);
+    turn_until(rig, NULL, 300); /* the pace has let it go on long since */
+    CHECK(result->stream_bytes > 0 && result->stream_bytes < 200000);
+    result->queued = 0;
+    lambda_invocation_resume(invocation);
+    CHECK_INT(finish(result)->stream_bytes, 5000000);
+    rig_end(rig);
+}
+
 TEST(a_stream_that_fails_tells_its_error_at_the_end)
 {
     struct rig *rig = rig_new(t, (struct lambda_pool_options){0});
