@@ -88,19 +88,23 @@ static int add_elsewhere(struct builder *b, const struct environment_of *of,
     return 0;
 }
 
-/* The machine's ARN, and Step Functions' endpoint, which is this region's control socket. */
-static int add_starts(struct builder *b, const struct environment_of *of,
-                      const struct function_spec *function)
+/* The machines' ARNs, and Step Functions' endpoint, which is this region's control socket. */
+static int add_machines(struct builder *b, const struct environment_of *of,
+                        const struct function_spec *function)
 {
     const struct data_dir *dir = of->dir;
     struct px_str prefix = dir->aws_prefix.len > 0 ? dir->aws_prefix : S(WORKFLOW_PREFIX);
-    if (!function->starts) return 0;
+    if (!function->starts && !function->operates) return 0;
     const char *socket = data_dir_sub(dir, b->arena, "region.sock");
-    struct px_str arn = px_arena_printf(
-        b->arena, "arn:aws:states:%.*s:" WORKFLOW_ACCOUNT ":stateMachine:%.*s-%s:" WORKFLOW_LIVE,
-        PX_FMT(dir->region_name), PX_FMT(prefix), function->starts);
-    if (!socket || !arn.ptr) return px_arena_fault(b->arena);
-    add(b, "PRISM_STARTS", arn.ptr);
+    struct px_str arns = px_arena_printf(
+        b->arena, "arn:aws:states:%.*s:" WORKFLOW_ACCOUNT ":stateMachine:%.*s-",
+        PX_FMT(dir->region_name), PX_FMT(prefix));
+    if (!socket || !arns.ptr) return px_arena_fault(b->arena);
+    if (function->starts)
+        add(b, "PRISM_STARTS",
+            px_arena_printf(b->arena, "%s%s:" WORKFLOW_LIVE, arns.ptr, function->starts).ptr);
+    if (function->operates) add(b, "PRISM_MACHINES", function->operates);
+    if (function->operates) add(b, "PRISM_MACHINES_ARN", arns.ptr);
     add(b, "AWS_ENDPOINT_URL_SFN", px_arena_printf(b->arena, "unix:%s", socket).ptr);
     return 0;
 }
@@ -128,7 +132,7 @@ int environment_build(const struct environment_of *of, const struct function_spe
     const struct data_dir *dir = of->dir;
     yyjson_val *settings = px_json_obj(of->settings, function->name);
     size_t max = function->store_count + function->environment_count + yyjson_obj_size(settings) +
-                 11 + homes_aws_variable_count + PX_COUNT(observed);
+                 13 + homes_aws_variable_count + PX_COUNT(observed);
     struct builder b = {.arena = arena, .env = px_arena_zalloc_array(arena, sizeof(char *), max)};
     if (!b.env) return px_arena_fault(arena);
     for (size_t i = 0; i < function->store_count; i++) {
@@ -144,7 +148,7 @@ int environment_build(const struct environment_of *of, const struct function_spe
     for (size_t i = 0; i < PX_COUNT(observed); i++)
         add_ours_or(&b, observed[i].name, observed[i].value);
     PX_TRY(add_elsewhere(&b, of, function));
-    PX_TRY(add_starts(&b, of, function));
+    PX_TRY(add_machines(&b, of, function));
     add_ours_or(&b, "PRISM_LOG_LEVEL", "info");
     add(&b, "PRISM_REGION", px_arena_cstr(arena, dir->region_name));
     if (of->siblings && of->siblings->primary)

@@ -96,6 +96,25 @@ static int read_schedules(yyjson_val *list, struct px_arena *arena, struct funct
     return 0;
 }
 
+static int read_operates(yyjson_val *names, struct px_arena *arena, struct function_spec *spec)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf all = {0};
+    size_t i, n;
+    yyjson_val *val;
+    if (!names) return 0;
+    px_buf_init(&all, 65536);
+    px_json_arr_foreach(names, i, n, val)
+    {
+        if (!yyjson_is_str(val))
+            return px_fault(PX_F_CONFIG, "functions.json: %s: operates: a name is no text",
+                            spec->name);
+        px_buf_printf(&all, "%s%s", i > 0 ? " " : "", yyjson_get_str(val));
+    }
+    PX_TRY(px_buf_fault(&all));
+    spec->operates = px_arena_cstr(arena, px_buf_str(&all));
+    return spec->operates ? 0 : px_arena_fault(arena);
+}
+
 static int read_function(yyjson_val *obj, const char *name, struct px_arena *arena,
                          struct function_spec *spec)
 {
@@ -127,6 +146,7 @@ static int read_function(yyjson_val *obj, const char *name, struct px_arena *are
     PX_TRY(read_stores(px_json_obj(obj, "stores"), arena, spec));
     PX_TRY(read_elsewhere(px_json_arr(obj, "elsewhere"), arena, spec));
     spec->starts = px_json_str(obj, "starts").ptr;
+    PX_TRY(read_operates(px_json_arr(obj, "operates"), arena, spec));
     return read_schedules(px_json_arr(obj, "schedules"), arena, spec);
 }
 

@@ -27,7 +27,8 @@ struct function_spec {
     size_t store_count;
     const char **elsewhere; /* functions that it may call in other regions */
     size_t elsewhere_count;
-    const char *starts; /* the Express machine that it may start and wait for; or NULL */
+    const char *starts;   /* the Express machine that it may start and wait for; or NULL */
+    const char *operates; /* machines that it may run for operators, a space between; or NULL */
     struct function_schedule *schedules;
     size_t schedule_count;
 };

@@ -33,6 +33,7 @@ BODIES = {
     "createTenant": (JSON, '{"name":"own"}'), "changeTenant": (JSON, '{"tier":"pooled"}'), "createKey": (JSON, '{"expires":"2020-01-01T00:00:00Z"}'),
     "createToken": (JSON, '{"expires_in_s":0}'), "changeShard": (JSON, '{"state":"open"}'),
     "moveTenant": (JSON, '{"id":"matrix","to":"local","to_prefix":"prism","to_shard":"shard-0"}'),
+    "startExecution": (JSON, "{}"), "stopExecution": (JSON, "{}"), "answerExecution": (JSON, '{"output":{}}'),
 }
 # What of it is refused as bad or taken by who may, so that nothing is made.
 REFUSED_ANYWAY = {"createKey": 400, "createToken": 400, "createTenant": 409}
@@ -139,7 +140,7 @@ def world(tmp_path_factory):
 
 def ask(region, operation, tenant, credential):
     method, path, _ = OPERATIONS[operation]
-    target = path.format(tenant=tenant, dataset="matrix" if operation == "ingestRecords" else "nosuch", key_id="0" * 16, shard="nosuch")
+    target = path.format(tenant=tenant, dataset="matrix" if operation == "ingestRecords" else "nosuch", key_id="0" * 16, shard="nosuch", machine="nosuch", execution="nosuch")
     kind, body = BODIES.get(operation, (None, None))
     headers = {"Authorization": f"Bearer {credential}"} if credential else {}
     if kind:

@@ -135,6 +135,14 @@ ROUTE_ANSWERS = {
     ("POST", "/v1/admin/tenants/{tenant}/moves"): REFUSED,
     ("GET", "/v1/admin/audit"): {403},
     ("GET", "/v1/admin/audit/{tenant}"): REFUSED,
+    ("GET", "/v1/admin/workflows"): {403},
+    ("GET", "/v1/admin/workflows/{machine}/executions"): REFUSED,
+    ("POST", "/v1/admin/workflows/{machine}/executions"): REFUSED,
+    ("GET", "/v1/admin/workflows/{machine}/executions/{execution}"): REFUSED,
+    ("GET", "/v1/admin/workflows/{machine}/executions/{execution}/history"): REFUSED,
+    ("POST", "/v1/admin/workflows/{machine}/executions/{execution}/stop"): REFUSED,
+    ("POST", "/v1/admin/workflows/{machine}/executions/{execution}/redrive"): REFUSED,
+    ("POST", "/v1/admin/workflows/{machine}/executions/{execution}/answer"): REFUSED,
     ("GET", "/v1/admin/shards"): {403},
     ("PATCH", "/v1/admin/shards/{shard}"): REFUSED,
     ("POST", "/v1/admin/placement/recount"): {403},
@@ -155,6 +163,9 @@ BODIES = {  # of the operations that take one
     "createTenant": [(JSON, '{"name":"%(tenant)s"}'), (JSON, '{"name":"%(tenant)s-x","shard":"shard-0"}')],
     "changeTenant": [(JSON, '{"status":"suspended"}'), (JSON, '{"tier":"dedicated"}'), (JSON, '{"quotas":{"requests_per_day":1}}')],
     "moveTenant": [(JSON, '{"id":"mine","to":"local","to_prefix":"prism","to_shard":"shard-0"}')],
+    "startExecution": [(JSON, '{"input":{"tenant":"%(tenant)s","confirm":"%(tenant)s"}}'), (JSON, '{"name":"mine","input":{}}')],
+    "stopExecution": [(JSON, '{}'), (JSON, '{"error":"Mine","cause":"%(tenant)s"}')],
+    "answerExecution": [(JSON, '{"output":{"action":"stop"}}'), (JSON, '{"error":"Mine"}')],
     "changeShard": [(JSON, '{"state":"closed"}'), (JSON, '{"bounds":{"tenants":0}}')],
     "createKey": [(JSON, '{"scopes":["admin"],"label":"mine"}'), (JSON, '{"scopes":["admin"],"tenant":"%(tenant)s"}')],
 }
@@ -182,7 +193,8 @@ def spellings(name):
 def targets_of(value):
     """What a path parameter is tried with; a parameter that is new has no case yet."""
     return {"tenant": spellings(value["tenant"]), "dataset": spellings(value["dataset"]) + spellings(f"{value['tenant']}/logs") + [encoded(value["tenant"] + "/" + value["dataset"])],
-            "key_id": spellings(value["key_id"]) + [encoded(f"{value['tenant']}/{value['key_id']}")], "shard": spellings(value["shard"])}
+            "key_id": spellings(value["key_id"]) + [encoded(f"{value['tenant']}/{value['key_id']}")], "shard": spellings(value["shard"]),
+            "machine": spellings(value["machine"]), "execution": spellings(value["execution"])}
 
 
 def claims(tenant):
@@ -199,7 +211,7 @@ def claims(tenant):
 
 
 def values(victim):
-    return {"tenant": victim.name, "dataset": victim.only, "key_id": victim.key_ids[0], "shard": victim.shard}
+    return {"tenant": victim.name, "dataset": victim.only, "key_id": victim.key_ids[0], "shard": victim.shard, "machine": "tenant-offboarding", "execution": victim.name}
 
 
 def aims(route, victim):
@@ -230,7 +242,7 @@ def test_every_route_and_operation_has_its_case():
     assert set(ROUTE_ANSWERS) == set(ROUTES)
     taking = {operation(r)["operationId"] for r in ROUTES if "requestBody" in operation(r)}
     assert set(BODIES) == taking
-    known = set(targets_of({"tenant": "acme", "dataset": "logs", "key_id": "0123", "shard": "shard-0"}))
+    known = set(targets_of({"tenant": "acme", "dataset": "logs", "key_id": "0123", "shard": "shard-0", "machine": "tenant-offboarding", "execution": "x"}))
     assert {name for route in ROUTES for name in parameters(route)} <= known
     for route in ROUTES:  # whoever is let in without a key is told nothing of anybody
         assert operation(route).get("security") or route == ("GET", "/v1/health")
@@ -270,7 +282,7 @@ def test_headers_that_claim_to_be_somebody_else_are_words(world, attacker, route
     """What comes of a request is the same with them and without."""
     listens = world.witness(attacker)
     victim = world.others(attacker)[0]
-    own = {"tenant": attacker.name, "dataset": attacker.only, "key_id": "0" * 16, "shard": attacker.shard}
+    own = {"tenant": attacker.name, "dataset": attacker.only, "key_id": "0" * 16, "shard": attacker.shard, "machine": "tenant-offboarding", "execution": "x"}
     kind, body = bodies(route, own)[0]
     target = path_of(route, own)
     if route[0] in ("DELETE", "PUT", "PATCH") or route[1].endswith("/keys"):
@@ -323,7 +335,7 @@ def test_a_key_with_fewer_scopes_opens_less(world):
 def test_what_others_have_is_answered_like_what_nobody_has(world, attacker):
     listens, home = world.witness(attacker), attacker.home()
     for victim in some(world.others(attacker), 4):
-        absent = {"tenant": victim.name[:-1] + "q", "dataset": "only_" + secrets.token_hex(6), "key_id": secrets.token_hex(8), "shard": "shard-9"}
+        absent = {"tenant": victim.name[:-1] + "q", "dataset": "only_" + secrets.token_hex(6), "key_id": secrets.token_hex(8), "shard": "shard-9", "machine": "nothing", "execution": "nobody"}
         there = values(victim)
         for route in [r for r in ROUTES if parameters(r) and r[1] != "/v1/ingest/{dataset}"]:
             for kind, body in bodies(route, {"tenant": "x", "dataset": "x"}):
@@ -645,7 +657,7 @@ def proxy_event(route, given, context, headers=(), body=None, query=None):
             "body": body, "isBase64Encoded": False}
 
 
-FUNCTIONS_BY_HTTP = {"ingest", "query", "catalog", "keys", "audit", "tenants"}
+FUNCTIONS_BY_HTTP = {"ingest", "query", "catalog", "keys", "audit", "tenants", "workflows"}
 FUNCTIONS_BY_EVENT = {"authorizer", "bridge", "rotation", "schema", "storage"}  # no route leads to them: nothing that a tenant sends becomes their event
 
 

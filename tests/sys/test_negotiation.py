@@ -117,7 +117,7 @@ def test_preflights_answer_the_methods_of_their_path(region):
         methods = {m.upper() for m in item} - {"OPTIONS"}
         if path == "/v1/health":
             continue
-        asked = path.replace("{dataset}", "any").replace("{tenant}", "any").replace("{key_id}", "0" * 16).replace("{shard}", "any")
+        asked = path.replace("{dataset}", "any").replace("{tenant}", "any").replace("{key_id}", "0" * 16).replace("{shard}", "any").replace("{machine}", "any").replace("{execution}", "any")
         answer = region.call("OPTIONS", asked, headers={"Origin": CONSOLE, "Access-Control-Request-Method": "GET", **NO_KEY})
         assert answer.status_code == 204 and answer.content == b"" and "Content-Type" not in answer.headers
         assert set(answer.headers["Access-Control-Allow-Methods"].split(", ")) == methods, path

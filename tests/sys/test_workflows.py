@@ -197,6 +197,85 @@ def test_offboarding_asks_when_a_step_fails_and_goes_on_when_it_is_approved(tree
     assert not any(question["taskToken"] in row[1] for row in seen)
 
 
+# ---- by the API ----
+
+RUNS = "/v1/admin/workflows/tenant-offboarding/executions"
+
+
+def operator(tree, method, path, **more):
+    return tree.call(method, path, key=(tree.data / "admin.key").read_text().strip(), **more)
+
+
+def told(tree):
+    return [(c["operation"], c["target"], c["status"]) for c in tree.json("audit", "list", "_system", "--limit", "1000")["calls"] if c["operation"].startswith("workflow.")]
+
+
+def test_operators_run_machines_by_the_api_and_every_change_is_told(tree):
+    assert {m["machine"] for m in operator(tree, "GET", "/v1/admin/workflows").json()["machines"]} == {
+        "data-lifecycle", "key-rotation", "region-evacuation", "schema-migration", "tenant-migration", "tenant-offboarding"}
+    tree.run("workflow", "start", "tenant-onboarding", "--sync", "--input", '{"tenant":"acme"}')
+    fail(tree, "retain")
+    wish = {"name": "off", "input": {"tenant": "acme", "confirm": "acme"}}
+    begun = operator(tree, "POST", RUNS, json=wish)
+    assert begun.status_code == 202 and begun.json()["execution"] == "off", begun.text
+    assert operator(tree, "POST", RUNS, json={**wish, "input": {"tenant": "other"}}).status_code == 409
+    asks = wait(lambda: next(iter(operator(tree, "GET", f"{RUNS}/off").json()["questions"]), None), seconds=60)
+    assert asks["message"]["workflow"] == "tenant-offboarding" and "task_token" not in asks["message"]
+    token = questions(tree)[0]["taskToken"]
+    shown, events, after = operator(tree, "GET", f"{RUNS}/off"), [], None
+    assert shown.json()["status"] == "RUNNING" and shown.json()["input"] == wish["input"]
+    while True:
+        page = operator(tree, "GET", f"{RUNS}/off/history", params={"limit": 7, **({"after": after} if after else {})})
+        assert page.status_code == 200 and len(page.json()["events"]) <= 7 and token not in page.text + shown.text
+        events, after = events + page.json()["events"], page.json().get("next")
+        if not after:
+            break
+    assert [e["id"] for e in events] == list(range(1, len(events) + 1))
+    assert [e["execution"] for e in operator(tree, "GET", RUNS, params={"status": "RUNNING"}).json()["executions"]] == ["off"]
+    for wrong, status in (({}, 400), ({"output": 1, "error": "x"}, 400), ({"output": 1, "event": asks["event"] + 1}, 409)):
+        assert operator(tree, "POST", f"{RUNS}/off/answer", json=wrong).status_code == status, wrong
+    answered = operator(tree, "POST", f"{RUNS}/off/answer", json={"error": "Rejected", "cause": "not today", "event": asks["event"]})
+    assert answered.status_code == 200 and answered.json() == {"answered": asks["event"]}, answered.text
+    execution = ended(tree, shown_arn(tree, "off"))
+    assert (execution["status"], execution["error"]) == ("FAILED", "OffboardingFailed")
+    assert operator(tree, "POST", f"{RUNS}/off/answer", json={"output": {}}).status_code == 409
+    fail(tree)
+    again = operator(tree, "POST", f"{RUNS}/off/redrive")
+    assert again.status_code == 200 and again.json()["redrives"] == 1, again.text
+    ended(tree, shown_arn(tree, "off"))
+    assert operator(tree, "POST", f"{RUNS}/nothing/stop", json={}).status_code == 404
+    assert operator(tree, "POST", "/v1/admin/workflows/tenant-onboarding/executions", json={}).status_code == 404
+    assert told(tree) == [
+        ("workflow.start", "tenant-offboarding", 202), ("workflow.start", "tenant-offboarding", 409), ("workflow.answer", "tenant-offboarding/off", 400),
+        ("workflow.answer", "tenant-offboarding/off", 400), ("workflow.answer", "tenant-offboarding/off", 409), ("workflow.answer", "tenant-offboarding/off", 200),
+        ("workflow.answer", "tenant-offboarding/off", 409), ("workflow.redrive", "tenant-offboarding/off", 200), ("workflow.stop", "tenant-offboarding/nothing", 404),
+        ("workflow.start", "tenant-onboarding", 404)]
+    log = tree.run("audit", "export").stdout
+    assert token not in log and '"before":{"machine":"tenant-offboarding","execution":"off","status":"RUNNING"' in log
+
+
+def shown_arn(tree, name):
+    return next(e["executionArn"] for e in tree.json("workflow", "list")["executions"] if e["name"] == name)
+
+
+def test_an_execution_is_stopped_by_the_api(tree):
+    fail(tree, "retain")
+    tree.run("workflow", "start", "tenant-onboarding", "--sync", "--input", '{"tenant":"acme"}')
+    assert operator(tree, "POST", RUNS, json={"name": "off", "input": {"tenant": "acme", "confirm": "acme"}}).status_code == 202
+    stopped = operator(tree, "POST", f"{RUNS}/off/stop", json={"error": "Mistake", "cause": "the wrong one"})
+    assert stopped.status_code == 200 and stopped.json()["status"] == "ABORTED" and stopped.json()["stopped"], stopped.text
+    assert operator(tree, "GET", f"{RUNS}/off").json()["error"] == "Mistake"
+    assert operator(tree, "POST", f"{RUNS}/off/stop", json={}).json()["status"] == "ABORTED"  # it had ended
+
+
+def test_tenants_run_no_machine(tree):
+    mine = tree.json("key", "create", "default", "--scopes", "ingest,query,admin")["key"]
+    for method, path in (("GET", "/v1/admin/workflows"), ("GET", RUNS), ("POST", RUNS), ("GET", f"{RUNS}/x"), ("GET", f"{RUNS}/x/history"), ("POST", f"{RUNS}/x/stop"),
+                         ("POST", f"{RUNS}/x/redrive"), ("POST", f"{RUNS}/x/answer")):
+        assert tree.call(method, path, key=mine, json={} if method == "POST" else None).status_code == 403, path
+    assert tree.json("workflow", "list")["executions"] == []
+
+
 def test_offboarding_that_is_rejected_fails_and_can_be_redriven(tree):
     tree.run("workflow", "start", "tenant-onboarding", "--sync", "--input", '{"tenant":"acme"}')
     fail(tree, "retain")

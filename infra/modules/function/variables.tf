@@ -68,6 +68,7 @@ variable "spec" {
     elsewhere        = optional(list(string), [])
     stores_elsewhere = optional(map(string), {})
     starts           = optional(string)
+    operates         = optional(list(string), [])
     stores           = optional(map(string), {})
     environment      = optional(map(string), {})
     schedules        = optional(any, [])

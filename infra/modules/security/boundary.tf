@@ -80,7 +80,8 @@ locals {
         Effect = "Allow"
         Action = [
           "events:DescribeRule", "events:PutEvents", "events:PutRule", "events:PutTargets", "lambda:InvokeFunction", "sns:Publish", "sqs:SendMessage",
-          "states:DescribeExecution", "states:RedriveExecution", "states:StartExecution", "states:StartSyncExecution", "states:StopExecution",
+          "states:DescribeExecution", "states:GetExecutionHistory", "states:ListExecutions", "states:RedriveExecution", "states:SendTaskFailure", "states:SendTaskSuccess",
+          "states:StartExecution", "states:StartSyncExecution", "states:StopExecution",
           "apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST",
         ]
         Resource = [

@@ -17,6 +17,14 @@ locals {
     "arn:${var.context.partition}:states:${var.context.region}:${var.context.account_id}:stateMachine:${var.context.prefix}-${f.starts}"
   if try(f.starts, null) != null }
 
+  # Machines that a function runs for operators, and nothing besides: docs/design/workflows.md.
+  operates = { for name, f in local.catalogue : name => {
+    machines   = [for m in sort(f.operates) : "${local.machine_arn}${m}"]
+    executions = [for m in sort(f.operates) : "${replace(local.machine_arn, ":stateMachine:", ":execution:")}${m}:*"]
+    names      = join(" ", f.operates)
+  } if length(try(f.operates, [])) > 0 }
+  machine_arn = "arn:${var.context.partition}:states:${var.context.region}:${var.context.account_id}:stateMachine:${var.context.prefix}-"
+
   # Where the registry places tenants: docs/design/sharding.md.
   shards = length(var.shards) == 0 ? {} : { tenants = join(",", sort(keys(var.shards))) }
 
@@ -33,6 +41,35 @@ locals {
         { for variable, value in { PRISM_STARTS = try("${local.starts[name]}:live", "") } : variable => value if value != "" },
         { for variable, value in { PRISM_SHARDS = try(local.shards[name], "") } : variable => value if value != "" },
       )
+    } },
+
+    { for name, over in local.operates : name => {
+      statements = [
+        {
+          sid       = "StartsByAlias"
+          actions   = ["states:StartExecution"]
+          resources = over.machines
+          condition = { "ForAnyValue:StringEquals" = { "states:StateMachineQualifier" = ["live"] } }
+        },
+        {
+          sid       = "ListsAndAnswers"
+          actions   = ["states:ListExecutions", "states:SendTaskFailure", "states:SendTaskSuccess"]
+          resources = over.machines
+        },
+        {
+          sid       = "Executions"
+          actions   = ["states:DescribeExecution", "states:GetExecutionHistory", "states:RedriveExecution", "states:StopExecution"]
+          resources = over.executions
+        },
+        {
+          # Inputs and histories are encrypted with the region's key, and whoever asks for them needs it.
+          sid       = "ThroughStepFunctions"
+          actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+          resources = [var.runtime.keys.data]
+          condition = { "StringEquals" = { "kms:ViaService" = ["states.${var.context.region}.${var.context.dns_suffix}"] } }
+        },
+      ]
+      environment = { PRISM_MACHINES = over.names, PRISM_MACHINES_ARN = local.machine_arn }
     } },
 
     # The list that the function itself keeps to and its role's are the same: docs/design/migration.md.

@@ -46,13 +46,14 @@ static void stop(void *ctx)
 
 int main(void)
 {
-    struct function fn = {.urls = {.tables = px_str_c(getenv("PRISM_TABLES_URL")),
-                                   .secrets = px_str_c(getenv("PRISM_SECRETS_URL"))},
-                          .home = {.region = px_str_c(getenv("PRISM_REGION"))},
-                          .shards = px_str_c(getenv("PRISM_SHARDS")),
-                          .residence = {.cloud = &fn.stores.cloud,
-                                        .machine = px_str_c(getenv("PRISM_STARTS")),
-                                        .endpoint = px_str_c(getenv("AWS_ENDPOINT_URL_SFN"))}};
+    struct function fn = {
+        .urls = {.tables = px_str_c(getenv("PRISM_TABLES_URL")),
+                 .secrets = px_str_c(getenv("PRISM_SECRETS_URL"))},
+        .home = {.region = px_str_c(getenv("PRISM_REGION"))},
+        .shards = px_str_c(getenv("PRISM_SHARDS")),
+        .residence = {.sfn = {.cloud = &fn.stores.cloud,
+                              .endpoint = px_str_c(getenv("AWS_ENDPOINT_URL_SFN"))},
+                      .machine = px_str_c(getenv("PRISM_STARTS"))}};
     struct lambda_handler handler = {.handle = handle,
                                      .stop = stop,
                                      .ctx = &fn,

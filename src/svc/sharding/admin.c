@@ -138,6 +138,7 @@ static int read_http(struct incoming *in, struct admin_request *request)
     PX_TRY(r);
     api_event_observe(http);
     in->request_id = http->request_id;
+    request->http = http;
     request->request_id = http->request_id;
     request->source = http->source_ip;
     request->caller = http->caller;
@@ -215,10 +216,11 @@ static int reply_http(const struct lambda_event *event, struct px_str request_id
 
 /* In whose chain: of the tenant that the call is about; of the caller, who may nothing there; else of the
  * operator. A name that is none never becomes a chain. */
-static struct px_str chain_of(const struct admin_request *request)
+static struct px_str chain_of(const struct admin_service *service,
+                              const struct admin_request *request)
 {
-    struct px_str about = request->tenant.len > 0 ? request->tenant
-                                                  : px_json_str(request->body, "name");
+    struct px_str about = request->tenant;
+    if (about.len == 0 && !service->target) about = px_json_str(request->body, "name");
     if (!admin_may(request, true)) about = request->caller.tenant;
     return tenant_name_ok(about) ? about : S(TENANT_SYSTEM);
 }
@@ -264,14 +266,15 @@ static int intend(const struct incoming *in, const struct admin_request *request
     PX_TRY(px_buf_fault(&asked));
     PX_TRY(px_buf_fault(&before));
     const struct audit_call call = {
-        .tenant = chain_of(request),
+        .tenant = chain_of(service, request),
         .who = {.tenant = request->direct ? request->behalf_tenant : request->caller.tenant,
                 .key_id = request->direct ? request->behalf_key_id : request->caller.key_id,
                 .source = request->source,
                 .request_id = request->request_id,
                 .direct = request->direct},
         .operation = px_str_c(request->route->audit),
-        .target = target_of(request, in->arena),
+        .target = service->target ? service->target(request, in->arena)
+                                  : target_of(request, in->arena),
         .asked = px_buf_str(&asked),
         .before = px_buf_str(&before),
     };

@@ -28,6 +28,7 @@ struct admin_request {
      * empty. Told in the audit log; gives no rights. */
     struct px_str behalf_tenant, behalf_key_id;
     struct px_str tenant, key_id, shard;
+    const struct api_event *http; /* NULL when direct */
     struct px_str source, request_id;
     struct px_str after, region;
     size_t limit;     /* 1..1000 */
@@ -50,6 +51,8 @@ struct admin_service {
      * audit log. May be NULL. */
     int (*state)(void *ctx, const struct admin_request *request, struct px_arena *arena,
                  struct px_buf *json);
+    /* What a call is told to be about in the audit log. May be NULL: tenant, key or shard. */
+    struct px_str (*target)(const struct admin_request *request, struct px_arena *arena);
     void *ctx;
     const struct audit *audit; /* NULL: nothing is recorded */
 };

@@ -1,48 +1,11 @@
 /* svc/sharding/residence.c - see residence.h: StartSyncExecution of an Express machine, and how it ended.
- *
- * Sources: Step Functions API reference, StartSyncExecution; botocore's description of its host ("sync-" before the service's name). */
+ */
 #include "svc/sharding/residence.h"
 
-#include "base/px_json.h"
-
 #define DEADLINE_MS 8000 /* function `tenants` may run for 10 s */
-#define ATTEMPTS_MAX 3
 #define WHY_BYTES_MAX ((size_t)2000)
 
-void residence_deinit(struct residence *residence) { cloud_client_free(&residence->client); }
-
-/* "arn:<partition>:states:<region>:..." */
-static int own_endpoint(struct px_str arn, struct px_arena *arena, struct px_str *ret_region,
-                        struct px_str *ret_url)
-{
-    struct px_str rest = arn, part[4] = {0};
-    for (size_t i = 0; i < PX_COUNT(part); i++) (void)px_str_cut(&rest, ':', &part[i]);
-    if (!px_str_eq(part[0], S("arn")) || part[3].len == 0)
-        return px_fault(PX_F_CONFIG, "the machine that places tenants is \"%.*s\", no ARN",
-                        PX_FMT(arn));
-    *ret_region = part[3];
-    *ret_url = px_arena_printf(arena, "https://sync-states.%.*s.amazonaws.com%s", PX_FMT(part[3]),
-                               px_str_eq(part[1], S("aws-cn")) ? ".cn" : "");
-    return ret_url->ptr ? 0 : px_arena_fault(arena);
-}
-
-static int connect(struct residence *residence, struct px_arena *arena)
-{
-    struct px_str region, url;
-    struct cloud *cloud = NULL;
-    if (residence->client) return 0;
-    PX_TRY(own_endpoint(residence->machine, arena, &region, &url));
-    PX_TRY(cloud_shared_take(residence->cloud, &cloud));
-    const struct cloud_client_options options = {
-        .service = S("states"),
-        .region = region,
-        .endpoint = residence->endpoint.len > 0 ? residence->endpoint : url,
-        .connections_max = 1,
-        .attempts_max = ATTEMPTS_MAX,
-        .attempt_ms = DEADLINE_MS,
-        .retry_base_ms = 100};
-    return cloud_client_new(cloud, &options, &residence->client);
-}
+void residence_deinit(struct residence *residence) { sfn_deinit(&residence->sfn); }
 
 static int refuse(struct px_arena *arena, struct px_str error, struct px_str cause,
                   const char **ret_why)
@@ -71,10 +34,6 @@ static int read_end(const struct cloud_response *response, struct px_arena *aren
 static int run(struct residence *residence, struct px_str input, struct px_arena *arena,
                const char **ret_why)
 {
-    static const struct cloud_header headers[] = {
-        {S("Content-Type"), S("application/x-amz-json-1.0")},
-        {S("X-Amz-Target"), S("AWSStepFunctions.StartSyncExecution")},
-    };
     PX_AUTO(px_buf_deinit) struct px_buf body;
     px_buf_init(&body, 1u << 16);
     px_buf_add_c(&body, "{\"stateMachineArn\":");
@@ -83,16 +42,12 @@ static int run(struct residence *residence, struct px_str input, struct px_arena
     px_buf_add_json_str(&body, input);
     px_buf_add_char(&body, '}');
     PX_TRY(px_buf_fault(&body));
-    PX_TRY(connect(residence, arena));
     struct cloud_response response = {0};
-    const struct cloud_request request = {.what = "StartSyncExecution",
-                                          .method = "POST",
-                                          .path = S("/"),
-                                          .headers = headers,
-                                          .header_count = PX_COUNT(headers),
-                                          .body = px_buf_str(&body),
-                                          .deadline_ms = DEADLINE_MS};
-    int r = cloud_call(residence->client, &request, arena, &response);
+    const struct sfn_call call = {.action = "StartSyncExecution",
+                                  .body = px_buf_str(&body),
+                                  .sync = true,
+                                  .deadline_ms = DEADLINE_MS};
+    int r = sfn_ask(&residence->sfn, residence->machine, &call, arena, &response);
     if (r == CLOUD_REFUSED)
         return refuse(arena, response.error.len > 0 ? response.error : S("States.Refused"),
                       S("Step Functions refused to start tenant-onboarding"), ret_why);

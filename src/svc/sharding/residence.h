@@ -4,15 +4,12 @@
  * by the API or by a move, and for who leaves. Each may be repeated. */
 #pragma once
 
-#include "aws/client.h"
-#include "aws/shared.h"
 #include "lambda/runtime.h"
+#include "svc/sharding/sfn.h"
 
 struct residence {
-    struct cloud_shared *cloud; /* borrowed, opened with the first call */
-    struct px_str machine;      /* ARN of tenant-onboarding, with an alias or without */
-    struct px_str endpoint;     /* empty: Step Functions' own in the ARN's region */
-    struct cloud_client *client;
+    struct sfn sfn;
+    struct px_str machine; /* ARN of tenant-onboarding, with an alias or without */
 };
 enum residence_answer { RESIDENCE_REFUSED = 1 };
 void residence_deinit(struct residence *residence);

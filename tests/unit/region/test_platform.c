@@ -23,7 +23,7 @@ TEST(the_committed_catalogue_is_read_whole)
 {
     struct function_catalogue c;
     CHECK_OK(function_catalogue_load(PX_SOURCE_DIR "/platform/functions.json", &t->arena, &c));
-    CHECK_INT(c.count, 11);
+    CHECK_INT(c.count, 12);
     const struct function_spec *storage = function_find(&c, S("storage"));
     CHECK(storage);
     CHECK_INT(storage->schedule_count, 4);

@@ -78,6 +78,7 @@ variables {
     authorizer      = { name = "prism-dev-euw1-authorizer", alias_arn = "arn:a", alias_name = "live" }
     keys            = { name = "prism-dev-euw1-keys", alias_arn = "arn:k", alias_name = "live" }
     audit           = { name = "prism-dev-euw1-audit", alias_arn = "arn:au", alias_name = "live" }
+    workflows       = { name = "prism-dev-euw1-workflows", alias_arn = "arn:w", alias_name = "live" }
     tenants         = { name = "prism-dev-euw1-tenants", alias_arn = "arn:t", alias_name = "live" }
   }
   domain             = "dev.prism.example.com"

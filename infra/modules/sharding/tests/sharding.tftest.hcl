@@ -48,6 +48,7 @@ variables {
     authorizer = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
     keys       = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
     audit      = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
+    workflows  = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
     bridge     = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
     tenants    = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "zip" }
     catalog    = { sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", kind = "image" }
@@ -115,7 +116,7 @@ run "the_registry" {
   command = plan
 
   assert {
-    condition     = keys(output.functions) == ["bridge", "tenants"] && output.functions.tenants.name == "prism-dev-euw1-tenants" && output.functions.tenants.concurrency_class == "from-zero"
+    condition     = keys(output.functions) == ["bridge", "tenants", "workflows"] && output.functions.tenants.name == "prism-dev-euw1-tenants" && output.functions.tenants.concurrency_class == "from-zero"
     error_message = "One function each for all shards, from zero."
   }
   assert {

@@ -24,7 +24,7 @@ static void rig_start(struct rig *rig, const struct fake_step *steps, size_t cou
     fake_start_as_aws(&rig->fake, steps, count);
     (void)snprintf(rig->endpoint, sizeof rig->endpoint, "http://127.0.0.1:%d", rig->fake.port);
     rig->residence = (struct residence){
-        .cloud = &rig->cloud, .machine = S(ARN), .endpoint = px_str_c(rig->endpoint)};
+        .sfn = {.cloud = &rig->cloud, .endpoint = px_str_c(rig->endpoint)}, .machine = S(ARN)};
 }
 static void rig_stop(struct rig *rig)
 {
@@ -88,7 +88,7 @@ TEST(a_machine_that_cannot_be_started_says_why)
 TEST(what_is_no_arn_of_a_machine_is_a_fault)
 {
     struct cloud_shared cloud = {0};
-    struct residence residence = {.cloud = &cloud, .machine = S("tenant-onboarding")};
+    struct residence residence = {.sfn = {.cloud = &cloud}, .machine = S("tenant-onboarding")};
     const char *why = NULL;
     CHECK_INT(residence_enter(&residence, S("a"), S("s"), S("pooled"), &t->arena, &why),
               PX_F_CONFIG);
