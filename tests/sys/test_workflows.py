@@ -223,7 +223,11 @@ def test_operators_run_machines_by_the_api_and_every_change_is_told(tree):
     assert asks["message"]["workflow"] == "tenant-offboarding" and "task_token" not in asks["message"]
     token = questions(tree)[0]["taskToken"]
     shown, events, after = operator(tree, "GET", f"{RUNS}/off"), [], None
-    assert shown.json()["status"] == "RUNNING" and shown.json()["input"] == wish["input"]
+    by = shown.json()["input"]["by"]
+    assert shown.json()["status"] == "RUNNING" and shown.json()["input"] == {**wish["input"], "by": by}
+    assert by["tenant"] == "_system" and f'"key_id":"{by["key_id"]}"' in tree.run("audit", "export").stdout
+    mine = {**wish, "name": "mine", "input": {**wish["input"], "by": {"tenant": "_system", "key_id": "another"}}}
+    assert operator(tree, "POST", RUNS, json=mine).status_code == 400
     while True:
         page = operator(tree, "GET", f"{RUNS}/off/history", params={"limit": 7, **({"after": after} if after else {})})
         assert page.status_code == 200 and len(page.json()["events"]) <= 7 and token not in page.text + shown.text
@@ -246,7 +250,7 @@ def test_operators_run_machines_by_the_api_and_every_change_is_told(tree):
     assert operator(tree, "POST", f"{RUNS}/nothing/stop", json={}).status_code == 404
     assert operator(tree, "POST", "/v1/admin/workflows/tenant-onboarding/executions", json={}).status_code == 404
     assert told(tree) == [
-        ("workflow.start", "tenant-offboarding", 202), ("workflow.start", "tenant-offboarding", 409), ("workflow.answer", "tenant-offboarding/off", 400),
+        ("workflow.start", "tenant-offboarding", 202), ("workflow.start", "tenant-offboarding", 409), ("workflow.start", "tenant-offboarding", 400), ("workflow.answer", "tenant-offboarding/off", 400),
         ("workflow.answer", "tenant-offboarding/off", 400), ("workflow.answer", "tenant-offboarding/off", 409), ("workflow.answer", "tenant-offboarding/off", 200),
         ("workflow.answer", "tenant-offboarding/off", 409), ("workflow.redrive", "tenant-offboarding/off", 200), ("workflow.stop", "tenant-offboarding/nothing", 404),
         ("workflow.start", "tenant-onboarding", 404)]

@@ -15,7 +15,8 @@
 #define DEADLINE_MS 20000 /* the function may run for 28 s */
 #define ANSWER_BYTES_MAX ((size_t)16 << 20)
 #define HISTORY_PAGE 100 /* of 256 KiB at most each, parsed: what the function has */
-#define HISTORY_ANSWER_MAX ((size_t)4 << 20)
+#define HISTORY_ANSWER_MAX                                                                         \
+    ((size_t)2 << 20) /* and an event more; twice that in an answer, whose 6 MiB are Lambda's */
 #define NAME_BYTES_MAX 80u
 #define NO_MACHINE "there is no such machine"
 #define BODY_BYTES_MAX ((size_t)1 << 20)
@@ -387,6 +388,27 @@ static bool text_or_absent(yyjson_val *body, const char *name, size_t bytes_max)
     return !val || (yyjson_is_str(val) && yyjson_get_len(val) <= bytes_max);
 }
 
+/* What was given, and who gave it: a machine's steps may have that told in the audit log (admin.h, behalf_tenant). */
+static void add_input(const struct operation *op, yyjson_val *given, struct px_buf *input)
+{
+    const struct api_caller *caller = &op->request->caller;
+    size_t i, n;
+    yyjson_val *key, *val;
+    px_buf_add_char(input, '{');
+    px_json_obj_foreach(given, i, n, key, val)
+    {
+        px_buf_add_json_str(input, px_json_val_str(key));
+        px_buf_add_char(input, ':');
+        px_buf_add_json(input, val);
+        px_buf_add_char(input, ',');
+    }
+    px_buf_add_c(input, "\"by\":{\"tenant\":");
+    px_buf_add_json_str(input, caller->tenant);
+    px_buf_add_c(input, ",\"key_id\":");
+    px_buf_add_json_str(input, caller->key_id);
+    px_buf_add_c(input, "}}");
+}
+
 static int run_start(const struct operation *op)
 {
     PX_AUTO(px_buf_deinit) struct px_buf body = {0}, input = {0};
@@ -397,12 +419,11 @@ static int run_start(const struct operation *op)
         return admin_refuse(op->out, 400, "name is 1 to 80 of a-z, A-Z, 0-9, -, _ and .");
     if (document && !yyjson_is_obj(document))
         return admin_refuse(op->out, 400, "input is a JSON object");
+    if (yyjson_obj_get(document, "by"))
+        return admin_refuse(op->out, 400, "input has no by: it is told whose key asks");
     px_buf_init(&body, 2 * BODY_BYTES_MAX);
     px_buf_init(&input, BODY_BYTES_MAX);
-    if (document)
-        px_buf_add_json(&input, document);
-    else
-        px_buf_add_c(&input, "{}");
+    add_input(op, document, &input);
     PX_TRY(px_buf_fault(&input));
     struct px_str alias = px_arena_printf(op->arena, "%.*s:live", PX_FMT(op->machine_arn));
     if (!alias.ptr) return px_arena_fault(op->arena);

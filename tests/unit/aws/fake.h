@@ -67,22 +67,33 @@ static bool fake_receive(struct fake *fake, int fd)
     return true;
 }
 
-static void fake_body(const struct fake *fake, const char *body, char *text, size_t text_bytes)
+/* The step's body: itself, or in `own` with the request's id in it. */
+static const char *fake_body(const struct fake *fake, const char *body, char *own, size_t own_bytes)
 {
     const char *at = body ? strstr(body, "$ID") : NULL;
     const char *id = strstr(fake->request, "\"put_id\":{\"S\":\"");
-    if (at && id)
-        (void)snprintf(text, text_bytes, "%.*s%.*s%s", (int)(at - body), body,
-                       (int)strcspn(id + 15, "\""), id + 15, at + 3);
-    else
-        (void)snprintf(text, text_bytes, "%s", body ? body : "");
+    if (!at || !id) return body ? body : "";
+    (void)snprintf(own, own_bytes, "%.*s%.*s%s", (int)(at - body), body,
+                   (int)strcspn(id + 15, "\""), id + 15, at + 3);
+    return own;
+}
+
+static bool fake_send(int fd, const char *bytes, size_t count)
+{
+    while (count > 0) {
+        ssize_t n = send(fd, bytes, count, MSG_NOSIGNAL);
+        if (n <= 0) return false;
+        bytes += n;
+        count -= (size_t)n;
+    }
+    return true;
 }
 
 /* False: the connection ends. */
 static bool fake_answer(const struct fake *fake, int fd, const struct fake_step *step)
 {
-    char text[4096], body[2048], c;
-    fake_body(fake, step->body, body, sizeof body);
+    char head[4096], own[2048], c;
+    const char *body = fake_body(fake, step->body, own, sizeof own);
     size_t body_bytes = strlen(body);
     if (step->kind == FAKE_RESET) {
         struct linger now = {1, 0};
@@ -93,10 +104,11 @@ static bool fake_answer(const struct fake *fake, int fd, const struct fake_step 
         (void)!read(fd, &c, 1);
         return false;
     }
-    int n = snprintf(text, sizeof text, "HTTP/1.1 %d X\r\n%sContent-Length: %zu\r\n\r\n%.*s",
-                     step->status, step->headers ? step->headers : "", body_bytes,
-                     (int)(step->kind == FAKE_HALF ? body_bytes / 2 : body_bytes), body);
-    return write(fd, text, (size_t)n) == n && step->kind != FAKE_HALF;
+    bool half = step->kind == FAKE_HALF;
+    int n = snprintf(head, sizeof head, "HTTP/1.1 %d X\r\n%sContent-Length: %zu\r\n\r\n",
+                     step->status, step->headers ? step->headers : "", body_bytes);
+    return fake_send(fd, head, (size_t)n) &&
+           fake_send(fd, body, half ? body_bytes / 2 : body_bytes) && !half;
 }
 
 /* False: the connection ends. */
