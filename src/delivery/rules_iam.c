@@ -1,6 +1,7 @@
 /* delivery/rules_iam.c - least privilege, as far as policies can tell it. */
 #include "delivery/rule.h"
 #include "delivery/rules_elsewhere.h"
+#include "delivery/rules_machines.h"
 
 #define TEMPLATES                                                                                   \
     "Each service type utilizes predefined IAM role templates that provide least-privilege access " \
@@ -660,5 +661,9 @@ const struct verify_rule rules_iam[] = {
      "what each function's role may do with buckets and keys of other regions is s3:GetObject on kinds of objects of "
      "`stores_elsewhere` of platform/functions.json and kms:Decrypt through S3 there, both ways",
      VERIFY_REGION, VERIFY_ERROR, reads_elsewhere},
+    {"PV-IAM-15", "Functions run state machines only as the catalogue says", TEMPLATES,
+     "what each function's role may do with Step Functions is to run the machines of `operates` and to start that of `starts` of "
+     "platform/functions.json, each by name, both ways",
+     VERIFY_REGION, VERIFY_ERROR, runs_machines},
     {0},
 };

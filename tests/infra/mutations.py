@@ -356,6 +356,10 @@ region("storage reads whole buckets of another region", "PV-IAM-14", r"module\.s
        edit(f"{STORAGE}/peers.tf", '"${bucket.arn}/${keys}"]', '"${bucket.arn}/*"]'))
 region("storage opens any key of another region", "PV-IAM-14", r"module\.storage.*aws_iam_role_policy\.function",
        edit(f"{STORAGE}/peers.tf", '          "ForAnyValue:StringEquals" = { "kms:ResourceAliases" = ["alias/${var.peers[region]}-data"] }\n', ""))
+region("operators run any machine", "PV-IAM-15", r"module\.sharding.*aws_iam_role_policy\.function",
+       edit("modules/sharding/functions.tf", '[for m in sort(f.operates) : "${local.machine_arn}${m}"]', '["${local.machine_arn}*"]'))
+region("operators stop executions of any machine", "PV-IAM-15", r"module\.sharding.*aws_iam_role_policy\.function",
+       edit("modules/sharding/functions.tf", '${replace(local.machine_arn, ":stateMachine:", ":execution:")}${m}:*', '${replace(local.machine_arn, ":stateMachine:", ":execution:")}*:*'))
 
 # ---- order ----
 

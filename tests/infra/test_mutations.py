@@ -37,6 +37,8 @@ APART = [
     {"functions share a role", "the bridge calls any function of another region"},
     {"functions share a role", "storage opens any key of another region"},
     {"functions share a role", "storage reads whole buckets of another region"},
+    {"functions share a role", "operators run any machine"},
+    {"functions share a role", "operators stop executions of any machine"},
 ]
 
 
