@@ -2,14 +2,14 @@
  * with --wait shows the proof of deletion that it ends with. */
 #include "base/px_file.h"
 #include "cli/tenant.h"
-#include "cli/workflow_region.h"
+#include "cli/workflow_served.h"
 
 #define MACHINE "tenant-offboarding"
 #define PROOF_BYTES_MAX ((size_t)64 << 20)
 
 struct offboard_values {
     const char *confirm, *name;
-    bool no_export, wait;
+    bool no_export, wait, socket;
 };
 static const struct cli_option options[] = {
     {"confirm", 'c', CLI_TEXT, offsetof(struct offboard_values, confirm), "NAME",
@@ -20,24 +20,20 @@ static const struct cli_option options[] = {
      "wait for the end and show the proof of deletion", NULL, 0, 0},
     {"name", 'n', CLI_TEXT, offsetof(struct offboard_values, name), "NAME",
      "the execution's name (default: a new UUID)", NULL, 0, 0},
+    WORKFLOW_SOCKET_OPTION(struct offboard_values, socket),
 };
 
 static int start(struct cli *cli, const char *tenant, const struct offboard_values *v,
-                 yyjson_val **ret_root, struct px_str *ret_text)
+                 struct px_str *ret_arn, struct px_str *ret_text)
 {
-    PX_AUTO(px_buf_deinit) struct px_buf input, body;
+    PX_AUTO(px_buf_deinit) struct px_buf input;
     px_buf_init(&input, 65536);
-    px_buf_init(&body, 65536);
     workflow_add(&input, "tenant", tenant);
     workflow_add(&input, "confirm", v->confirm);
     px_buf_printf(&input, ",\"export\":%s}", v->no_export ? "false" : "true");
     if (px_buf_fault(&input)) return cli_fault(cli, px_buf_fault(&input), "the tenant's name");
-    workflow_add(&body, "stateMachineArn", MACHINE ":live");
-    workflow_add(&body, "name", v->name);
-    workflow_add(&body, "input", px_arena_cstr(&cli->arena, px_buf_str(&input)));
-    px_buf_add_char(&body, '}');
-    if (px_buf_fault(&body)) return cli_fault(cli, px_buf_fault(&body), "the execution's input");
-    return workflow_call(cli, "StartExecution", px_buf_str(&body), ret_root, ret_text);
+    const struct workflow_wish wish = {MACHINE, v->name, px_buf_str(&input), v->socket};
+    return workflow_start_wish(cli, &wish, ret_arn, ret_text);
 }
 
 /* The proof itself where it is a file here, and where it is in any case. */
@@ -77,16 +73,14 @@ static int wait_for_it(struct cli *cli, struct px_str arn)
 static int run(struct cli *cli, const void *values, int arg_count, char **args)
 {
     const struct offboard_values *v = values;
-    yyjson_val *root = NULL;
-    struct px_str text = {0};
+    struct px_str text = {0}, arn = {0};
     (void)arg_count;
     if (!v->confirm || strcmp(v->confirm, args[0]) != 0)
         return cli_fail(cli, CLI_USAGE,
                         "the data of %s will be gone for good: say --confirm %s if that is meant",
                         args[0], args[0]);
-    int exit = start(cli, args[0], v, &root, &text);
+    int exit = start(cli, args[0], v, &arn, &text);
     if (exit != CLI_OK) return exit;
-    struct px_str arn = px_json_str(root, "executionArn");
     if (v->wait) return wait_for_it(cli, arn);
     (void)fprintf(cli->out, "%.*s\n", PX_FMT(cli->json ? text : arn));
     return CLI_OK;

@@ -104,13 +104,13 @@ def test_a_region_starts_on_a_full_disk(tree):
 
 
 def test_workflows_stand_still_on_a_full_disk_and_go_on(tree):
-    """Nothing is told that the journal does not know: a start that cannot be written is not answered until it is."""
+    """Nothing is told that the journal does not know: a start that cannot be written is not answered until it is. By the socket: what the audit log cannot tell the API does not do."""
     tree.run("workflow", "start", "data-lifecycle", "--wait")
     fill(tree)
     answers = []
 
     def start(i):
-        answers.append(tree.run("workflow", "start", "data-lifecycle", "--name", f"full{i}", "--input", json.dumps({"pad": "x" * 100000}), check=False))
+        answers.append(tree.run("workflow", "start", "data-lifecycle", "--name", f"full{i}", "--input", json.dumps({"pad": "x" * 100000}), "--socket", check=False))
 
     starts = [threading.Thread(target=start, args=(i,)) for i in range(8)]
     for thread in starts:

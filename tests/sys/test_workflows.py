@@ -55,14 +55,19 @@ def quick_storage(root):
     function["concurrency"].update({"max": 4})
 
 
-@pytest.fixture
-def tree(tmp_path):
-    tree = Tree(tmp_path, replace={"storage": STORAGE}, functions=quick_storage, env=environment())
+def planted(folder, functions=quick_storage, replace=None, **env):
+    tree = Tree(folder, replace={"storage": STORAGE, **(replace or {})}, functions=functions, env=environment(**env))
     lifecycle = tree.tree / "platform" / "workflows" / "data-lifecycle.asl.json"
     lifecycle.write_text(lifecycle.read_text().replace('"IntervalSeconds": 30', '"IntervalSeconds": 1').replace('"MaxDelaySeconds": 300', '"MaxDelaySeconds": 1'))
     offboarding = tree.tree / "platform" / "workflows" / "tenant-offboarding.asl.json"
     text = offboarding.read_text().replace('"Seconds": 120', '"Seconds": 1').replace('"Seconds": 960', '"Seconds": 1')
     offboarding.write_text(text.replace('"IntervalSeconds": 30', '"IntervalSeconds": 1').replace('"MaxDelaySeconds": 300', '"MaxDelaySeconds": 1'))
+    return tree
+
+
+@pytest.fixture
+def tree(tmp_path):
+    tree = planted(tmp_path)
     tree.up()
     yield tree
     tree.down()
@@ -278,6 +283,70 @@ def test_tenants_run_no_machine(tree):
                          ("POST", f"{RUNS}/x/redrive"), ("POST", f"{RUNS}/x/answer")):
         assert tree.call(method, path, key=mine, json={} if method == "POST" else None).status_code == 403, path
     assert tree.json("workflow", "list")["executions"] == []
+
+
+def test_the_command_changes_executions_by_the_api(tree):
+    """With the answers that the socket gives; what goes by the socket is not told."""
+    tree.run("workflow", "start", "tenant-onboarding", "--sync", "--input", '{"tenant":"acme"}')
+    fail(tree, "retain")
+    begun = tree.json("workflow", "start", "tenant-offboarding", "--name", "off", "--input", '{"tenant":"acme","confirm":"acme"}')
+    _, about = sfn(tree, "DescribeExecution", executionArn="off")
+    assert begun == {"executionArn": about["executionArn"], "startDate": about["startDate"]}
+    assert json.loads(about["input"])["by"]["tenant"] == "_system"
+    stopped = tree.json("workflow", "stop", begun["executionArn"], "--error", "Mistake", "--cause", "the wrong one")
+    _, about = sfn(tree, "DescribeExecution", executionArn="off")
+    assert stopped == {"stopDate": about["stopDate"]} and (about["error"], about["cause"]) == ("Mistake", "the wrong one")
+    redriven = tree.json("workflow", "redrive", "off")
+    assert list(redriven) == ["redriveDate"] and redriven["redriveDate"] >= stopped["stopDate"]
+    question_of(tree, begun["executionArn"])
+    assert tree.run("workflow", "approve", "off", "--output", "nonsense", check=False).returncode == 4
+    assert tree.run("workflow", "reject", "off", "--cause", "not today").stdout == "The execution has its answer.\n"
+    assert ended(tree, begun["executionArn"])["error"] == "OffboardingFailed"
+    assert tree.run("workflow", "redrive", "off", "--socket").stdout == "off goes on\n"
+    assert tree.run("workflow", "stop", "off", "--socket").stdout == "off is stopped\n"
+    for wrong in (["stop", "nothing"], ["redrive", "nothing"], ["approve", "nothing"], ["start", "nothing"], ["start", "tenant-offboarding", "--input", "[]"],
+                  ["start", "tenant-offboarding", "--input", '{"by":{}}']):
+        assert tree.run("workflow", *wrong, check=False).returncode == 4, wrong
+    off = "tenant-offboarding/off"
+    assert told(tree) == [("workflow.start", "tenant-offboarding", 202), ("workflow.stop", off, 200), ("workflow.redrive", off, 200), ("workflow.answer", off, 200),
+                          ("workflow.start", "tenant-offboarding", 400)]
+    tree.run("tenant", "offboard", "acme", "--confirm", "acme", "--name", "again")
+    assert told(tree)[-1] == ("workflow.start", "tenant-offboarding", 202)
+
+
+def test_a_token_names_one_question_of_several(tmp_path):
+    tree = planted(tmp_path, PRISM_SHARDS="shard-0,shard-1")
+    tree.up()
+    try:
+        fail(tree, "ttl")
+        for _ in range(2):
+            ended(tree, started(tree, "data-lifecycle"))
+        arn = started(tree, "data-lifecycle", "both")
+        waiting = wait(lambda: found if len(found := questions(tree)) == 2 else None, seconds=60)
+        assert tree.run("workflow", "approve", "both", check=False).returncode == 2
+        second = next(q for q in waiting if q["message"]["breaker"] == "ttl/shard-1")
+        tree.run("workflow", "reject", second["taskToken"])
+        assert [q["message"]["breaker"] for q in questions(tree)] == ["ttl/shard-0"]
+        fail(tree)
+        tree.run("workflow", "approve", "both")
+        ended(tree, arn)
+        assert [(c[0], c[2]) for c in told(tree)][-2:] == [("workflow.answer", 200)] * 2
+    finally:
+        tree.down()
+
+
+def test_executions_are_started_and_stopped_when_functions_do_not_run(tmp_path):
+    tree = planted(tmp_path, replace={"workflows": "#!/bin/false\n"})
+    tree.up()
+    try:
+        refused = tree.run("workflow", "start", "data-lifecycle", "--name", "x", check=False)
+        assert refused.returncode == 5 and "--socket" in refused.stderr, refused
+        fail(tree, "seal")
+        arn = tree.run("workflow", "start", "data-lifecycle", "--name", "x", "--socket").stdout.strip()
+        tree.run("workflow", "stop", "x", "--socket")
+        assert ended(tree, arn)["status"] in ("ABORTED", "FAILED")
+    finally:
+        tree.down()
 
 
 def test_offboarding_that_is_rejected_fails_and_can_be_redriven(tree):

@@ -203,6 +203,7 @@ static void add_execution(const struct operation *op, yyjson_val *execution)
     add_time(json, "started", execution, "startDate");
     add_time(json, "stopped", execution, "stopDate");
     px_buf_printf(json, ",\"redrives\":%lld", (long long)px_json_i64(execution, "redriveCount", 0));
+    add_plain(json, "arn", px_json_str(execution, "executionArn"));
 }
 
 /* ---- operations that read ---- */
@@ -218,6 +219,9 @@ static int run_machines(const struct operation *op)
         if (count++ > 0) px_buf_add_char(op->out->json, ',');
         px_buf_add_c(op->out->json, "{\"machine\":");
         px_buf_add_json_str(op->out->json, one);
+        add_plain(
+            op->out->json, "arn",
+            px_arena_printf(op->arena, "%.*s%.*s", PX_FMT(op->admin->arn_prefix), PX_FMT(one)));
         px_buf_add_char(op->out->json, '}');
     }
     px_buf_add_c(op->out->json, "]}");
@@ -429,6 +433,8 @@ static int run_start(const struct operation *op)
     if (!alias.ptr) return px_arena_fault(op->arena);
     add_text(&body, "stateMachineArn", alias);
     add_text(&body, "input", px_buf_str(&input));
+    /* always one: a call that has to be made again starts nothing twice */
+    if (name.len == 0 && name_ok(op->request->request_id)) name = op->request->request_id;
     if (name.len > 0) add_text(&body, "name", name);
     PX_TRY(ask(op, "StartExecution", &body, &root));
     if (!root) return 0;
@@ -439,18 +445,21 @@ static int run_start(const struct operation *op)
     px_buf_add_json_str(op->out->json, op->machine);
     px_buf_add_c(op->out->json, ",\"execution\":");
     px_buf_add_json_str(op->out->json, px_str_skip(arn, (size_t)(colon - arn.ptr) + 1));
+    add_plain(op->out->json, "arn", arn);
     add_time(op->out->json, "started", root, "startDate");
     px_buf_add_char(op->out->json, '}');
     op->out->status = 202;
     return 0;
 }
 
-static int describe_again(const struct operation *op)
+/* answer: what the change was answered with, or NULL. */
+static int describe_again(const struct operation *op, yyjson_val *answer)
 {
     yyjson_val *root = NULL;
     PX_TRY(ask_of_execution(op, "DescribeExecution", &root));
     if (!root) return 0;
     add_execution(op, root);
+    add_time(op->out->json, "redriven", answer, "redriveDate");
     px_buf_add_char(op->out->json, '}');
     op->out->status = 200;
     return 0;
@@ -468,14 +477,14 @@ static int run_stop(const struct operation *op)
     if (px_json_str(given, "error").len > 0) add_text(&body, "error", px_json_str(given, "error"));
     if (px_json_str(given, "cause").len > 0) add_text(&body, "cause", px_json_str(given, "cause"));
     PX_TRY(ask(op, "StopExecution", &body, &root));
-    return root ? describe_again(op) : 0;
+    return root ? describe_again(op, root) : 0;
 }
 
 static int run_redrive(const struct operation *op)
 {
     yyjson_val *root = NULL;
     PX_TRY(ask_of_execution(op, "RedriveExecution", &root));
-    return root ? describe_again(op) : 0;
+    return root ? describe_again(op, root) : 0;
 }
 
 /* The question that is meant: the only one, or that of the event which is named. */
@@ -555,7 +564,7 @@ static int state(void *ctx, const struct admin_request *request, struct px_arena
     struct operation op = {.admin = ctx, .request = request, .arena = arena, .out = &scratch};
     if (request->direct || request->route == &routes[START]) return 0;
     PX_TRY(resolve(&op));
-    if (scratch.status == 0) PX_TRY(describe_again(&op));
+    if (scratch.status == 0) PX_TRY(describe_again(&op, NULL));
     if (scratch.status >= 300) px_buf_clear(json);
     return 0;
 }

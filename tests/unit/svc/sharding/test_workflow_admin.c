@@ -148,7 +148,8 @@ TEST(only_machines_of_the_list_are_there)
     }
     CHECK_INT(rig.fake.requests, 0);
     struct px_str all = ask(&rig, &(struct asked){.resource = "/v1/admin/workflows"}).body;
-    CHECK_STR(all, S("{\"machines\":[{\"machine\":\"tidy\"},{\"machine\":\"move\"}]}"));
+    CHECK_STR(all, S("{\"machines\":[{\"machine\":\"tidy\",\"arn\":\"" ARNS "tidy\"},"
+                     "{\"machine\":\"move\",\"arn\":\"" ARNS "move\"}]}"));
     rig_stop(&rig);
 }
 
@@ -336,6 +337,33 @@ TEST(a_start_is_of_the_alias_and_says_who)
     CHECK(says(texts[0], "\"asked\":{\"name\":\"off\",\"input\":{\"tenant\":\"a\\\"b\"}}"));
     CHECK_INT(list[1].status, 202);
     CHECK_STR(px_json_str(list[1].after, "execution"), S("off"));
+    rig_stop(&rig);
+}
+
+/* A call to Step Functions that is made again, since its answer was lost, names the same execution. */
+TEST(a_start_without_a_name_has_the_requests)
+{
+    struct rig rig;
+    RIG_START(&rig, {.kind = FAKE_RESET},
+              FAKE_OK("{\"executionArn\":\"" RUN "tidy:req-1\",\"startDate\":1.5}"));
+    struct api_response response = ask(
+        &rig, &(struct asked){.method = "POST", .resource = EXECUTIONS, .body = "{}"});
+    CHECK_INT(response.status, 202);
+    CHECK(says(response.body, "\"execution\":\"req-1\",\"arn\":\"" RUN "tidy:req-1\""));
+    CHECK(strstr(rig.fake.first, "\"name\":\"req-1\"}") &&
+          asked_of_it(&rig, "\"name\":\"req-1\"}"));
+    CHECK_INT(rig.fake.requests, 2);
+    rig_stop(&rig);
+}
+
+TEST(a_redrive_says_when)
+{
+    struct rig rig;
+    RIG_START(&rig, FAKE_OK(DESCRIBED), FAKE_OK("{\"redriveDate\":2.5}"), FAKE_OK(DESCRIBED));
+    struct api_response response = ask(
+        &rig, &(struct asked){.method = "POST", .resource = EXECUTION "/redrive"});
+    CHECK_INT(response.status, 200);
+    CHECK(says(response.body, "\"redriven\":\"1970-01-01T00:00:02.500Z\""));
     rig_stop(&rig);
 }
 
