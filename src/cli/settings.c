@@ -98,6 +98,19 @@ int settings_key(struct cli *cli, const char *file, struct px_str *ret_key)
     return CLI_OK;
 }
 
+int settings_reach(struct cli *cli, const char *data_dir, int64_t *ret_port, struct px_str *ret_key)
+{
+    const char *own = cli->data_dir;
+    int64_t own_port = cli->port;
+    cli->data_dir = data_dir;
+    cli->port = 0;
+    *ret_port = settings_port(cli);
+    int exit = settings_key(cli, "admin.key", ret_key);
+    cli->data_dir = own;
+    cli->port = own_port;
+    return exit;
+}
+
 /* The folder that the program stands in. */
 static const char *program_dir(struct cli *cli)
 {

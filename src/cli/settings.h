@@ -20,6 +20,10 @@ const char *settings_path(struct cli *cli, const char *name);
 /* The key to use: given, else the content of <data>/<file> ("tenant.key", "admin.key").
  * Answers: an enum cli_exit, already said. */
 PX_MUST_USE int settings_key(struct cli *cli, const char *file, struct px_str *ret_key);
+/* The port and the operators' key of the region that has this data folder, without making it the command's.
+ * Answers: an enum cli_exit, already said. */
+int settings_reach(struct cli *cli, const char *data_dir, int64_t *ret_port,
+                   struct px_str *ret_key);
 /* fn/ and platform/ beside the program, or where an installed program has them. NULL when absent. */
 const char *settings_functions_dir(struct cli *cli);
 const char *settings_platform_dir(struct cli *cli);

@@ -1,8 +1,8 @@
 /* cli/tenant_migrate.c - `prism tenant migrate TENANT --to REGION`: starts tenant-migration in the tenant's home region, whichever
  * region of the fleet one is connected to, and follows it (docs/design/migration.md).
  *
- * All of it goes over the regions' control sockets. A region that does not answer for a while is no end: the execution is
- * durable there, and goes on when it is back. */
+ * The start goes by the home's API, whose audit log tells of it; what is looked up before and while it moves goes over the regions' control
+ * sockets. A region that does not answer for a while is no end: the execution is durable there, and goes on when it is back. */
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,6 +15,7 @@
 #include "cli/settings.h"
 #include "cli/table.h"
 #include "cli/tenant.h"
+#include "cli/workflow_served.h"
 #include "fleet/state.h"
 
 #define MACHINE "tenant-migration"
@@ -28,7 +29,7 @@
 
 struct migrate_values {
     const char *to, *to_shard;
-    bool wait, no_wait;
+    bool wait, no_wait, socket;
 };
 static const struct cli_option options[] = {
     {"to", 't', CLI_TEXT, offsetof(struct migrate_values, to), "REGION", "the new home region",
@@ -39,6 +40,7 @@ static const struct cli_option options[] = {
      "wait until the old home has forgotten the tenant, too", NULL, 0, 0},
     {"no-wait", 'n', CLI_FLAG, offsetof(struct migrate_values, no_wait), NULL, "only start it",
      NULL, 0, 0},
+    WORKFLOW_SOCKET_OPTION(struct migrate_values, socket),
 };
 
 struct migrating {
@@ -82,11 +84,25 @@ struct question {
     struct px_str path, body;
     const char *action; /* Step Functions'; NULL: none */
 };
-/* Asks without a word when the region is away: a fault then, and the caller knows what it means. ret_status: of HTTP. */
+/* Without a word when the region is away: a fault then, and the caller knows what it means. ret_status: of HTTP. */
+static int call_there(const struct migrating *m, struct px_str endpoint,
+                      const struct http_call *call, int *ret_status, yyjson_val **ret_root)
+{
+    PX_AUTO(http_client_free) struct http_client *client = NULL;
+    struct http_response response;
+    if (!endpoint.ptr || !call->path.ptr) return px_arena_fault(m->arena);
+    PX_TRY(http_client_new(endpoint, CALL_TIMEOUT_MS, &client));
+    PX_TRY(http_client_call(client, call, ANSWER_BYTES_MAX, NULL, NULL, &response));
+    *ret_root = NULL;
+    *ret_status = response.status;
+    if (px_json_parse(response.body, m->arena, ret_root, NULL) < 0) return px_arena_fault(m->arena);
+    return 0;
+}
+
+/* Over the region's control socket. */
 static int ask(const struct migrating *m, const struct question *q, int *ret_status,
                yyjson_val **ret_root)
 {
-    PX_AUTO(http_client_free) struct http_client *client = NULL;
     struct px_str endpoint = px_arena_printf(m->arena, "unix:%s/regions/%s/region.sock",
                                              m->fleet.folder, q->region);
     struct px_str target = px_arena_printf(m->arena, "AWSStepFunctions.%s",
@@ -99,14 +115,8 @@ static int ask(const struct migrating *m, const struct question *q, int *ret_sta
                                    .headers = headers,
                                    .header_count = q->action ? 2 : 1,
                                    .body = q->body};
-    struct http_response response;
-    if (!endpoint.ptr || !target.ptr || !q->path.ptr) return px_arena_fault(m->arena);
-    PX_TRY(http_client_new(endpoint, CALL_TIMEOUT_MS, &client));
-    PX_TRY(http_client_call(client, &call, ANSWER_BYTES_MAX, NULL, NULL, &response));
-    *ret_root = NULL;
-    *ret_status = response.status;
-    if (px_json_parse(response.body, m->arena, ret_root, NULL) < 0) return px_arena_fault(m->arena);
-    return 0;
+    return target.ptr ? call_there(m, endpoint, &call, ret_status, ret_root)
+                      : px_arena_fault(m->arena);
 }
 
 static int workflow(const struct migrating *m, const char *region, const char *action,
@@ -383,46 +393,111 @@ static int choose_shard(struct migrating *m, const char *to)
 
 /* ---- the start ---- */
 
-static int start(struct migrating *m, const char *home)
+/* What is asked of the home: of its API, or of its control socket. */
+struct wish {
+    struct px_str endpoint, authorization, path, body; /* endpoint empty: the socket */
+};
+
+static void add_member(struct px_buf *buf, const char *name, struct px_str text)
+{
+    px_buf_printf(buf, "%s\"%s\":", buf->len > 0 ? "," : "{", name);
+    px_buf_add_json_str(buf, text);
+}
+
+static int wish_of_api(struct migrating *m, const char *home, struct px_buf *body,
+                       struct wish *ret_wish)
 {
     struct cli *cli = m->cli;
-    PX_AUTO(px_buf_deinit) struct px_buf input, body;
-    yyjson_val *root = NULL;
-    int status = 0;
+    struct px_str key,
+        folder = px_arena_printf(&cli->arena, "%s/regions/%s", m->fleet.folder, home);
+    struct px_str tenant = remote_encode(&cli->arena, px_str_c(m->tenant));
+    int64_t port = 0;
+    if (!folder.ptr) return cli_fault(cli, PX_F_OOM, "a region");
+    int exit = settings_reach(cli, folder.ptr, &port, &key);
+    if (exit != CLI_OK) return exit;
+    add_member(body, "id", px_str_c(m->execution));
+    add_member(body, "to", px_str_c(m->values->to));
+    add_member(body, "to_prefix", m->prefix);
+    add_member(body, "to_shard", m->shard);
+    px_buf_add_char(body, '}');
+    *ret_wish = (struct wish){
+        px_arena_printf(&cli->arena, "127.0.0.1:%d", (int)port),
+        px_arena_printf(&cli->arena, "Bearer %.*s", PX_FMT(key)),
+        px_arena_printf(&cli->arena, "/v1/admin/tenants/%.*s/moves", PX_FMT(tenant)),
+        px_buf_str(body)};
+    bool whole = ret_wish->endpoint.ptr && ret_wish->authorization.ptr && ret_wish->path.ptr;
+    return whole && !px_buf_fault(body) ? CLI_OK : cli_fault(cli, PX_F_OOM, "a move");
+}
+
+static int wish_of_socket(struct migrating *m, struct px_buf *body, struct wish *ret_wish)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf input;
     px_buf_init(&input, 65536);
-    px_buf_init(&body, 65536);
-    px_buf_add_c(&input, "{\"tenant\":");
-    px_buf_add_json_str(&input, px_str_c(m->tenant));
-    px_buf_add_c(&input, ",\"to\":");
-    px_buf_add_json_str(&input, px_str_c(m->values->to));
-    px_buf_add_c(&input, ",\"to_prefix\":");
-    px_buf_add_json_str(&input, m->prefix);
-    px_buf_add_c(&input, ",\"to_shard\":");
-    px_buf_add_json_str(&input, m->shard);
+    add_member(&input, "tenant", px_str_c(m->tenant));
+    add_member(&input, "to", px_str_c(m->values->to));
+    add_member(&input, "to_prefix", m->prefix);
+    add_member(&input, "to_shard", m->shard);
     px_buf_add_char(&input, '}');
-    m->execution = px_arena_printf(&cli->arena, "%.40s-%lld-%llx", m->tenant,
-                                   (long long)(m->moving_epoch ? m->moving_epoch : m->epoch + 1),
-                                   (unsigned long long)px_wall_ns(cli->clock))
-                       .ptr;
-    px_buf_printf(&body, "{\"stateMachineArn\":\"" MACHINE ":live\",\"name\":\"%s\",\"input\":",
-                  m->execution ? m->execution : "");
-    px_buf_add_json_str(&body, px_buf_str(&input));
-    px_buf_add_char(&body, '}');
-    if (!m->execution || px_buf_fault(&body)) return cli_fault(cli, PX_F_OOM, "a move");
-    int64_t end_ns = px_mono_ns(cli->clock) + START_WAIT_S * PX_NS_PER_S;
-    for (;;) { /* a repeat with name and input of the first starts nothing twice */
-        int r = workflow(m, home, "StartExecution", px_buf_str(&body), &status, &root);
-        bool answered = r != PX_F_UNAVAILABLE && r != PX_F_TIMEOUT && r != PX_F_PROTOCOL;
-        if (answered && r == 0 && status == 200) return CLI_OK;
-        if (answered && status != 503) return refused(m, home, r, status, root);
-        if (px_mono_ns(cli->clock) >= end_ns)
+    add_member(body, "stateMachineArn", S(MACHINE ":live"));
+    add_member(body, "name", px_str_c(m->execution));
+    add_member(body, "input", px_buf_str(&input));
+    px_buf_add_char(body, '}');
+    *ret_wish = (struct wish){.body = px_buf_str(body)};
+    bool whole = !px_buf_fault(&input) && !px_buf_fault(body);
+    return whole ? CLI_OK : cli_fault(m->cli, PX_F_OOM, "a move");
+}
+
+static int ask_for(const struct migrating *m, const char *home, const struct wish *wish,
+                   int *ret_status, yyjson_val **ret_root)
+{
+    const struct http_header headers[] = {{S("Content-Type"), S("application/json")},
+                                          {S("Authorization"), wish->authorization}};
+    const struct http_call call = {.method = "POST",
+                                   .path = wish->path,
+                                   .headers = headers,
+                                   .header_count = PX_COUNT(headers),
+                                   .body = wish->body};
+    if (wish->endpoint.len == 0)
+        return workflow(m, home, "StartExecution", wish->body, ret_status, ret_root);
+    return call_there(m, wish->endpoint, &call, ret_status, ret_root);
+}
+
+/* Until it is answered: a repeat with name and input of the first starts nothing twice. */
+static int ask_until_answered(struct migrating *m, const char *home, const struct wish *wish)
+{
+    int64_t end_ns = px_mono_ns(m->cli->clock) + START_WAIT_S * PX_NS_PER_S;
+    for (;;) {
+        yyjson_val *root = NULL;
+        int status = 0, r = ask_for(m, home, wish, &status, &root);
+        bool away = r == PX_F_UNAVAILABLE || r == PX_F_TIMEOUT || r == PX_F_PROTOCOL;
+        bool late = px_mono_ns(m->cli->clock) >= end_ns;
+        bool failed = r == 0 && (wish->endpoint.len > 0 ? status >= 500 : status == 503);
+        if (r == 0 && status / 100 == 2) return CLI_OK;
+        if ((!away && !failed) || (failed && late)) return refused(m, home, r, status, root);
+        if (late)
             return cli_fail(
-                cli, CLI_FAILED,
+                m->cli, CLI_FAILED,
                 "%s does not answer any more, so whether the move started is not known: "
                 "look with prism workflow show %s --region %s",
                 home, m->execution, home);
         pause_ms(LOOK_MS_MAX);
     }
+}
+
+static int start(struct migrating *m, const char *home)
+{
+    struct cli *cli = m->cli;
+    PX_AUTO(px_buf_deinit) struct px_buf body;
+    struct wish wish;
+    px_buf_init(&body, 65536);
+    m->execution = px_arena_printf(&cli->arena, "%.40s-%lld-%llx", m->tenant,
+                                   (long long)(m->moving_epoch ? m->moving_epoch : m->epoch + 1),
+                                   (unsigned long long)px_wall_ns(cli->clock))
+                       .ptr;
+    if (!m->execution) return cli_fault(cli, PX_F_OOM, "a move");
+    int exit = m->values->socket ? wish_of_socket(m, &body, &wish)
+                                 : wish_of_api(m, home, &body, &wish);
+    return exit == CLI_OK ? ask_until_answered(m, home, &wish) : exit;
 }
 
 /* ---- following it ---- */

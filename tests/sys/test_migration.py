@@ -158,6 +158,11 @@ def migrate_verb(regions, *args, **kw):
     return regions.run("tenant", "migrate", *args, check=False, **kw)
 
 
+def begun_by(regions, at, tenant):
+    """Tenants of the keys that began moves there, as the audit log has them."""
+    return [call["who"].get("tenant", "") for call in regions.json("audit", "list", f"{at}/{tenant}", "--region", at)["calls"] if call["operation"] == "tenant.move"]
+
+
 def test_the_verb_moves_a_tenant_whichever_region_it_talks_to(regions):
     key = regions.tenant_in(EU, "roaming")
     assert regions.ingest("app", [{"n": n} for n in range(10)], key=key).status_code == 200
@@ -169,7 +174,8 @@ def test_the_verb_moves_a_tenant_whichever_region_it_talks_to(regions):
     assert moved["bytes_copied"] > 0 and moved["writers_waited_ms"] > 0
     shown = regions.json("workflow", "show", moved["execution"], "--region", EU)
     assert shown["status"] == "RUNNING" and json.loads(shown["input"])["tenant"] == "roaming"  # it cleans up later
-    back = migrate_verb(regions, "roaming", "--to", EU, "--to-shard", "shard-0", "--region", EU)
+    back = migrate_verb(regions, "roaming", "--to", EU, "--to-shard", "shard-0", "--region", EU, "--socket")
+    assert begun_by(regions, EU, "roaming") == ["_system"] and begun_by(regions, US, "roaming") == [""]  # by the API, by the socket
     assert back.returncode == 0 and back.stdout.startswith(f"roaming has moved to {EU}, shard-0: 10 rows in 1 segment"), back.stdout + back.stderr
     one = regions.one(US)
     one.env["PRISM_DATA"] = str(one.data)
