@@ -3,7 +3,8 @@
 #include "cli/completion.h"
 
 #define NAMES "grep -o '\"name\":\"[^\"]*\"' | cut -d'\"' -f4"
-#define FUNCTIONS "ingest query authorizer keys audit tenants workflows bridge catalog schema storage"
+#define FUNCTIONS                                                                                  \
+    "ingest query authorizer keys audit tenants workflows bridge catalog schema storage"
 
 typedef void each_verb(struct cli *cli, const struct cli_verb *verb, const char *path);
 
