@@ -229,6 +229,9 @@ def test_operators_run_machines_by_the_api_and_every_change_is_told(tree):
     token = questions(tree)[0]["taskToken"]
     shown, events, after = operator(tree, "GET", f"{RUNS}/off"), [], None
     by = shown.json()["input"]["by"]
+    suspended = next(c for c in tree.json("audit", "list", "acme")["calls"] if c["operation"] == "tenant.change")
+    assert (suspended["who"]["tenant"], suspended["who"]["key_id"]) == ("_system", by["key_id"])
+    assert tree.json("audit", "show", "acme", suspended["seq"])["intent"]["asked"]["workflow"]["execution"].endswith("-tenant-offboarding:off")
     assert shown.json()["status"] == "RUNNING" and shown.json()["input"] == {**wish["input"], "by": by}
     assert by["tenant"] == "_system" and f'"key_id":"{by["key_id"]}"' in tree.run("audit", "export").stdout
     mine = {**wish, "name": "mine", "input": {**wish["input"], "by": {"tenant": "_system", "key_id": "another"}}}

@@ -57,7 +57,7 @@ static bool fields_fine(const struct incoming *in, const struct admin_request *r
     {
         struct px_str name = px_json_val_str(key);
         if (field_known(request->route->fields, name)) continue;
-        if (request->direct && (px_str_eq(name, S("op")) || px_str_eq(name, S("tenant")))) continue;
+        if (request->direct && field_known(" op tenant workflow ", name)) continue;
         struct px_str detail = px_arena_printf(in->arena, "unknown field \"%.*s\"; known are:%s",
                                                (int)PX_MIN(name.len, 64), name.ptr,
                                                request->route->fields);
@@ -106,7 +106,9 @@ static int read_direct(const struct incoming *in, yyjson_val *doc, struct admin_
     request->key_id = px_json_str(doc, "key_id");
     request->shard = px_json_str(doc, "shard");
     request->after = px_json_str(doc, "after");
-    yyjson_val *by = px_json_obj(px_json_obj(px_json_obj(doc, "move"), "request"), "by");
+    yyjson_val *step_of = px_json_obj(doc, "workflow");
+    if (!step_of) step_of = px_json_obj(doc, "move");
+    yyjson_val *by = px_json_obj(px_json_obj(step_of, "request"), "by");
     request->behalf_tenant = px_json_str(by, "tenant");
     request->behalf_key_id = px_json_str(by, "key_id");
     int64_t limit = px_json_i64(doc, "limit", LIMIT_DEFAULT);

@@ -24,8 +24,8 @@ struct admin_request {
     const struct admin_route *route;
     bool direct;
     struct api_caller caller; /* empty when direct */
-    /* Of a direct event: whose call started the workflow that this is a step of, as its input says; or
-     * empty. Told in the audit log; gives no rights. */
+    /* Of a direct event: whose call started the workflow that this is a step of, as its input says (`by` of workflow.request, or of a
+     * move's move.request); or empty. Told in the audit log; gives no rights. */
     struct px_str behalf_tenant, behalf_key_id;
     struct px_str tenant, key_id, shard;
     const struct api_event *http; /* NULL when direct */
