@@ -289,7 +289,7 @@ static int find_questions(const struct operation *op, struct question_walk *walk
         px_json_arr_foreach(px_json_arr(root, "events"), i, n, event)
             PX_TRY(question_take(walk, event, op->arena));
         next = px_json_str(root, "nextToken");
-    } while (next.len > 0);
+    } while (next.len > 0 && !walk->over);
     return 0;
 }
 

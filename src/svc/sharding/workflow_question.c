@@ -2,7 +2,8 @@
  *
  * TaskScheduled <- TaskStarted <- TaskSubmitted <- TaskSucceeded | TaskFailed | TaskTimedOut, each naming the one before it. Read from
  * the end, an end notes the one before it, and so on down to the TaskScheduled, which then has ended. What waits is known by its
- * message's token: every machine of workflows.json that asks says it as task_token. Source: Step Functions API
+ * message's token: every machine of workflows.json that asks says it as task_token. A task that waited when the execution ended has no
+ * end of its own; what a redrive goes on with is asked anew, so nothing before an ExecutionRedriven waits. Source: Step Functions API
  * reference, HistoryEvent. */
 #include "svc/sharding/workflow_question.h"
 
@@ -10,8 +11,8 @@
 
 static bool is_end(struct px_str type)
 {
-    static const char *const ends[] = {"TaskSucceeded", "TaskFailed", "TaskTimedOut",
-                                       "TaskStartFailed", "TaskSubmitFailed"};
+    static const char *const ends[] = {"TaskSucceeded",   "TaskFailed",       "TaskTimedOut",
+                                       "TaskStartFailed", "TaskSubmitFailed", "TaskStateAborted"};
     for (size_t i = 0; i < PX_COUNT(ends); i++)
         if (px_str_eq(type, px_str_c(ends[i]))) return true;
     return false;
@@ -68,6 +69,8 @@ int question_take(struct question_walk *walk, yyjson_val *event, struct px_arena
 {
     struct px_str type = px_json_str(event, "type");
     int64_t id = px_json_i64(event, "id", 0), before = px_json_i64(event, "previousEventId", 0);
+    walk->over = walk->over || px_str_eq(type, S("ExecutionRedriven"));
+    if (walk->over) return 0;
     if (is_end(type)) return note(walk, before, arena);
     if (px_str_eq(type, S("TaskSubmitted")) || px_str_eq(type, S("TaskStarted")))
         return take_note(walk, id) ? note(walk, before, arena) : 0;

@@ -17,6 +17,7 @@ struct question_walk {
     struct question found[QUESTIONS_MAX];
     size_t found_count;
     bool too_many;
+    bool over; /* what is before was given up when the execution ended: it was redriven */
 };
 /* One event of GetExecutionHistory with reverseOrder, each after the one behind it. What is found lives in arena. */
 PX_MUST_USE int question_take(struct question_walk *walk, yyjson_val *event,

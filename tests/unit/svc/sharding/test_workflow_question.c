@@ -47,7 +47,8 @@ TEST(a_task_that_waits_is_a_question_without_its_token)
 
 TEST(what_was_answered_or_was_late_asks_no_more)
 {
-    static const char *const ends[] = {"TaskSucceeded", "TaskFailed", "TaskTimedOut"};
+    static const char *const ends[] = {"TaskSucceeded", "TaskFailed", "TaskTimedOut",
+                                       "TaskStateAborted"};
     for (size_t i = 0; i < PX_COUNT(ends); i++) {
         struct px_str end = px_arena_printf(
             &t->arena, "{\"type\":\"%s\",\"id\":5,\"previousEventId\":4}", ends[i]);
@@ -96,6 +97,18 @@ TEST(questions_are_bounded)
     CHECK(!walk.too_many);
     CHECK_OK(question_take(&walk, event, &t->arena));
     CHECK(walk.too_many && walk.found_count == QUESTIONS_MAX);
+}
+
+/* The first was given up when the execution was stopped. */
+TEST(what_was_asked_before_a_redrive_is_asked_no_more)
+{
+    struct question_walk walk = WALK(t, WAITS(2, 1, "AAA"), EVENT("TaskStarted", 3, 2),
+                                     EVENT("TaskSubmitted", 4, 3), EVENT("ExecutionAborted", 5, 4),
+                                     EVENT("ExecutionRedriven", 6, 5), WAITS(7, 6, "BBB"),
+                                     EVENT("TaskStarted", 8, 7), EVENT("TaskSubmitted", 9, 8));
+    CHECK_INT(walk.found_count, 1);
+    CHECK_STR(walk.found[0].token, S("BBB"));
+    CHECK(walk.over);
 }
 
 TEST_MAIN
