@@ -29,9 +29,8 @@ static bool is_meant(yyjson_val *one, struct px_str what)
 }
 
 /* The question that is meant: of those that wait the only one of an execution. NULL: none, so the text is a token that nobody
- * waits for, or of a task that asks in no queue. ret_siblings: how many its execution asks. */
-static int find_question(struct remote *remote, const char *text, yyjson_val **ret_question,
-                         size_t *ret_siblings)
+ * waits for, or of a task that asks in no queue. */
+static int find_question(struct remote *remote, const char *text, yyjson_val **ret_question)
 {
     struct cli *cli = remote->cli;
     yyjson_val *root = NULL, *one;
@@ -41,7 +40,6 @@ static int find_question(struct remote *remote, const char *text, yyjson_val **r
     int exit = remote_json(remote, &call, &root, &answer);
     if (exit != CLI_OK) return exit;
     *ret_question = NULL;
-    *ret_siblings = 0;
     px_json_arr_foreach(px_json_arr(root, "interventions"), i, n, one)
     {
         if (!is_meant(one, px_str_c(text))) continue;
@@ -53,8 +51,6 @@ static int find_question(struct remote *remote, const char *text, yyjson_val **r
                         "%s asks %zu questions: name one by its token, see prism workflow list "
                         "--interventions",
                         text, count);
-    px_json_arr_foreach(px_json_arr(root, "interventions"), i, n, one) *ret_siblings += px_str_eq(
-        px_json_str(one, "executionArn"), px_json_str(*ret_question, "executionArn"));
     return CLI_OK;
 }
 
@@ -90,14 +86,12 @@ static bool is_same(yyjson_val *shown, yyjson_val *waits)
     return true;
 }
 
-/* By which the API knows one of several; 0: there is only one, -1: it cannot be told. */
-static int find_event(struct workflow_served *served, yyjson_val *question, size_t siblings,
-                      int64_t *ret_event)
+/* By which the API knows it; -1: it cannot be told. */
+static int find_event(struct workflow_served *served, yyjson_val *question, int64_t *ret_event)
 {
     yyjson_val *root = NULL, *one;
     size_t i, n, same = 0;
-    *ret_event = 0;
-    if (siblings == 1) return CLI_OK;
+    *ret_event = -1;
     int exit = workflow_served_call(served, "", S(""), &root);
     if (exit != CLI_OK) return exit;
     px_json_arr_foreach(px_json_arr(root, "questions"), i, n, one)
@@ -137,10 +131,9 @@ static int decide_on(struct remote *control, const char *action, const char *wha
 {
     struct cli *cli = control->cli;
     yyjson_val *question = NULL;
-    size_t siblings = 0;
     int64_t event = -1;
     struct workflow_served served = {0};
-    int exit = find_question(control, what, &question, &siblings);
+    int exit = find_question(control, what, &question);
     if (exit != CLI_OK) return exit;
     struct px_str token = question ? px_json_str(question, "taskToken") : px_str_c(what);
     const char *arn = question && !v->socket
@@ -148,10 +141,21 @@ static int decide_on(struct remote *control, const char *action, const char *wha
                           : NULL;
     if (arn) exit = workflow_served_execution(cli, arn, &served);
     if (exit != CLI_OK) return exit;
-    if (served.machine) exit = find_event(&served, question, siblings, &event);
+    if (served.machine) exit = find_event(&served, question, &event);
     if (exit == CLI_OK)
         exit = event >= 0 ? answer_served(&served, event, v)
                           : answer_on_socket(control, action, token, v);
+    workflow_served_close(&served);
+    return exit;
+}
+
+/* By the API alone, which refuses when the execution asks several questions. */
+static int decide_path(struct cli *cli, const char *path, const struct decide_values *v)
+{
+    struct workflow_served served = {0};
+    int exit = workflow_served_execution(cli, path, &served);
+    if (exit != CLI_OK) return exit;
+    exit = answer_served(&served, 0, v);
     workflow_served_close(&served);
     return exit;
 }
@@ -160,10 +164,15 @@ static int decide(struct cli *cli, const char *action, const char *what,
                   const struct decide_values *v)
 {
     struct remote control;
-    int exit = remote_open_control(cli, 0, &control);
-    if (exit != CLI_OK) return exit;
-    exit = decide_on(&control, action, what, v);
-    remote_close(&control);
+    int exit;
+    if (workflow_is_path(what)) {
+        exit = decide_path(cli, what, v);
+    } else {
+        exit = remote_open_control(cli, 0, &control);
+        if (exit != CLI_OK) return exit;
+        exit = decide_on(&control, action, what, v);
+        remote_close(&control);
+    }
     if (exit != CLI_OK) return exit;
     (void)fprintf(cli->out, cli->json ? "{}\n" : "The execution has its answer.\n");
     return CLI_OK;
@@ -187,7 +196,8 @@ const struct cli_verb workflow_approve = {
     .arguments = "TOKEN|EXECUTION",
     .summary = "answer the question that an execution waits with",
     .details =
-        "An execution may be named instead of the token when it asks only one question; see list --interventions.",
+        "An execution may be named instead of the token when it asks only one question, by name, ARN or MACHINE/NAME; see list "
+        "--interventions.",
     CLI_OPTIONS(approve_options),
     .values_bytes = sizeof(struct decide_values),
     .defaults = &approve_defaults,

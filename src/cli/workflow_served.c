@@ -10,15 +10,16 @@ void workflow_served_close(struct workflow_served *served)
     served->machine = NULL;
 }
 
-/* With the key of operators; what is said when functions do not run names the other way. */
-static int call_api(struct remote *remote, const struct remote_call *call, yyjson_val **ret_root)
+/* With the key of operators. Of a change that fails for lack of functions the other way is named. */
+static int call_api(struct remote *remote, const struct remote_call *call, bool changes,
+                    yyjson_val **ret_root)
 {
     struct px_str text;
     int exit = remote_json(remote, call, ret_root, &text);
-    if (exit == CLI_REGION_ERROR)
+    if (exit == CLI_REGION_ERROR && changes)
         (void)fprintf(remote->cli->err,
-                      "prism: with --socket it goes without functions; the audit log then tells "
-                      "nothing of it\n");
+                      "prism: with --socket, an execution by its name or ARN, it goes without "
+                      "functions; the audit log then tells nothing of it\n");
     return exit;
 }
 
@@ -30,7 +31,7 @@ static int find_machine(struct remote *remote, struct px_str name, struct px_str
     yyjson_val *root = NULL, *one;
     size_t i, n;
     *ret_machine = NULL;
-    int exit = call_api(remote, &call, &root);
+    int exit = call_api(remote, &call, true, &root);
     if (exit != CLI_OK) return exit;
     px_json_arr_foreach(px_json_arr(root, "machines"), i, n, one)
     {
@@ -62,6 +63,26 @@ int workflow_served_machine(struct cli *cli, const char *machine,
     *ret_served = (struct workflow_served){0};
     if (strchr(machine, ':')) return CLI_OK; /* a version, an alias, an ARN */
     return find_served(cli, px_str_c(machine), S(""), ret_served);
+}
+
+bool workflow_is_path(const char *execution)
+{
+    return strncmp(execution, "arn:", 4) != 0 && strchr(execution, '/');
+}
+
+static int open_path(struct cli *cli, const char *path, struct workflow_served *served)
+{
+    struct px_str rest = px_str_c(path), machine;
+    (void)px_str_cut(&rest, '/', &machine);
+    const char *name = px_arena_cstr(&cli->arena, remote_encode(&cli->arena, machine));
+    if (!name) return cli_fault(cli, PX_F_OOM, "an execution");
+    if (machine.len == 0 || rest.len == 0)
+        return cli_fail(cli, CLI_USAGE, "%s is no MACHINE/EXECUTION", path);
+    int exit = remote_open(cli, "admin.key", CALL_TIMEOUT_MS, &served->remote);
+    if (exit != CLI_OK) return exit;
+    served->machine = name;
+    served->execution = rest;
+    return CLI_OK;
 }
 
 /* "arn:...:execution:<full name>:<name>" to the machine's ARN and the name; false: it is none of a Standard machine's. */
@@ -99,6 +120,7 @@ int workflow_served_execution(struct cli *cli, const char *execution,
 {
     struct px_str arn = px_str_c(execution), machine = {0};
     *ret_served = (struct workflow_served){0};
+    if (workflow_is_path(execution)) return open_path(cli, execution, ret_served);
     if (!px_str_starts(arn, S("arn:"))) {
         int exit = look_up(cli, execution, &arn);
         if (exit != CLI_OK) return exit;
@@ -118,7 +140,7 @@ int workflow_served_call(struct workflow_served *served, const char *what, struc
                                 PX_FMT(remote_encode(arena, served->execution)), what),
         .body = body};
     if (!call.path.ptr) return cli_fault(served->remote.cli, PX_F_OOM, "an execution");
-    return call_api(&served->remote, &call, ret_root);
+    return call_api(&served->remote, &call, body.len > 0, ret_root);
 }
 
 const char *workflow_seconds(struct cli *cli, const char *name, yyjson_val *object,

@@ -22,9 +22,11 @@ struct workflow_served {
 /* An enum cli_exit, already said; so is what the others come to. */
 PX_MUST_USE int workflow_served_machine(struct cli *cli, const char *machine,
                                         struct workflow_served *ret_served);
-/* By ARN, or by a name that only one machine has an execution of. */
+/* By MACHINE/NAME, for which port and key are enough; by ARN, or by a name that only one machine has an execution of. */
 PX_MUST_USE int workflow_served_execution(struct cli *cli, const char *execution,
                                           struct workflow_served *ret_served);
+/* "tenant-offboarding/off": by the API alone. */
+bool workflow_is_path(const char *execution);
 void workflow_served_close(struct workflow_served *served);
 /* One call about it: `what` is "" for the machine's executions or the execution itself, or "/stop". No body: GET. */
 PX_MUST_USE int workflow_served_call(struct workflow_served *served, const char *what,

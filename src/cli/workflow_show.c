@@ -3,7 +3,7 @@
 
 #include "cli/table.h"
 #include "cli/workflow.h"
-#include "cli/workflow_region.h"
+#include "cli/workflow_served.h"
 
 #define FOLLOW_MS 300
 #define PAGE "1000"
@@ -161,11 +161,96 @@ static int show(struct walk *walk, const struct show_values *v)
     return v->history ? walk_on(walk) : CLI_OK;
 }
 
+/* ---- by the API ---- */
+
+static void print_document(struct cli *cli, const char *name, yyjson_val *val)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf text;
+    px_buf_init(&text, 4u << 20);
+    if (!val) return;
+    px_buf_add_json(&text, val);
+    print_member(cli, name, px_buf_str(&text));
+}
+
+static void print_served(struct cli *cli, yyjson_val *e)
+{
+    size_t i, n;
+    yyjson_val *question;
+    print_member(cli, "name", px_json_str(e, "execution"));
+    print_member(cli, "machine", px_json_str(e, "machine"));
+    print_member(cli, "status", px_json_str(e, "status"));
+    print_member(cli, "started", px_json_str(e, "started"));
+    print_member(cli, "stopped", px_json_str(e, "stopped"));
+    if (px_json_i64(e, "redrives", 0) > 0)
+        (void)fprintf(cli->out, "%-10s %lld\n", "redriven",
+                      (long long)px_json_i64(e, "redrives", 0));
+    print_document(cli, "input", yyjson_obj_get(e, "input"));
+    print_document(cli, "output", yyjson_obj_get(e, "output"));
+    print_member(cli, "error", px_json_str(e, "error"));
+    print_member(cli, "cause", px_json_str(e, "cause"));
+    px_json_arr_foreach(px_json_arr(e, "questions"), i, n, question)
+        print_document(cli, "asks", yyjson_obj_get(question, "message"));
+}
+
+static int print_pages(struct workflow_served *served, struct walk *walk)
+{
+    struct cli *cli = walk->remote.cli;
+    struct px_str next = {0};
+    do {
+        yyjson_val *root = NULL, *event;
+        size_t i, n;
+        struct px_str what = px_arena_printf(&cli->arena, "/history?limit=100%s%.*s",
+                                             next.len > 0 ? "&after=" : "",
+                                             PX_FMT(remote_encode(&cli->arena, next)));
+        if (!what.ptr) return cli_fault(cli, PX_F_OOM, "a history");
+        int exit = workflow_served_call(served, what.ptr, S(""), &root);
+        if (exit != CLI_OK) return exit;
+        px_json_arr_foreach(px_json_arr(root, "events"), i, n, event) print_event(walk, event);
+        next = px_json_str(root, "next");
+    } while (next.len > 0);
+    return CLI_OK;
+}
+
+static int show_served(struct workflow_served *served, const struct show_values *v)
+{
+    struct cli *cli = served->remote.cli;
+    struct walk walk = {.remote = {.cli = cli}, .first = true};
+    yyjson_val *execution = NULL;
+    int exit = workflow_served_call(served, "", S(""), &execution);
+    if (exit != CLI_OK) return exit;
+    if (v->history && cli->json) (void)fputs("{\"events\":[", cli->out);
+    if (!cli->json) print_served(cli, execution);
+    if (v->history) exit = print_pages(served, &walk);
+    if (v->history && cli->json) (void)fputs("]}\n", cli->out);
+    if (v->history || !cli->json) return exit;
+    PX_AUTO(px_buf_deinit) struct px_buf text;
+    px_buf_init(&text, 16u << 20);
+    px_buf_add_json(&text, execution);
+    if (px_buf_fault(&text)) return cli_fault(cli, px_buf_fault(&text), "an execution");
+    (void)fprintf(cli->out, "%.*s\n", PX_FMT(px_buf_str(&text)));
+    return CLI_OK;
+}
+
+static int run_path(struct cli *cli, const char *path, const struct show_values *v)
+{
+    struct workflow_served served = {0};
+    if (v->follow) /* pages of the API go on from a page, not from an event */
+        return cli_fail(cli, CLI_USAGE,
+                        "--follow looks by the control socket: name the execution "
+                        "without its machine");
+    int exit = workflow_served_execution(cli, path, &served);
+    if (exit != CLI_OK) return exit;
+    exit = show_served(&served, v);
+    workflow_served_close(&served);
+    return exit;
+}
+
 static int run(struct cli *cli, const void *values, int arg_count, char **args)
 {
     const struct show_values *v = values;
     struct walk walk = {.execution = args[0], .next = 1, .lines = v->follow, .first = true};
     (void)arg_count;
+    if (workflow_is_path(args[0])) return run_path(cli, args[0], v);
     int exit = remote_open_control(cli, 0, &walk.remote);
     if (exit != CLI_OK) return exit;
     exit = show(&walk, v);
@@ -177,7 +262,9 @@ const struct cli_verb workflow_show = {
     .name = "show",
     .arguments = "EXECUTION",
     .summary = "what became of an execution, and how",
-    .details = "EXECUTION is an ARN, or a name that only one machine has an execution of.",
+    .details =
+        "EXECUTION is an ARN, or a name that only one machine has an execution of; or MACHINE/NAME, which is asked of the API: then "
+        "port and key are enough, --json shows the API's answer, and histories show no tokens.",
     CLI_OPTIONS(options),
     .values_bytes = sizeof(struct show_values),
     .args_min = 1,

@@ -92,7 +92,8 @@ const struct cli_verb workflow_stop = {
     .name = "stop",
     .arguments = "EXECUTION",
     .summary = "end an execution as aborted",
-    .details = "What it waits for is given up: a function that runs ends by itself.",
+    .details =
+        "What it waits for is given up: a function that runs ends by itself. EXECUTION is a name, an ARN or MACHINE/NAME.",
     CLI_OPTIONS(options),
     .values_bytes = sizeof(struct stop_values),
     .args_min = 1,

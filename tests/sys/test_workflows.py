@@ -317,6 +317,34 @@ def test_the_command_changes_executions_by_the_api(tree):
     assert told(tree)[-1] == ("workflow.start", "tenant-offboarding", 202)
 
 
+def test_with_its_machine_an_execution_needs_no_more_than_port_and_key(tree, tmp_path):
+    def away(*args, **kw):
+        key = (tree.data / "admin.key").read_text().strip()
+        return tree.run("--data", str(tmp_path / "nothing"), "--port", str(tree.port), "--key", key, "workflow", *args, **kw)
+
+    fail(tree, "retain")
+    tree.run("workflow", "start", "tenant-onboarding", "--sync", "--input", '{"tenant":"acme"}')
+    arn = started(tree, "tenant-offboarding", "off", tenant="acme", confirm="acme")
+    token = question_of(tree, arn)["taskToken"]
+    path = "tenant-offboarding/off"
+    shown = away("show", path).stdout
+    assert "\nstatus     RUNNING\n" in "\n" + shown and '\nasks       {"workflow":"tenant-offboarding"' in shown and token not in shown
+    assert json.loads(away("show", path, "--json").stdout)["arn"] == arn
+    events = json.loads(away("show", path, "--history", "--json").stdout)["events"]
+    assert [e["id"] for e in events] == list(range(1, len(events) + 1)) and len(events) > 10 and token not in json.dumps(events)
+    assert token in json.dumps(history(tree, arn))
+    assert away("stop", path).stdout == f"{path} is stopped\n"
+    assert away("redrive", path).stdout == f"{path} goes on\n"
+    question_of(tree, arn)
+    assert away("reject", path, "--cause", "not today").stdout == "The execution has its answer.\n"
+    assert ended(tree, arn)["error"] == "OffboardingFailed"
+    told_all = away("show", path, "--history").stdout
+    assert all(event in told_all for event in ("ExecutionAborted", "ExecutionRedriven", "ExecutionFailed"))
+    for wrong, code in ((["show", "tenant-offboarding/nothing"], 4), (["stop", "nothing/off"], 4), (["approve", path], 4), (["show", "/off"], 2), (["show", path, "--follow"], 2),
+                        (["show", "off"], 3), (["stop", "tenant-offboarding/../off"], 4)):
+        assert away(*wrong, check=False).returncode == code, wrong
+
+
 def test_a_token_names_one_question_of_several(tmp_path):
     tree = planted(tmp_path, PRISM_SHARDS="shard-0,shard-1")
     tree.up()
