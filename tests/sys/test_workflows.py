@@ -489,6 +489,10 @@ def test_an_evacuation_stops_moving_when_moves_fail(people):
             assert states.count("Skipped") == 5 and "Move" not in states
         people.run("workflow", "reject", f"e{number}")
         assert ended(people, arn)["error"] == "EvacuationFailed"
+    begun_by = json.loads(sfn(people, "DescribeExecution", executionArn=arn)[1]["input"])["by"]
+    moves = [e["executionArn"] for e in people.json("workflow", "list", "--machine", "tenant-migration")["executions"]]
+    assert begun_by["tenant"] == "_system" and len(moves) >= 3
+    assert all(json.loads(sfn(people, "DescribeExecution", executionArn=move)[1]["input"])["by"] == begun_by for move in moves)
 
 
 def test_a_definition_that_is_wrong_is_told_at_the_start(tree):
