@@ -18,6 +18,20 @@ void px_random(void *bytes, size_t n)
     }
 }
 
+void px_random_from(struct px_random_stock *stock, void *bytes, size_t n)
+{
+    if (!stock || n > sizeof stock->bytes) {
+        px_random(bytes, n);
+        return;
+    }
+    if (stock->left < n) {
+        px_random(stock->bytes, sizeof stock->bytes);
+        stock->left = sizeof stock->bytes;
+    }
+    stock->left -= n;
+    memcpy(bytes, stock->bytes + stock->left, n);
+}
+
 uint64_t px_random_u64(void)
 {
     uint64_t value;
@@ -27,13 +41,15 @@ uint64_t px_random_u64(void)
 
 /* 48 bits of milliseconds, version, 12 bits of the millisecond's fraction (RFC 9562 section 6.2,
  * method 3), variant, 62 random bits. */
-void px_uuid7(int64_t wall_ns, char buf[37])
+void px_uuid7_from(struct px_random_stock *stock, int64_t wall_ns, char buf[37])
 {
+    uint64_t low;
+    px_random_from(stock, &low, sizeof low);
     uint64_t ns = wall_ns < 0 ? 0 : (uint64_t)wall_ns;
     uint64_t ms = ns / (uint64_t)PX_NS_PER_MS;
     uint64_t fraction = (ns % (uint64_t)PX_NS_PER_MS) * 4096 / (uint64_t)PX_NS_PER_MS;
     uint64_t high = ms << 16 | 0x7000u | fraction;
-    uint64_t low = (px_random_u64() >> 2) | UINT64_C(1) << 63;
+    low = (low >> 2) | UINT64_C(1) << 63;
 
     unsigned char raw[16];
     for (int i = 0; i < 8; i++) {
@@ -52,6 +68,8 @@ void px_uuid7(int64_t wall_ns, char buf[37])
     }
     *buf = '\0';
 }
+
+void px_uuid7(int64_t wall_ns, char buf[37]) { px_uuid7_from(NULL, wall_ns, buf); }
 
 void px_hex(const void *bytes, size_t n, char *out)
 {

@@ -111,7 +111,7 @@ static struct span *span_begin(struct observe *observe, struct px_str name, enum
     if (!span) return NULL;
     memcpy(span->trace, observe->context.trace, sizeof span->trace);
     memcpy(span->parent, observe->context.span, sizeof span->parent);
-    trace_new_span(span->id);
+    trace_new_span(NULL, span->id);
     span->kind = kind;
     span->start_ns = wall_ns(observe);
     span_set_name(span, name);

@@ -127,16 +127,16 @@ struct px_str trace_state(struct px_str state)
     return members <= STATE_MEMBERS_MAX ? state : (struct px_str){0};
 }
 
-void trace_begin(int64_t wall_ns, struct trace_context *ret_context)
+void trace_begin(struct px_random_stock *stock, int64_t wall_ns, struct trace_context *ret_context)
 {
     *ret_context = (struct trace_context){0};
-    px_random(ret_context->trace, sizeof ret_context->trace);
+    px_random_from(stock, ret_context->trace, sizeof ret_context->trace);
     uint32_t seconds = (uint32_t)(wall_ns / PX_NS_PER_S);
     for (int i = 0; i < 4; i++) ret_context->trace[i] = (uint8_t)(seconds >> (24 - 8 * i));
 }
 
-void trace_new_span(uint8_t ret_span[8])
+void trace_new_span(struct px_random_stock *stock, uint8_t ret_span[8])
 {
-    do px_random(ret_span, 8);
+    do px_random_from(stock, ret_span, 8);
     while (is_zero(ret_span, 8));
 }

@@ -3,7 +3,7 @@
  * Both hold the same: 16 bytes of trace, 8 of the span above, and whether it is recorded. */
 #pragma once
 
-#include "base/px.h"
+#include "base/px_id.h"
 
 #define TRACE_W3C_BYTES 56  /* with the NUL */
 #define TRACE_XRAY_BYTES 88 /* likewise */
@@ -43,6 +43,7 @@ struct px_str trace_to_xray(const struct trace_context *context, char buf[TRACE_
  * else gives the empty view, since a field that is wrong is dropped whole. */
 struct px_str trace_state(struct px_str tracestate);
 
-/* A trace that begins at wall_ns. X-Ray reads the time out of the first four bytes; the rest is random. */
-void trace_begin(int64_t wall_ns, struct trace_context *ret_context);
-void trace_new_span(uint8_t ret_span[8]);
+/* A trace that begins at wall_ns. X-Ray reads the time out of the first four bytes; the rest is random,
+ * from the stock if there is one. */
+void trace_begin(struct px_random_stock *stock, int64_t wall_ns, struct trace_context *ret_context);
+void trace_new_span(struct px_random_stock *stock, uint8_t ret_span[8]);

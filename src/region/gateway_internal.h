@@ -76,7 +76,8 @@ struct gateway {
         unsigned sweeps;    /* with next to nothing held, in a row */
     } calm;
     struct gateway_stats stats;
-    struct spans spans;     /* the one that is being written */
+    struct px_random_stock random; /* for the names of requests, traces and spans */
+    struct spans spans;            /* the one that is being written */
     int64_t sampled_second; /* X-Ray's default rule: the first request of each second and 5 % */
     char refusal_id[37];
     int64_t handshakes_second; /* in which the last failed one was logged */

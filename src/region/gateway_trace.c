@@ -21,17 +21,17 @@ void gateway_trace_start(struct gateway_call *call)
     struct gateway *gw = call->gateway;
     call->started_wall_ns = px_wall_ns(gw->options.clock);
     call->started_mono_ns = call->request->received_mono_ns;
-    px_uuid7(call->started_wall_ns, call->request_id);
+    px_uuid7_from(&gw->random, call->started_wall_ns, call->request_id);
     if (!trace_from_w3c(http_header_get(call->request, S("traceparent")), &call->trace) &&
         !trace_from_xray(http_header_get(call->request, S("x-amzn-trace-id")), &call->trace))
-        trace_begin(call->started_wall_ns, &call->trace);
+        trace_begin(&gw->random, call->started_wall_ns, &call->trace);
     if (!call->trace.decided) {
         uint64_t random;
         memcpy(&random, call->trace.trace + 8, sizeof random);
         call->trace.sampled = sample(gw, call->started_wall_ns, random);
     }
     memcpy(call->parent, call->trace.span, sizeof call->parent);
-    trace_new_span(call->trace.span);
+    trace_new_span(&gw->random, call->trace.span);
     (void)trace_to_xray(&call->trace, call->trace_id);
 }
 
@@ -122,7 +122,7 @@ struct http_header gateway_log_refusal(void *ctx, const struct http_refusal *ref
 {
     struct gateway *gw = ctx;
     int64_t now = px_wall_ns(gw->options.clock);
-    px_uuid7(now, gw->refusal_id);
+    px_uuid7_from(&gw->random, now, gw->refusal_id);
     gw->stats.requests++;
     gw->stats.refused++;
     struct px_buf *row = telemetry_row(gw->options.telemetry, TELEMETRY_ACCESS);

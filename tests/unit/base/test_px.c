@@ -92,6 +92,26 @@ TEST(secrets_compare_by_content)
     CHECK(!px_secret_eq(S("abc"), S("ab")) && px_secret_eq(S(""), S("")));
 }
 
+TEST(a_stock_of_random_bytes_gives_none_twice)
+{
+    struct px_random_stock stock = {0};
+    uint64_t seen[300]; /* more than one filling */
+    for (size_t i = 0; i < PX_COUNT(seen); i++) {
+        px_random_from(&stock, &seen[i], sizeof seen[i]);
+        for (size_t j = 0; j < i; j++) CHECK(seen[i] != seen[j]);
+    }
+    unsigned char large[sizeof stock.bytes + 1] = {0}, none[sizeof large] = {0};
+    size_t left = stock.left;
+    px_random_from(&stock, large, sizeof large);
+    CHECK(memcmp(large + sizeof large - 64, none, 64) != 0);
+    CHECK_INT(stock.left, left);
+    char one[37], other[37];
+    px_uuid7_from(&stock, PX_NS_PER_S, one);
+    px_uuid7_from(&stock, PX_NS_PER_S, other);
+    CHECK_INT(strlen(one), 36);
+    CHECK(memcmp(one, other, 15) == 0 && strcmp(one, other) != 0);
+}
+
 TEST(random_bytes_differ) { CHECK(px_random_u64() != px_random_u64()); }
 
 static int *take_example(void)

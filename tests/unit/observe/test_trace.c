@@ -116,8 +116,9 @@ TEST(a_tracestate_is_passed_on_whole_or_not_at_all)
 TEST(a_new_trace_begins_with_its_time)
 {
     struct trace_context one, other;
-    trace_begin(t->now_ns, &one);
-    trace_begin(t->now_ns, &other);
+    struct px_random_stock stock = {0};
+    trace_begin(&stock, t->now_ns, &one);
+    trace_begin(NULL, t->now_ns, &other);
     uint32_t seconds = (uint32_t)one.trace[0] << 24 | (uint32_t)one.trace[1] << 16 |
                        (uint32_t)one.trace[2] << 8 | one.trace[3];
     CHECK_INT(seconds, t->now_ns / PX_NS_PER_S);
