@@ -1,8 +1,8 @@
 // http2.mjs - HTTP/2 before local regions, on connections that TLS agreed on it for; HTTP/1.1 goes on behind, as CloudFront has it. And what differs
 // between the requests and answers of both, for local.mjs.
 //
-// Node.js' own bounds hold besides: a connection whose answers are not taken is not read (so floods of PING, SETTINGS and resets wait in the peer), 9
-// frames of a head (nghttp2), 128 fields of it, 10 MB a connection, empty DATA frames count as invalid. docs/design/tls.md, "Several regions".
+// Bounds of Node.js and nghttp2 hold besides: 1,000 answers to PING and SETTINGS that wait, 9 frames of a head, 128 fields of it, 10 MB a connection; empty
+// DATA frames count as invalid. docs/design/tls.md, "Several regions".
 import http2 from 'node:http2';
 
 const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = http2.constants;

@@ -51,12 +51,12 @@ before(() =>
 );
 after(() => rmSync(own, { recursive: true }));
 
-async function edge(serveEu, { serveUs = (_, answer) => answer.end('us'), change = (settings) => settings, items, bounds } = {}) {
+async function edge(serveEu, { serveUs = (_, answer) => answer.end('us'), change = (settings) => settings, items, bounds, now } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'edge-'));
   closing.push(() => rmSync(folder, { recursive: true }));
   const regions = [await region(folder, 'us', serveUs, items), await region(folder, 'eu', serveEu, items)];
   const settings = change({ home: 'us', regions, tls: pair });
-  const made = createEdge(settings, { log: makeLog(() => {}), bounds: { ...BOUNDS, ...bounds } });
+  const made = createEdge(settings, { log: makeLog(() => {}), now, bounds: { ...BOUNDS, lookMs: 20, ...bounds } });
   for (const server of [made.server, made.secure]) await listen(server, { port: 0, host: '127.0.0.1' });
   closing.push(() => made.drain());
   const seen = new EventEmitter(); // requests of both protocols
@@ -378,6 +378,7 @@ test('who resets one stream after the other loses the connection, and no other d
 
 test('a reader that takes nothing is reset, and its request at the region ends', async () => {
   let gone;
+  let clock = 0;
   const left = new Promise((resolve) => (gone = resolve));
   const made = await edge(
     (request, answer) => {
@@ -389,13 +390,15 @@ test('a reader that takes nothing is reset, and its request at the region ends',
       answer.on('drain', more);
       more();
     },
-    { bounds: { readerMs: 300, lookMs: 20 } },
+    { now: () => clock, bounds: { idleMs: Infinity, quietMs: Infinity } },
   );
   const client = connectTwo(made);
   const stream = startTwo(client).on('error', () => {});
   const code = new Promise((resolve) => stream.once('close', () => resolve(stream.rstCode)));
   stream.once('response', () => stream.pause());
+  const ticking = setInterval(() => (clock += BOUNDS.readerMs + 1), 50);
   await left;
+  clearInterval(ticking);
   stream.resume();
   assert.equal(await code, http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
   assert.equal((await askTwo(made, { path: '/v1/query?small' }, client)).body, 'eu');
@@ -403,40 +406,72 @@ test('a reader that takes nothing is reset, and its request at the region ends',
 
 test('a connection without a stream is ended in time; one whose answer takes longer is not', async () => {
   let answerNow;
-  const made = await edge((_, answer) => (answerNow = () => answer.end('late')), { bounds: { idleMs: 300, lookMs: 20 } });
+  let clock = 0;
+  const came = new Promise((resolve) => (answerNow = resolve));
+  const made = await edge((_, answer) => answerNow(() => answer.end('late')), { now: () => clock });
   const busy = connectTwo(made);
   const running = askTwo(made, {}, busy);
+  const finish = await came;
   const idle = connectTwo(made);
   const bare = tls.connect({ port: made.tlsPort, host: '127.0.0.1', ca: readFileSync(pair.certificate), ALPNProtocols: ['h2'] }); // not a word
+  await Promise.all([new Promise((resolve) => idle.once('remoteSettings', resolve)), new Promise((resolve) => bare.once('data', resolve))]);
+  const closed = [idle, bare].map((client) => new Promise((resolve) => client.once('close', resolve)));
   bare.resume();
-  await Promise.all([idle, bare].map((client) => new Promise((resolve) => client.once('close', resolve))));
+  clock += BOUNDS.idleMs + 1;
+  await Promise.all(closed);
   assert.equal(busy.closed, false);
-  answerNow();
+  finish();
   assert.equal((await running).body, 'late');
 });
 
-test('a peer that is there no more is noticed by its silence, though its stream is open', async () => {
-  const made = await edge(() => {}, { bounds: { quietMs: 300, graceMs: 300, lookMs: 20 } });
-  const live = connectTwo(made);
-  startTwo(live).on('error', () => {});
-  const silent = tls.connect({ port: made.tlsPort, host: '127.0.0.1', ca: readFileSync(pair.certificate), ALPNProtocols: ['h2'] });
-  const frame = (type, flags, stream, bytes) => {
-    const head = Buffer.alloc(9);
-    head.writeUIntBE(bytes.length, 0, 3);
-    head.writeUInt8(type, 3);
-    head.writeUInt8(flags, 4);
-    head.writeUInt32BE(stream, 5);
-    return Buffer.concat([head, bytes]);
-  };
+// RFC 9113 section 4.1
+function frame(type, flags, stream, bytes) {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(bytes.length, 0, 3);
+  head.writeUInt8(type, 3);
+  head.writeUInt8(flags, 4);
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, bytes]);
+}
+
+function connectRaw(made) {
+  const client = tls.connect({ port: made.tlsPort, host: '127.0.0.1', ca: readFileSync(pair.certificate), ALPNProtocols: ['h2'] });
+  client.write(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frame(4, 0, 0, Buffer.alloc(0))]));
+  closing.push(() => client.destroy());
+  return client;
+}
+
+// A request on stream 1 whose body is to come. RFC 7541: POST and https of the static table, :authority, :path and authorization with values.
+function beginning() {
   const text = (value) => Buffer.concat([Buffer.from([value.length]), Buffer.from(value)]);
-  // RFC 7541: POST and https of the static table, :authority, :path and authorization with values.
-  const fields = Buffer.concat([Buffer.from([0x83, 0x87, 0x01]), text('x'), Buffer.from([0x04]), text('/v1/query'), Buffer.from([0x0f, 0x08]), text(`Bearer ${key.text}`)]);
-  silent.write(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frame(4, 0, 0, Buffer.alloc(0)), frame(1, 4, 1, fields)])); // a request whose body does not come
+  const fields = [[0x83, 0x87, 0x01], text('x'), [0x04], text('/v1/query'), [0x0f, 0x08], text(`Bearer ${key.text}`)];
+  return frame(1, 4, 1, Buffer.concat(fields.map((piece) => Buffer.from(piece))));
+}
+
+for (const [name, one] of [['PING', frame(6, 0, 0, Buffer.alloc(8))], ['SETTINGS', frame(4, 0, 0, Buffer.from([0, 4, 0, 0, 255, 255]))], ['empty DATA', frame(0, 0, 1, Buffer.alloc(0))]])
+  test(`a flood of ${name} ends its connection and no other`, async () => {
+    const made = await edge(() => {});
+    const other = connectTwo(made);
+    const client = connectRaw(made);
+    client.write(Buffer.concat([beginning(), ...Array(20_000).fill(one)]));
+    await new Promise((resolve) => client.on('error', resolve).once('close', resolve).resume());
+    assert.equal((await askTwo(made, { path: '/elsewhere' }, other)).status, 404);
+  });
+
+test('a peer that is there no more is noticed by its silence, though its stream is open', async () => {
+  let clock = 0;
+  const made = await edge(() => {}, { now: () => clock });
+  const came = new Promise((resolve) => made.seen.once('request', resolve));
+  const silent = connectRaw(made);
+  silent.write(beginning()); // a request whose body does not come
   let heard = Buffer.alloc(0);
   silent.on('data', (piece) => (heard = Buffer.concat([heard, piece])));
-  await new Promise((resolve) => silent.on('error', resolve).once('close', resolve));
+  const closed = new Promise((resolve) => silent.on('error', resolve).once('close', resolve));
+  await came;
+  const ticking = setInterval(() => (clock += BOUNDS.quietMs + 1), 100);
+  await closed;
+  clearInterval(ticking);
   assert.ok(heard.includes(Buffer.from([0, 0, 8, 6, 0])), 'it was asked'); // PING
-  assert.equal(live.destroyed, false);
 });
 
 test('drained, it says so to who is connected, and ends each connection with its last stream', async () => {
