@@ -1,5 +1,6 @@
 /* cli/verb_key.c - `prism key create|list|revoke`. Without a tenant, the first one, `default`. */
 #include "cli/remote.h"
+#include "cli/restrict.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 #include "region/first_start.h"
@@ -7,7 +8,7 @@
 #define CALL_TIMEOUT_MS 30000
 
 struct key_values {
-    const char *tenant, *scopes, *label, *expires;
+    const char *tenant, *scopes, *label, *expires, *restrict_to;
 };
 #define TENANT_OPTION                                                                              \
     {                                                                                              \
@@ -64,9 +65,10 @@ static const struct cli_option create_options[] = {
      0},
     {"expires", 'e', CLI_TEXT, offsetof(struct key_values, expires), "TIME",
      "when it ends, such as 2027-01-31T00:00:00Z (default never)", NULL, 0, 0},
+    RESTRICT_OPTION(struct key_values),
 };
 
-static void write_key_request(const struct key_values *v, struct px_buf *body)
+static int write_key_request(struct cli *cli, const struct key_values *v, struct px_buf *body)
 {
     struct px_str rest = px_str_c(v->scopes), scope;
     const char *comma = "";
@@ -86,7 +88,9 @@ static void write_key_request(const struct key_values *v, struct px_buf *body)
         px_buf_add_c(body, ",\"expires\":");
         px_buf_add_json_str(body, px_str_c(v->expires));
     }
+    int exit = restrict_write(cli, v->restrict_to, body);
     px_buf_add_char(body, '}');
+    return exit;
 }
 
 static int run_create(struct cli *cli, const void *values, int arg_count, char **args)
@@ -96,9 +100,9 @@ static int run_create(struct cli *cli, const void *values, int arg_count, char *
     struct px_str text;
     PX_AUTO(px_buf_deinit) struct px_buf body;
     px_buf_init(&body, 64 * 1024);
-    write_key_request(v, &body);
     struct px_str path = path_of(cli, tenant_of(v, arg_count > 0 ? args[0] : NULL), NULL);
-    int exit = call(cli, "POST", path, px_buf_str(&body), &root, &text);
+    int exit = write_key_request(cli, v, &body);
+    if (exit == CLI_OK) exit = call(cli, "POST", path, px_buf_str(&body), &root, &text);
     if (exit != CLI_OK) return exit;
     if (cli->json) {
         (void)fprintf(cli->out, "%.*s\n", PX_FMT(text));
@@ -128,8 +132,8 @@ static const struct cli_option tenant_options[] = {TENANT_OPTION};
 
 static int run_list(struct cli *cli, const void *values, int arg_count, char **args)
 {
-    static const char *const names[] = {"ID",      "STATUS",  "SCOPES", "LABEL",
-                                        "CREATED", "EXPIRES", NULL};
+    static const char *const names[] = {"ID",      "STATUS",  "SCOPES",     "LABEL",
+                                        "CREATED", "EXPIRES", "RESTRICTED", NULL};
     yyjson_val *root = NULL, *key;
     struct px_str text;
     struct table table;
@@ -152,6 +156,7 @@ static int run_list(struct cli *cli, const void *values, int arg_count, char **a
         row[3] = px_json_str(key, "label");
         row[4] = px_json_str(key, "created");
         row[5] = px_json_str(key, "expires");
+        row[6] = table_cell(&cli->arena, yyjson_obj_get(key, "restriction"));
     }
     table_print(&table, table_terminal_width(cli->out), cli->out);
     return CLI_OK;

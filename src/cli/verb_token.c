@@ -1,5 +1,7 @@
 /* cli/verb_token.c - `prism token create|inspect`: a signed token of a key, and what a token says. */
 #include "cli/remote.h"
+#include "cli/restrict.h"
+#include "cli/table.h"
 #include "cli/verbs.h"
 #include "svc/security/token.h"
 
@@ -8,7 +10,7 @@
 /* ---- create ---- */
 
 struct token_values {
-    const char *scopes;
+    const char *scopes, *restrict_to;
     int64_t life_ms;
 };
 static const struct cli_option create_options[] = {
@@ -17,9 +19,10 @@ static const struct cli_option create_options[] = {
      0},
     {"expires-in", 'e', CLI_TIME, offsetof(struct token_values, life_ms), "TIME",
      "how long it lives, 24h at most (default 1h)", NULL, 1000, 86400000},
+    RESTRICT_OPTION(struct token_values),
 };
 
-static void write_wish(const struct token_values *v, struct px_buf *body)
+static int write_wish(struct cli *cli, const struct token_values *v, struct px_buf *body)
 {
     struct px_str rest = px_str_c(v->scopes), scope;
     px_buf_printf(body, "{\"expires_in_s\":%lld", (long long)(v->life_ms / 1000));
@@ -28,7 +31,10 @@ static void write_wish(const struct token_values *v, struct px_buf *body)
         px_buf_add_c(body, lead);
         px_buf_add_json_str(body, px_str_trim(scope));
     }
-    px_buf_add_c(body, v->scopes ? "]}" : "}");
+    px_buf_add_c(body, v->scopes ? "]" : "");
+    int exit = restrict_write(cli, v->restrict_to, body);
+    px_buf_add_char(body, '}');
+    return exit;
 }
 
 static int run_create(struct cli *cli, const void *values, int arg_count, char **args)
@@ -39,8 +45,8 @@ static int run_create(struct cli *cli, const void *values, int arg_count, char *
     struct px_str text;
     PX_AUTO(px_buf_deinit) struct px_buf body;
     px_buf_init(&body, 64 * 1024);
-    write_wish(values, &body);
-    int exit = remote_open(cli, "tenant.key", CALL_TIMEOUT_MS, &remote);
+    int exit = write_wish(cli, values, &body);
+    if (exit == CLI_OK) exit = remote_open(cli, "tenant.key", CALL_TIMEOUT_MS, &remote);
     if (exit != CLI_OK) return exit;
     const struct remote_call call = {
         .method = "POST", .path = S("/v1/tokens"), .body = px_buf_str(&body)};
@@ -91,14 +97,17 @@ static void print_claim(struct cli *cli, yyjson_val *claims, const char *name, c
         (void)fprintf(cli->out, "%-8s %.*s\n", what, PX_FMT(text));
     } else if (yyjson_is_str(value)) {
         (void)fprintf(cli->out, "%-8s %.*s\n", what, PX_FMT(px_json_val_str(value)));
+    } else if (yyjson_is_obj(value)) {
+        struct px_str text = table_cell(&cli->arena, value);
+        (void)fprintf(cli->out, "%-8s %.*s\n", what, PX_FMT(text));
     }
 }
 
 static int run_inspect(struct cli *cli, const void *values, int arg_count, char **args)
 {
     static const char *const names[][2] = {
-        {"sub", "tenant"}, {"scope", "scopes"}, {"key", "key"},    {"jti", "id"},
-        {"aud", "for"},    {"iat", "issued"},   {"exp", "expires"}};
+        {"sub", "tenant"}, {"scope", "scopes"}, {"restriction", "only"}, {"key", "key"},
+        {"jti", "id"},     {"aud", "for"},      {"iat", "issued"},       {"exp", "expires"}};
     (void)values, (void)arg_count;
     struct token_parts parts;
     yyjson_val *header = NULL, *claims = NULL;

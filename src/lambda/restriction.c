@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #define NAME_BYTES_MAX 256u
+#define TEXT_BYTES_MAX (4 * RESTRICTION_BYTES_MAX) /* while it is written */
 
 struct reader {
     struct px_arena *arena;
@@ -71,6 +72,7 @@ static bool row_read(struct reader *reader, yyjson_val *obj, struct restriction_
         return refuse(reader, why);
     row->values = px_arena_array(reader->arena, struct px_str, count);
     row->value_count = count;
+    row->json = obj;
     if (!row->values) return false;
     if (one) return value_read(reader, one, &row->values[0]);
     px_json_arr_foreach(list, i, n, val)
@@ -135,6 +137,35 @@ int restriction_parse(yyjson_val *value, struct px_arena *arena,
     return 0;
 }
 
+static int text_of(struct px_buf *buf, struct px_arena *arena, struct px_str *ret_json)
+{
+    int fault = px_buf_fault(buf);
+    if (fault == PX_F_LIMIT || buf->len > RESTRICTION_BYTES_MAX) return RESTRICTION_INVALID;
+    PX_TRY(fault);
+    struct px_str json = px_arena_dup(arena, px_buf_str(buf));
+    if (!json.ptr) return px_fault(px_arena_fault(arena), "restriction");
+    *ret_json = json;
+    return 0;
+}
+
+int restriction_take(yyjson_val *value, struct px_arena *arena, struct restriction *ret_restriction,
+                     struct px_str *ret_json, const char **ret_why)
+{
+    PX_AUTO(px_buf_deinit) struct px_buf json = {0};
+    struct restriction found;
+    int r = restriction_parse(value, arena, &found, ret_why);
+    if (r == RESTRICTION_INVALID) return r;
+    PX_TRY(r);
+    px_buf_init(&json, TEXT_BYTES_MAX);
+    px_buf_add_json(&json, value);
+    r = text_of(&json, arena, ret_json);
+    if (r == RESTRICTION_INVALID && ret_why) *ret_why = "a restriction has 2048 bytes at most";
+    if (r == RESTRICTION_INVALID) return r;
+    PX_TRY(r);
+    *ret_restriction = found;
+    return 0;
+}
+
 int restriction_read(struct px_str json, struct px_arena *arena,
                      const struct restriction **ret_restriction)
 {
@@ -160,4 +191,80 @@ bool restriction_allows(const struct restriction *restriction, struct px_str dat
     for (size_t i = 0; i < restriction->dataset_count; i++)
         if (px_str_eq(restriction->datasets[i], dataset)) return true;
     return false;
+}
+
+/* ---- of two ---- */
+
+static bool is_same(const struct restriction_row *a, const struct restriction_row *b)
+{
+    if (!px_str_eq(a->column, b->column) || a->value_count != b->value_count) return false;
+    for (size_t i = 0; i < a->value_count; i++)
+        if (!px_str_eq(a->values[i], b->values[i])) return false;
+    return true;
+}
+
+static bool has_row(const struct restriction *restriction, const struct restriction_row *row)
+{
+    for (size_t i = 0; restriction && i < restriction->row_count; i++)
+        if (is_same(&restriction->rows[i], row)) return true;
+    return false;
+}
+
+/* Naming none is having all, which are within all only. */
+static bool datasets_within(const struct restriction *inner, const struct restriction *outer)
+{
+    if (outer->dataset_count == 0) return true;
+    for (size_t i = 0; i < inner->dataset_count; i++)
+        if (!restriction_allows(outer, inner->datasets[i])) return false;
+    return inner->dataset_count > 0;
+}
+
+bool restriction_within(const struct restriction *inner, const struct restriction *outer)
+{
+    if (!outer) return true;
+    for (size_t i = 0; i < outer->row_count; i++)
+        if (!has_row(inner, &outer->rows[i])) return false;
+    return datasets_within(inner ? inner : &(struct restriction){0}, outer);
+}
+
+static void add_datasets(struct px_buf *json, const struct restriction *from)
+{
+    for (size_t i = 0; i < from->dataset_count; i++) {
+        px_buf_add_c(json, i > 0 ? "," : "\"datasets\":[");
+        px_buf_add_json_str(json, from->datasets[i]);
+    }
+    if (from->dataset_count > 0) px_buf_add_char(json, ']');
+}
+
+/* Those of `from` that are not in `but`. */
+static void add_rows(struct px_buf *json, const struct restriction *from,
+                     const struct restriction *but, size_t *count)
+{
+    for (size_t i = 0; i < from->row_count; i++) {
+        if (has_row(but, &from->rows[i])) continue;
+        px_buf_add_c(json, (*count)++ > 0 ? "," : "\"rows\":[");
+        px_buf_add_json(json, from->rows[i].json);
+    }
+}
+
+int restriction_narrow(const struct restriction *outer, const struct restriction *wish,
+                       struct px_arena *arena, struct px_str *ret_json)
+{
+    const struct restriction *named = wish->dataset_count > 0 ? wish : outer;
+    PX_AUTO(px_buf_deinit) struct px_buf json = {0};
+    size_t rows = 0;
+    if (!datasets_within(named, outer)) return RESTRICTION_WIDER;
+    px_buf_init(&json, TEXT_BYTES_MAX);
+    px_buf_add_char(&json, '{');
+    add_datasets(&json, named);
+    if (named->dataset_count > 0 && outer->row_count + wish->row_count > 0)
+        px_buf_add_char(&json, ',');
+    add_rows(&json, outer, NULL, &rows);
+    add_rows(&json, wish, outer, &rows);
+    px_buf_add_c(&json, rows > 0 ? "]}" : "}");
+    if (rows > RESTRICTION_ROWS_MAX) return RESTRICTION_INVALID;
+    int r = text_of(&json, arena, ret_json);
+    if (r == RESTRICTION_INVALID) return r;
+    PX_TRY(r);
+    return 0;
 }

@@ -43,13 +43,16 @@ def test_every_call_is_told_with_who_and_what_was_before_and_after(fresh):
     assert fresh.call("DELETE", "/v1/retention", key=key["key"]).status_code == 200
     fresh.run("tenant", "suspend", "acme")
     fresh.run("tenant", "resume", "acme")
+    only = {"datasets": ["logs"], "rows": [{"column": "a", "in": [1, 2]}]}
+    narrow = fresh.json("key", "create", "acme", "--scopes", "query", "--restrict", json.dumps(only))
+    fresh.run("key", "revoke", "acme", narrow["id"])
     fresh.run("key", "revoke", "acme", key["id"])
     fresh.run("tenant", "delete", "acme")
     told = calls(fresh, "acme")
     assert [(c["operation"], c["target"], c["status"]) for c in told] == [
         ("tenant.create", "acme", 201), ("key.issue", "acme", 201), ("dataset.retention", "logs", 200), ("dataset.retention", "logs", 200),
-        ("dataset.drop", "logs", 200), ("tenant.retention", "acme", 200), ("tenant.retention", "acme", 200), ("tenant.change", "acme", 200), ("tenant.change", "acme", 200), ("key.revoke", f"acme/{key['id']}", 200),
-        ("tenant.delete", "acme", 200)]
+        ("dataset.drop", "logs", 200), ("tenant.retention", "acme", 200), ("tenant.retention", "acme", 200), ("tenant.change", "acme", 200), ("tenant.change", "acme", 200), ("key.issue", "acme", 201), ("key.revoke", f"acme/{narrow['id']}", 200),
+        ("key.revoke", f"acme/{key['id']}", 200), ("tenant.delete", "acme", 200)]
     assert {c["who"]["tenant"] for c in told} == {"_system", "acme"}
     assert all(c["who"]["key_id"] and c["who"]["source"] == "127.0.0.1" and c["who"]["request_id"] for c in told)
     assert [c["who"]["key_id"] for c in told if c["operation"].startswith("dataset.")] == [key["id"]] * 3
@@ -61,10 +64,12 @@ def test_every_call_is_told_with_who_and_what_was_before_and_after(fresh):
     assert "before" not in shown(5)["intent"] and shown(5)["outcome"]["after"] == {"days": 30}
     assert shown(6)["intent"]["before"] == {"from": "tenant", "days": 30} and shown(6)["outcome"]["after"] == {"from": "class"}
     assert shown(7)["intent"]["before"]["status"] == "active" and shown(7)["outcome"]["after"]["status"] == "suspended"
-    assert shown(9)["intent"]["before"]["status"] == "active" and shown(9)["outcome"]["after"]["status"] == "revoked"
-    assert fresh.json("audit", "show", "acme", told[9]["seq"] + 1) == shown(9)  # by its outcome's number as well
+    assert shown(9)["intent"]["asked"]["restriction"] == shown(9)["outcome"]["after"]["restriction"] == only
+    assert shown(10)["intent"]["before"]["restriction"] == shown(10)["outcome"]["after"]["restriction"] == only
+    assert shown(11)["intent"]["before"]["status"] == "active" and shown(11)["outcome"]["after"]["status"] == "revoked"
+    assert fresh.json("audit", "show", "acme", told[11]["seq"] + 1) == shown(11)  # by its outcome's number as well
     everything = fresh.run("audit", "export").stdout
-    for secret in (key["key"], fresh.key, fresh.admin_key):
+    for secret in (key["key"], narrow["key"], fresh.key, fresh.admin_key):
         assert secret not in everything and secret.rsplit("_", 1)[1] not in everything
     report = whole(fresh, unfinished=0)
     assert report["entries"] == len(everything.splitlines())

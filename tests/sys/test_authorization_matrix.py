@@ -4,6 +4,7 @@ nothing else. The contract is the list of cases, so a route that is new is tried
     scopes   one of them is enough; none: anybody, without a key
     tenant   own: data of the caller's tenant, which no request can name; named: the path's, for that tenant and the operator; operator: for the operator alone
     tokens   whether a token is taken where its key would be
+    restricted  false: who is limited to datasets or rows is refused, for what is told is of all
 """
 
 import base64
@@ -36,6 +37,9 @@ BODIES = {
     "startExecution": (JSON, "{}"), "stopExecution": (JSON, "{}"), "answerExecution": (JSON, '{"output":{}}'),
 }
 # What of it is refused as bad or taken by who may, so that nothing is made.
+# The datasets that the requests above name, and those of OTLP.
+SOME = {"datasets": ["matrix", "nosuch", "logs", "traces", "metrics"]}
+ROWS = {"datasets": ["some"], "rows": [{"column": "n", "equals": 1}]}
 REFUSED_ANYWAY = {"createKey": 400, "createToken": 400, "createTenant": 409}
 
 
@@ -47,11 +51,14 @@ class Caller:
     tenant: str = ""
     scopes: tuple = ()
     token: bool = False
+    restricted: bool = False
 
 
 class World:
     def __init__(self, folder):
-        self.region = r = Region(folder).up()
+        self.region = r = Region(folder)
+        r.env["PRISM_REGION_WRONG_KEYS_MAX"] = "0"  # no bound: there are more wrong ones in the matrix than an address has
+        r.up()
         self.callers = []
         for name in ("own", "other", "suspended", "deleted"):
             r.run("tenant", "create", name)
@@ -66,6 +73,10 @@ class World:
         for give in (["ingest"], ["query"], ["ingest", "query"]):
             self.add_token("token", "own", give, give, 0)
         self.add_token("token by admin", "own", ["admin"], ["query"], 0)
+        for scopes in (["query"], ["ingest", "query"]):
+            self.add("restricted", "own", scopes, 0, SOME)
+        self.add("restricted to rows", "own", ["query"], 0, ROWS)
+        self.callers.append(Caller("token of restricted", self.token(self.key("own", ["query"], restriction=ROWS), ["query"]), 0, "own", ("query",), token=True, restricted=True))
         self.bad()
         r.call("PATCH", "/v1/admin/tenants/suspended", key=r.admin_key, json={"status": "suspended"}).raise_for_status()
         r.call("DELETE", "/v1/admin/tenants/deleted", key=r.admin_key).raise_for_status()
@@ -80,9 +91,9 @@ class World:
         assert answer.status_code == 201, answer.text
         return answer.json()["token"]
 
-    def add(self, name, tenant, scopes, status):
-        key = self.key(tenant, scopes)
-        self.callers.append(Caller(f"{name} {'+'.join(scopes)}", key, status, tenant, tuple(scopes)))
+    def add(self, name, tenant, scopes, status, restriction=None):
+        key = self.key(tenant, scopes, **({"restriction": restriction} if restriction else {}))
+        self.callers.append(Caller(f"{name} {'+'.join(scopes)}", key, status, tenant, tuple(scopes), restricted=bool(restriction)))
         return key
 
     def add_token(self, name, tenant, scopes, give, status):
@@ -93,6 +104,8 @@ class World:
         """Of states that open nothing, each with all scopes that there are."""
         never = lambda name, text: self.callers.append(Caller(name, text, 401))
         revoked, good = self.key("own", SCOPES), self.key("own", SCOPES)
+        narrow = self.key("own", ["query"], restriction=ROWS)
+        self.region.call("DELETE", f"/v1/admin/tenants/own/keys/{narrow.split('_')[1]}", key=self.region.admin_key).raise_for_status()
         of_revoked, token = self.token(revoked, ["ingest", "query"]), self.token(good, ["ingest", "query"])
         self.region.call("DELETE", f"/v1/admin/tenants/own/keys/{revoked.split('_')[1]}", key=self.region.admin_key).raise_for_status()
         ends = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2))
@@ -102,6 +115,7 @@ class World:
         header = jwt.get_unverified_header(token)
         never("none", None)
         never("revoked", revoked)
+        never("revoked, restricted", narrow)
         never("token of revoked", of_revoked)
         never("expired", short)
         never("expired token", brief)
@@ -159,6 +173,8 @@ def expected(access, caller, tenant):
         return 403
     if not set(access["scopes"]) & set(caller.scopes):
         return 403
+    if caller.restricted and not access.get("restricted", True):
+        return 403
     if access["tenant"] == "operator":
         return 0 if operator else 403
     if access["tenant"] == "named":
@@ -169,6 +185,7 @@ def expected(access, caller, tenant):
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_who_is_let_in_is_what_the_contract_says(world, operation):
     access = OPERATIONS[operation][2]["x-prism-access"]
+    assert set(access) <= {"scopes", "tenant", "tokens", "restricted"}
     assert set(access["scopes"]) <= set(SCOPES) and (not access["scopes"] or access["tenant"] in ("own", "named", "operator"))
     named = "{tenant}" in OPERATIONS[operation][1]
     # The operator is let to every tenant, so deletes and changes aim at one that bears it.

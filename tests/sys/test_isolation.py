@@ -329,6 +329,21 @@ def test_a_key_with_fewer_scopes_opens_less(world):
             assert ask(home, "POST", f"/v1/admin/tenants/{tenant.name}/keys", key, [JSON], {"scopes": ["admin"]}).status == 403
 
 
+def test_a_restriction_that_names_anothers_datasets_opens_none_of_them(world, attacker):
+    """A key that may see two datasets by name: of these what is the tenant's own, and nothing of who has the other."""
+    listens, home = world.witness(attacker), attacker.home()
+    for victim in world.others(attacker):
+        wish = {"scopes": ["query"], "restriction": {"datasets": ["logs", victim.only]}}
+        made = listens.look(ask(home, "POST", f"/v1/admin/tenants/{attacker.name}/keys", attacker.key, [JSON], wish))
+        assert made.status == 201, made.text()
+        key = made.json()["key"]
+        for sql, status in (("SELECT * FROM logs", 200), ("SHOW TABLES", 200), (f"SELECT * FROM {victim.only}", 404), (f"SELECT * FROM {attacker.only}", 404)):
+            answer = listens.ask(home, "POST", "/v1/query", key=key, headers=[JSON], body={"sql": sql})
+            assert answer.status == status and (attacker.only in sql or attacker.only not in answer.text()), answer.text()
+        for method, path in (("GET", "/v1/datasets"), ("GET", "/v1/usage"), ("GET", f"/v1/admin/tenants/{victim.name}/keys"), ("GET", f"/v1/admin/tenants/{attacker.name}/keys")):
+            assert listens.ask(home, method, path, key=key).status == 403, path
+
+
 # ---- whether something exists ----
 
 

@@ -1,4 +1,4 @@
-"""Tokens that are limited to datasets and rows: SQL that tries to get around it, also by what errors, statistics, names and other forms of answers tell.
+"""Tokens and keys that are limited to datasets and rows: SQL that tries to get around it, also by what errors, statistics, names and other forms of answers tell.
 What a token must not show has a canary in every column, and its bodies break every cast, so that a statement that touches such a row fails or tells."""
 
 import io
@@ -254,3 +254,64 @@ def test_conditions_on_rows_are_for_reading(narrow):
                   {"rows": [{"column": "a", "equals": 1.5}]}, {"rows": [{"column": "a", "equals": None}]}, {"rows": [{"column": "a", "equals": {"b": 1}}]},
                   {"rows": [{"column": "a", "equals": "a\0b"}]}, {"datasets": ["a"] * 33}, {"rows": [{"column": "a", "in": list(range(33))}]}, {"rows": [{"column": "a", "equals": "x" * 2100}]}):
         issue(narrow, 400, scopes=["query"], restriction=wrong)
+
+
+# ---- keys ----
+
+
+def a_key(region, restriction, scopes="query", **kw):
+    return region.json("key", "create", "--scopes", scopes, "--restrict", json.dumps(restriction), **kw)
+
+
+def test_a_restricted_key_shows_what_its_token_would(narrow):
+    made = a_key(narrow, SHOWN)
+    assert made["restriction"] == SHOWN
+    listed = {k["id"]: k.get("restriction") for k in narrow.json("key", "list")["keys"]}
+    assert listed[made["id"]] == SHOWN and [r for r in listed.values() if r is None]
+    assert '"it\'s"' in next(line for line in narrow.run("key", "list").stdout.splitlines() if made["id"] in line)
+    key = made["key"]
+    for sql in COUNTS[:6]:
+        assert quiet(narrow.query(sql.format(d="logs"), key=key)).json()["rows"] == [[40]], sql
+    for sql in HIDDEN[:6]:
+        assert quiet(narrow.query(sql, key=key)).status_code in (400, 404)
+    assert narrow.rows("SHOW TABLES", key=key) == [["logs"], ["sealed"]]
+    for path in ("/v1/datasets", "/v1/datasets/logs", "/v1/retention", "/v1/usage", "/v1/admin/tenants/default/keys"):
+        quiet(problem_of(narrow.call("GET", path, key=key), 403))
+    problem(narrow.ingest("logs", [{"n": 1}], key=key), 403)
+    assert narrow.rows("SELECT count(*) FROM logs") == [[102]]  # the engine is everybody's
+
+
+def test_a_token_of_a_restricted_key_is_within_it(narrow):
+    key = a_key(narrow, SHOWN)["key"]
+    ask = lambda status, **wish: narrow.call("POST", "/v1/tokens", key=key, json=wish) if status == 201 else problem_of(narrow.call("POST", "/v1/tokens", key=key, json=wish), status)
+    plain = ask(201).json()
+    assert plain["restriction"] == SHOWN and narrow.rows("SELECT count(*) FROM logs", key=plain["token"]) == [[40]]
+    fewer = ask(201, restriction={"datasets": ["sealed"], "rows": [{"column": "n", "in": [0, 1, 4]}]}).json()  # 4 is not shown
+    assert fewer["restriction"] == {"datasets": ["sealed"], "rows": [*SHOWN["rows"], {"column": "n", "in": [0, 1, 4]}]}
+    assert narrow.rows("SELECT n FROM sealed ORDER BY n", key=fewer["token"]) == [[0], [1]]
+    assert narrow.query("FROM logs", key=fewer["token"]).status_code == 404
+    ask(400, restriction={"datasets": ["hidden"]})
+    ask(400, restriction={"datasets": ["logs", "hidden"]})
+    ask(400, restriction={"rows": [{"column": f"c{i}", "equals": 1} for i in range(7)]})  # nine with the key's
+    ask(403, scopes=["ingest"])
+
+
+def test_a_key_for_some_datasets_sends_to_them(narrow):
+    key = a_key(narrow, {"datasets": ["theirs"]}, scopes="ingest,query")["key"]
+    assert narrow.ingest("theirs", [{"n": 1}], key=key).status_code == 200
+    problem(narrow.ingest("hidden", [{"n": 1}], key=key), 403)
+    assert narrow.rows("SELECT count(*) FROM theirs", key=key) == [[1]]
+
+
+def test_what_is_no_restriction_of_a_key_is_said(narrow):
+    for scopes, wrong in ((["query"], {}), (["query"], {"where": "1=1"}), (["ingest", "query"], {"rows": SHOWN["rows"]}), (["ingest"], {"rows": SHOWN["rows"]}), (["admin"], {"datasets": ["logs"]}),
+                          (["query", "admin"], SHOWN), (["query"], {"rows": [{"column": "a", "equals": "x" * 2100}]})):
+        answer = narrow.call("POST", "/v1/admin/tenants/default/keys", key=narrow.admin_key, json={"scopes": scopes, "restriction": wrong})
+        problem(answer, 400)
+    for said in ("{", "{}", '{"datasets":[]}', '["logs"]'):
+        for verb in ("key", "token"):
+            done = narrow.run(verb, "create", "--restrict", said, check=False)
+            assert done.returncode == 2 and "--restrict: " in done.stderr, done.stderr
+    token = narrow.run("token", "create", "--scopes", "query", "--restrict", json.dumps(SHOWN)).stdout.strip()
+    assert narrow.rows("SELECT count(*) FROM logs", key=token) == [[40]]
+    assert json.dumps(SHOWN, separators=(",", ":")) in narrow.run("token", "inspect", token).stdout

@@ -628,7 +628,7 @@ static int answer_route(struct answer *a)
     if (!admin && !api_caller_may(&a->http->caller, S("query"))) /* one for sending cannot look */
         return problem(a, 403, "this needs a key with the scope query or admin");
     if (a->http->caller.restriction.len > 0) /* figures of all rows, and names of all datasets */
-        return problem(a, 403, "a token with a restriction lists no datasets: query them");
+        return problem(a, 403, "who has a restriction lists no datasets: query them");
     const enum home_purpose purpose = route->admin ? HOME_CHANGE : HOME_READ;
     int r = check_home(a, purpose);
     if (r == REFUSED) return 0;

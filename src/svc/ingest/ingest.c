@@ -412,7 +412,7 @@ static int check_restriction(const struct api_event *event, const struct ingest_
     if (!restriction ||
         (restriction_allows(restriction, request->dataset) && restriction->row_count == 0))
         return 0;
-    return refuse(refusal, 403, "the token does not let this dataset be written");
+    return refuse(refusal, 403, "a restriction does not let this dataset be written");
 }
 
 static int serve(struct ingest *ingest, const struct api_event *event, struct px_arena *arena,

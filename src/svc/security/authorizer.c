@@ -5,6 +5,7 @@
 
 #include "base/px_id.h"
 #include "base/px_json.h"
+#include "lambda/restriction.h"
 #include "observe/observe.h"
 #include "svc/sharding/registry.h"
 
@@ -151,10 +152,16 @@ static int read_token(const struct authorizer *authorizer, struct px_str text,
 
 /* A token says less than its key, never more, whoever signed it: a key with the scope admin may issue what it could make
  * keys for. */
-static bool is_within(const struct token_claims *claims, const struct key_info *key)
+static int check_within(const struct token_claims *claims, const struct key_info *key,
+                        struct px_arena *arena)
 {
-    return px_str_eq(claims->tenant, key->tenant) &&
-           (key->scopes & KEY_ADMIN || !(claims->scopes & ~key->scopes));
+    const struct restriction *inner = NULL, *outer = NULL;
+    if (!px_str_eq(claims->tenant, key->tenant) ||
+        (!(key->scopes & KEY_ADMIN) && claims->scopes & ~key->scopes))
+        return REFUSED;
+    PX_TRY(restriction_read(key->restriction, arena, &outer));
+    PX_TRY(restriction_read(claims->restriction, arena, &inner));
+    return restriction_within(inner, outer) ? 0 : REFUSED;
 }
 
 static int show_token(const struct authorizer *authorizer, struct px_str text,
@@ -167,7 +174,8 @@ static int show_token(const struct authorizer *authorizer, struct px_str text,
     if (r > 0) return REFUSED;
     PX_TRY(r);
     r = keys_find(&authorizer->keys, claims.key_id, arena, &ret_shown->key);
-    if (r > 0 || (r == 0 && !is_within(&claims, &ret_shown->key))) return REFUSED;
+    if (r == 0) r = check_within(&claims, &ret_shown->key, arena);
+    if (r > 0) return REFUSED;
     PX_TRY(r);
     ret_shown->scopes = claims.scopes;
     ret_shown->token = claims.id;
@@ -184,6 +192,7 @@ static int show(const struct authorizer *authorizer, struct px_str text, struct 
     if (r > 0) return REFUSED;
     PX_TRY(r);
     ret_shown->scopes = ret_shown->key.scopes;
+    ret_shown->restriction = ret_shown->key.restriction;
     return 0;
 }
 

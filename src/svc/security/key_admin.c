@@ -10,7 +10,8 @@
 
 enum { ISSUE, LIST, REVOKE, TOKEN };
 static const struct admin_route routes[] = {
-    [ISSUE] = {"POST", COLLECTION, "issue", " scopes label expires ", "key.issue", "key"},
+    [ISSUE] = {"POST", COLLECTION, "issue", " scopes label expires restriction ", "key.issue",
+               "key"},
     [LIST] = {"GET", COLLECTION, "list", NULL, NULL, NULL},
     [REVOKE] = {"DELETE", ITEM, "revoke", NULL, "key.revoke", NULL},
     [TOKEN] = {"POST", "/v1/tokens", "token", " scopes expires_in_s restriction ", "token.issue",
@@ -63,10 +64,26 @@ static const char *read_spec(const struct operation *op, struct key_spec *spec)
     return NULL;
 }
 
+/* 0, with a sentence in ret_why when it is refused: with admin, it could make a key that has none. */
+static int read_restriction(const struct operation *op, struct key_spec *spec, const char **ret_why)
+{
+    struct restriction restriction;
+    yyjson_val *value = yyjson_obj_get(op->request->body, "restriction");
+    if (!value) return 0;
+    if (spec->scopes & KEY_ADMIN) {
+        *ret_why = "a key with a restriction has not the scope admin";
+        return 0;
+    }
+    int r = key_restriction_take(value, spec->scopes, op->arena, &restriction, &spec->restriction,
+                                 ret_why);
+    return r > 0 ? 0 : r;
+}
+
 static int run_issue(const struct operation *op)
 {
     struct key_spec spec = {.tenant = op->request->tenant};
     const char *why = read_spec(op, &spec);
+    if (!why) PX_TRY(read_restriction(op, &spec, &why));
     if (why) return admin_refuse(op->out, 400, why);
     char text[KEY_TEXT_LEN + 1];
     struct key_info key;

@@ -62,15 +62,30 @@ bool key_text_parse(struct px_str text, struct px_str *ret_id)
     return true;
 }
 
-_Thread_local uint64_t key_text_hashes;
+_Thread_local uint64_t key_text_hashes, key_text_bytes;
 
-int key_text_hash(struct px_str pepper, struct px_str text, char ret_hex[KEY_HASH_LEN + 1])
+/* A key has no line feed, so no other text and restriction come to the same bytes. */
+static bool mac_of(HMAC_CTX *ctx, struct px_str pepper, struct px_str text, struct px_str bound,
+                   uint8_t *mac, unsigned *mac_bytes)
+{
+    if (!HMAC_Init_ex(ctx, pepper.ptr, pepper.len, EVP_sha256(), NULL)) return false;
+    if (!HMAC_Update(ctx, (const uint8_t *)text.ptr, text.len)) return false;
+    if (bound.len > 0 && !HMAC_Update(ctx, (const uint8_t *)"\n", 1)) return false;
+    if (bound.len > 0 && !HMAC_Update(ctx, (const uint8_t *)bound.ptr, bound.len)) return false;
+    return HMAC_Final(ctx, mac, mac_bytes);
+}
+
+int key_text_hash(struct px_str pepper, struct px_str text, struct px_str bound,
+                  char ret_hex[KEY_HASH_LEN + 1])
 {
     uint8_t mac[SHA256_DIGEST_LENGTH];
     unsigned mac_bytes = 0;
+    HMAC_CTX ctx;
     key_text_hashes++;
-    const uint8_t *made = HMAC(EVP_sha256(), pepper.ptr, pepper.len, (const uint8_t *)text.ptr,
-                               text.len, mac, &mac_bytes);
+    key_text_bytes += text.len + bound.len;
+    HMAC_CTX_init(&ctx);
+    bool made = mac_of(&ctx, pepper, text, bound, mac, &mac_bytes);
+    HMAC_CTX_cleanup(&ctx);
     if (!made || mac_bytes != sizeof mac) return px_fault(PX_F_OOM, "HMAC of a key");
     px_hex(mac, sizeof mac, ret_hex);
     return 0;

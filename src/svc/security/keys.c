@@ -3,6 +3,9 @@
  * Table "keys": partition = key id, document with the hash and what the key may. Table "tenant_keys":
  * partition = tenant, sort = key id, for listing. Both are written in one transaction; later only the
  * item of "keys" changes. States of a key: active -> revoked (final); expired is active past a time.
+ *
+ * A restriction stands in the document as the text that the hash is over. What is refused is hashed without it, so that it
+ * costs what every refusal costs, and is looked into when the key opens, or is shown.
  */
 #include "svc/security/keys.h"
 
@@ -62,6 +65,18 @@ static bool scopes_parse(struct px_str text, unsigned *ret_scopes)
     return scopes != 0;
 }
 
+int key_restriction_take(yyjson_val *value, unsigned scopes, struct px_arena *arena,
+                         struct restriction *ret_restriction, struct px_str *ret_json,
+                         const char **ret_why)
+{
+    int r = restriction_take(value, arena, ret_restriction, ret_json, ret_why);
+    if (r == RESTRICTION_INVALID) return r;
+    PX_TRY(r);
+    if (ret_restriction->row_count == 0 || scopes == KEY_QUERY) return 0;
+    *ret_why = "rows restrict what is read: with them, scopes is [\"query\"]";
+    return RESTRICTION_INVALID;
+}
+
 /* The one document format serves the table and, without the hash, the API. */
 static void add_time(struct px_buf *buf, const char *name, int64_t ns)
 {
@@ -85,6 +100,10 @@ void key_write_members(const struct key_info *key, struct px_buf *buf)
     }
     px_buf_printf(buf, "],\"status\":\"%s\",\"label\":", key->revoked ? "revoked" : "active");
     px_buf_add_json_str(buf, key->label);
+    if (key->restriction.len > 0) {
+        px_buf_add_c(buf, ",\"restriction\":");
+        px_buf_add_str(buf, key->restriction);
+    }
     add_time(buf, "created", key->created_ns);
     if (key->expires_ns != 0) add_time(buf, "expires", key->expires_ns);
 }
@@ -109,6 +128,10 @@ static void write_document(const struct key_info *key, const struct key_hash *ha
     px_buf_add_json_str(buf, key_scopes_text(key->scopes));
     px_buf_printf(buf, ",\"status\":\"%s\",\"label\":", key->revoked ? "revoked" : "active");
     px_buf_add_json_str(buf, key->label);
+    if (key->restriction.len > 0) {
+        px_buf_add_c(buf, ",\"restriction\":");
+        px_buf_add_json_str(buf, key->restriction);
+    }
     add_time(buf, "created", key->created_ns);
     if (key->expires_ns != 0) add_time(buf, "expires", key->expires_ns);
     px_buf_add_char(buf, '}');
@@ -120,6 +143,25 @@ struct key_item {
     struct key_hash hash;
     int64_t version;
 };
+
+/* Not there, or some text, and then without the scope admin; what the text says comes later. */
+static bool read_restriction(yyjson_val *doc, struct key_info *info)
+{
+    yyjson_val *value = yyjson_obj_get(doc, "restriction");
+    if (!value) return true;
+    info->restriction = px_json_val_str(value);
+    return info->restriction.len > 0 && info->restriction.len <= RESTRICTION_BYTES_MAX &&
+           !(info->scopes & KEY_ADMIN);
+}
+
+static int check_restriction(const struct key_info *info, struct px_arena *arena)
+{
+    const struct restriction *restriction = NULL;
+    PX_TRY(restriction_read(info->restriction, arena, &restriction));
+    if (restriction && restriction->row_count > 0 && info->scopes != KEY_QUERY)
+        return px_fault(PX_F_CORRUPT, "rows of key %.*s", PX_FMT(info->id));
+    return 0;
+}
 
 static int read_document(const struct table_item *stored, struct px_arena *arena,
                          struct key_item *ret_item)
@@ -139,6 +181,7 @@ static int read_document(const struct table_item *stored, struct px_arena *arena
     bool whole = r == 0 && info->tenant.len > 0 && item.hash.hex.len == KEY_HASH_LEN &&
                  (!info->revoked || px_str_eq(status, S("revoked"))) &&
                  scopes_parse(px_json_str(doc, "scopes"), &info->scopes) &&
+                 read_restriction(doc, info) &&
                  px_time_parse(px_json_str(doc, "created"), &info->created_ns) &&
                  (expires.len == 0 || px_time_parse(expires, &info->expires_ns));
     if (!whole) return px_fault(PX_F_CORRUPT, "item of key %.*s", PX_FMT(stored->partition));
@@ -147,8 +190,8 @@ static int read_document(const struct table_item *stored, struct px_arena *arena
 }
 
 /* Answers: KEYS_ABSENT. */
-static int load(const struct keys *keys, struct px_str id, struct px_arena *arena,
-                struct key_item *ret_item)
+static int load_unchecked(const struct keys *keys, struct px_str id, struct px_arena *arena,
+                          struct key_item *ret_item)
 {
     struct table_key key = {.table = S("keys"), .partition = id};
     struct table_item stored = {0};
@@ -157,6 +200,15 @@ static int load(const struct keys *keys, struct px_str id, struct px_arena *aren
     PX_TRY(r);
     PX_TRY(read_document(&stored, arena, ret_item));
     return 0;
+}
+
+static int load(const struct keys *keys, struct px_str id, struct px_arena *arena,
+                struct key_item *ret_item)
+{
+    int r = load_unchecked(keys, id, arena, ret_item);
+    if (r == KEYS_ABSENT) return r;
+    PX_TRY(r);
+    return check_restriction(&ret_item->info, arena);
 }
 
 /* ---- issue ---- */
@@ -209,6 +261,7 @@ int keys_issue(const struct keys *keys, const struct key_spec *spec, struct px_a
                char ret_text[KEY_TEXT_LEN + 1], struct key_info *ret_key)
 {
     PX_ASSERT(spec->label.len <= KEY_LABEL_BYTES_MAX);
+    PX_ASSERT(spec->restriction.len == 0 || !(spec->scopes & KEY_ADMIN));
     struct table_item *items = NULL;
     size_t count = 0;
     PX_TRY(index_items(keys, spec->tenant, arena, &items, &count));
@@ -222,12 +275,13 @@ int keys_issue(const struct keys *keys, const struct key_spec *spec, struct px_a
     PX_AUTO(peppers_deinit) struct peppers peppers = {0};
     PX_TRY(load_or_make(keys, &peppers));
     const struct pepper *pepper = peppers_for_new(&peppers, px_wall_ns(keys->clock));
-    PX_TRY(key_text_hash(pepper->value, px_str(text, KEY_TEXT_LEN), hash));
+    PX_TRY(key_text_hash(pepper->value, px_str(text, KEY_TEXT_LEN), spec->restriction, hash));
 
     struct key_info info = {
         .id = px_arena_dup(arena, id),
         .tenant = spec->tenant,
         .label = spec->label,
+        .restriction = spec->restriction,
         .scopes = spec->scopes,
         .created_ns = px_wall_ns(keys->clock),
         .expires_ns = spec->expires_ns,
@@ -243,11 +297,17 @@ int keys_issue(const struct keys *keys, const struct key_spec *spec, struct px_a
 
 /* ---- verify ---- */
 
+/* What somebody shows: a key, and what the item of its id binds it to. */
+struct key_claim {
+    struct px_str text, bound;
+};
+
 /* Answers: KEYS_WRONG. */
-static int fits_pepper(const struct pepper *pepper, struct px_str text, struct px_str hash)
+static int fits_pepper(const struct pepper *pepper, const struct key_claim *claim,
+                       struct px_str hash)
 {
     char own[KEY_HASH_LEN + 1];
-    PX_TRY(key_text_hash(pepper->value, text, own));
+    PX_TRY(key_text_hash(pepper->value, claim->text, claim->bound, own));
     return px_secret_eq(px_str(own, KEY_HASH_LEN), hash) ? 0 : KEYS_WRONG;
 }
 
@@ -256,8 +316,8 @@ static const struct table_item nobodys = {
     .document = {NOBODYS_DOCUMENT, sizeof NOBODYS_DOCUMENT - 1}};
 
 /* One HMAC in any case for what names its pepper. Answers: KEYS_WRONG: no pepper of that value made the hash of it, or there is no such value. */
-static int fits_version(const struct keys *keys, enum secret_version version, struct px_str text,
-                        const struct key_hash *hash)
+static int fits_version(const struct keys *keys, enum secret_version version,
+                        const struct key_claim *claim, const struct key_hash *hash)
 {
     PX_AUTO(peppers_deinit) struct peppers peppers = {0};
     int r = peppers_load(keys->secrets, version, &peppers);
@@ -265,23 +325,23 @@ static int fits_version(const struct keys *keys, enum secret_version version, st
     PX_TRY(r);
     if (hash->pepper_id.len > 0) {
         const struct pepper *named = peppers_find(&peppers, hash->pepper_id);
-        r = fits_pepper(named ? named : &peppers.list[0], text, hash->hex);
+        r = fits_pepper(named ? named : &peppers.list[0], claim, hash->hex);
         return r == 0 && !named ? KEYS_WRONG : r;
     }
     r = KEYS_WRONG;
     for (size_t i = 0; i < peppers.count && r == KEYS_WRONG; i++)
-        r = fits_pepper(&peppers.list[i], text, hash->hex);
+        r = fits_pepper(&peppers.list[i], claim, hash->hex);
     return r;
 }
 
 /* The current value has every pepper that keys need, unless somebody put another there than a rotation: then the
  * previous one has them. What is refused whatever fits is held against both, like what fits neither. Answers: KEYS_WRONG. */
-static int hash_fits_any(const struct keys *keys, struct px_str text, const struct key_hash *hash,
-                         bool refused)
+static int hash_fits_any(const struct keys *keys, const struct key_claim *claim,
+                         const struct key_hash *hash, bool refused)
 {
-    int r = fits_version(keys, SECRET_CURRENT, text, hash);
+    int r = fits_version(keys, SECRET_CURRENT, claim, hash);
     if (r < 0 || (r == 0 && !refused)) return r;
-    int before = fits_version(keys, SECRET_PREVIOUS, text, hash);
+    int before = fits_version(keys, SECRET_PREVIOUS, claim, hash);
     return r == KEYS_WRONG || before < 0 ? before : r;
 }
 
@@ -311,19 +371,23 @@ int keys_verify(const struct keys *keys, struct px_str text, struct px_arena *ar
     struct px_str id;
     if (!key_text_parse(text, &id)) return KEYS_MALFORMED;
     struct key_item item;
-    int r = load(keys, id, arena, &item);
+    int r = load_unchecked(keys, id, arena, &item);
     bool absent = r == KEYS_ABSENT;
     if (absent) r = read_document(&nobodys, arena, &item);
     PX_TRY(r);
     int state = opens(keys, &item.info);
-    r = hash_fits_any(keys, text, &item.hash, state != 0);
+    struct key_claim claim = {.text = text};
+    if (state == 0) claim.bound = item.info.restriction;
+    r = hash_fits_any(keys, &claim, &item.hash, state != 0);
     if ((r == KEYS_WRONG || (r == 0 && state != 0)) && secret_doubt(keys->secrets, PEPPER_SECRET))
-        r = hash_fits_any(keys, text, &item.hash, state != 0); /* a pepper not seen here yet */
+        r = hash_fits_any(keys, &claim, &item.hash, state != 0); /* a pepper not seen here yet */
     if (r == KEYS_WRONG) return r;
     PX_TRY(r);
     if (absent) return KEYS_WRONG; /* a hash of zeros was met */
-    if (state == 0) *ret_key = item.info;
-    return state;
+    if (state != 0) return state;
+    PX_TRY(check_restriction(&item.info, arena));
+    *ret_key = item.info;
+    return 0;
 }
 
 /* ---- list and revoke ---- */

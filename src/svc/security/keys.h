@@ -4,12 +4,16 @@
  * secret's SHA-256, both in lower-case hex. So a mistyped or cut key is told from an unknown one
  * without a look at the table. At rest there is only HMAC-SHA-256(pepper, whole key) and which pepper it
  * was (peppers.h). docs/design/security.md: items, states, what a thief of each part has.
+ *
+ * The hash of a key with a restriction is over both, so that it opens nothing for whoever does not know of restrictions (an
+ * older release), nor with another restriction.
  */
 #pragma once
 
 #include "base/px_arena.h"
 #include "base/px_buf.h"
 #include "base/px_clock.h"
+#include "lambda/restriction.h"
 #include "store/secrets.h"
 #include "store/tables.h"
 
@@ -23,8 +27,15 @@ PX_MUST_USE bool key_scope_parse(struct px_str name, enum key_scope *ret_scope);
 /* "ingest query", the form of the authorizer's context; at least one bit is set. */
 struct px_str key_scopes_text(unsigned scopes);
 
+/* A restriction that is wished for what has these scopes: restriction_take(), and conditions on rows are for reading alone.
+ * Answers: RESTRICTION_INVALID, with a sentence in ret_why. */
+PX_MUST_USE int key_restriction_take(yyjson_val *value, unsigned scopes, struct px_arena *arena,
+                                     struct restriction *ret_restriction, struct px_str *ret_json,
+                                     const char **ret_why);
+
 struct key_info {
     struct px_str id, tenant, label;
+    struct px_str restriction; /* JSON (lambda/restriction.h); empty: none. Never with KEY_ADMIN */
     unsigned scopes;
     bool revoked;
     int64_t created_ns, expires_ns; /* 0: never expires */
@@ -49,8 +60,9 @@ enum keys_answer {
 struct key_spec {
     struct px_str tenant; /* exists: the caller looked */
     unsigned scopes;
-    struct px_str label; /* at most KEY_LABEL_BYTES_MAX; may be empty */
-    int64_t expires_ns;  /* 0: never */
+    struct px_str label;       /* at most KEY_LABEL_BYTES_MAX; may be empty */
+    struct px_str restriction; /* of key_restriction_take(); empty: none */
+    int64_t expires_ns;        /* 0: never */
 };
 /* ret_text gets the whole key and a NUL; this is the only time it is known.
  * Answers: KEYS_TOO_MANY. Views of ret_key live in arena. */
@@ -59,7 +71,7 @@ PX_MUST_USE int keys_issue(const struct keys *keys, const struct key_spec *spec,
                            struct key_info *ret_key);
 /* Whose key is this? Costs one read of the table, none for a malformed key; whatever is wrong with one that is not, the steps to its refusal
  * are the same (`bench/run keys` compares them), and the comparison takes the same time wherever the hashes differ.
- * Answers: KEYS_MALFORMED, KEYS_WRONG, KEYS_REVOKED, KEYS_EXPIRED: tell the caller none of them. */
+ * Answers: KEYS_MALFORMED, KEYS_WRONG (a restricted key that is over, too), KEYS_REVOKED, KEYS_EXPIRED: tell the caller none of them. */
 PX_MUST_USE int keys_verify(const struct keys *keys, struct px_str text, struct px_arena *arena,
                             struct key_info *ret_key);
 /* The key of an id, for what speaks in its name: one that opens. Answers: KEYS_ABSENT, KEYS_REVOKED, KEYS_EXPIRED. */

@@ -36,7 +36,7 @@ static int pepper_test(struct rotation *rotation, const struct rotation_values *
     char hash[KEY_HASH_LEN + 1];
     PX_TRY(peppers_parse(values->pending, &pending));
     for (size_t i = 0; i < pending.count; i++)
-        PX_TRY(key_text_hash(pending.list[i].value, S("prism"), hash));
+        PX_TRY(key_text_hash(pending.list[i].value, S("prism"), S(""), hash));
     if (values->current.len == 0) return 0;
     PX_TRY(peppers_parse(values->current, &current));
     const struct pepper *in_use = peppers_for_new(&current, px_wall_ns(rotation->options.clock));

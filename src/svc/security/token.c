@@ -175,17 +175,11 @@ static bool times_fit(const struct token_claims *c)
 static int read_restriction(yyjson_val *value, struct px_arena *arena, struct px_str *ret_json)
 {
     struct restriction restriction;
-    PX_AUTO(px_buf_deinit) struct px_buf json = {0};
     if (!value) return 0;
-    int r = restriction_parse(value, arena, &restriction, NULL);
+    int r = restriction_take(value, arena, &restriction, ret_json, NULL);
     if (r == RESTRICTION_INVALID) return TOKEN_FOREIGN;
     PX_TRY(r);
-    px_buf_init(&json, JSON_BYTES_MAX);
-    px_buf_add_json(&json, value);
-    PX_TRY(px_buf_fault(&json));
-    if (json.len > RESTRICTION_BYTES_MAX) return TOKEN_FOREIGN;
-    *ret_json = px_arena_dup(arena, px_buf_str(&json));
-    return ret_json->ptr ? 0 : px_fault(px_arena_fault(arena), "token");
+    return 0;
 }
 
 static int read_claims(struct px_str json, const struct token_trust *trust, struct px_arena *arena,

@@ -47,26 +47,24 @@ static const char *read_scopes(yyjson_val *list, unsigned own, unsigned *ret_sco
     return scopes ? NULL : why;
 }
 
-/* 0, with a sentence in ret_why when it is refused. */
-static int read_restriction(yyjson_val *value, struct px_arena *arena, struct wish *wish,
-                            const char **ret_why)
+/* What the key is restricted to and what is asked for, both. 0, with a sentence in ret_why when it is refused. */
+static int read_restriction(yyjson_val *value, struct px_str own_json, struct px_arena *arena,
+                            struct wish *wish, const char **ret_why)
 {
-    struct restriction restriction = {0};
-    PX_AUTO(px_buf_deinit) struct px_buf json = {0};
+    const struct restriction *own = NULL;
+    struct restriction asked = {0};
+    PX_TRY(restriction_read(own_json, arena, &own));
+    wish->restriction = own_json;
     if (!value) return 0;
-    int r = restriction_parse(value, arena, &restriction, ret_why);
+    int r = key_restriction_take(value, wish->scopes, arena, &asked, &wish->restriction, ret_why);
     if (r == RESTRICTION_INVALID) return 0;
     PX_TRY(r);
-    if (restriction.row_count > 0 && wish->scopes != KEY_QUERY) {
-        *ret_why = "rows restrict what is read: with them, scopes is [\"query\"]";
-        return 0;
-    }
-    px_buf_init(&json, 1u << 20);
-    px_buf_add_json(&json, value);
-    PX_TRY(px_buf_fault(&json));
-    if (json.len > RESTRICTION_BYTES_MAX) *ret_why = "a restriction has 2048 bytes at most";
-    wish->restriction = px_arena_dup(arena, px_buf_str(&json));
-    return wish->restriction.ptr ? 0 : px_fault(px_arena_fault(arena), "restriction");
+    if (!own) return 0;
+    r = restriction_narrow(own, &asked, arena, &wish->restriction);
+    if (r == RESTRICTION_WIDER) *ret_why = "the key is restricted to other datasets";
+    if (r == RESTRICTION_INVALID)
+        *ret_why = "with the conditions of the key there are more than 8, or 2048 bytes";
+    return r > 0 ? 0 : r;
 }
 
 static const char *read_wish(yyjson_val *body, unsigned own, struct wish *ret_wish)
@@ -154,7 +152,8 @@ int token_admin_issue(const struct key_admin *admin, const struct admin_request 
         return admin_refuse(out, 403, "this needs a key");
     const char *why = read_wish(request->body, own, &wish);
     if (!why)
-        PX_TRY(read_restriction(yyjson_obj_get(request->body, "restriction"), arena, &wish, &why));
+        PX_TRY(read_restriction(yyjson_obj_get(request->body, "restriction"), caller->restriction,
+                                arena, &wish, &why));
     if (why) return admin_refuse(out, 400, why);
     if (!(own & KEY_ADMIN) && wish.scopes & ~own)
         return admin_refuse(out, 403, "the key lacks a scope that the token is to have");

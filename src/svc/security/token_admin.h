@@ -2,7 +2,8 @@
  *
  * Of the caller nothing is asked but its key: what the token says is the authorizer's context, or less. A key with the scope
  * admin could make a key for anything of its tenant, so it may give what it has not; nobody gives the scope admin, and a
- * token issues no tokens, so that what was given for an hour ends after an hour. */
+ * token issues no tokens, so that what was given for an hour ends after an hour. A restricted key gives within its
+ * restriction: some of its datasets, its conditions and more. */
 #pragma once
 
 #include "svc/security/key_admin.h"

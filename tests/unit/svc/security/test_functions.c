@@ -541,6 +541,143 @@ TEST(a_restricted_token_says_so_to_every_function)
     close_functions(f);
 }
 
+static struct px_str issue_narrow_key(struct fixture *f, const char *scopes,
+                                      const char *restriction)
+{
+    struct px_str op = px_arena_printf(
+        &f->t->arena, "{\"op\":\"issue\",\"tenant\":\"acme\",\"scopes\":[%s],\"restriction\":%s}",
+        scopes, restriction);
+    CHECK_OK(run_keys(f, op));
+    return text_at(answer(f), "key");
+}
+
+static struct px_str restriction_of(struct fixture *f, struct px_str shown)
+{
+    CHECK_OK(run_authorizer(f, request_event(f, shown)));
+    return text_at(answer(f), "context.restriction");
+}
+
+#define SHOP "{\"column\":\"service\",\"equals\":\"shop\"}"
+#define LEVEL "{\"column\":\"level\",\"in\":[1,2]}"
+
+TEST(a_restricted_key_says_so_to_every_function_and_is_listed_so)
+{
+    struct fixture *f = open_functions(t);
+    const char *narrow = "{\"datasets\":[\"logs\"],\"rows\":[" SHOP "]}";
+    first_key(f);
+    struct px_str key = issue_narrow_key(f, "\"query\"", narrow);
+    CHECK_STR(restriction_of(f, key), px_str_c(narrow));
+    CHECK_STR(text_at(answer(f), "context.scopes"), S("query"));
+    CHECK_INT(text_at(answer(f), "context.token").len, 0);
+    CHECK_OK(run_keys(f, http(f, "GET", KEYS, "acme", "acme", "admin", "")));
+    size_t i, n = 0, found = 0;
+    yyjson_val *listed;
+    px_json_arr_foreach(px_json_arr(http_body(f), "keys"), i, n, listed)
+    {
+        yyjson_val *restriction = px_json_obj(listed, "restriction");
+        if (!restriction) continue;
+        found++;
+        CHECK_STR(px_json_str(listed, "id"), px_str(key.ptr + 6, 16));
+        CHECK_INT(yyjson_obj_size(restriction), 2);
+    }
+    CHECK_INT(n, 2);
+    CHECK_INT(found, 1);
+    close_functions(f);
+}
+
+TEST(a_bad_restriction_of_a_key_is_refused)
+{
+    static const char *const bad[] = {
+        "{\"restriction\":{}}",
+        "{\"restriction\":null}",
+        "{\"restriction\":\"{}\"}",
+        "{\"restriction\":{\"datasets\":[\"logs\"],\"where\":\"1=1\"}}",
+        "{\"restriction\":{\"rows\":[" SHOP "]}}", /* with ingest */
+        "{\"scopes\":[\"ingest\"],\"restriction\":{\"rows\":[" SHOP "]}}",
+        "{\"scopes\":[\"query\",\"admin\"],\"restriction\":{\"datasets\":[\"logs\"]}}",
+        "{\"scopes\":[\"admin\"],\"restriction\":{\"datasets\":[\"logs\"]}}"};
+    struct fixture *f = open_functions(t);
+    first_key(f);
+    for (size_t i = 0; i < PX_COUNT(bad); i++) {
+        CHECK_OK(run_keys(f, http(f, "POST", KEYS, "acme", "acme", "admin", bad[i])));
+        CHECK_INT(status(f), 400);
+    }
+    const char *fine = "{\"restriction\":{\"datasets\":[\"logs\"]}}"; /* for sending, too */
+    CHECK_OK(run_keys(f, http(f, "POST", KEYS, "acme", "acme", "admin", fine)));
+    CHECK_INT(status(f), 201);
+    close_functions(f);
+}
+
+TEST(a_token_of_a_restricted_key_is_as_narrow_or_narrower)
+{
+    struct fixture *f = open_functions(t);
+    first_key(f);
+    struct px_str key = issue_narrow_key(f, "\"query\"",
+                                         "{\"datasets\":[\"logs\",\"shop\"],\"rows\":[" SHOP "]}");
+    CHECK_STR(restriction_of(f, issue_token(f, key, "")),
+              S("{\"datasets\":[\"logs\",\"shop\"],\"rows\":[" SHOP "]}"));
+    struct px_str token = issue_token(f, key, "{\"restriction\":{\"datasets\":[\"shop\"]}}");
+    CHECK_STR(restriction_of(f, token), S("{\"datasets\":[\"shop\"],\"rows\":[" SHOP "]}"));
+    token = issue_token(f, key, "{\"restriction\":{\"rows\":[" LEVEL "]}}");
+    CHECK_STR(restriction_of(f, token),
+              S("{\"datasets\":[\"logs\",\"shop\"],\"rows\":[" SHOP "," LEVEL "]}"));
+    CHECK_INT(ask_token(f, key, "{\"restriction\":{\"datasets\":[\"shop\",\"more\"]}}"), 400);
+    CHECK_INT(ask_token(f, key, "{\"restriction\":{}}"), 400);
+    struct px_str rows = S("");
+    for (int i = 0; i < 8; i++)
+        rows = px_arena_printf(&t->arena, "%.*s%s{\"column\":\"c%d\",\"equals\":1}", PX_FMT(rows),
+                               i > 0 ? "," : "", i);
+    struct px_str nine = px_arena_printf(&t->arena, "{\"restriction\":{\"rows\":[%.*s]}}",
+                                         PX_FMT(rows));
+    CHECK_INT(ask_token(f, key, px_arena_cstr(&t->arena, nine)), 400); /* nine with the key's */
+    close_functions(f);
+}
+
+/* Somebody has the signing key: the restriction of the key that a token names holds all the same. */
+TEST(a_token_that_is_wider_than_its_key_is_unauthorized)
+{
+    static const struct {
+        const char *restriction;
+        bool fits;
+    } cases[] = {
+        {"", false},
+        {"{\"datasets\":[\"logs\"]}", false},
+        {"{\"rows\":[" SHOP "]}", false},
+        {"{\"datasets\":[\"logs\",\"more\"],\"rows\":[" SHOP "]}", false},
+        {"{\"datasets\":[\"logs\"],\"rows\":[" SHOP "]}", true},
+        {"{\"datasets\":[\"logs\"],\"rows\":[" LEVEL "," SHOP "]}", true},
+    };
+    struct fixture *f = open_functions(t);
+    struct px_str first = first_key(f);
+    issue_token(f, first, ""); /* makes the signing key */
+    struct px_str key = issue_narrow_key(f, "\"query\"",
+                                         "{\"datasets\":[\"logs\"],\"rows\":[" SHOP "]}");
+    PX_AUTO(token_keys_wipe) struct token_keys signing = {0};
+    CHECK_OK(token_keys_load(f->stores.secrets, place.secret, &signing));
+    struct px_str audience;
+    CHECK_OK(token_audience(&place, &t->arena, &audience));
+    int64_t now_s = px_wall_ns(&t->clock) / PX_NS_PER_S;
+    for (size_t i = 0; i < PX_COUNT(cases); i++) {
+        const struct token_claims claims = {.tenant = S("acme"),
+                                            .key_id = px_str(key.ptr + 6, 16),
+                                            .id = S("019fc9d5-2d3e-7c11-a1f0-5b1e6d1f2a3c"),
+                                            .scopes = KEY_QUERY,
+                                            .restriction = px_str_c(cases[i].restriction),
+                                            .issued_s = now_s,
+                                            .from_s = now_s,
+                                            .until_s = now_s + 60};
+        struct px_buf token;
+        px_buf_init(&token, 2 * TOKEN_BYTES_MAX);
+        CHECK_OK(token_write(&claims, audience, &signing.list[0], &token));
+        if (cases[i].fits)
+            CHECK_STR(restriction_of(f, px_buf_str(&token)), px_str_c(cases[i].restriction));
+        else
+            check_unauthorized(f, request_event(f, px_buf_str(&token)));
+        px_buf_deinit(&token);
+    }
+    close_functions(f);
+}
+
 TEST(a_token_dies_with_its_key_and_with_its_tenant)
 {
     struct fixture *f = open_functions(t);

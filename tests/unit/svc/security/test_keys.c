@@ -35,6 +35,19 @@ static struct issued issue(struct test *t, const struct fixture *f, int64_t expi
     return key;
 }
 
+#define NARROW "{\"datasets\":[\"logs\"],\"rows\":[{\"column\":\"it's\",\"equals\":1}]}"
+
+static struct issued issue_restricted(struct test *t, const struct fixture *f, int64_t expires_ns)
+{
+    struct issued key;
+    struct key_spec spec = {.tenant = S("acme"),
+                            .scopes = KEY_QUERY,
+                            .restriction = S(NARROW),
+                            .expires_ns = expires_ns};
+    CHECK_OK(keys_issue(&f->keys, &spec, &t->arena, key.text, &key.info));
+    return key;
+}
+
 TEST(an_issued_key_verifies_to_what_it_may)
 {
     struct fixture f = open_keys(t);
@@ -216,8 +229,102 @@ TEST(the_hash_is_hmac_sha_256)
 {
     /* RFC 4231 test case 2 */
     char hex[KEY_HASH_LEN + 1];
-    CHECK_OK(key_text_hash(S("Jefe"), S("what do ya want for nothing?"), hex));
+    CHECK_OK(key_text_hash(S("Jefe"), S("what do ya want for nothing?"), S(""), hex));
     CHECK_STR(px_str_c(hex), S("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"));
+}
+
+TEST(the_hash_of_a_key_with_a_restriction_is_of_both)
+{
+    /* RFC 4231 test case 2, cut at a line feed */
+    char both[KEY_HASH_LEN + 1], whole[KEY_HASH_LEN + 1];
+    CHECK_OK(key_text_hash(S("Jefe"), S("what do ya want"), S("for nothing?"), both));
+    CHECK_OK(key_text_hash(S("Jefe"), S("what do ya want\nfor nothing?"), S(""), whole));
+    CHECK_STR(px_str_c(both), px_str_c(whole));
+}
+
+/* The document of a key, changed: the first `from` in it becomes `to`. */
+static void change(struct test *t, const struct fixture *f, struct px_str id, const char *from,
+                   const char *to)
+{
+    struct table_item item = {0};
+    const struct table_key key = {.table = S("keys"), .partition = id};
+    CHECK_OK(table_get(f->keys.tables, &key, &t->arena, &item));
+    char *document = px_arena_cstr(&t->arena, item.document), *at = strstr(document, from);
+    CHECK(at);
+    struct px_str changed = px_arena_printf(&t->arena, "%.*s%s%s", (int)(at - document), document,
+                                            to, at + strlen(from));
+    const struct table_put put = {.key = key, .document = changed};
+    CHECK_OK(table_put(f->keys.tables, &put, &t->arena, NULL, NULL));
+}
+
+static int verify(struct test *t, const struct fixture *f, const struct issued *key)
+{
+    struct key_info got;
+    return keys_verify(&f->keys, px_str_c(key->text), &t->arena, &got);
+}
+
+TEST(a_key_keeps_its_restriction)
+{
+    struct fixture f = open_keys(t);
+    struct issued key = issue_restricted(t, &f, 0);
+    struct key_info got, *list = NULL;
+    size_t count = 0;
+    CHECK_OK(keys_verify(&f.keys, px_str_c(key.text), &t->arena, &got));
+    CHECK_STR(got.restriction, S(NARROW));
+    CHECK_OK(keys_find(&f.keys, key.info.id, &t->arena, &got));
+    CHECK_STR(got.restriction, S(NARROW));
+    CHECK_OK(keys_revoke(&f.keys, S("acme"), key.info.id, &t->arena, &got));
+    CHECK_OK(keys_list(&f.keys, S("acme"), &t->arena, &list, &count));
+    CHECK_INT(count, 1);
+    CHECK_STR(list[0].restriction, S(NARROW));
+    CHECK_INT(verify(t, &f, &key), KEYS_WRONG);
+    security_stores_close(&f.stores);
+}
+
+/* The first is what an older release reads of it: the hash of the key alone is another. The rest is what somebody makes who can
+ * write the table and has no pepper. */
+TEST(whoever_leaves_the_restriction_out_or_makes_another_opens_nothing)
+{
+    static const char *const others[][2] = {
+        {",\"restriction\":\"{\\\"datasets\\\":[\\\"logs\\\"],\\\"rows\\\":[{\\\"column\\\":"
+         "\\\"it's\\\",\\\"equals\\\":1}]}\"",
+         ""},
+        {"\\\"logs\\\"", "\\\"logs\\\",\\\"more\\\""},
+        {",\\\"rows\\\":[{\\\"column\\\":\\\"it's\\\",\\\"equals\\\":1}]", ""}};
+    struct fixture f = open_keys(t);
+    for (size_t i = 0; i < PX_COUNT(others); i++) {
+        struct issued key = issue_restricted(t, &f, 0);
+        CHECK_OK(verify(t, &f, &key));
+        change(t, &f, key.info.id, others[i][0], others[i][1]);
+        CHECK_INT(verify(t, &f, &key), KEYS_WRONG);
+    }
+    struct issued plain = issue(t, &f, 0); /* nor can somebody else's key be restricted */
+    change(t, &f, plain.info.id, ",\"label\"", ",\"restriction\":\"{}\",\"label\"");
+    CHECK_INT(verify(t, &f, &plain), KEYS_WRONG);
+    security_stores_close(&f.stores);
+}
+
+TEST(an_item_whose_restriction_is_none_is_a_fault)
+{
+    static const char *const damaged[] = {
+        "\"\"", "null", "7", "{\"datasets\":[\"logs\"]}", "\"nonsense\"", "[]", "\"{}\""};
+    struct fixture f = open_keys(t);
+    struct key_info got;
+    for (size_t i = 0; i < PX_COUNT(damaged); i++) {
+        struct issued key = issue(t, &f, 0);
+        struct px_str member = px_arena_printf(&t->arena, ",\"restriction\":%s,\"label\"",
+                                               damaged[i]);
+        change(t, &f, key.info.id, ",\"label\"", px_arena_cstr(&t->arena, member));
+        CHECK_INT(keys_find(&f.keys, key.info.id, &t->arena, &got), PX_F_CORRUPT);
+        CHECK(verify(t, &f, &key) != 0);
+    }
+    struct issued key = issue_restricted(t, &f, 0); /* what could make a key without one */
+    change(t, &f, key.info.id, "\"scopes\":\"query\"", "\"scopes\":\"query admin\"");
+    CHECK_INT(verify(t, &f, &key), PX_F_CORRUPT);
+    struct issued sender = issue_restricted(t, &f, 0); /* rows are for reading */
+    change(t, &f, sender.info.id, "\"scopes\":\"query\"", "\"scopes\":\"ingest query\"");
+    CHECK_INT(verify(t, &f, &sender), PX_F_CORRUPT);
+    security_stores_close(&f.stores);
 }
 
 /* Its hash becomes another: what the table has for a key whose secret is wrong. */
@@ -239,8 +346,10 @@ static void spoil(struct test *t, const struct fixture *f, struct px_str id)
 static uint64_t hashes_of(struct test *t, const struct fixture *f, const char *text, int answer)
 {
     struct key_info got;
-    uint64_t before = key_text_hashes;
+    uint64_t before = key_text_hashes, bytes = key_text_bytes;
     CHECK_INT(keys_verify(&f->keys, px_str_c(text), &t->arena, &got), answer);
+    if (answer != 0) /* nothing but the key was hashed */
+        CHECK_INT(key_text_bytes - bytes, (key_text_hashes - before) * KEY_TEXT_LEN);
     return key_text_hashes - before;
 }
 
@@ -260,12 +369,15 @@ TEST(whatever_is_wrong_with_a_key_its_refusal_costs_the_same)
 {
     struct fixture f = open_keys(t);
     struct issued good = issue(t, &f, 0), spoilt = issue(t, &f, 0), revoked = issue(t, &f, 0),
-                  expired = issue(t, &f, t->now_ns);
+                  expired = issue(t, &f, t->now_ns), narrow = issue_restricted(t, &f, 0),
+                  narrow_revoked = issue_restricted(t, &f, 0),
+                  narrow_expired = issue_restricted(t, &f, t->now_ns);
     char unknown[KEY_TEXT_LEN + 1];
     struct key_info got;
     key_text_make(unknown);
     spoil(t, &f, spoilt.info.id);
     CHECK_OK(keys_revoke(&f.keys, S("acme"), revoked.info.id, &t->arena, &got));
+    CHECK_OK(keys_revoke(&f.keys, S("acme"), narrow_revoked.info.id, &t->arena, &got));
     for (int rotations = 0; rotations < 3; rotations++) {
         uint64_t versions = rotations == 0 ? 1 : 2; /* of the peppers: the current, the previous */
         CHECK_INT(hashes_of(t, &f, good.text, 0), 1);
@@ -273,6 +385,9 @@ TEST(whatever_is_wrong_with_a_key_its_refusal_costs_the_same)
         CHECK_INT(hashes_of(t, &f, spoilt.text, KEYS_WRONG), versions);
         CHECK_INT(hashes_of(t, &f, revoked.text, KEYS_REVOKED), versions);
         CHECK_INT(hashes_of(t, &f, expired.text, KEYS_EXPIRED), versions);
+        CHECK_INT(hashes_of(t, &f, narrow.text, 0), 1);
+        CHECK_INT(hashes_of(t, &f, narrow_revoked.text, KEYS_WRONG), versions);
+        CHECK_INT(hashes_of(t, &f, narrow_expired.text, KEYS_WRONG), versions);
         CHECK_INT(hashes_of(t, &f, "prism_no", KEYS_MALFORMED), 0);
         rotate(&f);
         test_advance(t, PEPPER_SETTLE_NS);
