@@ -26,6 +26,7 @@ enum metric_kind { METRIC_COUNT, METRIC_GAUGE, METRIC_VALUES };
     X(RECORDS_REFUSED, "records_refused", "Count", COUNT, true, "Records that were refused by themselves.")               \
     X(BATCHES_REPEATED, "batches_repeated", "Count", COUNT, true, "Requests whose records had been stored before.")       \
     X(INGEST_BYTES, "ingest_bytes", "Bytes", COUNT, true, "Request bodies that were stored, as they came.")               \
+    X(QUOTA_REFUSALS, "quota_refusals", "Count", COUNT, true, "Requests over their tenant's rate, refused by a function.")\
     X(ROWS_RETURNED, "rows_returned", "Count", COUNT, true, "Rows of answers to queries.")                                \
     X(STORE_CALLS, "store_calls", "Count", COUNT, false, "Calls of stores.")                                              \
     X(STORE_MS, "store_ms", "Milliseconds", VALUES, false, "How long calls of stores took, with their retries.")          \

@@ -132,7 +132,7 @@ int environment_build(const struct environment_of *of, const struct function_spe
     const struct data_dir *dir = of->dir;
     yyjson_val *settings = px_json_obj(of->settings, function->name);
     size_t max = function->store_count + function->environment_count + yyjson_obj_size(settings) +
-                 13 + homes_aws_variable_count + PX_COUNT(observed);
+                 14 + homes_aws_variable_count + PX_COUNT(observed);
     struct builder b = {.arena = arena, .env = px_arena_zalloc_array(arena, sizeof(char *), max)};
     if (!b.env) return px_arena_fault(arena);
     for (size_t i = 0; i < function->store_count; i++) {
@@ -155,6 +155,8 @@ int environment_build(const struct environment_of *of, const struct function_spe
         add(&b, "PRISM_SECRETS_PRIMARY", of->siblings->primary);
     const char *quotas = getenv("PRISM_REGION_QUOTAS"); /* a word that is none was refused */
     add(&b, "PRISM_QUOTAS", quotas && quotas[0] ? quotas : "own");
+    const char *rates = getenv("PRISM_REGION_RATES");
+    add(&b, "PRISM_RATES", rates && rates[0] ? rates : "gateway");
     const char *stands_in_for = getenv("PRISM_STANDS_IN_FOR");
     if (stands_in_for && stands_in_for[0]) add(&b, "PRISM_STANDS_IN_FOR", stands_in_for);
     if (dir->aws_endpoint.len > 0)

@@ -304,6 +304,7 @@ int gateway_new(const struct gateway_options *options, struct gateway **ret_gate
         r = auth_guard_new(options->clock, options->wrong_keys_max, AUTH_GUARD_SOURCES_MAX,
                            &gw->guard);
     if (r == 0) r = buckets_new(options->quota_tiers, &gw->buckets);
+    if (r == 0 && options->functions_hold_rates) buckets_leave_rates(gw->buckets);
     if (r == 0 && options->tables_url.len > 0)
         r = request_days_new(options->tables_url, options->clock, options->log, &gw->request_days);
     if (r == 0 && gw->request_days) request_days_turn(gw->request_days, gw->buckets);

@@ -47,9 +47,10 @@ struct gateway_options {
     uint16_t port;
     struct certificates *certificates; /* NULL: no TLS */
     uint16_t tls_port;
-    uint32_t wrong_keys_max;  /* of a source: auth_guard.h */
-    struct px_str tables_url; /* where requests of days are kept; empty: in memory */
-    bool quota_tiers;         /* tenants have the limits of their tiers; else their own alone */
+    uint32_t wrong_keys_max;   /* of a source: auth_guard.h */
+    struct px_str tables_url;  /* where requests of days are kept; empty: in memory */
+    bool quota_tiers;          /* tenants have the limits of their tiers; else their own alone */
+    bool functions_hold_rates; /* what tenants spend a second: then not the gateway */
 };
 enum gateway_answer { GATEWAY_PORT_TAKEN = 1, GATEWAY_TLS_PORT_TAKEN };
 PX_MUST_USE int gateway_new(const struct gateway_options *options, struct gateway **ret_gateway,

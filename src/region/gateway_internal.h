@@ -41,8 +41,7 @@ struct gateway_call {
     double function_ms, authorizer_ms, queue_ms;
     size_t bytes_in, bytes_out;
     struct px_str message, violation; /* of its gateway response: $context.error.* */
-    struct buckets_refusal
-        over; /* what the tenant had spent; wait_s 0: nothing was refused for it */
+    struct quota_refusal over; /* what the tenant had spent; wait_s 0: nothing was refused for it */
     struct bucket *place_of_query; /* until its end; NULL: it holds none */
     const char *fault; /* why a gateway response was given; NULL: the function's own answer */
     struct px_str fault_type; /* which: "THROTTLED"; empty: none was */

@@ -1,10 +1,8 @@
 /* region/gateway_quota.c - what a tenant may spend at this gateway, as a usage plan has it on AWS: counted behind the authorizer,
  * for every route that needs one, before the request is looked at. What is refused costs the tenant nothing.
  *
- * Headers: Retry-After (RFC 9110); RateLimit and RateLimit-Policy, draft-ietf-httpapi-ratelimit-headers-10. */
+ * Headers: Retry-After (RFC 9110), and those of svc/quota/told.h. */
 #include "region/gateway_internal.h"
-
-static const char *const units[QUOTA_COUNT_] = {[QUOTA_BYTES_PER_S] = ";qu=\"content-bytes\""};
 
 static struct buckets_spend spend_of(const struct gateway_call *call)
 {
@@ -45,35 +43,14 @@ static size_t put(struct http_header *headers, size_t count, struct px_str name,
     return at < count ? count : count + 1;
 }
 
-struct fields {
-    struct px_str state, policy;
-};
-
-/* One more item of both lists. */
-static struct fields with_item(struct px_arena *arena, struct fields before,
-                               const struct buckets_left *item)
-{
-    const char *comma = before.state.len ? ", " : "";
-    const char *unit = units[item->which] ? units[item->which] : "";
-    struct px_str window = S("");
-    if (item->window_s > 0) window = px_arena_printf(arena, ";w=%lld", (long long)item->window_s);
-    return (struct fields){
-        px_arena_printf(arena, "%.*s%s\"%.*s\";r=%lld;t=%lld", PX_FMT(before.state), comma,
-                        PX_FMT(item->name), (long long)item->left, (long long)item->whole_s),
-        px_arena_printf(arena, "%.*s%s\"%.*s\";q=%lld%s%.*s", PX_FMT(before.policy), comma,
-                        PX_FMT(item->name), (long long)item->limit, unit, PX_FMT(window))};
-}
-
 size_t gateway_quota_refusal(const struct gateway_call *call, struct http_header *headers,
                              size_t count)
 {
-    const struct buckets_refusal *over = &call->over;
+    const struct quota_refusal *over = &call->over;
     struct px_arena *arena = call->request->arena;
     if (over->wait_s == 0) return count;
-    const struct buckets_left none = {over->which, over->name,     over->limit,
-                                      0,           over->window_s, over->wait_s};
     struct px_str wait = px_arena_printf(arena, "%lld", (long long)over->wait_s);
-    struct fields fields = with_item(arena, (struct fields){{0}, {0}}, &none);
+    struct quota_fields fields = quota_fields_of_refusal(arena, over);
     if (!wait.ptr || !fields.state.ptr || !fields.policy.ptr) return count;
     count = put(headers, count, S("Retry-After"), wait);
     count = put(headers, count, S("RateLimit"), fields.state);
@@ -83,13 +60,13 @@ size_t gateway_quota_refusal(const struct gateway_call *call, struct http_header
 size_t gateway_quota_left(const struct gateway_call *call, struct http_header *headers,
                           size_t count)
 {
-    struct buckets_left left[BUCKETS_LEFT_MAX];
-    struct fields fields = {{0}, {0}};
+    struct quota_left left[BUCKETS_LEFT_MAX];
+    struct quota_fields fields = {{0}, {0}};
     if (!call->match.route->authorized) return count;
     const struct buckets_spend spend = spend_of(call);
     size_t left_count = buckets_left(call->gateway->buckets, &spend, left);
     for (size_t i = 0; i < left_count; i++)
-        fields = with_item(call->request->arena, fields, &left[i]);
+        fields = quota_fields_add(call->request->arena, fields, &left[i]);
     if (!fields.state.ptr || !fields.policy.ptr) return count;
     headers[count] = (struct http_header){S("RateLimit"), fields.state};
     headers[count + 1] = (struct http_header){S("RateLimit-Policy"), fields.policy};

@@ -222,6 +222,7 @@ static int start_gateway(struct region *region)
         .certificates = region->certificates,
         .tls_port = region->data.tls.port,
         .quota_tiers = region->tuning.quota_tiers,
+        .functions_hold_rates = region->tuning.functions_hold_rates,
     };
     const char *tables = homes_url(&region->data, "tables", &region->arena);
     if (!gateway.region_name || !tables) return px_arena_fault(&region->arena);

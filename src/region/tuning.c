@@ -48,10 +48,20 @@ static int read_quotas(bool *ret_tiers)
     return px_fault(PX_F_CONFIG, "PRISM_REGION_QUOTAS is own or tier, not '%s'", text);
 }
 
+static int read_rates(bool *ret_functions)
+{
+    const char *text = getenv("PRISM_REGION_RATES");
+    struct px_str word = text && text[0] ? px_str_c(text) : S("gateway");
+    *ret_functions = px_str_eq(word, S("functions"));
+    if (*ret_functions || px_str_eq(word, S("gateway"))) return 0;
+    return px_fault(PX_F_CONFIG, "PRISM_REGION_RATES is gateway or functions, not '%s'", text);
+}
+
 int region_tuning_read(struct region_tuning *ret_tuning)
 {
     PX_TRY(read_limits(ret_tuning));
     PX_TRY(read_quotas(&ret_tuning->quota_tiers));
+    PX_TRY(read_rates(&ret_tuning->functions_hold_rates));
     PX_TRY(read_ms("PRISM_REGION_IDLE_MS", 60000, &ret_tuning->idle_ms));
     PX_TRY(read_ms("PRISM_REGION_RETRY_MS", 60000, &ret_tuning->retry_ms));
     PX_TRY(read_ms("PRISM_REGION_METRICS_MS", 60000, &ret_tuning->metrics_ms));

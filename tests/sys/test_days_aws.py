@@ -1,4 +1,4 @@
-"""Days are counted in DynamoDB where the tables are there, by ingest and by the gateway; and a release that comes before table `usage`, or before the
+"""Days are counted in DynamoDB where the tables are there, by ingest and by the gateway, and functions hold rates there, as on AWS; and a release that comes before table `usage`, or before the
 right to it, holds up nobody whose days are not limited. moto enforces no right, so a relay in front of it refuses what IAM would."""
 
 import json
@@ -36,7 +36,9 @@ class Gate(HttpRelay):
 def region(tmp_path_factory):
     with emulator() as port:
         gate = Gate(port)
-        region = Region(tmp_path_factory.mktemp("d") / "data", env={"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"})
+        region = Region(tmp_path_factory.mktemp("d") / "data", env={
+            "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1", "PRISM_REGION_RATES": "functions",
+            "PRISM_METRICS_INTERVAL_MS": "100", "PRISM_REGION_METRICS_MS": "200"})
         region.up_options, region.warms = ["--aws-endpoint", f"http://127.0.0.1:{gate.port}", "--aws-prefix", PREFIX], True
         region.up().warm()
         region.gate = gate
@@ -134,3 +136,44 @@ def test_before_the_table_or_the_right_only_who_is_limited_waits(region, error):
     said = remove(region, f"{name}-records")
     assert '"more":false' in said, said
     assert counted(region, f"{name}-records", "records") == 0
+
+
+def is_over(answer, rate):
+    assert answer.headers["RateLimit-Policy"] == f'"bytes_per_s";q={rate};qu="content-bytes";w=1'
+    wait_s = int(answer.headers["Retry-After"])
+    assert answer.headers["RateLimit"] == f'"bytes_per_s";r=0;t={wait_s}' and wait_s > 300
+    return answer.status_code == 429
+
+
+def test_functions_hold_a_rate_together(region):
+    """What ingest took is missing to query, and to every instance of both."""
+    key = limited(region, "rates", bytes_per_s=1024)
+    assert region.ingest("logs", [{"m": "x" * 900_000}], key=key).status_code == 200  # so a quarter of an hour is owed
+    for ask in [lambda: region.ingest("logs", [{"m": "y"}], key=key), lambda: region.call("POST", "/v1/query", json={"sql": "SELECT 1"}, key=key)]:
+        answer = ask()
+        assert is_over(answer, 1024), answer.text
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        said = answer.json()
+        assert said.pop("requestId") and said == {"type": "about:blank", "title": "Too Many Requests", "status": 429, "detail": "too many requests at once; repeat later"}
+    logs = region.call("POST", "/v1/logs", key=key, json={"resourceLogs": []})
+    assert is_over(logs, 1024) and logs.json() == {"code": 8, "message": "too many requests at once; repeat later"}
+    assert region.call("GET", "/v1/datasets", key=key).status_code == 200
+    items = region.dynamodb.query(TableName=f"{PREFIX}-usage", KeyConditionExpression="pk = :t", ExpressionAttributeValues={":t": {"S": "rates"}})["Items"]
+    assert [i["sk"]["S"] for i in items] == ["#rates"]
+    sql = """SELECT coalesce(sum(value), 0) FROM metrics WHERE metric_name = 'quota_refusals' AND "attributes.function" = 'ingest'"""
+    wait(lambda: region.one(sql, key=region.admin_key) >= 2, every=0.2)  # as who is refused by the gateway is
+
+
+def test_who_reaches_no_table_holds_rates_by_itself(region):
+    key, free = limited(region, "rates-alone", bytes_per_s=1024), region.tenant("rates-free")
+    region.gate.refuses = "AccessDeniedException"
+    before = len(region.gate.asked)
+    try:
+        assert region.ingest("logs", [{"m": "z"}], key=free).status_code == 200
+        assert len(region.gate.asked) == before, "who has no limit costs no call"
+        assert region.ingest("logs", [{"m": "x" * 900_000}], key=key).status_code == 200
+        wait(lambda: region.ingest("logs", [{"m": "y"}], key=key).status_code == 429)  # by the instance that served it
+        assert len(region.gate.asked) > before
+    finally:
+        region.gate.refuses = None
+    wait(lambda: region.ingest("logs", [{"m": "y"}], key=key).status_code == 200, every=0.2)  # the table has not heard of it

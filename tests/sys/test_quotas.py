@@ -316,9 +316,10 @@ def test_a_local_region_knows_no_limits_of_tiers_unless_told(tmp_path):
 def test_a_word_that_is_none_is_refused(tmp_path):
     from conftest import Region
 
-    r = Region(tmp_path / "wrong", env={"PRISM_REGION_QUOTAS": "tiers"})
-    said = r.run("up", check=False)
-    assert said.returncode != 0 and "PRISM_REGION_QUOTAS is own or tier" in said.stderr + r.last_words()
+    for name, word, words in [("PRISM_REGION_QUOTAS", "tiers", "own or tier"), ("PRISM_REGION_RATES", "function", "gateway or functions")]:
+        r = Region(tmp_path / name, env={name: word})
+        said = r.run("up", check=False)
+        assert said.returncode != 0 and f"{name} is {words}" in said.stderr + r.last_words()
 
 
 def test_usage_tells_what_a_tenant_may_use_and_has_stored(region):

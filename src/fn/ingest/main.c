@@ -10,6 +10,7 @@
 #include "settings/settings.h"
 #include "svc/catalog/catalog.h"
 #include "svc/ingest/ingest.h"
+#include "svc/quota/rates.h"
 
 /* A request of the largest body unpacks within this (memory_mb in platform/functions.json is 512). */
 #define ARENA_BYTES_MAX ((size_t)256 << 20)
@@ -23,7 +24,9 @@ struct function {
     struct px_str hot_url, tables_url, meta_url;
     struct hot_store *hot;
     struct hot_writer *writer;
-    struct table_store *tables;
+    struct table_store *tables, *tables_of_rates; /* these do not wait long */
+    struct rates *rates;
+    const struct px_log *log; /* of the running event */
     struct meta *meta;
     struct catalog *catalog;
     struct ingest *ingest;
@@ -122,6 +125,22 @@ static int open_store(void *ctx, enum ingest_store store, struct ingest_options 
     return 0;
 }
 
+static int open_rates(void *ctx, struct table_store **ret_tables)
+{
+    struct function *fn = ctx;
+    const struct table_options options = {.cloud = &fn->cloud, .busy_ms = RATES_WAIT_MS};
+    if (!fn->tables_of_rates)
+        PX_TRY(table_store_open(fn->tables_url, &options, &fn->tables_of_rates));
+    *ret_tables = fn->tables_of_rates;
+    return 0;
+}
+
+static void rates_alone(void *ctx, int fault)
+{
+    struct function *fn = ctx;
+    px_log_fault(fn->log, fault, "this instance holds tenants to their rates by itself");
+}
+
 static int read_url(const char *name, struct px_str *ret_url)
 {
     struct px_str url = px_str_c(getenv(name));
@@ -146,6 +165,11 @@ static int init(void *ctx, const struct px_log *log)
     PX_TRY(read_url("PRISM_META_URL", &fn->meta_url));
     PX_TRY(open_settings(fn, log));
     options.limits = limits_of(&fn->settings);
+    const struct rates_options rates = {&px_clock_system, !options.own_quotas, open_rates,
+                                        rates_alone, fn};
+    if (!px_str_eq(px_str_c(getenv("PRISM_RATES")), S("gateway")))
+        PX_TRY(rates_new(&rates, &fn->rates));
+    options.rates = fn->rates;
     PX_TRY(ingest_new(&options, &fn->ingest));
     return 0;
 }
@@ -153,6 +177,7 @@ static int init(void *ctx, const struct px_log *log)
 static int handle(void *ctx, const struct lambda_event *event)
 {
     struct function *fn = ctx;
+    fn->log = event->log;
     fn->deadline_mono_ns = lambda_deadline_mono_ns(event, META_MARGIN_NS);
     if (fn->meta) meta_set_deadline(fn->meta, fn->deadline_mono_ns);
     struct api_event api;
@@ -180,7 +205,9 @@ static void stop(void *ctx)
     settings_close(&fn->settings);
     hot_writer_free(&fn->writer);
     hot_store_close(&fn->hot);
+    rates_free(&fn->rates);
     table_store_close(&fn->tables);
+    table_store_close(&fn->tables_of_rates);
     catalog_free(&fn->catalog);
     meta_close(&fn->meta);
     cloud_shared_close(&fn->cloud);

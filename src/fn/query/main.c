@@ -13,6 +13,7 @@
 #include "settings/settings.h"
 #include "svc/lending/lending.h"
 #include "svc/query/query.h"
+#include "svc/quota/rates.h"
 
 #define ARENA_BYTES_MAX ((size_t)512 << 20)
 #define PARAMETERS_MS 2000 /* at start; without them the environment's values hold */
@@ -27,6 +28,9 @@ struct function {
     struct meta *meta;
     struct catalog *catalog;
     struct query *query;
+    struct table_store *tables; /* for the rates */
+    struct rates *rates;
+    const struct px_log *log; /* of the running event */
     struct settings settings;
 };
 
@@ -150,6 +154,34 @@ static int open_readers(struct function *fn, struct query_options *options)
     return 0;
 }
 
+/* The tables are opened by the first request of a tenant with a rate of its own. */
+static int open_tables(void *ctx, struct table_store **ret_tables)
+{
+    struct function *fn = ctx;
+    struct px_str url;
+    const struct table_options options = {.cloud = &fn->cloud, .busy_ms = RATES_WAIT_MS};
+    PX_TRY(read_text("PRISM_TABLES_URL", &url));
+    if (!fn->tables) PX_TRY(table_store_open(url, &options, &fn->tables));
+    *ret_tables = fn->tables;
+    return 0;
+}
+
+static void rates_alone(void *ctx, int fault)
+{
+    struct function *fn = ctx;
+    px_log_fault(fn->log, fault, "this instance holds tenants to their rates by itself");
+}
+
+static int open_rates(struct function *fn, struct query_options *options)
+{
+    bool own = px_str_eq(px_str_c(getenv("PRISM_QUOTAS")), S("own"));
+    const struct rates_options rates = {options->clock, !own, open_tables, rates_alone, fn};
+    if (px_str_eq(px_str_c(getenv("PRISM_RATES")), S("gateway"))) return 0;
+    PX_TRY(rates_new(&rates, &fn->rates));
+    options->rates = fn->rates;
+    return 0;
+}
+
 static int init(void *ctx, const struct px_log *log)
 {
     struct function *fn = ctx;
@@ -162,6 +194,7 @@ static int init(void *ctx, const struct px_log *log)
     PX_TRY(bound_memory());
     PX_TRY(open_stores(fn, &options));
     PX_TRY(open_readers(fn, &options));
+    PX_TRY(open_rates(fn, &options));
     PX_TRY(query_new(&options, &fn->query));
     if (sigaction(SIGUSR1, &action, NULL) != 0) return px_fault_errno("sigaction");
     return 0;
@@ -242,6 +275,7 @@ static int handle(void *ctx, const struct lambda_event *event)
     struct api_event api;
     struct px_where where;
     cancelled = false;
+    fn->log = event->log;
     int r = api_event_parse_in_place(event->payload, event->arena, &api, &where);
     if (r == API_INVALID)
         return fail(event, S("InvalidEvent"), px_arena_dup(event->arena, px_str_c(where.expected)));
@@ -265,6 +299,8 @@ static void stop(void *ctx)
     struct function *fn = ctx;
     query_free(&fn->query);
     settings_close(&fn->settings);
+    rates_free(&fn->rates);
+    table_store_close(&fn->tables);
     catalog_free(&fn->catalog);
     meta_close(&fn->meta);
     hot_store_close(&fn->hot);

@@ -19,6 +19,7 @@
 #include "svc/ingest/tenant_limits.h"
 #include "svc/ingest/turn.h"
 #include "svc/ingest/wish.h"
+#include "svc/quota/rates.h"
 
 #define INGEST_MAGIC UINT64_C(0x747365676e495850)
 #define INFLATED_BYTES_KEPT ((size_t)16 << 20) /* more is given back after the request */
@@ -415,11 +416,30 @@ static int check_restriction(const struct api_event *event, const struct ingest_
     return refuse(refusal, 403, "a restriction does not let this dataset be written");
 }
 
+/* What the tenant may send a second, where no gateway has seen to it. */
+static int check_rate(struct ingest *ingest, const struct api_event *event, struct px_arena *arena,
+                      struct refusal *refusal)
+{
+    const struct rates_ask ask = {event->caller.tenant, event->caller.tier, event->caller.quotas,
+                                  event->body.len};
+    struct quota_refusal over;
+    if (!ingest->options.rates) return 0;
+    int r = rates_take(ingest->options.rates, &ask, &over);
+    if (r != RATES_OVER) return r;
+    observe_add(METRIC_QUOTA_REFUSALS, 1);
+    observe_event_text("prism.quota", over.name);
+    r = refuse(refusal, 429, "%s", RATES_DETAIL);
+    refusal->retry_after_s = (int)PX_MIN(over.wait_s, INT32_MAX);
+    refusal->quota = quota_fields_of_refusal(arena, &over);
+    return r;
+}
+
 static int serve(struct ingest *ingest, const struct api_event *event, struct px_arena *arena,
                  struct ingest_request *request, struct decode_result *result,
                  struct ingest_outcome *outcome, struct refusal *refusal)
 {
     int r = request_read(event, request, refusal);
+    if (r == 0) r = check_rate(ingest, event, arena, refusal);
     if (r == 0) r = check_restriction(event, request, arena, refusal);
     if (r != 0) return r;
     if (!home_serves(&ingest->options.home, event->caller.home_region)) {

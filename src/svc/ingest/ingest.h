@@ -17,6 +17,7 @@
 
 struct ingest; /* opaque; one per instance, one thread */
 struct catalog;
+struct rates; /* svc/quota/rates.h */
 
 struct ingest_limits {
     size_t body_bytes_max;      /* after decompression; 0: 64 MiB */
@@ -36,6 +37,7 @@ struct ingest_options {
     struct hot_store *hot;
     struct table_store *tables;
     struct catalog *catalog; /* marks of other writers, for taking over a claim */
+    struct rates *rates;     /* what tenants spend a second; NULL: a gateway holds them to it */
     /* Called when a store that is NULL above is needed for the first time; sets it (INGEST_WRITER: hot
      * as well) in `options`, ingest's own copy. May be NULL when all are given. */
     int (*open)(void *open_ctx, enum ingest_store store, struct ingest_options *options);

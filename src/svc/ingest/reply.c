@@ -17,17 +17,29 @@ typedef Opentelemetry__Proto__Collector__Logs__V1__ExportLogsPartialSuccess coun
 
 #define REPLY_BYTES_MAX (64u * 1024u) /* twenty reasons and some */
 
-static void respond(int status, struct px_str type, const struct px_buf *body, int retry_after_s,
-                    bool duplicate, struct px_buf *buf)
+/* What is said beside the body. */
+struct head {
+    int retry_after_s; /* 0: nothing */
+    bool duplicate;
+    struct quota_fields quota;
+};
+
+static void respond(int status, struct px_str type, const struct px_buf *body,
+                    const struct head *head, struct px_buf *buf)
 {
-    struct http_header headers[3] = {{S("Content-Type"), type}};
+    struct http_header headers[5] = {{S("Content-Type"), type}};
     size_t count = 1;
     char seconds[16];
-    if (retry_after_s > 0) {
-        (void)snprintf(seconds, sizeof seconds, "%d", retry_after_s);
+    if (head->retry_after_s > 0) {
+        (void)snprintf(seconds, sizeof seconds, "%d", head->retry_after_s);
         headers[count++] = (struct http_header){S("Retry-After"), px_str_c(seconds)};
     }
-    if (duplicate) headers[count++] = (struct http_header){S("Idempotent-Replayed"), S("true")};
+    if (head->duplicate)
+        headers[count++] = (struct http_header){S("Idempotent-Replayed"), S("true")};
+    if (head->quota.state.ptr && head->quota.policy.ptr) {
+        headers[count++] = (struct http_header){S("RateLimit"), head->quota.state};
+        headers[count++] = (struct http_header){S("RateLimit-Policy"), head->quota.policy};
+    }
     if (px_buf_fault(body)) {
         buf->fault = px_buf_fault(body);
         return;
@@ -72,7 +84,7 @@ static int rpc_code(int status)
 }
 
 static void reply_status(const struct ingest_request *request, int status, struct px_str text,
-                         int retry_after_s, struct px_buf *buf)
+                         const struct head *head, struct px_buf *buf)
 {
     PX_AUTO(px_buf_deinit) struct px_buf body;
     px_buf_init(&body, REPLY_BYTES_MAX);
@@ -81,22 +93,22 @@ static void reply_status(const struct ingest_request *request, int status, struc
         message.rejected_log_records = rpc_code(status);
         message.error_message = bytes_of(text);
         pack(&message.base, &body);
-        respond(status, S("application/x-protobuf"), &body, retry_after_s, false, buf);
+        respond(status, S("application/x-protobuf"), &body, head, buf);
         return;
     }
     px_buf_printf(&body, "{\"code\":%d,\"message\":", rpc_code(status));
     px_buf_add_json_str(&body, text);
     px_buf_add_char(&body, '}');
-    respond(status, S("application/json"), &body, retry_after_s, false, buf);
+    respond(status, S("application/json"), &body, head, buf);
 }
 
 static void reply_problem(const struct ingest_request *request, int status, struct px_str detail,
-                          struct px_str extra_json, int retry_after_s, struct px_buf *buf)
+                          struct px_str extra_json, const struct head *head, struct px_buf *buf)
 {
     PX_AUTO(px_buf_deinit) struct px_buf body;
     px_buf_init(&body, REPLY_BYTES_MAX);
     api_problem_write(status, detail, request->request_id, extra_json, &body);
-    respond(status, S("application/problem+json"), &body, retry_after_s, false, buf);
+    respond(status, S("application/problem+json"), &body, head, buf);
 }
 
 void reply_refused(const struct ingest_request *request, const struct refusal *refusal,
@@ -104,8 +116,9 @@ void reply_refused(const struct ingest_request *request, const struct refusal *r
 {
     char text[sizeof refusal->where.path + sizeof refusal->where.expected + 32];
     struct px_str detail = where_text(&refusal->where, text, sizeof text);
+    const struct head head = {refusal->retry_after_s, false, refusal->quota};
     if (request->is_otlp) {
-        reply_status(request, refusal->status, detail, refusal->retry_after_s, buf);
+        reply_status(request, refusal->status, detail, &head, buf);
         return;
     }
     PX_AUTO(px_buf_deinit) struct px_buf extra;
@@ -115,8 +128,7 @@ void reply_refused(const struct ingest_request *request, const struct refusal *r
         px_buf_add_c(&extra, extra.len > 0 ? ",\"home_region\":" : "\"home_region\":");
         px_buf_add_json_str(&extra, refusal->home_region);
     }
-    reply_problem(request, refusal->status, detail, px_buf_str(&extra), refusal->retry_after_s,
-                  buf);
+    reply_problem(request, refusal->status, detail, px_buf_str(&extra), &head, buf);
 }
 
 /* ---- outcomes ---- */
@@ -150,7 +162,7 @@ static struct px_str refused_text(const struct ingest_outcome *outcome, char *te
 }
 
 static void reply_export(const struct ingest_request *request, const struct ingest_outcome *outcome,
-                         struct px_str text, struct px_buf *buf)
+                         struct px_str text, const struct head *head, struct px_buf *buf)
 {
     static const char *const rejected[] = {"rejectedLogRecords", "rejectedSpans",
                                            "rejectedDataPoints"};
@@ -163,7 +175,7 @@ static void reply_export(const struct ingest_request *request, const struct inge
         export_response message = EXPORT_RESPONSE_INIT;
         if (outcome->refused) message.partial_success = &partial;
         pack(&message.base, &body);
-        respond(200, S("application/x-protobuf"), &body, 0, outcome->duplicate, buf);
+        respond(200, S("application/x-protobuf"), &body, head, buf);
         return;
     }
     px_buf_add_char(&body, '{');
@@ -174,10 +186,11 @@ static void reply_export(const struct ingest_request *request, const struct inge
         px_buf_add_char(&body, '}');
     }
     px_buf_add_char(&body, '}');
-    respond(200, S("application/json"), &body, 0, outcome->duplicate, buf);
+    respond(200, S("application/json"), &body, head, buf);
 }
 
-static void reply_result(const struct ingest_outcome *outcome, struct px_buf *buf)
+static void reply_result(const struct ingest_outcome *outcome, const struct head *head,
+                         struct px_buf *buf)
 {
     PX_AUTO(px_buf_deinit) struct px_buf body;
     px_buf_init(&body, REPLY_BYTES_MAX);
@@ -185,7 +198,7 @@ static void reply_result(const struct ingest_outcome *outcome, struct px_buf *bu
                   (unsigned long long)outcome->accepted, (unsigned long long)outcome->refused);
     add_errors(&body, outcome->result);
     px_buf_add_c(&body, outcome->duplicate ? ",\"duplicate\":true}" : ",\"duplicate\":false}");
-    respond(200, S("application/json"), &body, 0, outcome->duplicate, buf);
+    respond(200, S("application/json"), &body, head, buf);
 }
 
 void reply_outcome(const struct ingest_request *request, const struct ingest_outcome *outcome,
@@ -194,19 +207,20 @@ void reply_outcome(const struct ingest_request *request, const struct ingest_out
     char text[sizeof(struct px_where) + 128];
     struct px_str reason = refused_text(outcome, text, sizeof text);
     bool is_lost = outcome->accepted == 0 && outcome->refused > 0;
+    const struct head head = {.duplicate = !is_lost && outcome->duplicate};
     if (request->is_otlp) {
         if (is_lost)
-            reply_status(request, 400, reason, 0, buf);
+            reply_status(request, 400, reason, &head, buf);
         else
-            reply_export(request, outcome, reason, buf);
+            reply_export(request, outcome, reason, &head, buf);
         return;
     }
     if (!is_lost) {
-        reply_result(outcome, buf);
+        reply_result(outcome, &head, buf);
         return;
     }
     PX_AUTO(px_buf_deinit) struct px_buf errors;
     px_buf_init(&errors, REPLY_BYTES_MAX);
     add_errors(&errors, outcome->result);
-    reply_problem(request, 400, reason, px_buf_str(&errors), 0, buf);
+    reply_problem(request, 400, reason, px_buf_str(&errors), &head, buf);
 }

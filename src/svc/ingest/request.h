@@ -4,6 +4,7 @@
 
 #include "lambda/apigw.h"
 #include "svc/ingest/decode.h"
+#include "svc/quota/told.h"
 
 enum body_format { BODY_PROTOBUF, BODY_JSON, BODY_RECORDS };
 
@@ -21,6 +22,7 @@ struct ingest_request {
 struct refusal {
     int status;
     int retry_after_s;         /* 0: no such header */
+    struct quota_fields quota; /* what is told of it; zeros: nothing */
     struct px_str home_region; /* of the tenant, when it is elsewhere */
     struct px_where where;
 };

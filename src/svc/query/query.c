@@ -15,6 +15,7 @@
 #include "svc/catalog/names.h"
 #include "svc/query/query_impl.h"
 #include "svc/query/view.h"
+#include "svc/quota/rates.h"
 
 /* ---- answers that are not results ---- */
 
@@ -132,11 +133,29 @@ static int check_still_home(struct job *job)
     return stayed ? 0 : job_refuse(job, 503, HOME_MOVING_DETAIL);
 }
 
+/* What the tenant may send a second, where no gateway has seen to it. */
+static int check_rate(struct job *job)
+{
+    const struct api_caller *caller = &job->event->caller;
+    const struct rates_ask ask = {caller->tenant, caller->tier, caller->quotas,
+                                  job->event->body.len};
+    struct quota_refusal over;
+    if (!job->query->options.rates) return 0;
+    int r = rates_take(job->query->options.rates, &ask, &over);
+    if (r != RATES_OVER) return r;
+    observe_add(METRIC_QUOTA_REFUSALS, 1);
+    observe_event_text("prism.quota", over.name);
+    PX_TRY(reply_over(&job->reply, &over, S(RATES_DETAIL), job->arena));
+    return HANDLED;
+}
+
 static int authorise(struct job *job)
 {
     const struct api_caller *caller = &job->event->caller;
     if (caller->tenant.len == 0 || !api_caller_may(caller, S("query")))
         return job_refuse(job, 403, "the key lacks the scope \"query\"");
+    int r = check_rate(job);
+    if (r != 0) return r;
     PX_TRY(restriction_read(caller->restriction, job->arena, &job->restriction));
     return check_home(job);
 }

@@ -19,6 +19,7 @@
 #include "svc/home/home.h"
 
 struct query; /* opaque; one per instance, one thread */
+struct rates; /* svc/quota/rates.h */
 
 struct query_limits {
     uint64_t memory_bytes;     /* DuckDB's; 0: 1.5 GiB */
@@ -36,6 +37,7 @@ struct query_options {
     struct object_readers *readers; /* NULL where both are folders */
     struct sql_remote remote;       /* copied; needed where one is not */
     struct catalog *catalog;
+    struct rates *rates; /* what tenants spend a second; NULL: a gateway holds them to it */
     const struct px_clock *clock;
     struct home home; /* whose records are queried, borrowed; zeros: everybody's */
     struct query_limits limits;

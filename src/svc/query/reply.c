@@ -108,20 +108,56 @@ int reply_last(struct reply *reply)
     return give(reply, true);
 }
 
-int reply_problem(struct reply *reply, int status, struct px_str detail, struct px_str extra_json)
+/* headers: beside the content type. */
+#define MORE_HEADERS_MAX 3u
+struct problem {
+    int status;
+    struct px_str detail, extra_json;
+    struct http_header headers[MORE_HEADERS_MAX];
+    size_t header_count;
+};
+
+static int give_problem(struct reply *reply, const struct problem *problem)
 {
     PX_ASSERT(!reply->begun);
     px_buf_clear(&reply->body);
-    api_problem_write(status, detail, reply->request_id, extra_json, &reply->body);
+    api_problem_write(problem->status, problem->detail, reply->request_id, problem->extra_json,
+                      &reply->body);
     PX_TRY(px_buf_fault(&reply->body));
-    struct http_header headers[] = {{S("Content-Type"), S("application/problem+json")},
-                                    {S("Retry-After"), S("1")}};
-    struct query_answer answer = {.status = status,
+    struct http_header headers[1 + MORE_HEADERS_MAX] = {
+        {S("Content-Type"), S("application/problem+json")}};
+    memcpy(&headers[1], problem->headers, problem->header_count * sizeof headers[0]);
+    struct query_answer answer = {.status = problem->status,
                                   .headers = headers,
-                                  .header_count = status == 503 ? 2 : 1,
+                                  .header_count = 1 + problem->header_count,
                                   .body = px_buf_str(&reply->body),
                                   .whole = true};
     reply->begun = true;
     PX_TRY(reply->sink->begin(reply->sink->ctx, &answer));
     return 0;
+}
+
+int reply_problem(struct reply *reply, int status, struct px_str detail, struct px_str extra_json)
+{
+    const struct problem problem = {.status = status,
+                                    .detail = detail,
+                                    .extra_json = extra_json,
+                                    .headers = {{S("Retry-After"), S("1")}},
+                                    .header_count = status == 503};
+    return give_problem(reply, &problem);
+}
+
+int reply_over(struct reply *reply, const struct quota_refusal *over, struct px_str detail,
+               struct px_arena *arena)
+{
+    struct px_str wait = px_arena_printf(arena, "%lld", (long long)over->wait_s);
+    struct quota_fields fields = quota_fields_of_refusal(arena, over);
+    if (!wait.ptr || !fields.state.ptr || !fields.policy.ptr) return px_arena_fault(arena);
+    const struct problem problem = {.status = 429,
+                                    .detail = detail,
+                                    .headers = {{S("Retry-After"), wait},
+                                                {S("RateLimit"), fields.state},
+                                                {S("RateLimit-Policy"), fields.policy}},
+                                    .header_count = 3};
+    return give_problem(reply, &problem);
 }

@@ -5,6 +5,7 @@
 #include "svc/query/coder.h"
 #include "svc/query/cost.h"
 #include "svc/query/query.h"
+#include "svc/quota/told.h"
 
 struct reply {
     const struct query_sink *sink;
@@ -36,3 +37,6 @@ PX_MUST_USE int reply_last(struct reply *reply);
 /* A problem instead of the result; only while nothing has begun. extra_json: see api_problem_write. */
 PX_MUST_USE int reply_problem(struct reply *reply, int status, struct px_str detail,
                               struct px_str extra_json);
+/* Likewise 429, with what is told of the quota that is spent. */
+PX_MUST_USE int reply_over(struct reply *reply, const struct quota_refusal *over,
+                           struct px_str detail, struct px_arena *arena);

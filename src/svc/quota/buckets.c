@@ -1,14 +1,11 @@
-/* svc/quota/buckets.c - buckets as the time at which they are full again (generic cell rate algorithm).
- *
- * A bucket that is full at `full_ns` lacks (full_ns - now) / cost at `now`; what is spent moves full_ns on by its cost. No
- * refilling, no rounding that adds up but of the cost of one request, which is under 0.1 % at a million a second.
- * Source of the algorithm: ITU-T I.371, virtual scheduling. */
+/* svc/quota/buckets.c - see buckets.h. A bucket is the time at which it is full again (gcra.h). */
 #include "svc/quota/buckets.h"
 
 #include <aws/common/byte_buf.h>
 #include <aws/common/hash_table.h>
 #include <stdlib.h>
 
+#include "svc/quota/gcra.h"
 #include "svc/quota/seen.h"
 
 #define DAY_S 86400
@@ -29,6 +26,7 @@ struct buckets {
     struct px_arena arena, scratch; /* the book's; of one reading */
     struct quota_book book;
     bool tiers;
+    bool leaves_rates;
     struct quota_seen seen;
     struct bucket *not_kept;
     bool keeps; /* somebody takes them */
@@ -75,6 +73,8 @@ void buckets_free(struct buckets **buckets_at)
     free(buckets);
 }
 
+void buckets_leave_rates(struct buckets *buckets) { buckets->leaves_rates = true; }
+
 static struct bucket *find_or_make(struct buckets *buckets, struct px_str tenant)
 {
     bool is_new;
@@ -94,49 +94,14 @@ static int read_limits(struct buckets *buckets, struct bucket *bucket,
     int r = quota_limits_of(&buckets->book, tier, spend->own, &buckets->scratch, &bucket->limits);
     if (r == QUOTA_NO_JSON) return px_fault(PX_F_PROTOCOL, "the authorizer's quotas are no JSON");
     PX_TRY(r);
+    if (buckets->leaves_rates)
+        bucket->limits.values[QUOTA_REQUESTS_PER_S] = bucket->limits.values[QUOTA_BYTES_PER_S] =
+            QUOTA_NONE;
     bucket->limits_hash = hash;
     return 0;
 }
 
 /* ---- spending ---- */
-
-struct price {
-    int64_t depth_ns; /* of a full bucket; 0: no limit */
-    int64_t cost_ns;
-    bool in_debt; /* whatever is there is enough */
-};
-
-static struct price price_of_request(const struct quota_limits *limits)
-{
-    int64_t rate = limits->values[QUOTA_REQUESTS_PER_S],
-            burst = limits->values[QUOTA_REQUESTS_BURST];
-    if (rate <= 0) return (struct price){0};
-    if (burst <= 0) burst = rate;
-    int64_t cost_ns = PX_NS_PER_S / rate;
-    return (struct price){PX_MIN(burst, INT64_MAX / 2 / cost_ns) * cost_ns, cost_ns, false};
-}
-
-static struct price price_of_bytes(const struct quota_limits *limits, uint64_t bytes)
-{
-    int64_t rate = limits->values[QUOTA_BYTES_PER_S];
-    if (rate <= 0 || bytes == 0) return (struct price){0};
-    double cost_ns = (double)bytes * (double)PX_NS_PER_S / (double)rate;
-    return (struct price){PX_NS_PER_S, (int64_t)PX_MIN(cost_ns, 1e18), true};
-}
-
-/* How long until it is enough; 0: it is. */
-static int64_t lacking_ns(int64_t full_ns, const struct price *price, int64_t now_ns)
-{
-    if (price->depth_ns == 0) return 0;
-    int64_t owed_ns = full_ns > now_ns ? full_ns - now_ns : 0;
-    int64_t room_ns = price->depth_ns - (price->in_debt ? 1 : price->cost_ns);
-    return PX_MAX(owed_ns - room_ns, 0);
-}
-
-static void pay(int64_t *full_ns, const struct price *price, int64_t now_ns)
-{
-    if (price->depth_ns > 0) *full_ns = PX_MAX(*full_ns, now_ns) + price->cost_ns;
-}
 
 static int64_t window_s_of(enum quota_name which)
 {
@@ -145,9 +110,9 @@ static int64_t window_s_of(enum quota_name which)
 }
 
 static int refuse(const struct buckets *buckets, const struct bucket *bucket, enum quota_name which,
-                  int64_t wait_ns, struct buckets_refusal *ret_refusal)
+                  int64_t wait_ns, struct quota_refusal *ret_refusal)
 {
-    *ret_refusal = (struct buckets_refusal){
+    *ret_refusal = (struct quota_refusal){
         .which = which,
         .name = buckets->book.kinds[which].name,
         .limit = bucket->limits.values[which],
@@ -194,13 +159,13 @@ void buckets_day_put(struct buckets *buckets, const struct buckets_day *day)
 }
 
 static int take(struct buckets *buckets, struct bucket *bucket, const struct buckets_spend *spend,
-                struct buckets_refusal *ret_refusal)
+                struct quota_refusal *ret_refusal)
 {
     const struct quota_limits *limits = &bucket->limits;
     int64_t now_ns = spend->mono_ns, day_ns = DAY_S * PX_NS_PER_S;
     int64_t day = spend->wall_ns / day_ns, a_day = limits->values[QUOTA_REQUESTS_PER_DAY];
-    const struct price request = price_of_request(limits);
-    const struct price bytes = price_of_bytes(limits, spend->bytes);
+    const struct quota_price request = quota_price_request(limits);
+    const struct quota_price bytes = quota_price_bytes(limits, spend->bytes);
     if (bucket->day != day) {
         bucket->day = day;
         bucket->day_requests = bucket->day_kept_not = 0;
@@ -208,14 +173,14 @@ static int take(struct buckets *buckets, struct bucket *bucket, const struct buc
     if (a_day >= 0 && bucket->day_requests >= a_day)
         return refuse(buckets, bucket, QUOTA_REQUESTS_PER_DAY, (day + 1) * day_ns - spend->wall_ns,
                       ret_refusal);
-    int64_t wait_ns = lacking_ns(bucket->requests_full_ns, &request, now_ns);
+    int64_t wait_ns = quota_lacking_ns(bucket->requests_full_ns, &request, now_ns);
     if (wait_ns > 0) return refuse(buckets, bucket, QUOTA_REQUESTS_PER_S, wait_ns, ret_refusal);
-    wait_ns = lacking_ns(bucket->bytes_full_ns, &bytes, now_ns);
+    wait_ns = quota_lacking_ns(bucket->bytes_full_ns, &bytes, now_ns);
     if (wait_ns > 0) return refuse(buckets, bucket, QUOTA_BYTES_PER_S, wait_ns, ret_refusal);
     bucket->day_requests++;
     if (a_day >= 0 && buckets->keeps) keep_later(buckets, bucket, 1);
-    pay(&bucket->requests_full_ns, &request, now_ns);
-    pay(&bucket->bytes_full_ns, &bytes, now_ns);
+    quota_pay(&bucket->requests_full_ns, &request, now_ns);
+    quota_pay(&bucket->bytes_full_ns, &bytes, now_ns);
     return 0;
 }
 
@@ -236,7 +201,7 @@ static int bucket_of(struct buckets *buckets, const struct buckets_spend *spend,
 }
 
 int buckets_take(struct buckets *buckets, const struct buckets_spend *spend,
-                 struct buckets_refusal *ret_refusal)
+                 struct quota_refusal *ret_refusal)
 {
     struct bucket *bucket;
     PX_TRY(bucket_of(buckets, spend, &bucket));
@@ -244,7 +209,7 @@ int buckets_take(struct buckets *buckets, const struct buckets_spend *spend,
 }
 
 int buckets_enter(struct buckets *buckets, const struct buckets_spend *spend,
-                  struct bucket **ret_place, struct buckets_refusal *ret_refusal)
+                  struct bucket **ret_place, struct quota_refusal *ret_refusal)
 {
     struct bucket *bucket;
     if (!px_str_eq(spend->function, buckets->book.kinds[QUOTA_CONCURRENT_QUERIES].function))
@@ -272,26 +237,26 @@ void buckets_leave(struct bucket **place)
 static int64_t to_s(int64_t ns) { return (ns + PX_NS_PER_S - 1) / PX_NS_PER_S; }
 
 /* per_ns: one unit's share of the bucket; it may be no whole number. */
-static struct buckets_left left_of(enum quota_name which, const struct bucket *bucket,
-                                   int64_t full_ns, int64_t now_ns, double depth_ns, double per_ns)
+static struct quota_left left_of(enum quota_name which, const struct bucket *bucket,
+                                 int64_t full_ns, int64_t now_ns, double depth_ns, double per_ns)
 {
     int64_t owed_ns = full_ns > now_ns ? full_ns - now_ns : 0;
     double room_ns = PX_MAX(depth_ns - (double)owed_ns, 0.0);
-    return (struct buckets_left){.which = which,
-                                 .limit = bucket->limits.values[which],
-                                 .left = (int64_t)(room_ns / per_ns),
-                                 .window_s = 1,
-                                 .whole_s = to_s(owed_ns)};
+    return (struct quota_left){.which = which,
+                               .limit = bucket->limits.values[which],
+                               .left = (int64_t)(room_ns / per_ns),
+                               .window_s = 1,
+                               .whole_s = to_s(owed_ns)};
 }
 
 size_t buckets_left(const struct buckets *buckets, const struct buckets_spend *spend,
-                    struct buckets_left ret_left[BUCKETS_LEFT_MAX])
+                    struct quota_left ret_left[BUCKETS_LEFT_MAX])
 {
     if (!buckets->tiers && spend->own.len == 0) return 0;
     const struct bucket *bucket = quota_seen_find(&buckets->seen, spend->tenant);
     if (!bucket) return 0;
     const int64_t *limits = bucket->limits.values;
-    const struct price request = price_of_request(&bucket->limits);
+    const struct quota_price request = quota_price_request(&bucket->limits);
     int64_t day_ns = DAY_S * PX_NS_PER_S, day = spend->wall_ns / day_ns;
     size_t count = 0;
     if (request.depth_ns > 0)
@@ -301,7 +266,7 @@ size_t buckets_left(const struct buckets *buckets, const struct buckets_spend *s
     if (limits[QUOTA_REQUESTS_PER_DAY] >= 0) {
         int64_t limit = limits[QUOTA_REQUESTS_PER_DAY];
         int64_t spent = bucket->day == day ? bucket->day_requests : 0;
-        ret_left[count++] = (struct buckets_left){
+        ret_left[count++] = (struct quota_left){
             .which = QUOTA_REQUESTS_PER_DAY,
             .limit = limit,
             .left = PX_MAX(limit - spent, 0),

@@ -10,6 +10,7 @@
 
 #include "base/px_clock.h"
 #include "svc/quota/quota.h"
+#include "svc/quota/told.h"
 
 struct buckets; /* opaque */
 
@@ -18,6 +19,8 @@ struct buckets; /* opaque */
 /* tiers: what has no number of its own has its tier's; else no limit. */
 PX_MUST_USE int buckets_new(bool tiers, struct buckets **ret_buckets);
 void buckets_free(struct buckets **buckets);
+/* What is spent a second is held by others (rates.h); said before the first is taken. */
+void buckets_leave_rates(struct buckets *buckets);
 
 struct buckets_spend {
     struct px_str tenant;    /* 1 to 63 bytes */
@@ -26,18 +29,11 @@ struct buckets_spend {
     struct px_str function;  /* that it calls */
     int64_t mono_ns, wall_ns;
 };
-struct buckets_refusal {
-    enum quota_name which;
-    struct px_str name; /* of it; lives as long as the buckets */
-    int64_t limit;
-    int64_t window_s; /* that limit is for; 0: it is of what is there at once */
-    int64_t wait_s;   /* until it is worth trying again; 1 or more */
-};
 /* Spend one request, or nothing at all when there is not enough.
  * Answers: BUCKETS_OVER, ret_refusal says what. Faults: PX_F_PROTOCOL when own is no JSON, PX_F_OOM. */
 enum buckets_answer { BUCKETS_OVER = 1 };
 PX_MUST_USE int buckets_take(struct buckets *buckets, const struct buckets_spend *spend,
-                             struct buckets_refusal *ret_refusal);
+                             struct quota_refusal *ret_refusal);
 
 /* Requests of days are kept elsewhere as well: what came of tenants with such a limit since it was taken last, of at most max of them.
  * Who takes them puts each back with the total that stands there then, others' requests included; negative: they were not kept,
@@ -53,17 +49,10 @@ void buckets_day_put(struct buckets *buckets, const struct buckets_day *day);
  * its holder calls buckets_leave() once, before the buckets are freed. Answers and faults as above. */
 struct bucket;
 PX_MUST_USE int buckets_enter(struct buckets *buckets, const struct buckets_spend *spend,
-                              struct bucket **ret_place, struct buckets_refusal *ret_refusal);
+                              struct bucket **ret_place, struct quota_refusal *ret_refusal);
 void buckets_leave(struct bucket **place); /* NULL is a no-op */
 
-/* What is left of one limit. Of requests a second it may be more than the limit: a burst is. */
-struct buckets_left {
-    enum quota_name which;
-    struct px_str name; /* lives as long as the buckets */
-    int64_t limit, left, window_s;
-    int64_t whole_s; /* until all of it is there again, when nothing is spent meanwhile */
-};
 #define BUCKETS_LEFT_MAX 3u
 /* What the tenant, which was seen before, has left of each limit that it has; returns how many these are. bytes are not looked at. */
 size_t buckets_left(const struct buckets *buckets, const struct buckets_spend *spend,
-                    struct buckets_left ret_left[BUCKETS_LEFT_MAX]);
+                    struct quota_left ret_left[BUCKETS_LEFT_MAX]);

@@ -42,7 +42,7 @@ static struct buckets_spend spend_at(struct test *t)
 
 static int ask(struct test *t, struct gateway_half *it, int count)
 {
-    struct buckets_refusal refusal;
+    struct quota_refusal refusal;
     const struct buckets_spend spend = spend_at(t);
     int served = 0;
     for (int i = 0; i < count; i++) served += buckets_take(it->buckets, &spend, &refusal) == 0;
@@ -51,7 +51,7 @@ static int ask(struct test *t, struct gateway_half *it, int count)
 
 static int64_t left(struct test *t, struct gateway_half *it)
 {
-    struct buckets_left items[BUCKETS_LEFT_MAX];
+    struct quota_left items[BUCKETS_LEFT_MAX];
     const struct buckets_spend spend = spend_at(t);
     return buckets_left(it->buckets, &spend, items) == 1 ? items[0].left : -1;
 }

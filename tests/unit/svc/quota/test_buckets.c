@@ -15,7 +15,7 @@ static struct buckets *made(bool tiers)
 }
 
 static int take(struct buckets *buckets, const char *own, uint64_t bytes, int64_t at_ns,
-                struct buckets_refusal *refusal)
+                struct quota_refusal *refusal)
 {
     const struct buckets_spend spend = {.tenant = S("acme"),
                                         .tier = S("pooled"),
@@ -31,7 +31,7 @@ static int take(struct buckets *buckets, const char *own, uint64_t bytes, int64_
 static void hold_to_rate(struct test *t, const char *own, int64_t rate, int64_t step_ns)
 {
     struct buckets *buckets = made(false);
-    struct buckets_refusal refusal;
+    struct quota_refusal refusal;
     size_t count = (size_t)(5 * PX_NS_PER_S / step_ns), window = (size_t)(PX_NS_PER_S / step_ns);
     uint32_t *sums = calloc(count + 1, sizeof(*sums));
     CHECK(sums);
@@ -59,7 +59,7 @@ TEST(over_any_second_a_flood_gets_its_rate_within_two_percent)
 TEST(a_full_bucket_holds_its_burst_and_a_refusal_spends_nothing)
 {
     struct buckets *buckets = made(false);
-    struct buckets_refusal refusal = {0};
+    struct quota_refusal refusal = {0};
     static const char own[] = "{\"requests_per_s\":2,\"requests_burst\":3}";
     for (int i = 0; i < 3; i++) CHECK_OK(take(buckets, own, 0, 0, &refusal));
     for (int i = 0; i < 100; i++) CHECK_INT(take(buckets, own, 0, 0, &refusal), BUCKETS_OVER);
@@ -74,7 +74,7 @@ TEST(a_full_bucket_holds_its_burst_and_a_refusal_spends_nothing)
 }
 
 static int enter(struct buckets *buckets, const char *own, const char *function,
-                 struct bucket **place, struct buckets_refusal *refusal)
+                 struct bucket **place, struct quota_refusal *refusal)
 {
     const struct buckets_spend spend = {
         .tenant = S("acme"), .own = px_str_c(own), .function = px_str_c(function)};
@@ -85,7 +85,7 @@ static int enter(struct buckets *buckets, const char *own, const char *function,
 TEST(places_of_queries_are_taken_and_given_back)
 {
     struct buckets *buckets = made(false);
-    struct buckets_refusal refusal = {0};
+    struct quota_refusal refusal = {0};
     struct bucket *first, *second, *none;
     static const char own[] = "{\"concurrent_queries\":2}";
     CHECK_OK(enter(buckets, own, "query", &first, &refusal));
@@ -121,8 +121,8 @@ TEST(places_of_queries_are_taken_and_given_back)
 TEST(what_is_left_is_told_of_each_limit_that_there_is)
 {
     struct buckets *buckets = made(false);
-    struct buckets_refusal refusal = {0};
-    struct buckets_left left[BUCKETS_LEFT_MAX];
+    struct quota_refusal refusal = {0};
+    struct quota_left left[BUCKETS_LEFT_MAX];
     static const char own[] = "{\"requests_per_s\":2,\"requests_burst\":4,\"requests_per_day\":5,"
                               "\"bytes_per_s\":1000,\"datasets\":1}";
     struct buckets_spend spend = {.tenant = S("acme"), .own = px_str_c(own)};
@@ -162,7 +162,7 @@ TEST(what_is_left_is_told_of_each_limit_that_there_is)
 TEST(bytes_may_go_into_debt_by_one_body_and_are_paid_back)
 {
     struct buckets *buckets = made(false);
-    struct buckets_refusal refusal = {0};
+    struct quota_refusal refusal = {0};
     static const char own[] = "{\"bytes_per_s\":1000000}";
     CHECK_OK(take(buckets, own, 10000000, 0, &refusal));
     CHECK_INT(take(buckets, own, 1, 0, &refusal), BUCKETS_OVER);
@@ -177,7 +177,7 @@ TEST(bytes_may_go_into_debt_by_one_body_and_are_paid_back)
 TEST(a_days_requests_are_counted_until_midnight)
 {
     struct buckets *buckets = made(false);
-    struct buckets_refusal refusal = {0};
+    struct quota_refusal refusal = {0};
     static const char own[] = "{\"requests_per_day\":2}";
     CHECK_OK(take(buckets, own, 0, 0, &refusal));
     CHECK_OK(take(buckets, own, 0, 0, &refusal));
@@ -192,7 +192,7 @@ TEST(a_days_requests_are_counted_until_midnight)
 TEST(without_tiers_only_own_numbers_limit_and_other_numbers_hold_at_once)
 {
     struct buckets *without = made(false), *with = made(true);
-    struct buckets_refusal refusal = {0};
+    struct quota_refusal refusal = {0};
     for (int i = 0; i < 10000; i++) CHECK_OK(take(without, "", 1 << 20, 0, &refusal));
     for (int i = 0; i < 10000; i++) CHECK_OK(take(without, "{\"datasets\":1}", 1, 0, &refusal));
     int got = 0;
@@ -208,7 +208,7 @@ TEST(without_tiers_only_own_numbers_limit_and_other_numbers_hold_at_once)
 TEST(tenants_are_told_apart_and_the_least_recently_seen_is_forgotten)
 {
     struct buckets *buckets = made(false);
-    struct buckets_refusal refusal = {0};
+    struct quota_refusal refusal = {0};
     char name[32];
     struct buckets_spend spend = {.own = S("{\"requests_per_s\":1,\"requests_burst\":1}")};
     for (unsigned i = 0; i < BUCKETS_MAX + 10; i++) {
