@@ -57,6 +57,16 @@ size_t gateway_quota_refusal(const struct gateway_call *call, struct http_header
     return put(headers, count, S("RateLimit-Policy"), fields.policy);
 }
 
+/* Both lists: what the gateway says, then what the function said (RFC 9651, 3.1: one list in several lines). */
+static struct px_str joined(struct px_arena *arena, struct px_str ours, struct px_str name,
+                            const struct http_header *headers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (px_str_ieq(headers[i].name, name))
+            return px_arena_printf(arena, "%.*s, %.*s", PX_FMT(ours), PX_FMT(headers[i].value));
+    return ours;
+}
+
 size_t gateway_quota_left(const struct gateway_call *call, struct http_header *headers,
                           size_t count)
 {
@@ -68,7 +78,10 @@ size_t gateway_quota_left(const struct gateway_call *call, struct http_header *h
     for (size_t i = 0; i < left_count; i++)
         fields = quota_fields_add(call->request->arena, fields, &left[i]);
     if (!fields.state.ptr || !fields.policy.ptr) return count;
-    headers[count] = (struct http_header){S("RateLimit"), fields.state};
-    headers[count + 1] = (struct http_header){S("RateLimit-Policy"), fields.policy};
-    return count + 2;
+    struct px_arena *arena = call->request->arena;
+    fields.state = joined(arena, fields.state, S("RateLimit"), headers, count);
+    fields.policy = joined(arena, fields.policy, S("RateLimit-Policy"), headers, count);
+    if (!fields.state.ptr || !fields.policy.ptr) return count;
+    count = put(headers, count, S("RateLimit"), fields.state);
+    return put(headers, count, S("RateLimit-Policy"), fields.policy);
 }

@@ -106,9 +106,11 @@ def records(region, key, count, **kw):
 
 def test_records_of_a_day(region, one_day):
     key, free = region.tenant("quo-records"), region.tenant("quo-uncounted")
-    give(region, "quo-records", records_per_day=5)
+    give(region, "quo-records", records_per_day=5, requests_per_s=1000000)
     first = {"headers": {"Idempotency-Key": "first"}}
-    assert records(region, key, 3, **first).status_code == 200
+    stored = records(region, key, 3, **first)  # the gateway names its quotas, the function its own
+    assert re.fullmatch(r'"requests_per_s";r=\d+;t=\d+, "records_per_day";r=2;t=\d+', stored.headers["RateLimit"]), stored.text
+    assert stored.headers["RateLimit-Policy"] == '"requests_per_s";q=1000000;w=1, "records_per_day";q=5;w=86400'
     before = to_midnight()
     refused = records(region, key, 4)
     assert refused.status_code == 429 and refused.headers["Content-Type"] == "application/problem+json", refused.text

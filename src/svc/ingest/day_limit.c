@@ -4,10 +4,12 @@
 #include <stdlib.h>
 
 #define BOOK_BYTES_MAX ((size_t)256 << 10)
+#define DAY_S 86400
 
 struct day_limit {
     struct px_arena arena; /* the book's */
     struct quota_book book;
+    const struct px_clock *clock;
     struct days *days;
     bool tiers;
 };
@@ -17,6 +19,7 @@ int day_limit_new(const struct px_clock *clock, bool tiers, struct day_limit **r
     PX_AUTO(day_limit_free) struct day_limit *limit = calloc(1, sizeof *limit);
     if (!limit) return px_fault(PX_F_OOM, "a limit of days");
     limit->tiers = tiers;
+    limit->clock = clock;
     px_arena_init(&limit->arena, BOOK_BYTES_MAX);
     PX_TRY(quota_book_read(&limit->arena, &limit->book));
     PX_TRY(days_new(clock, S("records"), &limit->days));
@@ -55,7 +58,23 @@ int day_limit_take(struct day_limit *limit, struct table_store *tables, const st
                "are left until midnight UTC",
                (long long)ask->limit, (long long)ask->count);
     refusal->retry_after_s = (int)wait_s;
+    refusal->quota = day_limit_told(limit, ask, arena);
     return r;
+}
+
+struct quota_fields day_limit_told(const struct day_limit *limit, const struct days_ask *ask,
+                                   struct px_arena *arena)
+{
+    int64_t now_s = px_wall_ns(limit->clock) / PX_NS_PER_S;
+    const struct quota_left left = {
+        .which = QUOTA_RECORDS_PER_DAY,
+        .name = limit->book.kinds[QUOTA_RECORDS_PER_DAY].name,
+        .limit = ask->limit,
+        .left = PX_MAX(ask->limit - days_seen(limit->days, ask->tenant), 0),
+        .window_s = DAY_S,
+        .whole_s = DAY_S - now_s % DAY_S,
+    };
+    return quota_fields_add(arena, (struct quota_fields){{0}, {0}}, &left);
 }
 
 void day_limit_return(struct day_limit *limit, struct day_taken *taken)

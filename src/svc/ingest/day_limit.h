@@ -25,5 +25,8 @@ PX_MUST_USE int day_limit_all(const struct day_limit *limit, const struct api_ca
 PX_MUST_USE int day_limit_take(struct day_limit *limit, struct table_store *tables,
                                const struct days_ask *ask, struct px_arena *arena,
                                struct day_taken *ret_taken, struct refusal *refusal);
+/* RateLimit and RateLimit-Policy of the day, as this process knows it: what others hold counts as used. ask: as it was taken. */
+struct quota_fields day_limit_told(const struct day_limit *limit, const struct days_ask *ask,
+                                   struct px_arena *arena);
 /* What is left in taken was not stored, or had been before. */
 void day_limit_return(struct day_limit *limit, struct day_taken *taken);

@@ -366,10 +366,14 @@ static int store_of_day(struct ingest *ingest, const struct ingest_request *requ
     PX_TRY(need(ingest, INGEST_TABLES, options->tables));
     int r = day_limit_take(ingest->day, options->tables, &ask, storing->arena, storing->taken,
                            storing->refusal);
-    if (r == REQUEST_REFUSED) return repeat_only(ingest, request, storing, wish, outcome);
-    PX_TRY(r);
-    r = store_once(ingest, request, storing, wish, outcome);
-    day_limit_return(ingest->day, storing->taken);
+    if (r == REQUEST_REFUSED) {
+        r = repeat_only(ingest, request, storing, wish, outcome);
+    } else {
+        PX_TRY(r);
+        r = store_once(ingest, request, storing, wish, outcome);
+        day_limit_return(ingest->day, storing->taken);
+    }
+    if (r == 0) outcome->quota = day_limit_told(ingest->day, &ask, storing->arena);
     return r;
 }
 
@@ -456,7 +460,8 @@ static int serve(struct ingest *ingest, const struct api_event *event, struct px
     if (r != 0) return decoded(r, refusal);
     r = decode_records(ingest, &limits, request, body, arena, result, refusal);
     if (r != 0) return r;
-    *outcome = (struct ingest_outcome){result->accepted, result->refused, result, false};
+    *outcome = (struct ingest_outcome){
+        result->accepted, result->refused, result, false, {{0}, {0}}};
     if (result->accepted == 0) return 0; /* nothing to store: no claim, no frame */
     r = admit(ingest, &limits, request, refusal);
     if (r != 0) return r;

@@ -207,7 +207,7 @@ void reply_outcome(const struct ingest_request *request, const struct ingest_out
     char text[sizeof(struct px_where) + 128];
     struct px_str reason = refused_text(outcome, text, sizeof text);
     bool is_lost = outcome->accepted == 0 && outcome->refused > 0;
-    const struct head head = {.duplicate = !is_lost && outcome->duplicate};
+    const struct head head = {.duplicate = !is_lost && outcome->duplicate, .quota = outcome->quota};
     if (request->is_otlp) {
         if (is_lost)
             reply_status(request, 400, reason, &head, buf);

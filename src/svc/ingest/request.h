@@ -40,6 +40,7 @@ struct ingest_outcome {
     uint64_t accepted, refused;
     const struct decode_result *result; /* reasons of refused records */
     bool duplicate;
+    struct quota_fields quota; /* what is told of the tenant's day; zeros: nothing */
 };
 void reply_refused(const struct ingest_request *request, const struct refusal *refusal,
                    struct px_buf *buf);

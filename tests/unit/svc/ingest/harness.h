@@ -68,8 +68,8 @@ struct request {
 struct reply {
     int r; /* of ingest_handle() */
     int status;
-    struct px_str type, retry_after, replayed, body; /* in the test's arena */
-    yyjson_val *json;                                /* NULL: the body is none */
+    struct px_str type, retry_after, replayed, left, body; /* in the test's arena */
+    yyjson_val *json;                                      /* NULL: the body is none */
 };
 
 static struct px_str or_else(const char *text, const char *otherwise)
@@ -126,6 +126,7 @@ static struct reply reply_read(struct test *t, struct px_str payload)
     reply.type = header_of(t, &response, "content-type");
     reply.retry_after = header_of(t, &response, "retry-after");
     reply.replayed = header_of(t, &response, "idempotent-replayed");
+    reply.left = header_of(t, &response, "ratelimit");
     reply.body = px_arena_dup(&t->arena, response.body);
     if (px_json_parse(reply.body, &t->arena, &reply.json, NULL) != 0) reply.json = NULL;
     return reply;

@@ -408,9 +408,13 @@ static const struct request one_record = {
 TEST(a_tenant_has_so_many_records_a_day)
 {
     PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, NULL);
-    CHECK_STATUS(200, send_to(t, it.ingest, &two_records));
+    struct reply first = send_to(t, it.ingest, &two_records);
+    CHECK_STATUS(200, first);
+    CHECK(px_str_starts(first.left, S("\"records_per_day\";r=1;t=")));
+    CHECK_STR(send_to(t, it.ingest, &two_records).left, first.left); /* a repeat */
     struct reply refused = send_to(t, it.ingest, &two_others);
     CHECK_STATUS(429, refused);
+    CHECK_STR(refused.left, first.left);
     CHECK(refused.retry_after.len > 0 && refused.retry_after.ptr[0] != '0');
     CHECK(px_str_starts(px_json_str(refused.json, "detail"), S("records_per_day: ")));
     CHECK_INT(stored_in(t, it.hot, "events").frames, 1);
@@ -461,7 +465,9 @@ TEST(who_has_no_limit_of_days_is_not_counted)
     PX_AUTO(instance_free) struct instance it = instance_new(t, &t->clock, NULL);
     struct request free_of_it = two_records;
     free_of_it.quotas = "{\"ingest_records\":9}";
-    CHECK_STATUS(200, send_to(t, it.ingest, &free_of_it));
+    struct reply uncounted = send_to(t, it.ingest, &free_of_it);
+    CHECK_STATUS(200, uncounted);
+    CHECK_INT(uncounted.left.len, 0);
     CHECK_INT(taken_today(t, &it), 0);
     free_of_it.quotas = "{\"records_per_day\":null}";
     CHECK_STATUS(200,
