@@ -102,26 +102,30 @@ static void on_done(void *ctx, const struct lambda_result *result)
     gateway_call_end(call);
 }
 
-size_t gateway_read_query(struct http_request *request, struct http_header *pairs)
+bool gateway_read_query(struct http_request *request, struct http_header *pairs, size_t *ret_count)
 {
     struct px_str rest = request->query, pair, name;
-    size_t count = 0;
-    while (rest.len && count < GATEWAY_QUERY_PAIRS_MAX) {
+    for (*ret_count = 0; rest.len;) {
         (void)px_str_cut(&rest, '&', &pair);
         struct px_str value = pair;
         if (!px_str_cut(&value, '=', &name)) value = (struct px_str){0};
         if (name.len == 0) continue;
-        if (url_decode(name, true, request->arena, &pairs[count].name) &&
-            url_decode(value, true, request->arena, &pairs[count].value))
-            count++;
+        struct http_header *next = &pairs[*ret_count];
+        if (*ret_count == GATEWAY_QUERY_PAIRS_MAX ||
+            !url_decode(name, true, request->arena, &next->name) ||
+            !url_decode(value, true, request->arena, &next->value))
+            return false;
+        ++*ret_count;
     }
-    return count;
+    return true;
 }
 
 static void write_event(struct gateway_call *call)
 {
     struct http_header query[GATEWAY_QUERY_PAIRS_MAX];
     struct http_request *request = call->request;
+    size_t query_count;
+    (void)gateway_read_query(request, query, &query_count); /* it was validated */
     const struct api_event event = {
         .resource = call->match.route->resource,
         .path = request->path,
@@ -129,7 +133,7 @@ static void write_event(struct gateway_call *call)
         .headers = request->headers,
         .header_count = request->header_count,
         .query = query,
-        .query_count = gateway_read_query(request, query),
+        .query_count = query_count,
         .path_params = call->match.params,
         .path_param_count = call->match.param_count,
         .request_id = px_str_c(call->request_id),

@@ -56,7 +56,8 @@ static int render(struct gateway_call *call, struct px_str text, struct px_str b
     struct http_header query[GATEWAY_QUERY_PAIRS_MAX];
     struct vtl_pair context[CONTEXT_MAX];
     const struct names_stage *stage = call->place.stage;
-    size_t query_count = is_request ? gateway_read_query(request, query) : 0;
+    size_t query_count = 0;
+    if (is_request) (void)gateway_read_query(request, query, &query_count); /* it was validated */
     struct px_str why = {0};
     struct vtl_input input = {
         .body = body,

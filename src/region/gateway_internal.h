@@ -90,9 +90,10 @@ struct gateway {
 void gateway_call_end(struct gateway_call *call);  /* after its answer; the struct is reused */
 void gateway_give_back(struct gateway *gateway);   /* gateway_calm.c: each sweep */
 void gateway_integrate(struct gateway_call *call); /* authorized: build the event and invoke */
-/* Percent- and plus-decoded pairs of the query string, in the request's arena. */
+/* Percent- and plus-decoded pairs of the query string, in the request's arena. False: it cannot be read, and the pairs are those before
+ * the place: an escape is broken or stands for NUL, or there are more than GATEWAY_QUERY_PAIRS_MAX. */
 #define GATEWAY_QUERY_PAIRS_MAX 64
-size_t gateway_read_query(struct http_request *request, struct http_header *pairs);
+bool gateway_read_query(struct http_request *request, struct http_header *pairs, size_t *ret_count);
 /* gateway_limits.c: true, or it was refused */
 bool gateway_fits_aws(struct gateway_call *call);
 /* gateway_quota.c: true, or it was refused: the tenant has spent what it may */

@@ -14,12 +14,12 @@ static bool has_query(const struct http_header *query, size_t count, struct px_s
 }
 
 /* "Missing required request parameters: [a, b]"; empty: none is. */
-static struct px_str missing(struct gateway_call *call)
+static struct px_str missing(struct gateway_call *call, const struct http_header *query,
+                             size_t count)
 {
     const struct api_route *route = call->match.route;
-    struct http_header query[GATEWAY_QUERY_PAIRS_MAX];
     PX_AUTO(px_buf_deinit) struct px_buf text;
-    size_t count = gateway_read_query(call->request, query), n = 0;
+    size_t n = 0;
     px_buf_init(&text, MISSING_BYTES_MAX);
     for (size_t i = 0; i < route->required_count; i++) {
         const struct api_required *one = &route->required[i];
@@ -43,17 +43,29 @@ static const struct model *model_of(const struct gateway_call *call)
     return NULL;
 }
 
+/* A parameter that cannot be read must not be taken for one that is not there. */
+static bool check_parameters(struct gateway_call *call)
+{
+    struct http_header query[GATEWAY_QUERY_PAIRS_MAX];
+    size_t count = 0;
+    bool readable = gateway_read_query(call->request, query, &count);
+    if (!readable)
+        call->message = S(
+            "the query cannot be read: an escape is broken or stands for NUL, or it has more than 64 parameters");
+    else if (call->match.route->required_count)
+        call->message = missing(call, query, count);
+    if (call->message.len == 0) return true;
+    gateway_refuse(call, API_GW_BAD_REQUEST_PARAMETERS,
+                   readable ? "a required parameter is missing" : "the query cannot be read");
+    return false;
+}
+
 bool gateway_validate(struct gateway_call *call)
 {
     const struct api_route *route = call->match.route;
     char why[WHY_BYTES_MAX];
-    if (route->required_count) {
-        call->message = missing(call);
-        if (call->message.len) {
-            gateway_refuse(call, API_GW_BAD_REQUEST_PARAMETERS, "a required parameter is missing");
-            return false;
-        }
-    }
+    bool parameters = route->required_count > 0 || call->request->query.len > 0;
+    if (parameters && !check_parameters(call)) return false;
     const struct model *model = route->model_count ? model_of(call) : NULL;
     struct px_str body = call->request->body;
     if (!model ||

@@ -42,6 +42,7 @@ CASES = {
     "over the event's 6 MB": ("/v1/ingest/intact", b" " * (5 << 20), NDJSON, (413,)),
     "bad dataset name": ("/v1/ingest/No%20Good", b'{"n":1}', NDJSON, (400, 404)),
     "path climbing": ("/v1/ingest/..%2f..%2fetc", b'{"n":1}', NDJSON, (400, 404)),
+    "time_field of 257 characters": ("/v1/ingest/intact?time_field=" + "%C3%A9" * 257, b'{"n":1}', NDJSON, (400,)),
     "bad idempotency key": ("/v1/ingest/intact", b'{"n":1}', {**NDJSON, "Idempotency-Key": "x" * 300}, (400,)),
     "year 1900": ("/v1/ingest/intact", b'{"n":1,"time":"1900-01-01T00:00:00Z"}', NDJSON, (400,)),
     "year 2900": ("/v1/ingest/intact", b'{"n":1,"time":"2900-01-01T00:00:00Z"}', NDJSON, (400,)),

@@ -1,6 +1,7 @@
 """HTTP at the gateway: methods, paths, uploads, slow and many clients."""
 
 import contextlib
+import http.client
 import json
 import re
 import select
@@ -102,6 +103,21 @@ def test_query_parameters_and_headers_reach_the_function(tree):
     assert event["multiValueQueryStringParameters"]["a"] == ["1", "2"]
     assert event["headers"]["X-Own"] == "v" and event["httpMethod"] == "GET" and event["resource"] == "/v1/datasets"
     assert event["requestContext"]["authorizer"]["tenant"] == "default"
+
+
+@pytest.mark.parametrize("query", ["limit=%00", "a=1&limit=5%00", "a=%zz", "a=%4", "%00=1", "&".join(f"p{i}=1" for i in range(65))])
+def test_a_query_that_cannot_be_read_is_refused(tree, query):
+    connection = http.client.HTTPConnection("127.0.0.1", tree.port, timeout=60)  # requests would mend the escapes
+    connection.request("GET", f"/v1/datasets?{query}", headers={"Authorization": f"Bearer {tree.key}"})
+    answer = connection.getresponse()
+    said = json.loads(answer.read())
+    connection.close()
+    assert (answer.status, said["status"]) == (400, 400) and said["detail"].startswith("the query cannot be read")
+
+
+def test_a_query_has_64_parameters(tree):
+    event = tree.call("GET", "/v1/datasets?&&=x&" + "&".join(f"p{i}=1" for i in range(64))).json()["event"]
+    assert len(event["queryStringParameters"]) == 64
 
 
 NO_REQUESTS = [

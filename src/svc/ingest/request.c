@@ -7,6 +7,7 @@
 #include "svc/catalog/names.h"
 
 #define KEY_BYTES_MAX 255
+#define TIME_FIELD_CHARS_MAX 256 /* of the contract */
 
 int refuse(struct refusal *refusal, int status, const char *fmt, ...)
 {
@@ -108,6 +109,14 @@ static int read_key(const struct api_event *event, struct ingest_request *reques
     return 0;
 }
 
+/* Of UTF-8, as JSON Schema counts a text's length. */
+static size_t characters(struct px_str text)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < text.len; i++) count += (text.ptr[i] & 0xC0) != 0x80;
+    return count;
+}
+
 int request_read(const struct api_event *event, struct ingest_request *ret_request,
                  struct refusal *ret_refusal)
 {
@@ -124,5 +133,7 @@ int request_read(const struct api_event *event, struct ingest_request *ret_reque
     if (r == 0) r = read_key(event, ret_request, ret_refusal);
     ret_request->encoding = api_header(event, S("content-encoding"));
     ret_request->time_field = api_query(event, S("time_field"));
+    if (r == 0 && characters(ret_request->time_field) > TIME_FIELD_CHARS_MAX)
+        r = refuse(ret_refusal, 400, "time_field has at most %d characters", TIME_FIELD_CHARS_MAX);
     return r;
 }
