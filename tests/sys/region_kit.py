@@ -15,6 +15,8 @@ import time
 
 from conftest import PRISM, Region, children_of
 
+ENDLESS = "SELECT count(*) FROM range(200000) a, range(200000) b, range(1000) c WHERE (a.range * b.range + c.range) % 7 = 3"
+
 PROBE = """#!{python}
 import http.client, json, os, signal, sys, time
 runtime = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
@@ -176,6 +178,15 @@ def wait(condition, seconds=60, every=0.02):
         assert time.time() < deadline, f"waited {seconds} s in vain"
         time.sleep(every)
     return value
+
+
+def begin(region, key, sql):
+    """A query whose answer nobody waits for; closing it ends it."""
+    body = json.dumps({"sql": sql})
+    client = socket.create_connection(("127.0.0.1", region.port))
+    client.sendall((f"POST /v1/query HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
+                    f"Content-Length: {len(body)}\r\n\r\n{body}").encode())
+    return client
 
 
 def problem(answer, status):

@@ -11,7 +11,7 @@ import pytest
 from conftest import Region
 from emulator_kit import emulator
 from fault_proxy import Faults, HttpRelay, refusal
-from region_kit import wait
+from region_kit import ENDLESS, begin, wait
 
 PREFIX = "prism-d"
 
@@ -177,3 +177,37 @@ def test_who_reaches_no_table_holds_rates_by_itself(region):
     finally:
         region.gate.refuses = None
     wait(lambda: region.ingest("logs", [{"m": "y"}], key=key).status_code == 200, every=0.2)  # the table has not heard of it
+
+
+def places(region, tenant):
+    item = region.dynamodb.get_item(TableName=f"{PREFIX}-usage", Key={"pk": {"S": tenant}, "sk": {"S": "#places"}}, ConsistentRead=True).get("Item")
+    return json.loads(item["document"]["S"]) if item else {}
+
+
+def test_functions_hold_places_of_queries_together(region):
+    key, other = limited(region, "places", concurrent_queries=1), limited(region, "places-too", concurrent_queries=1)
+
+    def ask(key, sql="SELECT 1"):
+        return region.call("POST", "/v1/query", json={"sql": sql}, key=key)
+
+    for n in range(5):  # a place is free before its answer has ended, rightly or not
+        assert ask(key).status_code == 200 and ask(key, "SELECT nothing").status_code == 400
+        assert ask(key, "SELECT repeat('x', 1000) FROM range(10000)").status_code == 200, "streamed"
+    assert places(region, "places") == {}
+    with begin(region, key, ENDLESS):
+        wait(lambda: len(places(region, "places")) == 1)
+        refused = ask(key)
+        assert refused.status_code == 429 and refused.headers["Retry-After"] == "1" and refused.json()["detail"] == "too many requests at once; repeat later"
+        assert refused.headers["RateLimit"] == '"concurrent_queries";r=0;t=1' and refused.headers["RateLimit-Policy"] == '"concurrent_queries";q=1'
+        assert ask(other).status_code == 200, "others have their own"
+    wait(lambda: ask(key).status_code == 200)  # it was cancelled
+    assert places(region, "places") == {}
+
+
+def test_queries_are_let_in_while_nobody_can_count_them(region):
+    key = limited(region, "places-alone", concurrent_queries=1)
+    region.gate.refuses = "AccessDeniedException"
+    try:
+        assert region.one("SELECT 1", key=key) == 1
+    finally:
+        region.gate.refuses = None

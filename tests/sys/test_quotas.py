@@ -3,12 +3,11 @@
 import concurrent.futures
 import json
 import re
-import socket
 import time
 
 import pytest
 
-from region_kit import function, wait
+from region_kit import ENDLESS, begin, function, wait
 
 
 def give(region, tenant, **quotas):
@@ -246,18 +245,6 @@ def test_stored_bytes(region):
     assert region.call("POST", "/v1/query", key=key, json={"sql": "SELECT count(*) FROM daily"}).status_code == 200, "it reads on"
     assert region.call("DELETE", "/v1/datasets/daily", key=key).status_code in (200, 204)
     until(200, 2000)
-
-
-ENDLESS = "SELECT count(*) FROM range(200000) a, range(200000) b, range(1000) c WHERE (a.range * b.range + c.range) % 7 = 3"
-
-
-def begin(region, key, sql):
-    """A query whose answer nobody waits for; closing it ends it."""
-    body = json.dumps({"sql": sql})
-    client = socket.create_connection(("127.0.0.1", region.port))
-    client.sendall((f"POST /v1/query HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
-                    f"Content-Length: {len(body)}\r\n\r\n{body}").encode())
-    return client
 
 
 def test_so_many_queries_of_a_tenant_run_at_once(region):

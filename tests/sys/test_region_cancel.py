@@ -2,15 +2,12 @@
 
 import os
 import pathlib
-import socket
 import time
 
 import pytest
 import requests
 
-from region_kit import Tree, environment, function, instances, wait
-
-ENDLESS = "SELECT count(*) FROM range(200000) a, range(200000) b, range(1000) c WHERE (a.range * b.range + c.range) % 7 = 3"
+from region_kit import ENDLESS, Tree, begin, environment, function, instances, wait
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +43,7 @@ def test_a_running_query_stops_and_the_instance_goes_on(tree):
 
 def test_a_waiting_query_is_never_started(tree):
     before = function(tree, "query")
-    first = socket.create_connection(("127.0.0.1", tree.port))
-    body = '{"sql": "%s"}' % ENDLESS
-    first.sendall((f"POST /v1/query HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {tree.key}\r\nContent-Type: application/json\r\n"
-                   f"Content-Length: {len(body)}\r\n\r\n{body}").encode())
+    first = begin(tree, tree.key, ENDLESS)
     wait(lambda: function(tree, "query")["busy"] == 1)
     leave(tree, ENDLESS)
     wait(lambda: function(tree, "query")["queued"] == 0)

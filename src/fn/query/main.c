@@ -13,6 +13,7 @@
 #include "settings/settings.h"
 #include "svc/lending/lending.h"
 #include "svc/query/query.h"
+#include "svc/quota/places.h"
 #include "svc/quota/rates.h"
 
 #define ARENA_BYTES_MAX ((size_t)512 << 20)
@@ -28,8 +29,9 @@ struct function {
     struct meta *meta;
     struct catalog *catalog;
     struct query *query;
-    struct table_store *tables; /* for the rates */
+    struct table_store *tables; /* for rates and places */
     struct rates *rates;
+    struct places *places;
     const struct px_log *log; /* of the running event */
     struct settings settings;
 };
@@ -154,7 +156,7 @@ static int open_readers(struct function *fn, struct query_options *options)
     return 0;
 }
 
-/* The tables are opened by the first request of a tenant with a rate of its own. */
+/* The tables are opened by the first request of a tenant with such a limit. */
 static int open_tables(void *ctx, struct table_store **ret_tables)
 {
     struct function *fn = ctx;
@@ -172,13 +174,22 @@ static void rates_alone(void *ctx, int fault)
     px_log_fault(fn->log, fault, "this instance holds tenants to their rates by itself");
 }
 
-static int open_rates(struct function *fn, struct query_options *options)
+static void places_alone(void *ctx, int fault)
+{
+    struct function *fn = ctx;
+    px_log_fault(fn->log, fault, "queries are let in, however many of their tenant run");
+}
+
+static int open_quotas(struct function *fn, struct query_options *options)
 {
     bool own = px_str_eq(px_str_c(getenv("PRISM_QUOTAS")), S("own"));
     const struct rates_options rates = {options->clock, !own, open_tables, rates_alone, fn};
+    const struct places_options places = {options->clock, !own, open_tables, places_alone, fn};
     if (px_str_eq(px_str_c(getenv("PRISM_RATES")), S("gateway"))) return 0;
     PX_TRY(rates_new(&rates, &fn->rates));
+    PX_TRY(places_new(&places, &fn->places));
     options->rates = fn->rates;
+    options->places = fn->places;
     return 0;
 }
 
@@ -194,7 +205,7 @@ static int init(void *ctx, const struct px_log *log)
     PX_TRY(bound_memory());
     PX_TRY(open_stores(fn, &options));
     PX_TRY(open_readers(fn, &options));
-    PX_TRY(open_rates(fn, &options));
+    PX_TRY(open_quotas(fn, &options));
     PX_TRY(query_new(&options, &fn->query));
     if (sigaction(SIGUSR1, &action, NULL) != 0) return px_fault_errno("sigaction");
     return 0;
@@ -300,6 +311,7 @@ static void stop(void *ctx)
     query_free(&fn->query);
     settings_close(&fn->settings);
     rates_free(&fn->rates);
+    places_free(&fn->places);
     table_store_close(&fn->tables);
     catalog_free(&fn->catalog);
     meta_close(&fn->meta);

@@ -15,6 +15,7 @@
 #include "svc/catalog/names.h"
 #include "svc/query/query_impl.h"
 #include "svc/query/view.h"
+#include "svc/quota/places.h"
 #include "svc/quota/rates.h"
 
 /* ---- answers that are not results ---- */
@@ -133,7 +134,17 @@ static int check_still_home(struct job *job)
     return stayed ? 0 : job_refuse(job, 503, HOME_MOVING_DETAIL);
 }
 
-/* What the tenant may send a second, where no gateway has seen to it. */
+/* ---- quotas, where no gateway has seen to them ---- */
+
+static int refuse_over(struct job *job, const struct quota_refusal *over)
+{
+    observe_add(METRIC_QUOTA_REFUSALS, 1);
+    observe_event_text("prism.quota", over->name);
+    PX_TRY(reply_over(&job->reply, over, S(RATES_DETAIL), job->arena));
+    return HANDLED;
+}
+
+/* What the tenant may send a second. */
 static int check_rate(struct job *job)
 {
     const struct api_caller *caller = &job->event->caller;
@@ -142,11 +153,28 @@ static int check_rate(struct job *job)
     struct quota_refusal over;
     if (!job->query->options.rates) return 0;
     int r = rates_take(job->query->options.rates, &ask, &over);
-    if (r != RATES_OVER) return r;
-    observe_add(METRIC_QUOTA_REFUSALS, 1);
-    observe_event_text("prism.quota", over.name);
-    PX_TRY(reply_over(&job->reply, &over, S(RATES_DETAIL), job->arena));
-    return HANDLED;
+    return r == RATES_OVER ? refuse_over(job, &over) : r;
+}
+
+/* How many queries it may have running. The place is given back before the answer's last bytes (reply.h). */
+static int check_place(struct job *job)
+{
+    const struct api_caller *caller = &job->event->caller;
+    const struct query_options *options = &job->query->options;
+    int64_t left_ms = (job->ends_mono_ns - px_mono_ns(options->clock)) / PX_NS_PER_MS;
+    const struct places_ask ask = {
+        caller->tenant, caller->tier, caller->quotas,
+        PX_MIN(PX_MAX(left_ms, 0) + PLACE_MARGIN_MS, PLACES_HOLD_MS_MAX)};
+    struct quota_refusal over;
+    if (!options->places) return 0;
+    int r = places_enter(options->places, &ask, &over);
+    return r == PLACES_OVER ? refuse_over(job, &over) : r;
+}
+
+static void leave_place(void *ctx)
+{
+    struct query *query = ctx;
+    if (query->options.places) places_leave(query->options.places);
 }
 
 static int authorise(struct job *job)
@@ -155,6 +183,7 @@ static int authorise(struct job *job)
     if (caller->tenant.len == 0 || !api_caller_may(caller, S("query")))
         return job_refuse(job, 403, "the key lacks the scope \"query\"");
     int r = check_rate(job);
+    if (r == 0) r = check_place(job);
     if (r != 0) return r;
     PX_TRY(restriction_read(caller->restriction, job->arena, &job->restriction));
     return check_home(job);
@@ -409,6 +438,7 @@ static void job_deinit(struct job *job)
     engines_give(job->query->engines, &job->lease); /* before the frames that it scans go */
     for (size_t i = 0; i < job->snapshot_count; i++) snapshot_release(&job->snapshots[i]);
     if (job->parquet_path.len > 0) (void)unlink(job->parquet_path.ptr);
+    leave_place(job->query); /* that of an answer without an end */
     reply_deinit(&job->reply);
 }
 
@@ -422,8 +452,11 @@ int query_handle(struct query *query, const struct api_event *event, struct px_a
     int64_t limit = now + query->options.limits.timeout_ms * PX_NS_PER_MS;
     PX_AUTO(job_deinit) struct job job = {.query = query, .event = event, .arena = arena};
     job.leash = (struct sql_leash){clock, PX_MIN(limit, deadline_mono_ns), cancelled};
+    job.ends_mono_ns = deadline_mono_ns;
     job.timeout_ms = (job.leash.deadline_mono_ns - now) / PX_NS_PER_MS;
     reply_init(&job.reply, sink, event->request_id, query->options.limits.result_bytes_max);
+    job.reply.ending = leave_place;
+    job.reply.ending_ctx = query;
     cost_mark_set(&job.mark, clock);
     int r = run_steps(&job);
     observe_add(METRIC_ROWS_RETURNED, (double)job.cost.rows);

@@ -18,8 +18,9 @@
 #include "svc/catalog/catalog.h"
 #include "svc/home/home.h"
 
-struct query; /* opaque; one per instance, one thread */
-struct rates; /* svc/quota/rates.h */
+struct query;  /* opaque; one per instance, one thread */
+struct places; /* svc/quota/places.h */
+struct rates;  /* svc/quota/rates.h */
 
 struct query_limits {
     uint64_t memory_bytes;     /* DuckDB's; 0: 1.5 GiB */
@@ -37,7 +38,9 @@ struct query_options {
     struct object_readers *readers; /* NULL where both are folders */
     struct sql_remote remote;       /* copied; needed where one is not */
     struct catalog *catalog;
-    struct rates *rates; /* what tenants spend a second; NULL: a gateway holds them to it */
+    /* What tenants spend a second, and how many queries of theirs run; NULL: a gateway sees to it. */
+    struct rates *rates;
+    struct places *places;
     const struct px_clock *clock;
     struct home home; /* whose records are queried, borrowed; zeros: everybody's */
     struct query_limits limits;

@@ -25,6 +25,7 @@ struct query {
 
 /* A request on its way. Steps answer HANDLED when they have given the caller an answer. */
 #define HANDLED 1
+#define PLACE_MARGIN_MS 2000 /* for an answer that is under way at the deadline */
 struct job {
     struct query *query;
     const struct api_event *event;
@@ -33,7 +34,8 @@ struct job {
     const struct restriction *restriction; /* of the caller; NULL: none */
     struct query_request request;
     struct sql_leash leash;
-    int64_t timeout_ms; /* what the leash was made of, for its message */
+    int64_t timeout_ms;   /* what the leash was made of, for its message */
+    int64_t ends_mono_ns; /* its event's deadline */
     struct engine_lease lease;
     uint64_t remote_bytes;     /* of the lease's engine, before this query */
     uint64_t copied_bytes;     /* got from S3 for local copies */

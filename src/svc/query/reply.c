@@ -21,6 +21,11 @@ void reply_deinit(struct reply *reply)
     coder_free(&reply->coder);
 }
 
+static void ending(const struct reply *reply)
+{
+    if (reply->ending) reply->ending(reply->ending_ctx);
+}
+
 /* The body as it travels. */
 static int encode(struct reply *reply, bool last, struct px_str *ret_bytes)
 {
@@ -49,6 +54,7 @@ static int begin(struct reply *reply, bool whole, struct px_str cost, struct px_
                                   .binary = reply->binary || reply->coding != CODING_IDENTITY,
                                   .whole = whole};
     PX_TRY(encode(reply, whole, &answer.body));
+    if (whole) ending(reply);
     reply->begun = true;
     PX_TRY(reply->sink->begin(reply->sink->ctx, &answer));
     return 0;
@@ -58,6 +64,7 @@ static int give_more(struct reply *reply, bool last)
 {
     struct px_str bytes;
     PX_TRY(encode(reply, last, &bytes));
+    if (last) ending(reply);
     if (bytes.len > 0) PX_TRY(reply->sink->more(reply->sink->ctx, bytes));
     return 0;
 }
@@ -132,6 +139,7 @@ static int give_problem(struct reply *reply, const struct problem *problem)
                                   .header_count = 1 + problem->header_count,
                                   .body = px_buf_str(&reply->body),
                                   .whole = true};
+    ending(reply);
     reply->begun = true;
     PX_TRY(reply->sink->begin(reply->sink->ctx, &answer));
     return 0;

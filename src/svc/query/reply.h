@@ -19,6 +19,10 @@ struct reply {
     enum coding coding;   /* of a result, set before the first flush; a short one is sent plainly */
     struct coder *coder;  /* once something was coded */
     struct px_buf coded;
+    /* Before the answer's last bytes go, whatever it is: what the caller's next request needs is free then. May be NULL,
+     * and called more than once. */
+    void (*ending)(void *ctx);
+    void *ending_ctx;
 };
 void reply_init(struct reply *reply, const struct query_sink *sink, struct px_str request_id,
                 uint64_t bytes_max);

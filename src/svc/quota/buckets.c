@@ -214,6 +214,7 @@ int buckets_enter(struct buckets *buckets, const struct buckets_spend *spend,
     struct bucket *bucket;
     if (!px_str_eq(spend->function, buckets->book.kinds[QUOTA_CONCURRENT_QUERIES].function))
         return 0;
+    if (buckets->leaves_rates) return 0;
     PX_TRY(bucket_of(buckets, spend, &bucket));
     int64_t limit = bucket ? bucket->limits.values[QUOTA_CONCURRENT_QUERIES] : QUOTA_NONE;
     if (limit < 0) return 0;

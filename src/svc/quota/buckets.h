@@ -19,7 +19,7 @@ struct buckets; /* opaque */
 /* tiers: what has no number of its own has its tier's; else no limit. */
 PX_MUST_USE int buckets_new(bool tiers, struct buckets **ret_buckets);
 void buckets_free(struct buckets **buckets);
-/* What is spent a second is held by others (rates.h); said before the first is taken. */
+/* What is spent a second, and places of queries, are held by others (rates.h, places.h); said before the first is taken. */
 void buckets_leave_rates(struct buckets *buckets);
 
 struct buckets_spend {
