@@ -7,7 +7,7 @@
  *   PRISM_REGION_COPY_MS   with siblings: how often objects are compared with their copies 5000
  *   PRISM_REGION_SLOW_MS   from how long on a request is a row of slow_requests          5000
  *   PRISM_REGION_WRONG_KEYS_MAX  of one address in five minutes (auth_guard.h); 0: no bound   1000
- *   PRISM_REGION_RATES     gateway: it holds tenants to what they may send a second; functions: they do, as on AWS  gateway
+ *   PRISM_REGION_RATES     gateway: it holds tenants to what they may send a second and run at once; functions: they do, as on AWS  gateway
  *   PRISM_REGION_QUOTAS    own: tenants have the limits that they were given; tier: else those of their tier  own
  *
  * and PRISM_AWS_LIMITS, "on" (the default) or "off": whether what AWS would refuse is refused where the region could do more;
