@@ -16,6 +16,7 @@ from tls_kit import (GROUPS_REFUSED, NOT_AS_ASKED, h2spec, issue, new_ones_are_s
 NODE_NOT_AS_ASKED = {
     ("http2/5.1", "closed: Sends a HEADERS frame after sending RST_STREAM frame"),
     ("http2/5.1", "closed: Sends a HEADERS frame"),
+    ("http2/5.1", "half closed (remote): Sends a HEADERS frame"),  # where the answer has closed the stream first
     ("http2/5.1.1", "Sends stream identifier that is numerically smaller than previous"),
     ("http2/6.7", "Sends a PING frame with ACK"),
     ("http2/6.9.1", "Sends multiple WINDOW_UPDATE frames increasing the flow control window to above 2^31-1"),
