@@ -1,9 +1,8 @@
 /* Places of queries: no more of a tenant than its limit are taken at once, by whichever processes, and none for longer than its query may
  * run, also of one that is killed. On SQLite by itself, on DynamoDB with PRISM_TEST_DYNAMODB. */
 // link: px_svc_quota px_store px_aws
-#include "store/tables_kit.h"
+#include "svc/quota/quota_kit.h"
 
-#include "svc/quota/days.h"
 #include "svc/quota/places.h"
 
 #include <signal.h>
@@ -12,36 +11,6 @@
 
 #define S_NS PX_NS_PER_S
 #define TWO "{\"concurrent_queries\":2}"
-
-struct ctx {
-    struct table_store *tables;
-    bool away;
-    int opened, alone;
-};
-
-static int open_it(void *ctx, struct table_store **ret_tables)
-{
-    struct ctx *it = ctx;
-    it->opened++;
-    if (it->away) return px_fault(PX_F_UNAVAILABLE, "away");
-    *ret_tables = it->tables;
-    return 0;
-}
-
-static void count_alone(void *ctx, int fault)
-{
-    CHECK(fault < 0);
-    ((struct ctx *)ctx)->alone++;
-}
-
-static void start_tables(struct test *t, struct ctx *ctx)
-{
-    static const char *const names[] = {DAYS_TABLE};
-    const struct table_options options = {.busy_ms = 20000};
-    tables_prepare(t, names, PX_COUNT(names));
-    CHECK_OK(table_store_open(tables_url(t), &options, &ctx->tables));
-    t->now_ns = px_wall_ns(&px_clock_system); /* items expire by the machine's clock */
-}
 
 static struct places *places_of(struct test *t, struct ctx *ctx)
 {
