@@ -238,6 +238,21 @@ static bool status_ok(struct px_str status)
     return false;
 }
 
+/* Which page is wanted. */
+static void add_page(const struct operation *op, size_t limit, struct px_buf *body)
+{
+    if (op->request->after.len > 0) add_text(body, "nextToken", op->request->after);
+    px_buf_printf(body, ",\"maxResults\":%zu", limit);
+}
+
+/* Where the next one begins, if there is one. */
+static void add_next(yyjson_val *root, struct px_buf *json)
+{
+    struct px_str next = px_json_str(root, "nextToken");
+    if (next.len > 0) px_buf_add_c(json, ",\"next\":");
+    if (next.len > 0) px_buf_add_json_str(json, next);
+}
+
 static int run_executions(const struct operation *op)
 {
     PX_AUTO(px_buf_deinit) struct px_buf body = {0};
@@ -252,8 +267,7 @@ static int run_executions(const struct operation *op)
     px_buf_init(&body, BODY_BYTES_MAX);
     add_text(&body, "stateMachineArn", op->machine_arn);
     if (status.ptr) add_text(&body, "statusFilter", status);
-    if (op->request->after.len > 0) add_text(&body, "nextToken", op->request->after);
-    px_buf_printf(&body, ",\"maxResults\":%zu", op->request->limit);
+    add_page(op, op->request->limit, &body);
     PX_TRY(ask(op, "ListExecutions", &body, &root));
     if (!root) return 0;
     px_buf_add_c(json, "{\"executions\":[");
@@ -264,9 +278,7 @@ static int run_executions(const struct operation *op)
         px_buf_add_char(json, '}');
     }
     px_buf_add_char(json, ']');
-    struct px_str next = px_json_str(root, "nextToken");
-    if (next.len > 0) px_buf_add_c(json, ",\"next\":");
-    if (next.len > 0) px_buf_add_json_str(json, next);
+    add_next(root, json);
     px_buf_add_char(json, '}');
     op->out->status = 200;
     return 0;
@@ -363,8 +375,7 @@ static int run_history(const struct operation *op)
     size_t i, n;
     px_buf_init(&body, BODY_BYTES_MAX);
     add_text(&body, "executionArn", op->execution_arn);
-    if (op->request->after.len > 0) add_text(&body, "nextToken", op->request->after);
-    px_buf_printf(&body, ",\"maxResults\":%zu", PX_MIN(op->request->limit, (size_t)HISTORY_PAGE));
+    add_page(op, PX_MIN(op->request->limit, (size_t)HISTORY_PAGE), &body);
     PX_TRY(ask(op, "GetExecutionHistory", &body, &root));
     if (!root) return 0;
     px_buf_add_c(json, "{\"events\":[");
@@ -376,9 +387,7 @@ static int run_history(const struct operation *op)
             return admin_refuse(op->out, 413, "these events are too large: ask for fewer");
     }
     px_buf_add_char(json, ']');
-    struct px_str next = px_json_str(root, "nextToken");
-    if (next.len > 0) px_buf_add_c(json, ",\"next\":");
-    if (next.len > 0) px_buf_add_json_str(json, next);
+    add_next(root, json);
     px_buf_add_char(json, '}');
     op->out->status = 200;
     return 0;
